@@ -74,9 +74,7 @@ class Services:
 
 
 @contextmanager
-def local_services(
-    directory: Path, *, postgres_options: Mapping[str, str] | None = None
-) -> Iterator[Services]:
+def local_services(directory: Path, *, postgres_options: Mapping[str, str] | None = None) -> Iterator[Services]:
     """Services while the block runs, with PostgreSQL's data kept in `directory` from one time to the next.
 
     Raises ServiceError. Call it from the main thread: the servers end when the thread that started them does.
@@ -174,9 +172,7 @@ def _postgres(directory: Path, options: Mapping[str, str]) -> Iterator[Server]:
     if account is not None:
         account = _owner(home, account)
         if not _reaches(account, home):
-            raise ServiceError(
-                f"The user {account.name} runs PostgreSQL for root, and does not reach {home}."
-            )
+            raise ServiceError(f"The user {account.name} runs PostgreSQL for root, and does not reach {home}.")
     data = home / "data"
     made_by = int((data / "PG_VERSION").read_text()) if data.is_dir() else None
     _await_predecessor(data)
@@ -202,9 +198,7 @@ def _account() -> _Account | None:
         except KeyError:
             continue
         return _Account(name, entry.pw_uid, entry.pw_gid)
-    raise ServiceError(
-        "PostgreSQL refuses to run as root, and no user postgres or nobody is here: set DATABASE_URL."
-    )
+    raise ServiceError("PostgreSQL refuses to run as root, and no user postgres or nobody is here: set DATABASE_URL.")
 
 
 def _owner(home: Path, account: _Account) -> _Account:
@@ -240,9 +234,7 @@ def _home(directory: Path, account: _Account | None) -> Path:
         else:
             home.symlink_to(place)
         return home.resolve()
-    raise ServiceError(
-        f"The user {account.name} runs PostgreSQL for root, and reaches no folder that would do."
-    )
+    raise ServiceError(f"The user {account.name} runs PostgreSQL for root, and reaches no folder that would do.")
 
 
 def _reaches(account: _Account, folder: Path) -> bool:
@@ -256,9 +248,7 @@ def _programs(home: Path, account: _Account | None, made_by: int | None) -> _Pro
         if programs.major >= OLDEST_POSTGRES and made_by in (None, programs.major):
             return programs
     if made_by is None:
-        raise ServiceError(
-            f"No PostgreSQL {OLDEST_POSTGRES} or later was found: install one, or set DATABASE_URL."
-        )
+        raise ServiceError(f"No PostgreSQL {OLDEST_POSTGRES} or later was found: install one, or set DATABASE_URL.")
     raise ServiceError(
         f"The data in {home} was made by PostgreSQL {made_by}, which is not here any more: "
         "install it, or remove that folder to start anew."
@@ -287,9 +277,7 @@ def _machine_folders() -> Iterator[Path]:
     if on_path is not None:
         yield Path(on_path).resolve().parent
     folders = [folder for pattern in MACHINE_FOLDERS for folder in glob.glob(pattern)]
-    yield from map(
-        Path, sorted(folders, key=lambda folder: int(re.findall(r"\d+", folder)[-1]), reverse=True)
-    )
+    yield from map(Path, sorted(folders, key=lambda folder: int(re.findall(r"\d+", folder)[-1]), reverse=True))
 
 
 def _version(folder: Path, account: _Account | None) -> str | None:
@@ -319,14 +307,12 @@ def _package(name: str) -> Path | None:
     return Path(spec.submodule_search_locations[0])
 
 
-def _create_database(
-    programs: _Programs, home: Path, account: _Account | None, options: Mapping[str, str]
-) -> None:
+def _create_database(programs: _Programs, home: Path, account: _Account | None, options: Mapping[str, str]) -> None:
     """Makes `home/data`, whole or not at all. Our role is no superuser there, as in production."""
     fresh = home / "data.new"
     shutil.rmtree(fresh, ignore_errors=True)
     superuser_password = home / "superuser.password"  # nobody's: the server is ours through its role alone
-    _write_private(superuser_password, secrets.token_urlsafe(32), account)
+    write_private(superuser_password, secrets.token_urlsafe(32), account)
     initdb = [
         *(str(programs.folder / "initdb"), "--pgdata", str(fresh), "--username", "postgres"),
         *("--auth", "scram-sha-256", "--pwfile", str(superuser_password), "--encoding", "UTF8"),
@@ -354,7 +340,7 @@ def _create_database(
     )
     if answer.returncode != 0 or "ERROR:" in answer.stdout:
         raise ServiceError(f"PostgreSQL's first statements failed: {answer.stdout.replace(password, '***')}")
-    _write_private(fresh / f"{NAME}.password", password, account)
+    write_private(fresh / f"{NAME}.password", password, account)
     fresh.rename(home / "data")
 
 
@@ -406,7 +392,7 @@ def _start_postgres(
     for _ in range(PORTS_TRIED):
         port = free_port()
         flags = _as_flags({**options, "port": str(port)})
-        _write_private(log, "", None)
+        write_private(log, "")
         with log.open("wb") as output:
             server = _start(
                 [str(programs.folder / "postgres"), "-D", str(data), *flags],
@@ -447,7 +433,7 @@ def _redis(directory: Path) -> Iterator[Server]:
             f"bind 127.0.0.1\nport {port}\nrequirepass {password}\nloglevel warning\n"
             'save ""\nappendonly no\nmaxmemory 64mb\nmaxmemory-policy allkeys-lru\n'
         )
-        _write_private(log, "", None)
+        write_private(log, "")
         with log.open("wb") as output:
             server = _start([program, "-"], None, directory, output, signal.SIGTERM, configuration)
         if _await_answer(server, partial(_pings, port, password)):
@@ -574,7 +560,8 @@ def _stop(server: subprocess.Popen[bytes], *signals: signal.Signals) -> None:
             continue
 
 
-def _write_private(path: Path, text: str, account: _Account | None) -> None:
+def write_private(path: Path, text: str, account: _Account | None = None) -> None:
+    """A file that its owner alone may read: the account, else we."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "w") as file:

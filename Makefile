@@ -1,0 +1,106 @@
+# Needs make and any Python 3 with its package index; everything else is installed into .venv and var/.
+.DEFAULT_GOAL := help
+
+IMAGE ?= payouts-backoffice
+COMPOSE ?= docker compose
+# Paths are relative: make cannot name a target in a folder with a space.
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo var/tools/bin/uv)
+RUN := $(UV) run --no-sync
+MANAGE := $(RUN) python manage.py
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: sync ## Run everything on this machine, until Ctrl-C: PORT=8000
+	@$(RUN) python -m backoffice.run
+
+.PHONY: test
+test: sync ## Run the tests on services of their own: ARGS="-k approve"
+	$(RUN) pytest $(ARGS)
+
+.PHONY: check
+check: sync ## Lint, format, layers, types, complete migrations, production settings, Dockerfile
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) lint-imports
+	$(RUN) hadolint Dockerfile
+	$(RUN) python -m backoffice.services -- $(MAKE) --no-print-directory check-django
+
+.PHONY: check-django
+check-django:
+	$(RUN) mypy
+	$(MANAGE) makemigrations --check --dry-run
+	$(MANAGE) check --deploy --fail-level WARNING
+
+.PHONY: coverage
+coverage: sync ## Run the tests and report the lines and branches that they miss
+	$(RUN) coverage run -m pytest $(ARGS)
+	$(RUN) coverage report
+
+.PHONY: bench
+bench: sync ## Measure the speed
+	$(RUN) python -m tests.bench $(ARGS)
+
+.PHONY: makemigrations
+makemigrations: sync ## Write missing migrations, while `make run` runs or DATABASE_URL is set
+	$(MANAGE) makemigrations $(ARGS)
+
+.PHONY: migrate
+migrate: sync ## Migrate the database of `make run` while it runs, or of DATABASE_URL
+	$(MANAGE) migrate $(ARGS)
+
+.PHONY: up
+up: ## Docker: start everything in the background
+	$(COMPOSE) up --detach
+
+.PHONY: down
+down: ## Docker: stop everything
+	$(COMPOSE) down
+
+.PHONY: build
+build: ## Docker: build the image for development
+	$(COMPOSE) build
+
+.PHONY: restart
+restart: ## Docker: restart everything
+	$(COMPOSE) restart
+
+.PHONY: logs
+logs: ## Docker: follow all logs
+	$(COMPOSE) logs --follow
+
+# The Q cluster is the worker and the scheduler in one.
+.PHONY: workerlogs
+workerlogs: ## Docker: follow the cluster's logs
+	$(COMPOSE) logs --follow cluster
+
+.PHONY: beatlogs
+beatlogs: ## Docker: the same, as the cluster is the scheduler too
+	$(COMPOSE) logs --follow cluster
+
+.PHONY: build-prod
+build-prod: tagged ## Docker: build the image for production: TAG=1.2.3
+	docker build --tag "$(IMAGE):$(TAG)" .
+
+.PHONY: push-prod
+push-prod: tagged ## Docker: push it: TAG=1.2.3
+	docker push "$(IMAGE):$(TAG)"
+
+.PHONY: tagged
+tagged:
+	@test -n "$(TAG)" || { echo "Say which version, for example: make $(MAKECMDGOALS) TAG=1.2.3"; exit 1; }
+
+.PHONY: sync
+sync: $(filter var/%,$(UV))
+	@$(UV) sync --locked --quiet
+
+# The shims of pyenv fail where .python-version names a Python that it lacks. A Python without venv may have pip.
+PYTHON = $(shell for python in python3 /usr/bin/python3 python; do \
+	"$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
+var/tools/bin/uv:
+	@echo "Installing uv into var/tools"
+	@mkdir -p var/tools
+	@{ $(PYTHON) -m venv var/tools && var/tools/bin/python -m pip install --quiet 'uv>=0.9,<1'; } >var/tools/log 2>&1 \
+	|| $(PYTHON) -m pip install --quiet --upgrade --target var/tools 'uv>=0.9,<1' || { cat var/tools/log; exit 1; }
