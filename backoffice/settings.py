@@ -1,0 +1,318 @@
+"""All settings, from the environment; `.env` is read if there. `.env.example` lists and explains them.
+
+A missing required variable stops the start with a sentence. Rules between settings are system checks (checks.py).
+"""
+
+import os
+from pathlib import Path
+
+import environ
+import structlog
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+env.prefix = ""
+environ.Env.read_env(BASE_DIR / ".env")
+# Written by `make run` while it runs, so that manage.py in another terminal reaches the same services.
+environ.Env.read_env(BASE_DIR / "var" / "run.env")
+
+
+def required(name: str, hint: str) -> str:
+    value: str = env.str(name, default="")
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set: {hint} (.env.example shows every setting).")
+    return value
+
+
+# Core
+
+DEBUG = env.bool("DJANGO_DEBUG", default=False)
+SECRET_KEY = required("DJANGO_SECRET_KEY", "give it 50 or more random characters")
+SECRET_KEY_FALLBACKS = env.list("DJANGO_SECRET_KEY_FALLBACKS", default=[])
+ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=[])
+CSRF_TRUSTED_ORIGINS = env.list("DJANGO_CSRF_TRUSTED_ORIGINS", default=[])
+ROOT_URLCONF = "backoffice.urls"
+WSGI_APPLICATION = "backoffice.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+APPEND_SLASH = True
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "axes",
+    "ninja",
+    "django_q",
+    "payouts",
+]
+
+MIDDLEWARE = [
+    "backoffice.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Database. Every statement is bounded: a session that waits for a lock or for the network must not hang a worker.
+
+required("DATABASE_URL", "for example postgres://user:password@127.0.0.1:5432/payouts")
+DATABASES = {"default": env.db("DATABASE_URL")}
+if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
+    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: its constraints hold the money.")
+DATABASES["default"] |= {
+    "CONN_MAX_AGE": 60,
+    "CONN_HEALTH_CHECKS": True,
+    "OPTIONS": {
+        **DATABASES["default"].get("OPTIONS", {}),
+        "connect_timeout": 5,
+        "application_name": "payouts",
+        "options": "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s",
+        "server_side_binding": True,
+        "prepare_threshold": 2,
+    },
+}
+
+# Cache and throttling only: nothing may break when Redis is down, so errors are logged and answered as a miss.
+
+REDIS_URL = env.str("REDIS_URL", default="")
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "payouts",
+        "OPTIONS": {
+            "IGNORE_EXCEPTIONS": True,
+            "SOCKET_CONNECT_TIMEOUT": 0.5,
+            "SOCKET_TIMEOUT": 0.5,
+        },
+    }
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
+
+# Money
+
+FIELD_ENCRYPTION_KEYS = [
+    key.strip()
+    for key in required(
+        "FIELD_ENCRYPTION_KEYS",
+        'make one with python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"',
+    ).split(",")
+]
+EVENT_HMAC_KEY = required("EVENT_HMAC_KEY", "give it 32 or more random characters, and keep them")
+
+PROVIDER_URL = env.str("PROVIDER_URL", default="")
+PROVIDER_TOKEN = env.str("PROVIDER_TOKEN", default="")
+PROVIDER_WEBHOOK_SECRET = env.str("PROVIDER_WEBHOOK_SECRET", default="")
+PROVIDER_TIMEOUT_SECONDS = env.float("PROVIDER_TIMEOUT_SECONDS", default=30.0)
+PROVIDER_KEY_TTL_SECONDS = env.int("PROVIDER_KEY_TTL_SECONDS", default=86_400)
+PROVIDER_CONCURRENCY = env.int("PROVIDER_CONCURRENCY", default=32)
+MAX_ATTEMPT_CALLS = env.int("MAX_ATTEMPT_CALLS", default=20)
+
+# Worker
+
+LEASE_SECONDS = env.int("LEASE_SECONDS", default=120)
+SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=10)
+STALL_SECONDS = env.int("STALL_SECONDS", default=60)
+Q_WORKERS = env.int("Q_WORKERS", default=2)
+Q_TIMEOUT_SECONDS = env.int("Q_TIMEOUT_SECONDS", default=60)
+Q_RETRY_SECONDS = env.int("Q_RETRY_SECONDS", default=600)
+
+Q_CLUSTER = {
+    "name": "payouts",
+    "label": _("Task queue"),
+    "orm": "default",
+    "broker_class": "payouts.broker.ClusterBroker",
+    "workers": Q_WORKERS,
+    "queue_limit": Q_WORKERS,
+    "bulk": 1,
+    "timeout": Q_TIMEOUT_SECONDS,
+    "retry": Q_RETRY_SECONDS,
+    "ack_failures": True,
+    "save_limit": -1,
+    "recycle": 500,
+    "poll": 0.05,
+    "catch_up": False,
+    "guard_cycle": 0.5,
+    "log_level": "WARNING",
+}
+
+# API
+
+API_ANONYMOUS_CLIENT = env.str("API_ANONYMOUS_CLIENT", default="")
+API_THROTTLE = env.str("API_THROTTLE", default="600/m")
+DATA_UPLOAD_MAX_MEMORY_SIZE = 262_144
+
+# People
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+LOGIN_URL = "admin:login"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("ru", _("Russian"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_THOUSAND_SEPARATOR = True
+
+# Security. TLS ends at the proxy, which says so in X-Forwarded-Proto (Fly, nginx).
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_NAME = "payouts_session"
+SECURE_SSL_REDIRECT = not DEBUG
+SECURE_REDIRECT_EXEMPT = [r"^healthz/?$", r"^readyz/?$", r"^metrics/?$"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 0 if DEBUG else 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
+X_FRAME_OPTIONS = "SAMEORIGIN"
+SECURE_CSP = {
+    "default-src": ["'self'"],
+    "script-src": ["'self'", "'unsafe-eval'"],  # Alpine, which Unfold is built on, compiles its expressions
+    "style-src": ["'self'", "'unsafe-inline'"],
+    "img-src": ["'self'", "data:"],
+    "font-src": ["'self'"],
+    "object-src": ["'none'"],
+    "base-uri": ["'none'"],
+    "form-action": ["'self'"],
+    "frame-ancestors": ["'self'"],
+}
+
+# Static files
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "var" / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+
+# Logs: one line an event, JSON for machines or console for people; request ids come from the context.
+
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+LOG_FORMAT = env.str("LOG_FORMAT", default="json")
+_timestamper = structlog.processors.TimeStamper(
+    fmt="iso" if LOG_FORMAT == "json" else "%H:%M:%S", utc=LOG_FORMAT == "json"
+)
+_shared_processors: list[structlog.typing.Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    _timestamper,
+]
+structlog.configure(
+    processors=[
+        structlog.stdlib.filter_by_level,
+        *_shared_processors,
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "foreign_pre_chain": _shared_processors,
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *(
+                    [
+                        # Frames' variables stay out of the logs: they may hold a card number.
+                        structlog.processors.ExceptionRenderer(
+                            structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+                        ),
+                        structlog.processors.JSONRenderer(ensure_ascii=False),
+                    ]
+                    if LOG_FORMAT == "json"
+                    else [
+                        structlog.dev.ConsoleRenderer(
+                            colors=env.bool("FORCE_COLOR", default=False) or os.isatty(2),
+                            exception_formatter=structlog.dev.plain_traceback,
+                        )
+                    ]
+                ),
+            ],
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"level": LOG_LEVEL, "handlers": [], "propagate": True},
+        "django.request": {"level": "ERROR"},
+        "django.db.backends": {"level": "INFO"},
+        "django-q": {"level": "WARNING", "handlers": [], "propagate": True},
+        "axes": {"level": "WARNING"},
+    },
+}
+
+# Unfold: see payouts/admin/site.py for the navigation's callbacks.
+
+UNFOLD = {
+    "SITE_TITLE": _("Payouts"),
+    "SITE_HEADER": _("Payouts"),
+    "SITE_SUBHEADER": _("Back office"),
+    "SITE_SYMBOL": "payments",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_LANGUAGES": True,
+}

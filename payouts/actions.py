@@ -1,0 +1,890 @@
+"""Every change to a payout, and the only code that makes one.
+
+An action locks the row, checks, moves, records the event and rings for the worker, all in one transaction. It returns
+the payout, or raises a PayoutError whose text is a sentence for a person. Times are the database's, in UTC.
+"""
+
+import re
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import uniform
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import IntegrityError, connection, transaction
+from django.db.models import DateTimeField, Func
+from django.utils.translation import gettext as _
+from stdnum import luhn
+
+from payouts import bulk, doorbell, money, trace, vault
+from payouts.models import (
+    ApiClient,
+    Approval,
+    Attempt,
+    Attention,
+    Event,
+    EventName,
+    Payout,
+    terms_hash,
+)
+from payouts.providers import Answer, Instruction, Verdict
+from payouts.states import WITHDRAWABLE, Status, allowed_from, allows
+
+log = structlog.get_logger(__name__)
+
+type Person = User
+type Actor = User | ApiClient
+
+RECIPIENT_LIMIT_BYTES = 8_192
+# Seconds until the next look at a payout whose outcome is not final, by the calls already made; daily from then on.
+LOOK_AGAIN_SECONDS = (2, 5, 15, 60, 300, 3_600)
+DAY_SECONDS = 86_400
+
+
+class PayoutError(Exception):
+    """A refusal that leaves everything as it was; its text is a sentence for a person."""
+
+
+class NotFoundError(PayoutError):
+    def __init__(self) -> None:
+        super().__init__(_("There is no such payout."))
+
+
+class InvalidError(PayoutError):
+    """The input cannot be a payout. `errors` has the sentences by field."""
+
+    def __init__(self, errors: dict[str, list[str]]) -> None:
+        super().__init__(" ".join(text for texts in errors.values() for text in texts))
+        self.errors = errors
+
+
+class NotAllowedError(PayoutError):
+    """The payout's state does not allow the move."""
+
+    def __init__(self, text: str, payout: Payout) -> None:
+        super().__init__(text)
+        self.status = str(payout.status)
+        self.allowed = allowed_from(payout.status)
+
+
+class VersionError(PayoutError):
+    """The payout has changed since the caller saw it."""
+
+    def __init__(self) -> None:
+        super().__init__(_("The payout has changed since you saw it. Look at it again, then decide."))
+
+
+class IdempotencyError(PayoutError):
+    """The idempotency key was used with another body."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This idempotency key was used for a different payout."))
+
+
+class FourEyesError(PayoutError):
+    """The person may not decide on this payout: its maker, or a voice given already."""
+
+
+class AlteredError(PayoutError):
+    """The row's seal does not fit: it was changed outside this module."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("This payout was changed outside the product. Nothing may be done with it before an audit.")
+        )
+
+
+# Coming in
+
+
+def submit(
+    *,
+    user_id: int,
+    amount: Decimal,
+    currency: str,
+    recipient: dict[str, Any],
+    comment: str = "",
+    client: ApiClient | None = None,
+    maker: Person | None = None,
+    scheduled_for: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> Payout:
+    """Store a new pending payout and ring when it needs no approval.
+
+    The same idempotency key of the same client with the same content returns the first payout, marked `is_replay`.
+    Raises InvalidError, or IdempotencyError for the key with another content.
+    """
+    amount = _checked(amount=amount, currency=currency, user_id=user_id, recipient=recipient, comment=comment)
+    payout = Payout(
+        reference=uuid.uuid4(),
+        client=client,
+        maker=maker or (client.owner if client else None),
+        user_id=user_id,
+        amount=amount,
+        currency=currency,
+        recipient=vault.encrypt(recipient),
+        recipient_masked=vault.masked(recipient),
+        recipient_index=vault.blind_index(recipient),
+        comment=comment,
+        terms_hash=terms_hash(amount, currency, recipient),
+        idempotency_key=idempotency_key,
+        request_hash=None,
+        trace_id=trace.current.get(),
+        provider="http",
+        scheduled_for=scheduled_for,
+        version=0,
+        event_head=b"",
+    )
+    if idempotency_key is not None:
+        payout.request_hash = _request_hash(payout)
+    try:
+        with transaction.atomic():
+            at, payout.approvals_required, is_repeated = _facts_for(payout)
+            payout.review_flags = _review_flags(recipient) + (["possible_duplicate"] if is_repeated else [])
+            payout.created_at = at
+            _move(
+                [
+                    _Move(
+                        payout,
+                        EventName.SUBMITTED,
+                        Status.PENDING,
+                        {"approvals_required": payout.approvals_required},
+                    )
+                ],
+                at=at,
+                actor=_name(client or maker),
+                reason="",
+            )
+            if payout.due_at:
+                doorbell.ring()
+    except IntegrityError as error:
+        if "payout_one_per_idempotency_key" not in str(error):
+            raise
+        return _first_with_key(payout)
+    return payout
+
+
+def _checked(*, amount: Decimal, currency: str, user_id: int, recipient: dict[str, Any], comment: str) -> Decimal:
+    """The amount in the currency's own decimals. Raises InvalidError with all that is wrong."""
+    errors: dict[str, list[str]] = {}
+    try:
+        money.minor_units(currency)
+    except money.AmountError as error:
+        errors["currency"] = [str(error)]
+    else:
+        try:
+            amount = money.exact(amount, currency)
+        except money.AmountError as error:
+            errors["amount"] = [str(error)]
+    if not 1 <= user_id < 2**63:
+        errors["user_id"] = [_("The user ID must be a positive whole number.")]
+    if not recipient:
+        errors["recipient_details"] = [_("Say where the money goes.")]
+    elif len(vault.canonical(recipient)) > RECIPIENT_LIMIT_BYTES:
+        errors["recipient_details"] = [_("The recipient's details are too long.")]
+    if len(comment) > 1000:
+        errors["comment"] = [_("The comment has at most 1000 characters.")]
+    if errors:
+        raise InvalidError(errors)
+    return amount
+
+
+def _request_hash(payout: Payout) -> bytes:
+    """Equal for requests that mean the same, however they were spelled."""
+    return vault.seal(
+        "request",
+        payout.user_id,
+        bytes(payout.terms_hash).hex(),
+        payout.comment,
+        payout.scheduled_for.isoformat() if payout.scheduled_for else None,
+    )
+
+
+def _facts_for(payout: Payout) -> tuple[datetime, int, bool]:
+    """The database's time, the approvals that the bands ask for, whether its like came in the last day."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT clock_timestamp(),
+                   coalesce((SELECT approvals_required FROM payouts_approvalband
+                             WHERE currency = %(currency)s AND from_amount <= %(amount)s
+                             ORDER BY from_amount DESC LIMIT 1), 1),
+                   EXISTS (SELECT 1 FROM payouts_payout
+                           WHERE recipient_index = %(recipient_index)s AND currency = %(currency)s
+                             AND amount = %(amount)s AND created_at > now() - interval '1 day')
+            """,
+            {"currency": payout.currency, "amount": payout.amount, "recipient_index": bytes(payout.recipient_index)},
+        )
+        row: tuple[datetime, int, bool] = cursor.fetchone()
+    return row
+
+
+def _review_flags(recipient: dict[str, Any]) -> list[str]:
+    """What staff should look at; never a reason to refuse."""
+    for text in recipient.values():
+        if isinstance(text, str) and vault.CARD.fullmatch(text) and not luhn.is_valid(re.sub(r"\D", "", text)):
+            return ["card_checksum"]
+    return []
+
+
+def _first_with_key(payout: Payout) -> Payout:
+    first = Payout.objects.get(client=payout.client, idempotency_key=payout.idempotency_key)
+    if bytes(first.request_hash or b"") != payout.request_hash:
+        raise IdempotencyError
+    if first.withdrawn_at:
+        raise NotAllowedError(_("The payout with this idempotency key was withdrawn."), first)
+    first.is_replay = True
+    return first
+
+
+# People decide
+
+
+def approve(payout_id: int, *, by: Person, reason: str = "", version: int | None = None) -> Payout:
+    """Give one approval to what the payout says now; the last one that is needed lets it go.
+
+    Raises NotAllowedError, FourEyesError for the maker and for a second voice, VersionError.
+    """
+    with _locked(payout_id, version=version) as (payout, at):
+        if payout.status != Status.PENDING:
+            raise NotAllowedError(_("Only a pending payout can be approved."), payout)
+        if payout.is_approved:
+            raise NotAllowedError(_("The payout has all the approvals that it needs."), payout)
+        _refuse_maker(payout, by)
+        if payout.approvals.filter(attempt=None, checker=by).exists():
+            raise FourEyesError(_("You have approved this payout already."))
+        _add_approval(payout, by=by, decision=Approval.Decision.APPROVE, at=at)
+        payout.approvals_given += 1
+        _move_one(payout, EventName.APPROVED, Status.PENDING, at=at, by=by, reason=reason)
+        if payout.due_at:
+            doorbell.ring()
+    return payout
+
+
+def reject(payout_id: int, *, by: Person, reason: str, version: int | None = None) -> Payout:
+    """Refuse a pending payout for good."""
+    with _locked(payout_id, version=version) as (payout, at):
+        _check_move(payout, Status.REJECTED)
+        _refuse_maker(payout, by)
+        _move_one(payout, EventName.REJECTED, Status.REJECTED, at=at, by=by, reason=reason)
+    return payout
+
+
+def hold(payout_id: int, *, by: Person, reason: str, version: int | None = None) -> Payout:
+    """Keep a pending payout from being paid until it is released."""
+    with _locked(payout_id, version=version) as (payout, at):
+        if payout.status != Status.PENDING:
+            raise NotAllowedError(_("Only a pending payout can be held."), payout)
+        if payout.held_at:
+            raise NotAllowedError(_("The payout is on hold already."), payout)
+        payout.held_at, payout.held_by = at, by
+        _move_one(payout, EventName.HELD, Status.PENDING, at=at, by=by, reason=reason)
+    return payout
+
+
+def release(payout_id: int, *, by: Person, reason: str = "", version: int | None = None) -> Payout:
+    """Let a held payout, or one that needed attention, go on."""
+    with _locked(payout_id, version=version) as (payout, at):
+        if payout.status != Status.PENDING or not (payout.held_at or payout.attention):
+            raise NotAllowedError(_("The payout is not on hold."), payout)
+        payout.held_at = payout.held_by = None
+        payout.attention = Attention.NONE
+        _move_one(payout, EventName.RELEASED, Status.PENDING, at=at, by=by, reason=reason)
+        if payout.due_at:
+            doorbell.ring()
+    return payout
+
+
+def schedule(
+    payout_id: int, *, by: Actor, scheduled_for: datetime | None, reason: str = "", version: int | None = None
+) -> Payout:
+    """Pay not before this time; None means as soon as it may be paid."""
+    with _locked(payout_id, version=version) as (payout, at):
+        if payout.status != Status.PENDING:
+            raise NotAllowedError(_("Only a pending payout can be scheduled."), payout)
+        payout.scheduled_for = scheduled_for
+        facts = {"scheduled_for": scheduled_for.isoformat() if scheduled_for else None}
+        _move_one(payout, EventName.SCHEDULED, Status.PENDING, at=at, by=by, reason=reason, facts=facts)
+        if payout.due_at:
+            doorbell.ring()
+    return payout
+
+
+def cancel(payout_id: int, *, by: Actor, reason: str = "", version: int | None = None) -> Payout:
+    """Stop a pending payout for good. A client can cancel its own only."""
+    with _locked(payout_id, by=by, version=version) as (payout, at):
+        _check_move(payout, Status.CANCELLED)
+        _move_one(payout, EventName.CANCELLED, Status.CANCELLED, at=at, by=by, reason=reason)
+    return payout
+
+
+def withdraw(payout_id: int, *, by: ApiClient, version: int | None = None) -> Payout:
+    """Take a payout out of the API; a pending one is cancelled with it. The back office keeps it."""
+    with _locked(payout_id, by=by, version=version) as (payout, at):
+        if payout.status not in WITHDRAWABLE:
+            raise NotAllowedError(
+                _("A payout can be withdrawn while it is pending, or when it was cancelled or rejected."),
+                payout,
+            )
+        payout.withdrawn_at = at
+        to_status = Status.CANCELLED if payout.status == Status.PENDING else Status(payout.status)
+        _move_one(payout, EventName.WITHDRAWN, to_status, at=at, by=by, reason="")
+    return payout
+
+
+def settle(payout_id: int, *, by: Actor, reason: str = "", version: int | None = None) -> Payout:
+    """Record that a pending payout was paid by hand, outside. It must be free to go, like any other payment."""
+    with _locked(payout_id, by=by, version=version) as (payout, at):
+        _check_move(payout, Status.PROCESSED)
+        if payout.status != Status.PENDING:
+            raise NotAllowedError(_("Only a pending payout can be settled by hand."), payout)
+        if not payout.is_approved:
+            raise NotAllowedError(_("The payout still waits for approvals."), payout)
+        if payout.held_at or payout.attention:
+            raise NotAllowedError(_("The payout is on hold."), payout)
+        if problem := _problem(payout, _approvals_by_payout([payout])):
+            raise NotAllowedError(_("The payout needs attention: %(problem)s.") % {"problem": problem.label}, payout)
+        payout.processed_at = at
+        _move_one(payout, EventName.SETTLED, Status.PROCESSED, at=at, by=by, reason=reason)
+    return payout
+
+
+def retry(payout_id: int, *, by: Person, reason: str, version: int | None = None) -> Payout:
+    """Send a failed payout again: its attempt was definitely refused, so the next one has a new key."""
+    with _locked(payout_id, version=version) as (payout, at):
+        _check_move(payout, Status.PENDING)
+        payout.failure_code = payout.failure_message = ""
+        _move_one(payout, EventName.RETRIED, Status.PENDING, at=at, by=by, reason=reason)
+        if payout.due_at:
+            doorbell.ring()
+    return payout
+
+
+def resolve(
+    payout_id: int, *, by: Person, decision: Approval.Decision, evidence: str, version: int | None = None
+) -> Payout:
+    """Say how an unknown outcome ended, on evidence; the second person who says the same makes it so.
+
+    Raises NotAllowedError, FourEyesError for the maker and for a second voice, InvalidError without evidence.
+    """
+    if not evidence.strip():
+        raise InvalidError({"evidence": [_("Say what shows it: a statement's line, a provider's letter.")]})
+    with _locked(payout_id, version=version) as (payout, at):
+        if payout.status != Status.UNKNOWN:
+            raise NotAllowedError(_("Only a payout whose outcome is unknown can be resolved."), payout)
+        _refuse_maker(payout, by)
+        attempt = payout.attempts.select_for_update().exclude(outcome=Attempt.Outcome.REFUSED).get()
+        if attempt.resolutions.filter(checker=by).exists():
+            raise FourEyesError(_("You have given your voice on this payout already."))
+        seconded = attempt.resolutions.filter(decision=decision).exists()
+        _add_approval(payout, by=by, decision=decision, at=at, attempt=attempt, evidence=evidence)
+        facts = {"decision": decision.value, "attempt": str(attempt.reference)}
+        if not seconded:
+            _move_one(
+                payout,
+                EventName.RESOLUTION_PROPOSED,
+                Status.UNKNOWN,
+                at=at,
+                by=by,
+                reason=evidence,
+                facts=facts,
+            )
+            return payout
+        payout.attention = Attention.NONE
+        attempt.finished_at = at
+        if decision == Approval.Decision.PAID:
+            attempt.outcome = Attempt.Outcome.SUCCEEDED
+            payout.processed_at = at
+            to_status = Status.PROCESSED
+        else:
+            attempt.outcome = Attempt.Outcome.REFUSED
+            payout.failure_code = "resolved_by_hand"
+            payout.failure_message = ""
+            to_status = Status.FAILED
+        attempt.save(update_fields=["outcome", "finished_at"])
+        _move_one(payout, EventName.RESOLVED, to_status, at=at, by=by, reason=evidence, facts=facts)
+    return payout
+
+
+def reveal(payout_id: int, *, by: Actor, reason: str) -> dict[str, Any]:
+    """The recipient in clear, and an event that says who saw it and why. Raises vault.UnreadableError."""
+    with _locked(payout_id, by=by) as (payout, at):
+        recipient = payout.recipient_details
+        _move_one(payout, EventName.REVEALED, Status(payout.status), at=at, by=by, reason=reason)
+    return recipient
+
+
+# The worker
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One claimed payout: what to call the provider with, and the token that its result must carry."""
+
+    payout_id: int
+    lease_token: uuid.UUID
+    attempt: Attempt
+    instruction: Instruction
+    is_first_call: bool
+    may_post: bool
+
+
+def claim(*, limit: int) -> list[Assignment]:
+    """Take up to `limit` due payouts, oldest first, each under a lease of LEASE_SECONDS; other claimers skip them.
+
+    A ready payout moves to processing with a new attempt, committed before any call. One whose lease ran out, or
+    whose next look-up has come up, keeps its attempt, and its next call looks up first. What must not be paid as it
+    stands is flagged for a person instead, and holds up nobody.
+    """
+    with transaction.atomic():
+        payouts = list(
+            Payout.objects.due()
+            .annotate(db_now=_clock())
+            .select_for_update(skip_locked=True)
+            .order_by("due_at")[:limit]
+        )
+        if not payouts:
+            return []
+        at: datetime = _db_now(payouts[0])
+        lease_token, lease_ends_at = uuid.uuid4(), at + timedelta(seconds=settings.LEASE_SECONDS)
+        payouts = _without_altered(payouts)
+        approvals = _approvals_by_payout([payout for payout in payouts if payout.approvals_required])
+        attempts = _attempts_by_payout(payouts)
+        moves: list[_Move] = []
+        new_attempts: list[Attempt] = []
+        called: list[tuple[Payout, Attempt]] = []
+        again: list[tuple[Payout, Attempt]] = []
+        for payout in payouts:
+            latest = attempts.get(payout.pk)
+            if problem := _problem(payout, approvals) or _exhaustion(latest):
+                moves.append(_flag(payout, problem))
+                continue
+            if payout.status == Status.PENDING:
+                attempt = Attempt(
+                    payout=payout,
+                    number=latest.number + 1 if latest else 1,
+                    provider=payout.provider,
+                    created_at=at,
+                )
+                facts = {"attempt": str(attempt.reference), "provider": attempt.provider}
+                moves.append(_Move(payout, EventName.CLAIMED, Status.PROCESSING, facts))
+                new_attempts.append(attempt)
+            else:
+                assert latest is not None
+                attempt = latest
+                again.append((payout, attempt))
+            attempt.calls += 1
+            attempt.last_called_at = at
+            payout.lease_token, payout.due_at = lease_token, lease_ends_at
+            called.append((payout, attempt))
+        _move(moves, at=at, actor=WORKER)
+        bulk.insert(Attempt, new_attempts, NEW_ATTEMPT_FIELDS)
+        bulk.update(Payout, [payout for payout, _attempt in again], ("lease_token", "due_at"))
+        bulk.update(Attempt, [attempt for _payout, attempt in again], ("calls", "last_called_at"))
+        return [_assignment(payout, attempt, lease_ends_at) for payout, attempt in called]
+
+
+def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
+    """Record what the provider answered; a result whose lease was lost is dropped. Returns how many stand."""
+    by_payout = {assignment.payout_id: (assignment, answer) for assignment, answer in outcomes}
+    if not by_payout:
+        return 0
+    with transaction.atomic():
+        payouts = list(
+            Payout.objects.filter(pk__in=by_payout)
+            .annotate(db_now=_clock())
+            .select_for_update()
+            .defer("recipient", "recipient_masked", "comment")
+            .order_by("pk")
+        )
+        at: datetime = _db_now(payouts[0])
+        attempts: list[Attempt] = []
+        moves: list[_Move] = []
+        unmoved: list[Payout] = []
+        for payout in _without_altered(payouts):
+            assignment, answer = by_payout[payout.pk]
+            if payout.lease_token != assignment.lease_token:
+                log.warning("late_result_dropped", payout=payout.pk, verdict=answer.verdict.value)
+                continue
+            attempt = assignment.attempt
+            attempts.append(attempt)
+            attempt.last_code, attempt.last_message, attempt.last_answer = (
+                answer.code,
+                answer.message,
+                answer.excerpt,
+            )
+            attempt.provider_id = answer.provider_id or attempt.provider_id
+            payout.lease_token = None
+            payout.due_at = at + timedelta(seconds=_look_again_seconds(attempt))
+            if move := _outcome_move(payout, assignment, answer, at):
+                moves.append(move)
+            else:
+                unmoved.append(payout)
+        _move(moves, at=at, actor=WORKER)
+        bulk.update(Payout, unmoved, ("lease_token", "due_at"))
+        bulk.update(Attempt, attempts, ATTEMPT_OUTCOME_FIELDS, key="reference")
+    return len(attempts)
+
+
+NEW_ATTEMPT_FIELDS = (
+    "reference",
+    "payout",
+    "number",
+    "provider",
+    "outcome",
+    "calls",
+    "provider_id",
+    "last_called_at",
+    "last_code",
+    "last_message",
+    "last_answer",
+    "created_at",
+)
+ATTEMPT_OUTCOME_FIELDS = (
+    "outcome",
+    "provider_id",
+    "accepted_at",
+    "last_code",
+    "last_message",
+    "last_answer",
+    "finished_at",
+)
+
+
+def give_back(assignments: Sequence[Assignment]) -> None:
+    """Return claimed payouts that were not called for; they are due at once, and looked up first."""
+    by_token = {(assignment.payout_id, assignment.lease_token) for assignment in assignments}
+    with transaction.atomic():
+        payouts = list(
+            Payout.objects.filter(pk__in=[payout_id for payout_id, _token in by_token])
+            .annotate(db_now=_clock())
+            .select_for_update()
+            .order_by("pk")
+        )
+        payouts = [payout for payout in payouts if (payout.pk, payout.lease_token) in by_token]
+        for payout in payouts:
+            payout.lease_token, payout.due_at = None, _db_now(payout)
+        bulk.update(Payout, payouts, ("lease_token", "due_at"))
+
+
+def _outcome_move(payout: Payout, assignment: Assignment, answer: Answer, at: datetime) -> "_Move | None":
+    """What the answer means: only a success pays, only a documented refusal fails, all else is not known."""
+    attempt = assignment.attempt
+    facts: dict[str, Any] = {"attempt": str(attempt.reference), "call": attempt.calls}
+    if answer.code:
+        facts["code"] = answer.code
+    if answer.provider_id:
+        facts["provider_id"] = answer.provider_id
+    match answer.verdict:
+        case Verdict.SUCCEEDED:
+            attempt.outcome, attempt.finished_at = Attempt.Outcome.SUCCEEDED, at
+            payout.processed_at = at
+            return _Move(payout, EventName.SUCCEEDED, Status.PROCESSED, facts)
+        case Verdict.REFUSED:
+            attempt.outcome, attempt.finished_at = Attempt.Outcome.REFUSED, at
+            payout.failure_code, payout.failure_message = answer.code, answer.message
+            return _Move(payout, EventName.REFUSED, Status.FAILED, facts, answer.message)
+        case Verdict.PENDING:
+            if attempt.accepted_at:
+                return None
+            attempt.accepted_at = at
+            return _Move(payout, EventName.ACCEPTED, Status(payout.status), facts)
+        case Verdict.ABSENT if not assignment.may_post:
+            return _flag(payout, Attention.KEY_EXPIRED)
+        case _ if payout.status == Status.UNKNOWN or attempt.accepted_at:
+            return None
+        case _:
+            return _Move(payout, EventName.OUTCOME_UNKNOWN, Status.UNKNOWN, facts, answer.message)
+
+
+def _look_again_seconds(attempt: Attempt) -> float:
+    steps = LOOK_AGAIN_SECONDS
+    seconds = steps[attempt.calls - 1] if attempt.calls <= len(steps) else DAY_SECONDS
+    return seconds * uniform(0.8, 1.2)  # noqa: S311 (spreads load, guards nothing)
+
+
+def _exhaustion(attempt: Attempt | None) -> Attention | None:
+    if attempt and attempt.outcome == Attempt.Outcome.OPEN and attempt.calls >= settings.MAX_ATTEMPT_CALLS:
+        return Attention.TOO_MANY_CALLS
+    return None
+
+
+def _flag(payout: Payout, problem: Attention) -> "_Move":
+    """Leave the payout to a person. One that was sent and not answered for becomes unknown."""
+    payout.attention = problem
+    payout.lease_token = payout.due_at = None
+    to_status = Status.UNKNOWN if payout.status == Status.PROCESSING else Status(payout.status)
+    return _Move(payout, EventName.FLAGGED, to_status, {"attention": problem.value})
+
+
+def _problem(payout: Payout, approvals: dict[int, list[Approval]]) -> Attention | None:
+    """Why this payout must not be paid as it stands, if anything."""
+    try:
+        terms = payout.terms
+    except vault.UnreadableError:
+        return Attention.UNREADABLE
+    if terms != bytes(payout.terms_hash):
+        return Attention.TERMS_CHANGED
+    valid = {
+        approval.checker_id
+        for approval in approvals.get(payout.pk, ())
+        if bytes(approval.terms_hash) == terms
+        and bytes(approval.mac) == approval.expected_mac(payout.reference)
+        and approval.checker_id != payout.maker_id
+    }
+    if len(valid) < payout.approvals_required:
+        return Attention.APPROVALS_MISSING
+    return None
+
+
+def _approvals_by_payout(payouts: Sequence[Payout]) -> dict[int, list[Approval]]:
+    found: dict[int, list[Approval]] = {}
+    if payouts:
+        for approval in Approval.objects.filter(payout__in=payouts, attempt=None):
+            found.setdefault(approval.payout_id, []).append(approval)
+    return found
+
+
+def _attempts_by_payout(payouts: Sequence[Payout]) -> dict[int, Attempt]:
+    """The latest attempt of each; a payout that was never sent has none."""
+    sent = [payout for payout in payouts if payout.version > 1]
+    attempts = Attempt.objects.filter(payout__in=sent).order_by("number") if sent else ()
+    return {attempt.payout_id: attempt for attempt in attempts}
+
+
+def _without_altered(payouts: list[Payout]) -> list[Payout]:
+    """Sets payouts whose seal is broken aside, without a new seal that would hide it, and returns the others."""
+    altered = [payout for payout in payouts if not _is_sealed(payout)]
+    for payout in altered:
+        log.error("payout_altered_outside", payout=payout.pk)
+    if altered:
+        Payout.objects.filter(pk__in=[payout.pk for payout in altered]).update(
+            due_at=None, lease_token=None, attention=Attention.ALTERED
+        )
+    return [payout for payout in payouts if payout not in altered] if altered else payouts
+
+
+def _assignment(payout: Payout, attempt: Attempt, lease_ends_at: datetime) -> Assignment:
+    assert payout.lease_token is not None
+    return Assignment(
+        payout_id=payout.pk,
+        lease_token=payout.lease_token,
+        attempt=attempt,
+        instruction=Instruction(
+            reference=attempt.reference,
+            payout=payout.reference,
+            amount=money.exact(payout.amount, payout.currency),
+            currency=payout.currency,
+            recipient=payout.recipient_details,
+            request_id=payout.trace_id,
+        ),
+        is_first_call=attempt.calls == 1,
+        # Whatever this claim does, it does before its lease ends.
+        may_post=lease_ends_at < attempt.key_expires_at,
+    )
+
+
+# Within
+
+
+WORKER = "system:worker"
+
+
+@dataclass(slots=True)
+class _Move:
+    payout: Payout
+    event: EventName
+    to_status: Status
+    facts: dict[str, Any] = field(default_factory=dict)
+    reason: str = ""
+
+
+def _move(moves: Sequence[_Move], *, at: datetime, actor: str, reason: str = "") -> None:
+    """Move payouts, the only way there is: check the table, bump the version, write the event and the row, sealed.
+
+    The rows are locked by the caller; the update holds for the version and status that were read, or for nothing.
+    """
+    if not moves:
+        return
+    was_status = [str(move.payout.status) for move in moves]
+    events: list[Event] = []
+    for move in moves:
+        payout = move.payout
+        from_status = payout.status if payout.version else None
+        if from_status is not None and from_status != move.to_status and not allows(from_status, move.to_status):
+            raise NotAllowedError(_not_from(payout), payout)
+        payout.status = move.to_status.value
+        payout.version += 1
+        payout.updated_at = at
+        if payout.status == Status.PENDING:
+            payout.due_at = _due_at(payout, at)
+        elif payout.status not in (Status.PROCESSING, Status.UNKNOWN):
+            payout.due_at = payout.lease_token = None
+        event = Event(
+            payout=payout,
+            seq=payout.version,
+            event=move.event.value,
+            from_status=from_status,
+            to_status=payout.status,
+            at=at,
+            actor=actor,
+            reason=move.reason or reason,
+            trace_id=trace.current.get() or payout.trace_id,
+            facts=move.facts,
+        )
+        event.mac = payout.event_head = event.expected_mac(bytes(payout.event_head), payout.reference)
+        payout.seal = payout.expected_seal()
+        events.append(event)
+    if moves[0].payout._state.adding:
+        for move in moves:
+            move.payout.save(force_insert=True)
+    else:
+        bulk.update(Payout, [move.payout for move in moves], MOVED_FIELDS, was_status=was_status)
+    for event in events:
+        event.payout_id = event.payout.pk
+    bulk.insert(Event, events, EVENT_FIELDS)
+
+
+EVENT_FIELDS = (
+    "payout",
+    "seq",
+    "event",
+    "from_status",
+    "to_status",
+    "at",
+    "actor",
+    "reason",
+    "trace_id",
+    "facts",
+    "mac",
+)
+MOVED_FIELDS = (
+    "status",
+    "version",
+    "approvals_given",
+    "held_at",
+    "held_by",
+    "attention",
+    "scheduled_for",
+    "failure_code",
+    "failure_message",
+    "updated_at",
+    "processed_at",
+    "withdrawn_at",
+    "due_at",
+    "lease_token",
+    "event_head",
+    "seal",
+)
+
+
+def _move_one(
+    payout: Payout,
+    event: EventName,
+    to_status: Status,
+    *,
+    at: datetime,
+    by: Actor,
+    reason: str,
+    facts: dict[str, Any] | None = None,
+) -> None:
+    _move([_Move(payout, event, to_status, facts or {})], at=at, actor=_name(by), reason=reason.strip())
+
+
+@contextmanager
+def _locked(
+    payout_id: int, *, by: Actor | None = None, version: int | None = None
+) -> Iterator[tuple[Payout, datetime]]:
+    """The payout under its row lock, and the database's time, inside a transaction.
+
+    An API client finds its own payouts only. Raises NotFoundError, VersionError, AlteredError.
+    """
+    with transaction.atomic():
+        payouts = Payout.objects.select_for_update().annotate(db_now=_clock())
+        if isinstance(by, ApiClient):
+            payouts = payouts.in_api().filter(client=by)
+        payout = payouts.filter(pk=payout_id).first()
+        if payout is None:
+            raise NotFoundError
+        if version is not None and payout.version != version:
+            raise VersionError
+        if not _is_sealed(payout):
+            raise AlteredError
+        yield payout, _db_now(payout)
+
+
+def _check_move(payout: Payout, to_status: Status) -> None:
+    if not allows(payout.status, to_status):
+        raise NotAllowedError(_not_from(payout), payout)
+
+
+def _not_from(payout: Payout) -> str:
+    return _("The payout’s status is “%(status)s”, which does not allow this.") % {
+        "status": Status(payout.status).label
+    }
+
+
+def _refuse_maker(payout: Payout, by: Person) -> None:
+    if payout.maker_id == by.pk:
+        raise FourEyesError(_("You made this payout, so another person must decide on it."))
+
+
+def _add_approval(
+    payout: Payout,
+    *,
+    by: Person,
+    decision: Approval.Decision,
+    at: datetime,
+    attempt: Attempt | None = None,
+    evidence: str = "",
+) -> None:
+    terms = payout.terms
+    if terms != bytes(payout.terms_hash):
+        raise AlteredError
+    approval = Approval(
+        payout=payout,
+        attempt=attempt,
+        checker=by,
+        decision=decision.value,
+        terms_hash=terms,
+        evidence=evidence.strip(),
+        at=at,
+    )
+    approval.mac = approval.expected_mac(payout.reference)
+    approval.save(force_insert=True)
+
+
+def _due_at(payout: Payout, at: datetime) -> datetime | None:
+    """When the worker may take this pending payout; None while it waits for a person."""
+    if not payout.is_approved or payout.held_at or payout.attention:
+        return None
+    return max(at, payout.scheduled_for) if payout.scheduled_for else at
+
+
+def _is_sealed(payout: Payout) -> bool:
+    return bytes(payout.seal) == payout.expected_seal()
+
+
+def _name(by: Actor | None) -> str:
+    match by:
+        case ApiClient():
+            return f"client:{by.name}"
+        case None:
+            return WORKER
+        case _:
+            return f"user:{by.get_username()}"
+
+
+def _db_now(payout: Any) -> datetime:
+    now: datetime = payout.db_now
+    return now
+
+
+def _clock() -> Func:
+    return Func(function="clock_timestamp", output_field=DateTimeField())

@@ -1,0 +1,15 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class PayoutsConfig(AppConfig):
+    name = "payouts"
+    verbose_name = _("Payouts")
+
+    def ready(self) -> None:
+        from django.db.models.signals import post_migrate
+
+        from payouts import checks, groups, schedules  # noqa: F401
+
+        post_migrate.connect(groups.make_groups, sender=self)
+        post_migrate.connect(schedules.register, sender=self)

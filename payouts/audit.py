@@ -1,0 +1,153 @@
+"""Every invariant, checked over the whole database: what constraints cannot say, and what SQL by hand may have done.
+
+Streams payouts in batches of BATCH, so memory does not grow with their number.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+
+from django.db import connection
+
+from payouts import money, vault
+from payouts.models import Approval, Attempt, Event, EventName, Payout
+from payouts.states import PAID, Status, allows
+
+BATCH = 1_000
+TRIGGERS = (
+    "payout_never_deleted",
+    "event_append_only",
+    "approval_append_only",
+    "approval_maker_is_not_checker",
+    "attempt_never_deleted",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One broken invariant of one payout; without a payout it is the database's own guard that is missing."""
+
+    payout_id: int | None
+    invariant: str
+    detail: str
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def broken_invariants() -> Iterator[Broken]:
+    """All that is wrong, payout by payout in the order of their ids."""
+    yield from _missing_triggers()
+    last_id = 0
+    while True:
+        payouts = list(Payout.objects.filter(pk__gt=last_id).order_by("pk")[:BATCH])
+        if not payouts:
+            return
+        events = _grouped(Event.objects.filter(payout__in=payouts).order_by("payout_id", "seq"))
+        attempts = _grouped(Attempt.objects.filter(payout__in=payouts).order_by("payout_id", "number"))
+        approvals = _grouped(Approval.objects.filter(payout__in=payouts).order_by("payout_id", "pk"))
+        for payout in payouts:
+            own_events = events.get(payout.pk, [])
+            for invariant, detail in (
+                *_row(payout),
+                *_history(payout, own_events),
+                *_money(payout, own_events, attempts.get(payout.pk, [])),
+                *_eyes(payout, approvals.get(payout.pk, [])),
+            ):
+                yield Broken(payout.pk, invariant, detail)
+        last_id = payouts[-1].pk
+
+
+type Finding = tuple[str, str]
+
+
+def _grouped[Row: (Event, Attempt, Approval)](rows: Iterable[Row]) -> dict[int, list[Row]]:
+    grouped: dict[int, list[Row]] = {}
+    for row in rows:
+        grouped.setdefault(row.payout_id, []).append(row)
+    return grouped
+
+
+def _missing_triggers() -> Iterator[Broken]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tgname FROM pg_trigger WHERE tgenabled IN ('O', 'A') AND NOT tgisinternal")
+        enabled = {name for (name,) in cursor.fetchall()}
+    for name in TRIGGERS:
+        if name not in enabled:
+            yield Broken(None, "database_guard", f"the trigger {name} is missing or disabled")
+
+
+def _row(payout: Payout) -> Iterator[Finding]:
+    """The row is what was submitted, and nobody but actions.py has written it."""
+    if bytes(payout.seal) != payout.expected_seal():
+        yield "row_sealed", "the row was changed outside actions.py"
+    try:
+        if payout.terms != bytes(payout.terms_hash):
+            yield "terms_unchanged", "the amount, the currency or the recipient is not what was submitted"
+    except vault.UnreadableError:
+        yield "recipient_readable", "the recipient cannot be decrypted"
+    try:
+        money.exact(payout.amount, payout.currency)
+    except money.AmountError as error:
+        yield "amount_exact", str(error)
+
+
+def _history(payout: Payout, events: list[Event]) -> Iterator[Finding]:
+    """Gapless, legal and unbroken, and it ends where the row stands."""
+    if [event.seq for event in events] != list(range(1, payout.version + 1)):
+        yield "events_gapless", f"{len(events)} events do not count up to version {payout.version}"
+    previous = b""
+    for event in events:
+        if bytes(event.mac) != event.expected_mac(previous, payout.reference):
+            yield "events_chained", f"event {event.seq} was changed, or the one before it"
+            break
+        previous = bytes(event.mac)
+    else:
+        if previous != bytes(payout.event_head):
+            yield "events_chained", "the last event is not the one that the row names"
+    for before, event in pairwise(events):
+        if event.from_status != before.to_status:
+            yield "events_agree", f"event {event.seq} does not begin where event {before.seq} ended"
+        if event.from_status != event.to_status and not allows(str(event.from_status), event.to_status):
+            yield "transition_legal", f"event {event.seq} goes from {event.from_status} to {event.to_status}"
+    if events and (events[0].event, events[0].to_status) != (EventName.SUBMITTED, Status.PENDING):
+        yield "events_agree", "the first event is not a submission"
+    if events and events[-1].to_status != payout.status:
+        yield "status_agrees", f"the status is {payout.status}, the last event says {events[-1].to_status}"
+
+
+def _money(payout: Payout, events: list[Event], attempts: list[Attempt]) -> Iterator[Finding]:
+    """Money left once: paid by one attempt or by hand, never both; while it may have left, one attempt is open."""
+    live = [attempt for attempt in attempts if attempt.outcome != Attempt.Outcome.REFUSED]
+    paid = [attempt for attempt in live if attempt.outcome == Attempt.Outcome.SUCCEEDED]
+    by_hand = [event for event in events if event.event == EventName.SETTLED]
+    if len(live) > 1:
+        yield "one_live_attempt", f"{len(live)} attempts are not definitely refused"
+    if payout.status in PAID and len(paid) + len(by_hand) != 1:
+        yield "paid_once", f"paid by {len(paid)} attempts and {len(by_hand)} times by hand"
+    if payout.status not in PAID and paid:
+        yield "paid_is_processed", f"an attempt succeeded, but the status is {payout.status}"
+    if payout.status in (Status.PROCESSING, Status.UNKNOWN) and len(live) != 1:
+        yield "sent_has_attempt", f"{payout.status} without an open attempt"
+    if payout.status in (Status.PENDING, Status.FAILED, Status.CANCELLED, Status.REJECTED) and live:
+        yield "unsent_has_no_attempt", f"{payout.status}, but an attempt is not definitely refused"
+    if [attempt.number for attempt in attempts] != list(range(1, len(attempts) + 1)):
+        yield "attempts_numbered", "the attempts are not numbered 1, 2, 3"
+
+
+def _eyes(payout: Payout, approvals: list[Approval]) -> Iterator[Finding]:
+    """Enough other people approved these terms before money could leave."""
+    given = [approval for approval in approvals if approval.attempt_id is None]
+    for approval in approvals:
+        if bytes(approval.mac) != approval.expected_mac(payout.reference):
+            yield "approval_sealed", f"approval {approval.pk} was not made by actions.py"
+        if bytes(approval.terms_hash) != bytes(payout.terms_hash):
+            yield "approval_bound_to_terms", f"approval {approval.pk} was given for other terms"
+        if approval.checker_id == payout.maker_id:
+            yield "maker_is_not_checker", f"approval {approval.pk} is the maker's own"
+    if len({approval.checker_id for approval in given}) != payout.approvals_given:
+        yield "approvals_counted", f"{payout.approvals_given} approvals are counted, {len(given)} are there"
+    if payout.status in (Status.PROCESSING, Status.PROCESSED, Status.UNKNOWN, Status.RETURNED) and (
+        payout.approvals_given < payout.approvals_required
+    ):
+        yield "approved_before_sent", f"{payout.approvals_given} of {payout.approvals_required} approvals"

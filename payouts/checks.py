@@ -1,0 +1,56 @@
+"""Rules between settings, as system checks: a setting that contradicts another stops the start."""
+
+from typing import Any
+
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from payouts.pump import RECORDING_SECONDS
+
+
+@register()
+def check_settings(**_kwargs: Any) -> list[CheckMessage]:
+    errors: list[CheckMessage] = []
+
+    def refuse(number: int, text: str) -> None:
+        errors.append(Error(text, id=f"payouts.E{number:03}"))
+
+    if settings.API_ANONYMOUS_CLIENT and not settings.DEBUG:
+        refuse(1, "API_ANONYMOUS_CLIENT opens the API to anyone: it may be set only while DJANGO_DEBUG is on.")
+    for key in settings.FIELD_ENCRYPTION_KEYS:
+        try:
+            Fernet(key)
+        except ValueError:
+            refuse(2, "FIELD_ENCRYPTION_KEYS has a key that is not a Fernet key (32 bytes in URL-safe base64).")
+    if len(settings.EVENT_HMAC_KEY) < 32:
+        refuse(3, "EVENT_HMAC_KEY is too short: give it 32 or more random characters.")
+    if settings.Q_TIMEOUT_SECONDS < settings.PROVIDER_TIMEOUT_SECONDS + 2 * RECORDING_SECONDS:
+        refuse(
+            4,
+            "Q_TIMEOUT_SECONDS must be at least PROVIDER_TIMEOUT_SECONDS + 10, or no call could be recorded.",
+        )
+    if settings.LEASE_SECONDS < settings.Q_TIMEOUT_SECONDS + RECORDING_SECONDS:
+        refuse(5, "LEASE_SECONDS must be at least Q_TIMEOUT_SECONDS + 5, or a lease could end during a call.")
+    if settings.Q_RETRY_SECONDS < 4 * settings.Q_TIMEOUT_SECONDS:
+        refuse(6, "Q_RETRY_SECONDS must be at least four times Q_TIMEOUT_SECONDS, or tasks would run twice.")
+    if settings.STALL_SECONDS < 2 * settings.SWEEP_SECONDS:
+        refuse(7, "STALL_SECONDS must be at least twice SWEEP_SECONDS, or a healthy cluster would seem hung.")
+    if settings.PROVIDER_KEY_TTL_SECONDS <= settings.LEASE_SECONDS:
+        refuse(
+            8,
+            "PROVIDER_KEY_TTL_SECONDS must be longer than LEASE_SECONDS, or nothing could be sent twice safely.",
+        )
+    if settings.PROVIDER_URL and not settings.PROVIDER_URL.startswith(("https://", "http://")):
+        refuse(9, "PROVIDER_URL must begin with https:// (or http:// on a closed network).")
+    if (
+        min(
+            settings.PROVIDER_CONCURRENCY,
+            settings.Q_WORKERS,
+            settings.MAX_ATTEMPT_CALLS,
+            settings.SWEEP_SECONDS,
+        )
+        < 1
+    ):
+        refuse(10, "PROVIDER_CONCURRENCY, Q_WORKERS, MAX_ATTEMPT_CALLS and SWEEP_SECONDS must be 1 or more.")
+    return errors

@@ -1,0 +1,38 @@
+"""Tell the worker that something is due. A lost ring costs time, never money: the sweep finds what it missed."""
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import transaction
+from django_q.tasks import async_task
+
+PUMP = "payouts.tasks.pump"
+RUNG = "doorbell"
+RUNG_SECONDS = 2
+
+
+def ring() -> None:
+    """Enqueue one pump in the present transaction, unless one that has not begun yet is enqueued already.
+
+    The cache coalesces rings only where all processes share it. When the waiting pump begins before our rows are
+    committed it may not see them, so that is checked after the commit, and rung then.
+    """
+    if _is_coalesced():
+        transaction.on_commit(_ring_if_answered)
+    else:
+        async_task(PUMP)
+
+
+def answered() -> None:
+    """The pump begins: rings from now on need another one."""
+    if settings.REDIS_URL:
+        cache.delete(RUNG)
+
+
+def _is_coalesced() -> bool:
+    # add() answers False for a key that is there, and for a Redis that is not: only the first may save the ring.
+    return bool(settings.REDIS_URL) and not cache.add(RUNG, 1, timeout=RUNG_SECONDS) and cache.has_key(RUNG)
+
+
+def _ring_if_answered() -> None:
+    if not cache.has_key(RUNG):
+        async_task(PUMP)

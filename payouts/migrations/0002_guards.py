@@ -1,0 +1,50 @@
+"""What a constraint cannot say: history is append-only, nothing is deleted, and the maker is not the checker.
+
+The errors carry a constraint's name, as the other constraints' do.
+"""
+
+from django.db import migrations
+
+FUNCTIONS = """
+CREATE FUNCTION payouts_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% on %: refused by %', TG_OP, TG_TABLE_NAME, TG_NAME
+        USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME;
+END $$;
+
+CREATE FUNCTION payouts_refuse_maker() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.checker_id = (SELECT maker_id FROM payouts_payout WHERE id = NEW.payout_id) THEN
+        RAISE EXCEPTION 'the maker of a payout may not approve it: refused by %', TG_NAME
+            USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME;
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON payouts_event
+    FOR EACH STATEMENT EXECUTE FUNCTION payouts_refuse_change();
+CREATE TRIGGER approval_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON payouts_approval
+    FOR EACH STATEMENT EXECUTE FUNCTION payouts_refuse_change();
+CREATE TRIGGER approval_maker_is_not_checker BEFORE INSERT ON payouts_approval
+    FOR EACH ROW EXECUTE FUNCTION payouts_refuse_maker();
+CREATE TRIGGER payout_never_deleted BEFORE DELETE OR TRUNCATE ON payouts_payout
+    FOR EACH STATEMENT EXECUTE FUNCTION payouts_refuse_change();
+CREATE TRIGGER attempt_never_deleted BEFORE DELETE OR TRUNCATE ON payouts_attempt
+    FOR EACH STATEMENT EXECUTE FUNCTION payouts_refuse_change();
+"""
+
+BACK = """
+DROP TRIGGER attempt_never_deleted ON payouts_attempt;
+DROP TRIGGER payout_never_deleted ON payouts_payout;
+DROP TRIGGER approval_maker_is_not_checker ON payouts_approval;
+DROP TRIGGER approval_append_only ON payouts_approval;
+DROP TRIGGER event_append_only ON payouts_event;
+DROP FUNCTION payouts_refuse_maker();
+DROP FUNCTION payouts_refuse_change();
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [("payouts", "0001_initial")]
+
+    operations = [migrations.RunSQL(FUNCTIONS, BACK)]

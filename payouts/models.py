@@ -1,0 +1,591 @@
+"""What is stored, and what must always hold of it: every rule that the database can say is a named constraint.
+
+Rows are written by `actions.py` alone and never deleted.
+"""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Self
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now, Round
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from payouts import money, vault
+from payouts.states import OPEN, PAID, Stage, Status
+
+
+class Scope(models.TextChoices):
+    READ = "payouts:read", _("read payouts")
+    WRITE = "payouts:write", _("submit and cancel payouts")
+    SETTLE = "payouts:settle", _("settle payouts by hand")
+    REVEAL = "payouts:reveal", _("see recipients in clear")
+
+
+class ApiClient(models.Model):
+    """A system that uses the API. Its payouts are its own; its owner is the maker of what it submits."""
+
+    name = models.SlugField(_("name"), max_length=64, unique=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="api_clients",
+        verbose_name=_("owner"),
+        help_text=_("The person answerable for it: counted as the maker of its payouts, so may not approve them."),
+    )
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("API client")
+        verbose_name_plural = _("API clients")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def usable(self) -> Self:
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=Now()), revoked_at=None)
+
+
+class ApiKey(models.Model):
+    """One secret of a client: 256 random bits, of which only the SHA-256 is kept."""
+
+    client = models.ForeignKey(ApiClient, on_delete=models.PROTECT, related_name="keys", verbose_name=_("client"))
+    prefix = models.CharField(_("prefix"), max_length=12, unique=True)
+    secret_hash = models.BinaryField(max_length=32)
+    scopes = ArrayField(models.CharField(max_length=32, choices=Scope), verbose_name=_("scopes"))
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+
+    def __str__(self) -> str:
+        return f"{self.client.name}: {self.prefix}…"
+
+    @property
+    def is_usable(self) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
+
+
+class ApprovalBandQuerySet(models.QuerySet["ApprovalBand"]):
+    def required_for(self, currency: str, amount: Decimal) -> int:
+        """Approvals that a payout needs; one for a currency that no band lists."""
+        band = self.filter(currency=currency, from_amount__lte=amount).order_by("-from_amount").first()
+        return band.approvals_required if band else 1
+
+
+class ApprovalBand(models.Model):
+    """From this amount on, in this currency, so many people must approve."""
+
+    currency = models.CharField(_("currency"), max_length=3)
+    from_amount = models.DecimalField(_("from amount"))
+    approvals_required = models.PositiveSmallIntegerField(_("approvals required"))
+
+    objects = ApprovalBandQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("approval band")
+        verbose_name_plural = _("approval bands")
+        ordering = ["currency", "from_amount"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["currency", "from_amount"],
+                name="approval_band_unique",
+                violation_error_message=_("There is a band for this currency and amount already."),
+            ),
+            models.CheckConstraint(
+                condition=Q(currency__regex="^[A-Z]{3}$"),
+                name="approval_band_currency",
+                violation_error_message=_("A currency is three capital letters, as in RUB."),
+            ),
+            models.CheckConstraint(
+                condition=Q(from_amount__gte=0, from_amount__lt=money.AMOUNT_LIMIT),
+                name="approval_band_from_amount",
+                violation_error_message=_("The amount must be zero or more."),
+            ),
+            models.CheckConstraint(
+                condition=Q(approvals_required__lte=5),
+                name="approval_band_required",
+                violation_error_message=_("At most five approvals can be required."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.currency} {self.from_amount} → {self.approvals_required}"
+
+    def clean(self) -> None:
+        try:
+            money.minor_units(self.currency)
+        except money.AmountError as error:
+            raise ValidationError({"currency": str(error)}) from error
+
+
+class Attention(models.TextChoices):
+    """Why the worker leaves a payout alone until a person has looked at it."""
+
+    NONE = "", ""
+    ALTERED = "altered", _("its row was changed outside the product")
+    TERMS_CHANGED = "terms_changed", _("the amount or the recipient differs from what was submitted")
+    APPROVALS_MISSING = "approvals_missing", _("its approvals do not cover what would be paid")
+    UNREADABLE = "unreadable", _("the recipient cannot be decrypted")
+    KEY_EXPIRED = "key_expired", _("the provider has nothing, and its memory of the key has run out")
+    TOO_MANY_CALLS = "too_many_calls", _("the provider was asked too often without a clear answer")
+
+
+class PayoutQuerySet(models.QuerySet["Payout"]):
+    def due(self) -> Self:
+        """What the worker should look at now: ready payouts, expired leases, look-ups that have come up."""
+        return self.filter(due_at__lte=Now())
+
+    def in_api(self) -> Self:
+        return self.filter(withdrawn_at=None)
+
+    def open(self) -> Self:
+        return self.filter(status__in=OPEN)
+
+    def in_stage(self, stage: str) -> Self:
+        """The payouts that `Payout.stage` would give this stage."""
+        pending = self.filter(status=Status.PENDING)
+        free = pending.filter(held_at=None, attention=Attention.NONE)
+        match stage:
+            case Stage.HELD:
+                return pending.exclude(held_at=None, attention=Attention.NONE)
+            case Stage.AWAITING_APPROVAL:
+                return free.filter(approvals_given__lt=F("approvals_required"))
+            case Stage.SCHEDULED:
+                return free.filter(approvals_given__gte=F("approvals_required"), scheduled_for__gt=Now())
+            case Stage.READY:
+                return free.filter(approvals_given__gte=F("approvals_required")).exclude(scheduled_for__gt=Now())
+            case _:
+                return self.filter(status=stage)
+
+
+class Payout(models.Model):
+    """An instruction to pay a recipient. The row is the outbox too: `due_at` says when the worker looks at it."""
+
+    reference = models.UUIDField(_("reference"), default=uuid.uuid4, unique=True, editable=False)
+    client = models.ForeignKey(
+        ApiClient,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="payouts",
+        verbose_name=_("client"),
+    )
+    maker = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="payouts_made",
+        verbose_name=_("maker"),
+    )
+    user_id = models.BigIntegerField(_("user ID"), help_text=_("The recipient's number at the client."))
+    amount = models.DecimalField(_("amount"))
+    currency = models.CharField(_("currency"), max_length=3)
+    recipient = models.TextField(help_text=_("Encrypted."), editable=False)
+    recipient_masked = models.JSONField(_("recipient"), editable=False)
+    recipient_index = models.BinaryField(max_length=32)
+    comment = models.CharField(_("comment"), max_length=1000, blank=True)
+    terms_hash = models.BinaryField(max_length=32)
+    idempotency_key = models.CharField(_("idempotency key"), max_length=255, null=True, blank=True)
+    request_hash = models.BinaryField(max_length=32, null=True)
+    trace_id = models.CharField(_("request ID"), max_length=128, blank=True)
+    provider = models.CharField(_("provider"), max_length=32)
+    review_flags = ArrayField(models.CharField(max_length=32), default=list, verbose_name=_("review flags"))
+
+    status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.PENDING)
+    version = models.PositiveIntegerField(_("version"), help_text=_("The number of its last event."))
+    approvals_required = models.PositiveSmallIntegerField(_("approvals required"))
+    approvals_given = models.PositiveSmallIntegerField(_("approvals given"), default=0)
+    held_at = models.DateTimeField(_("held at"), null=True, blank=True)
+    held_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("held by"),
+    )
+    attention = models.CharField(
+        _("needs attention"), max_length=32, choices=Attention, default=Attention.NONE, blank=True
+    )
+    scheduled_for = models.DateTimeField(_("scheduled for"), null=True, blank=True)
+    failure_code = models.CharField(_("failure code"), max_length=64, blank=True)
+    failure_message = models.CharField(_("failure message"), max_length=255, blank=True)
+    created_at = models.DateTimeField(_("created at"))
+    updated_at = models.DateTimeField(_("updated at"))
+    processed_at = models.DateTimeField(_("processed at"), null=True, blank=True)
+    withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True, blank=True)
+
+    # The worker's own: not moves, so outside version and seal.
+    due_at = models.DateTimeField(null=True, editable=False)
+    lease_token = models.UUIDField(null=True, editable=False)
+
+    event_head = models.BinaryField(max_length=32)
+    seal = models.BinaryField(max_length=32)
+
+    objects = PayoutQuerySet.as_manager()
+
+    is_replay = False  # set on the answer to a repeated idempotency key
+
+    class Meta:
+        verbose_name = _("payout")
+        verbose_name_plural = _("payouts")
+        ordering = ["-id"]
+        default_permissions = ["view", "add"]
+        permissions = [
+            ("approve_payout", _("Can approve and reject payouts")),
+            ("hold_payout", _("Can hold and release payouts")),
+            ("cancel_payout", _("Can cancel payouts")),
+            ("retry_payout", _("Can retry failed payouts")),
+            ("settle_payout", _("Can settle payouts by hand")),
+            ("resolve_payout", _("Can resolve payouts whose outcome is unknown")),
+            ("reveal_payout", _("Can see recipients in clear")),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="payout_status_known"),
+            models.CheckConstraint(condition=Q(user_id__gte=1), name="payout_user_id_positive"),
+            models.CheckConstraint(
+                condition=Q(amount__gt=0, amount__lt=money.AMOUNT_LIMIT), name="payout_amount_in_range"
+            ),
+            models.CheckConstraint(condition=Q(amount=Round("amount", 4)), name="payout_amount_decimals"),
+            models.CheckConstraint(condition=Q(currency__regex="^[A-Z]{3}$"), name="payout_currency_code"),
+            models.CheckConstraint(
+                condition=Q(client__isnull=False) | Q(maker__isnull=False), name="payout_has_a_maker"
+            ),
+            models.CheckConstraint(
+                condition=Q(idempotency_key=None, request_hash=None)
+                | Q(idempotency_key__isnull=False, request_hash__isnull=False, client__isnull=False),
+                name="payout_idempotency_key_with_hash",
+            ),
+            models.UniqueConstraint(
+                fields=["client", "idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+                name="payout_one_per_idempotency_key",
+            ),
+            models.CheckConstraint(
+                condition=Q(held_at=None, held_by=None) | Q(held_at__isnull=False, held_by__isnull=False),
+                name="payout_held_at_with_held_by",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=PAID) | Q(processed_at__isnull=False),
+                name="payout_paid_has_processed_at",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.PROCESSING) | Q(approvals_given__gte=F("approvals_required")),
+                name="payout_processing_is_approved",
+            ),
+            models.CheckConstraint(
+                condition=Q(due_at=None)
+                | Q(status__in=[Status.PENDING, Status.PROCESSING, Status.UNKNOWN], attention=""),
+                name="payout_due_is_open",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.PENDING)
+                | Q(due_at=None)
+                | Q(held_at=None, withdrawn_at=None, approvals_given__gte=F("approvals_required")),
+                name="payout_due_is_ready",
+            ),
+            models.CheckConstraint(
+                condition=Q(lease_token=None)
+                | Q(due_at__isnull=False, status__in=[Status.PROCESSING, Status.UNKNOWN]),
+                name="payout_lease_has_an_end",
+            ),
+            models.CheckConstraint(
+                condition=Q(withdrawn_at=None) | Q(status__in=[Status.CANCELLED, Status.REJECTED]),
+                name="payout_withdrawn_is_closed",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="payout_due"),
+            models.Index(fields=["client", "user_id", "-id"], condition=Q(withdrawn_at=None), name="payout_of_user"),
+            models.Index(fields=["status", "-id"], name="payout_by_status"),
+            models.Index(
+                fields=["status", "created_at"],
+                condition=Q(status__in=sorted(OPEN)),
+                name="payout_open_by_age",
+            ),
+            models.Index(fields=["recipient_index"], name="payout_by_recipient"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {money.shown(self.amount, self.currency)}"
+
+    @property
+    def stage(self) -> Stage:
+        """The status, with *pending* told apart by what it waits for."""
+        if self.status != Status.PENDING:
+            return Stage(self.status)
+        if self.held_at or self.attention:
+            return Stage.HELD
+        if not self.is_approved:
+            return Stage.AWAITING_APPROVAL
+        if self.scheduled_for and self.scheduled_for > timezone.now():
+            return Stage.SCHEDULED
+        return Stage.READY
+
+    @property
+    def is_approved(self) -> bool:
+        return self.approvals_given >= self.approvals_required
+
+    @property
+    def terms(self) -> bytes:
+        """Seal of what would be paid to whom, computed from the row. Raises vault.UnreadableError."""
+        return terms_hash(self.amount, self.currency, self.recipient_details)
+
+    @property
+    def recipient_details(self) -> dict[str, Any]:
+        """In clear. Raises vault.UnreadableError."""
+        return vault.decrypt(self.recipient)
+
+    def expected_seal(self) -> bytes:
+        """The facts of the row that SQL alone must not change, sealed."""
+        return vault.seal(
+            "payout",
+            str(self.reference),
+            bytes(self.event_head).hex(),
+            bytes(self.terms_hash).hex(),
+            self.client_id,
+            self.maker_id,
+            self.user_id,
+            self.status,
+            self.version,
+            self.approvals_required,
+            self.approvals_given,
+            _stamp(self.held_at),
+            self.attention,
+            _stamp(self.scheduled_for),
+            _stamp(self.processed_at),
+            _stamp(self.withdrawn_at),
+        )
+
+
+def terms_hash(amount: Decimal, currency: str, recipient: dict[str, Any]) -> bytes:
+    """What an approval is bound to: amount, currency and recipient, under a key that SQL does not have."""
+    return vault.seal("terms", money.plain(amount.normalize()), currency, vault.canonical(recipient).decode())
+
+
+def _stamp(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).isoformat() if moment else None
+
+
+class EventName(models.TextChoices):
+    SUBMITTED = "submitted", _("submitted")
+    APPROVED = "approved", _("approved")
+    REJECTED = "rejected", _("rejected")
+    HELD = "held", _("put on hold")
+    RELEASED = "released", _("released")
+    SCHEDULED = "scheduled", _("scheduled")
+    CANCELLED = "cancelled", _("cancelled")
+    WITHDRAWN = "withdrawn", _("withdrawn")
+    SETTLED = "settled", _("settled by hand")
+    CLAIMED = "claimed", _("sent to the provider")
+    ACCEPTED = "accepted", _("accepted by the provider")
+    SUCCEEDED = "succeeded", _("paid")
+    REFUSED = "refused", _("refused by the provider")
+    OUTCOME_UNKNOWN = "outcome_unknown", _("outcome unknown")
+    FLAGGED = "flagged", _("needs attention")
+    RETRIED = "retried", _("retried")
+    RESOLUTION_PROPOSED = "resolution_proposed", _("resolution proposed")
+    RESOLVED = "resolved", _("resolved by hand")
+    RETURNED = "returned", _("returned by the bank")
+    REVEALED = "revealed", _("recipient revealed")
+
+
+class Event(models.Model):
+    """The append-only record of one thing that happened to a payout; a trigger refuses changes and deletions.
+
+    `mac` seals the event and, through the event before, all that came earlier.
+    """
+
+    payout = models.ForeignKey(Payout, on_delete=models.PROTECT, related_name="events", verbose_name=_("payout"))
+    seq = models.PositiveIntegerField(_("number"))
+    event = models.CharField(_("event"), max_length=32, choices=EventName)
+    from_status = models.CharField(_("from"), max_length=16, choices=Status, null=True)
+    to_status = models.CharField(_("to"), max_length=16, choices=Status)
+    at = models.DateTimeField(_("at"))
+    actor = models.CharField(_("actor"), max_length=200)
+    reason = models.CharField(_("reason"), max_length=1000, blank=True)
+    trace_id = models.CharField(_("request ID"), max_length=128, blank=True)
+    facts = models.JSONField(_("facts"), default=dict)
+    mac = models.BinaryField(max_length=32)
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        default_permissions = ["view"]
+        ordering = ["payout", "seq"]
+        constraints = [
+            models.UniqueConstraint(fields=["payout", "seq"], name="event_seq_unique"),
+            models.CheckConstraint(condition=Q(seq__gte=1), name="event_seq_positive"),
+            models.CheckConstraint(
+                condition=Q(seq=1, from_status=None) | Q(seq__gt=1, from_status__isnull=False),
+                name="event_first_has_no_origin",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.seq}. {self.event}"
+
+    def expected_mac(self, previous: bytes, reference: uuid.UUID) -> bytes:
+        """The seal of this event after `previous`, the mac of the event before (empty for the first)."""
+        return vault.seal(
+            "event",
+            previous.hex(),
+            str(reference),
+            self.seq,
+            self.event,
+            self.from_status,
+            self.to_status,
+            _stamp(self.at),
+            self.actor,
+            self.reason,
+            self.trace_id,
+            vault.canonical(self.facts).decode(),
+        )
+
+
+class Attempt(models.Model):
+    """One idempotency key at one provider: committed before the first call, and used for ever for this attempt."""
+
+    class Outcome(models.TextChoices):
+        OPEN = "open", _("not known yet")
+        SUCCEEDED = "succeeded", _("paid")
+        REFUSED = "refused", _("definitely refused")
+
+    reference = models.UUIDField(_("idempotency key"), default=uuid.uuid4, unique=True)
+    payout = models.ForeignKey(Payout, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("payout"))
+    number = models.PositiveSmallIntegerField(_("number"))
+    provider = models.CharField(_("provider"), max_length=32)
+    outcome = models.CharField(_("outcome"), max_length=16, choices=Outcome, default=Outcome.OPEN)
+    calls = models.PositiveSmallIntegerField(_("calls"), default=0)
+    provider_id = models.CharField(_("provider's ID"), max_length=128, blank=True)
+    accepted_at = models.DateTimeField(_("accepted at"), null=True)
+    last_called_at = models.DateTimeField(_("last called at"))
+    last_code = models.CharField(_("last code"), max_length=64, blank=True)
+    last_message = models.CharField(_("last message"), max_length=255, blank=True)
+    last_answer = models.CharField(_("last answer"), max_length=1000, blank=True)
+    created_at = models.DateTimeField(_("created at"))
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        default_permissions = ["view"]
+        ordering = ["payout", "number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["payout"], condition=~Q(outcome="refused"), name="attempt_one_live_per_payout"
+            ),
+            models.UniqueConstraint(fields=["payout", "number"], name="attempt_number_unique"),
+            models.CheckConstraint(
+                condition=Q(outcome="open", finished_at=None)
+                | Q(outcome__in=["succeeded", "refused"], finished_at__isnull=False),
+                name="attempt_outcome_with_finished_at",
+            ),
+        ]
+        indexes = [models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="attempt_by_provider_id")]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.reference}"
+
+    @property
+    def key_expires_at(self) -> datetime:
+        """Until when the provider is trusted to remember the key."""
+        return self.created_at + timedelta(seconds=settings.PROVIDER_KEY_TTL_SECONDS)
+
+
+class Approval(models.Model):
+    """One checker's decision, bound to the terms that the checker saw.
+
+    Without an attempt it lets the payout go; with one it is a voice on how that attempt ended, and takes evidence.
+    A trigger keeps the payout's maker out of both.
+    """
+
+    class Decision(models.TextChoices):
+        APPROVE = "approve", _("approve")
+        PAID = "paid", _("was paid")
+        NOT_PAID = "not_paid", _("was not paid")
+
+    payout = models.ForeignKey(Payout, on_delete=models.PROTECT, related_name="approvals", verbose_name=_("payout"))
+    attempt = models.ForeignKey(
+        Attempt, on_delete=models.PROTECT, null=True, related_name="resolutions", verbose_name=_("attempt")
+    )
+    checker = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="approvals",
+        verbose_name=_("checker"),
+    )
+    decision = models.CharField(_("decision"), max_length=16, choices=Decision)
+    terms_hash = models.BinaryField(max_length=32)
+    evidence = models.CharField(_("evidence"), max_length=1000, blank=True)
+    at = models.DateTimeField(_("at"))
+    mac = models.BinaryField(max_length=32)
+
+    class Meta:
+        verbose_name = _("approval")
+        verbose_name_plural = _("approvals")
+        default_permissions = ["view"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["payout", "checker"], condition=Q(attempt=None), name="approval_nobody_twice"
+            ),
+            models.UniqueConstraint(
+                fields=["attempt", "checker"],
+                condition=Q(attempt__isnull=False),
+                name="approval_resolution_nobody_twice",
+            ),
+            models.CheckConstraint(
+                condition=Q(attempt=None, decision="approve")
+                | (Q(attempt__isnull=False, decision__in=["paid", "not_paid"]) & ~Q(evidence="")),
+                name="approval_resolution_has_evidence",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.checker}: {self.decision}"
+
+    def expected_mac(self, reference: uuid.UUID) -> bytes:
+        return vault.seal(
+            "approval",
+            str(reference),
+            self.attempt_id,
+            self.checker_id,
+            self.decision,
+            bytes(self.terms_hash).hex(),
+            self.evidence,
+            _stamp(self.at),
+        )
+
+
+class Heartbeat(models.Model):
+    """The last sign of life of one cluster: its sweep writes it."""
+
+    cluster = models.CharField(_("cluster"), max_length=64, primary_key=True)
+    started_at = models.DateTimeField(_("started at"), db_default=Now())
+    beat_at = models.DateTimeField(_("last beat at"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("heartbeat")
+        verbose_name_plural = _("heartbeats")
+        default_permissions = ["view"]
+
+    def __str__(self) -> str:
+        return self.cluster

@@ -1,0 +1,115 @@
+"""Pay what is due: claim a batch, call the provider from threads, record what it answers, until nothing is left.
+
+The database is touched by the calling thread alone, and no call is made inside a transaction.
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from queue import Empty, SimpleQueue
+
+import structlog
+from django.conf import settings
+
+from payouts import actions, doorbell
+from payouts.actions import Assignment
+from payouts.providers import Answer, Provider, Verdict, get_provider
+
+log = structlog.get_logger(__name__)
+
+type Outcome = tuple[Assignment, Answer | None]
+
+# Left for recording the last answers before q2's time limit kills the worker.
+RECORDING_SECONDS = 5.0
+RECORD_AT_ONCE = 200
+
+
+def run(*, provider: Provider | None = None, must_stop: Callable[[], bool] = lambda: False) -> None:
+    """Work until nothing is due, the time is up, or `must_stop`; ring for what is left.
+
+    A call begins only while it can still end, after PROVIDER_TIMEOUT_SECONDS, before q2's time limit; q2's time limit
+    ends before the lease does (a system check). What is claimed here is recorded here, or found by the next look-up.
+    """
+    last_start = time.monotonic() + settings.Q_TIMEOUT_SECONDS - settings.PROVIDER_TIMEOUT_SECONDS - RECORDING_SECONDS
+    concurrency = settings.PROVIDER_CONCURRENCY
+    threads = _threads(concurrency)
+    outcomes: SimpleQueue[Outcome] = SimpleQueue()
+    outstanding, has_rung = 0, False
+
+    def call(assignment: Assignment) -> None:
+        payer = provider or get_provider(assignment.attempt.provider)
+        outcomes.put((assignment, _exchange(payer, assignment, last_start)))
+
+    while True:
+        is_open = time.monotonic() < last_start and not must_stop()
+        if is_open and outstanding <= concurrency:
+            # One batch being called, one waiting: no thread is idle while the next is claimed.
+            limit = 2 * concurrency - outstanding
+            claimed = actions.claim(limit=limit)
+            for assignment in claimed:
+                threads.submit(call, assignment)
+            outstanding += len(claimed)
+            if len(claimed) == limit and not has_rung:
+                doorbell.ring()  # another worker can help
+                has_rung = True
+        if not outstanding:
+            break
+        outstanding -= _record(outcomes)
+    if not is_open:
+        doorbell.ring()
+
+
+def _exchange(provider: Provider, assignment: Assignment, last_start: float) -> Answer | None:
+    """An attempt's first call pays; every later one looks up, and pays under the same key if there is nothing.
+
+    None when it is too late to begin. What the adapter did not foresee is an unknown outcome like any other.
+    """
+    began_at = time.monotonic()
+    if began_at >= last_start:
+        return None
+    deadline = began_at + settings.PROVIDER_TIMEOUT_SECONDS
+    try:
+        if assignment.is_first_call:
+            return provider.pay(assignment.instruction, deadline=deadline)
+        answer = provider.look_up(assignment.instruction, deadline=deadline)
+        if answer.verdict == Verdict.ABSENT and assignment.may_post:
+            return provider.pay(assignment.instruction, deadline=deadline)
+    except Exception:
+        log.exception("provider_adapter_failed", payout=assignment.payout_id, provider=assignment.attempt.provider)
+        return Answer(Verdict.UNKNOWN, code="adapter_error", message="The provider's adapter failed.")
+    return answer
+
+
+def _record(outcomes: "SimpleQueue[Outcome]") -> int:
+    """Wait for an outcome, take those that are there too, record them together; returns how many."""
+    taken = [outcomes.get()]
+    while len(taken) < RECORD_AT_ONCE:
+        try:
+            taken.append(outcomes.get_nowait())
+        except Empty:
+            break
+    if returned := [assignment for assignment, answer in taken if answer is None]:
+        actions.give_back(returned)
+    answered = [(assignment, answer) for assignment, answer in taken if answer is not None]
+    try:
+        actions.record_outcomes(answered)
+    except Exception:
+        log.exception("batch_not_recorded", size=len(answered))
+        _record_each(answered)
+    return len(taken)
+
+
+def _record_each(answered: list[tuple[Assignment, Answer]]) -> None:
+    """One by one: a payout that cannot be recorded holds up no other; its lease ends, and it is looked up."""
+    for assignment, answer in answered:
+        try:
+            actions.record_outcomes([(assignment, answer)])
+        except Exception:
+            log.exception("outcome_not_recorded", payout=assignment.payout_id)
+
+
+@cache
+def _threads(concurrency: int) -> ThreadPoolExecutor:
+    """Kept between pumps, because each thread keeps its connection to the provider."""
+    return ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="provider")

@@ -1,0 +1,34 @@
+"""django-q2's schedules as data, registered by name after every migrate.
+
+An interval that staff changed stays; a schedule that is not listed here is removed. `sweep` and the look-ups are not
+among them: every cluster's supervisor sends its own sweep each SWEEP_SECONDS, and the pump takes look-ups when due.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+from django_q.models import Schedule
+
+SCHEDULES: dict[str, dict[str, Any]] = {
+    "sweep": {"func": "payouts.tasks.sweep", "schedule_type": Schedule.MINUTES, "minutes": 1},
+    "remind of approvals": {"func": "payouts.tasks.remind_of_approvals", "schedule_type": Schedule.HOURLY},
+    "prune": {"func": "payouts.tasks.prune", "schedule_type": Schedule.CRON, "cron": "20 3 * * *"},
+    "audit": {"func": "payouts.tasks.audit", "schedule_type": Schedule.CRON, "cron": "40 3 * * *"},
+}
+
+
+def register(**_kwargs: object) -> None:
+    """Receiver of post_migrate; idempotent."""
+    for name, plan in SCHEDULES.items():
+        timing = {key: value for key, value in plan.items() if key != "func"}
+        Schedule.objects.update_or_create(
+            name=name,
+            defaults={"func": plan["func"], "repeats": -1, "args": None, "kwargs": None, "hook": None},
+            create_defaults={
+                "func": plan["func"],
+                **timing,
+                "next_run": timezone.now() + timedelta(minutes=1),
+            },
+        )
+    Schedule.objects.exclude(name__in=SCHEDULES).delete()

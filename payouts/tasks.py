@@ -1,0 +1,62 @@
+"""What django-q2 runs. Tasks carry no content: the payouts' rows say what is to be done.
+
+A name here stands in queued tasks and schedules, so keep a retired one for a release.
+"""
+
+from datetime import timedelta
+
+import structlog
+from django.db import connection
+from django.db.models.functions import Now
+from django.utils import timezone
+from django_q.models import OrmQ, Task
+
+from payouts import broker, doorbell
+from payouts import pump as pumping
+from payouts.audit import broken_invariants
+from payouts.models import Heartbeat, Payout
+
+log = structlog.get_logger(__name__)
+
+PRUNE_AFTER = timedelta(days=14)
+STALE_QUEUE_AFTER = timedelta(hours=1)
+APPROVAL_WAITS_TOO_LONG = timedelta(hours=24)
+
+
+def pump() -> None:
+    """Pay what is due."""
+    doorbell.answered()
+    pumping.run(must_stop=lambda: bool(broker.progress and broker.progress.is_draining))
+
+
+def sweep(cluster: str = "") -> None:
+    """Find what a lost ring, an expired lease or a coming look-up left due; the sign of life of its cluster too."""
+    if cluster:
+        Heartbeat.objects.update_or_create(
+            cluster=cluster, defaults={"beat_at": Now()}, create_defaults={"beat_at": Now()}
+        )
+    if Payout.objects.due().exists():
+        doorbell.ring()
+
+
+def remind_of_approvals() -> None:
+    """Report payouts that have waited for approval for more than a day."""
+    waiting = Payout.objects.in_stage("awaiting_approval").filter(
+        created_at__lt=timezone.now() - APPROVAL_WAITS_TOO_LONG
+    )
+    if count := waiting.count():
+        log.warning("approvals_overdue", count=count)
+
+
+def prune() -> None:
+    """Delete q2's old results, and what was left in the private queues of clusters that are gone."""
+    Task.objects.filter(stopped__lt=timezone.now() - PRUNE_AFTER).delete()
+    Heartbeat.objects.filter(beat_at__lt=timezone.now() - PRUNE_AFTER).delete()
+    OrmQ.objects.filter(key__contains=":", lock__lt=timezone.now() - STALE_QUEUE_AFTER).delete()
+
+
+def audit() -> None:
+    """Check every invariant; what is broken is logged as an error, by payout and invariant."""
+    connection.close_if_unusable_or_obsolete()
+    for broken in broken_invariants():
+        log.error("invariant_broken", payout=broken.payout_id, invariant=broken.invariant, detail=broken.detail)
