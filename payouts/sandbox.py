@@ -341,7 +341,8 @@ class Sandbox:
         try:
             method, target, headers = _read_head(head)
             length = _content_length(headers)
-        except BadRequestError as error:
+            url = urlsplit(target)
+        except ValueError as error:
             writer.write(_response(Reply(400, _problem("bad_request", str(error))), close=True))
             return False
         if length > BODY_LIMIT:
@@ -349,7 +350,6 @@ class Sandbox:
             return False
         body = await reader.readexactly(length) if length else b""
 
-        url = urlsplit(target)
         request = Request(method, url.path, parse_qs(url.query), headers, body)
         reply = await self._answer(request)
         self._log(_log_line(request, reply))
@@ -377,9 +377,7 @@ class Sandbox:
                 return self._show(request)
         except BadRequestError as error:
             return Reply(400, _problem("bad_request", str(error)))
-        return Reply(
-            405, _problem("method_not_allowed", "Only GET and POST."), headers="Allow: GET, POST\r\n"
-        )
+        return Reply(405, _problem("method_not_allowed", "Only GET and POST."), headers="Allow: GET, POST\r\n")
 
     def _show(self, request: Request) -> Reply:
         references = request.query.get("reference")
