@@ -234,7 +234,10 @@ def _home(directory: Path, account: _Account | None) -> Path:
         else:
             home.symlink_to(place)
         return home.resolve()
-    raise ServiceError(f"The user {account.name} runs PostgreSQL for root, and reaches no folder that would do.")
+    raise ServiceError(
+        f"PostgreSQL refuses to run as root, and the user {account.name} reaches no folder here, "
+        "or root may not become that user: set DATABASE_URL."
+    )
 
 
 def _reaches(account: _Account, folder: Path) -> bool:
