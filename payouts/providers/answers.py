@@ -95,9 +95,7 @@ def read_look_up(instruction: Instruction, http_status: int, body: bytes, *, tok
     if not found:
         return Answer(Verdict.ABSENT, http_status=http_status)
     if len(found) > 1:
-        return unknown(
-            "several_matches", f"{len(found)} payments have this reference.", http_status=http_status
-        )
+        return unknown("several_matches", f"{len(found)} payments have this reference.", http_status=http_status)
     if not isinstance(found[0], dict):
         return unparsable(instruction, http_status, body, token=token)
     return read_payment(instruction, found[0], http_status=http_status, token=token)
@@ -111,8 +109,6 @@ def read_payment(
     It counts only if `reference`, `amount` and `currency` are exactly those of the instruction, else UNKNOWN
     `mismatch`; without an id or a known status it is UNKNOWN `unparsable`.
     """
-    excerpt = scrub(_summary(payment), EXCERPT_LIMIT, instruction, token=token)
-
     wrong = [
         name
         for name, matches in (
@@ -124,6 +120,7 @@ def read_payment(
     ]
     if wrong:
         message = f"The provider's {' and '.join(wrong)} differ from what was sent."
+        excerpt = scrub(_summary(payment), EXCERPT_LIMIT, instruction, token=token)
         return unknown("mismatch", message, http_status=http_status, excerpt=excerpt)
 
     status = payment.get("status")
@@ -131,6 +128,7 @@ def read_payment(
     provider_id = payment.get("id")
     if verdict is None or not isinstance(provider_id, str) or not clean(provider_id, ID_LIMIT):
         message = "The provider's payment has no known status or no id."
+        excerpt = scrub(_summary(payment), EXCERPT_LIMIT, instruction, token=token)
         return unknown("unparsable", message, http_status=http_status, excerpt=excerpt)
 
     provider_id = scrub(provider_id, ID_LIMIT, instruction, token=token, mask_digits=False)
@@ -142,7 +140,7 @@ def read_payment(
         code=_words(payment, "code", CODE_LIMIT, instruction, token) or "rejected",
         message=_words(payment, "message", MESSAGE_LIMIT, instruction, token),
         http_status=http_status,
-        excerpt=excerpt,
+        excerpt=scrub(_summary(payment), EXCERPT_LIMIT, instruction, token=token),
     )
 
 
@@ -179,9 +177,7 @@ def clean(text: str, limit: int) -> str:
     return " ".join(text.split())[:limit]
 
 
-def scrub(
-    text: str, limit: int, instruction: Instruction, *, token: str = "", mask_digits: bool = True
-) -> str:
+def scrub(text: str, limit: int, instruction: Instruction, *, token: str = "", mask_digits: bool = True) -> str:
     """`clean` a provider's words and mask every value of the recipient, the token and long runs of digits.
 
     Values are recognised however their letters and digits are spaced and capitalised. Masks keep the length,
