@@ -97,8 +97,7 @@ class HttpProvider:
     def look_up(self, instruction: Instruction, *, deadline: float) -> Answer:
         """GET what the provider has under the reference, once."""
         head = (
-            f"{self._get_head}{instruction.reference}{self._get_tail}"
-            f"X-Request-ID: {_request_id(instruction)}\r\n\r\n"
+            f"{self._get_head}{instruction.reference}{self._get_tail}X-Request-ID: {_request_id(instruction)}\r\n\r\n"
         )
         reply = self._exchange("GET", head.encode("ascii"), deadline)
         if isinstance(reply, Answer):
@@ -133,9 +132,7 @@ class HttpProvider:
         except TimeoutError:
             return unknown("timeout", "The provider gave no whole answer before the deadline.")
         except _OversizedError as error:
-            return unknown(
-                "oversized", "The provider's answer is larger than 64 KiB.", http_status=error.status
-            )
+            return unknown("oversized", "The provider's answer is larger than 64 KiB.", http_status=error.status)
         except Exception as error:  # whatever the parser trips over, the payment may have been made
             return wire.broken(error)
         finally:
@@ -174,18 +171,14 @@ class _Target:
         except ValueError:
             raise ValueError("PROVIDER_URL is not a URL.") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(
-                "PROVIDER_URL must be http://HOST[:PORT] or https://HOST[:PORT], and a path if any."
-            )
+            raise ValueError("PROVIDER_URL must be http://HOST[:PORT] or https://HOST[:PORT], and a path if any.")
         if parts.username is not None or parts.query or parts.fragment or port == 0:
             raise ValueError("PROVIDER_URL must have no user, query or fragment, and a port above 0 if any.")
         path = parts.path.rstrip("/")
         if not _PATH.fullmatch(path):
             raise ValueError("PROVIDER_URL has a path with characters that need escaping.")
         try:
-            host = (
-                parts.hostname.encode("idna").decode("ascii") if ":" not in parts.hostname else parts.hostname
-            )
+            host = parts.hostname.encode("idna").decode("ascii") if ":" not in parts.hostname else parts.hostname
         except UnicodeError:
             raise ValueError("PROVIDER_URL has a host that is no name and no address.") from None
         if not re.fullmatch(r"[A-Za-z0-9._:%-]+", host):
