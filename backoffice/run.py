@@ -85,12 +85,14 @@ class _Stop:
 class _Console:
     """Prefixes each line with its writer's name, and holds the lines back until the banner is out."""
 
-    colourful: bool = field(default_factory=sys.stdout.isatty)
+    colourful: bool = field(default_factory=lambda: sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
     held: list[str] | None = field(default_factory=list)
+    mid_line: bool = False
 
     def say(self, text: str, end: str = "\n") -> None:
         with suppress(OSError):  # nobody reads on: the product goes on all the same
             print(text, end=end, flush=True)
+        self.mid_line = end == ""
 
     def log(self, name: str, line: str) -> None:
         prefix = f"{name:>8} |"
@@ -99,6 +101,10 @@ class _Console:
             self.say(text)
         else:
             self.held.append(text)
+
+    def break_line(self) -> None:
+        if self.mid_line:
+            self.say("")
 
     def release(self) -> None:
         held, self.held = self.held, None
@@ -140,13 +146,14 @@ class _Children:
     files: list[_Child] = field(default_factory=list)
 
     def start(self, name: str, command: Sequence[str], settings: Mapping[str, str]) -> None:
+        colour = {"FORCE_COLOR": "1"} if self.console.colourful else {}
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
-            env=os.environ | settings | ({"FORCE_COLOR": "1"} if self.console.colourful else {}),
+            env=os.environ | settings | {"PYTHONUNBUFFERED": "1"} | colour,
             umask=0o077,
             start_new_session=True,  # a terminal's Ctrl-C is for us alone: we stop them in order
             preexec_fn=ends_with_parent(signal.SIGTERM),
@@ -211,11 +218,12 @@ def main() -> int:
     try:
         run(console, stop)
     except KeyboardInterrupt:
+        console.break_line()
         console.say("Stopped.")
         return 0
     except (RunError, ServiceError) as error:
-        console.release()
-        console.say(f"\n{error}")
+        console.break_line()
+        console.say(str(error))
         return 1
     return 0
 
@@ -257,6 +265,7 @@ def run(console: _Console, stop: _Stop) -> None:
                 children.check()
                 children.show_logs()
         finally:
+            console.break_line()
             console.release()
             if stop.asked_at is not None:
                 console.say("\nStopping; payments under way are finished first. Ctrl-C again kills.")
@@ -381,7 +390,7 @@ def _start_children(children: _Children, settings: Mapping[str, str], sandbox_po
     granian = [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", port),
         *("--workers", workers, "--blocking-threads", "4", "--backpressure", "64", "--no-ws"),
-        *("--respawn-failed-workers", "--workers-kill-timeout", "20", "--log-level", "warning"),
+        *("--respawn-failed-workers", "--log-level", "warning"),
         "backoffice.wsgi:application",
     ]
     children.start("web", granian, settings)
