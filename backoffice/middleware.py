@@ -7,8 +7,17 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 
 from payouts import trace
+from payouts.api.problems import PROBLEM, plain_problem
 
 log = structlog.get_logger("request")
+
+API = "/api/"
+# The docs page runs Swagger UI, from our own static files; every other answer of the API runs nothing.
+API_CSP = "default-src 'none'; frame-ancestors 'none'"
+DOCS_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; frame-ancestors 'none'"
+)
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -38,3 +47,27 @@ class RequestIdMiddleware:
         finally:
             structlog.contextvars.clear_contextvars()
             trace.current.reset(token)
+
+
+class ApiMiddleware:
+    """Under /api/: paths work without their last slash, and every error is a problem, those of Django included."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        path = request.path_info
+        if not path.startswith(API):
+            return self.get_response(request)
+        if not path.endswith("/"):
+            request.path_info, request.path = f"{path}/", f"{request.path}/"
+        response = self.get_response(request)
+        is_page = response.get("Content-Type", "").startswith("text/html")
+        if response.status_code >= 400 and not response.get("Content-Type", "").startswith(PROBLEM):
+            answer = plain_problem(response.status_code)
+            if "Allow" in response:
+                answer["Allow"] = response["Allow"]
+            response, is_page = answer, False
+        response["Content-Security-Policy"] = DOCS_CSP if is_page else API_CSP
+        response["Cache-Control"] = response.get("Cache-Control", "no-store")
+        return response

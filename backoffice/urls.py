@@ -1,6 +1,15 @@
 from django.contrib import admin
-from django.urls import path
+from django.urls import path, re_path
+from django.views.generic import RedirectView
+
+from backoffice import health
+from payouts.api import api
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("api/", api.urls),
+    re_path(r"^healthz/?$", health.alive),
+    re_path(r"^readyz/?$", health.ready),
+    re_path(r"^metrics/?$", health.metrics),
 ]

@@ -1,0 +1,90 @@
+"""For machines that watch: alive, ready, and the figures. They tell counts and ages, never a payout."""
+
+from collections.abc import Iterator
+
+import structlog
+from django.conf import settings
+from django.core.cache import cache
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+log = structlog.get_logger(__name__)
+
+# Fourth column: seconds that the oldest due payout has waited beyond its time.
+FACTS = """
+SELECT (SELECT count(*) FROM payouts_heartbeat WHERE beat_at > now() - %s * interval '1 second'),
+       (SELECT count(*) FROM payouts_payout WHERE due_at <= now()),
+       (SELECT count(*) FROM django_q_ormq WHERE lock <= now()),
+       (SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0)::float FROM payouts_payout WHERE due_at <= now())
+"""
+BY_STATUS = """
+SELECT status, currency, count(*) FROM payouts_payout
+WHERE status IN ('pending', 'processing', 'unknown', 'failed') GROUP BY status, currency
+"""
+
+
+@require_safe
+def alive(request: HttpRequest) -> HttpResponse:
+    """This process answers; it asks nobody else."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+def ready(request: HttpRequest) -> HttpResponse:
+    """200 while the database answers. A cache that is down, or no cluster, is told but stops no traffic."""
+    facts: dict[str, object] = {"database": "ok", "cache": _cache_state()}
+    try:
+        clusters, due, _queued, backlog_age = _facts()
+    except DatabaseError:
+        log.warning("database_away")
+        return JsonResponse({"status": "unavailable", **facts, "database": "away"}, status=503)
+    facts |= {"clusters": clusters, "backlog": due, "backlog_age_seconds": round(backlog_age, 1)}
+    return JsonResponse({"status": "ok", **facts})
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus text, read from the database at each scrape, so that every web process tells the same."""
+    registry = CollectorRegistry()
+    registry.register(_Figures())
+    try:
+        return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+    except DatabaseError:
+        log.warning("database_away")
+        return HttpResponse(status=503)
+
+
+class _Figures:
+    def describe(self) -> list[GaugeMetricFamily]:
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        clusters, due, queued, backlog_age = _facts()
+        yield GaugeMetricFamily("payouts_clusters_alive", "Clusters whose heartbeat is fresh", clusters)
+        yield GaugeMetricFamily("payouts_due", "Payouts that the worker should look at now", due)
+        yield GaugeMetricFamily("payouts_queued_tasks", "Tasks that wait for a worker", queued)
+        yield GaugeMetricFamily("payouts_backlog_age_seconds", "Wait of the oldest due payout", backlog_age)
+        by_status = GaugeMetricFamily("payouts_open", "Payouts by open status", labels=["status", "currency"])
+        with connection.cursor() as cursor:
+            cursor.execute(BY_STATUS)
+            for status, currency, count in cursor.fetchall():
+                by_status.add_metric([status, currency], count)
+        yield by_status
+
+
+def _facts() -> tuple[int, int, int, float]:
+    with connection.cursor() as cursor:
+        cursor.execute(FACTS, [settings.STALL_SECONDS])
+        row: tuple[int, int, int, float] = cursor.fetchone()
+    return row
+
+
+def _cache_state() -> str:
+    if not settings.REDIS_URL:
+        return "none"
+    cache.set("ready", 1, timeout=5)
+    return "ok" if cache.get("ready") == 1 else "away"

@@ -1,0 +1,228 @@
+"""The calls on payouts. A client sees and changes its own only; anyone else's are not found."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from ninja import Query, Router, Schema
+from pydantic import ConfigDict, Field
+
+from payouts import actions
+from payouts.api.auth import Caller
+from payouts.api.schemas import (
+    PUBLIC_FIELDS,
+    Events,
+    FullPayout,
+    Page,
+    PayoutIn,
+    Problem,
+    PublicPayout,
+    StatusIn,
+    StatusName,
+    full,
+    public,
+)
+from payouts.api.strict import dumps
+from payouts.models import Event, Payout, Scope
+from payouts.states import Status
+
+PAGE_SIZE = 100
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+ETAG = re.compile(r'"([0-9]{1,9})"')
+
+router = Router(tags=["payouts"])
+
+
+def answer(content: object, *, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
+    return HttpResponse(dumps(content), status=status, content_type="application/json", headers=headers or {})
+
+
+def problems(*statuses: int) -> dict[int, type[Problem]]:
+    return dict.fromkeys((401, 403, *statuses, 429, 503), Problem)
+
+
+class Filters(Schema):
+    model_config = ConfigDict(extra="ignore")
+
+    user_id: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+    page: Annotated[int, Field(ge=1, le=10**9)] = 1
+    page_size: Annotated[int, Field(ge=1, le=PAGE_SIZE)] = PAGE_SIZE
+    status: StatusName | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+
+
+@router.get("/", response={200: Page, **problems(400, 404)}, summary="A user's payouts, newest first")
+def list_payouts(request: HttpRequest, filters: Annotated[Filters, Query()]) -> HttpResponse:
+    """Public payouts of one of the client's users; without `user_id` the list is empty.
+
+    `created_from` is included, `created_to` is not; a time without a zone is UTC.
+    """
+    caller = _caller(request, Scope.READ)
+    count, results = 0, []
+    if filters.user_id is not None:
+        payouts = Payout.objects.in_api().filter(client=caller.client, user_id=filters.user_id)
+        if filters.status:
+            payouts = payouts.filter(status=filters.status)
+        if filters.created_from:
+            payouts = payouts.filter(created_at__gte=_in_utc(filters.created_from))
+        if filters.created_to:
+            payouts = payouts.filter(created_at__lt=_in_utc(filters.created_to))
+        begin = (filters.page - 1) * filters.page_size
+        count = payouts.count()
+        rows = payouts.order_by("-id").values_list(*PUBLIC_FIELDS)[begin : begin + filters.page_size]
+        results = [dict(zip(PUBLIC_FIELDS, row, strict=True)) for row in rows] if begin < count else []
+    if filters.page > 1 and not results:
+        raise actions.NotFoundError
+    has_next = count > filters.page * filters.page_size
+    return answer(
+        {
+            "count": count,
+            "next": _page_url(request, filters.page + 1) if has_next else None,
+            "previous": _page_url(request, filters.page - 1) if filters.page > 1 else None,
+            "results": results,
+        }
+    )
+
+
+@router.post(
+    "/",
+    response={201: FullPayout, 200: FullPayout, **problems(400, 409, 413, 415, 422)},
+    summary="Submit a payout",
+    openapi_extra={
+        "parameters": [
+            {"in": "header", "name": "Idempotency-Key", "schema": {"type": "string", "maxLength": 255}},
+        ]
+    },
+)
+def submit_payout(request: HttpRequest, payload: PayoutIn) -> HttpResponse:
+    """Store a payout, pending. With an `Idempotency-Key` the same request again gives the same payout, for ever."""
+    caller = _caller(request, Scope.WRITE)
+    payout = actions.submit(
+        client=caller.client,
+        user_id=payload.user_id,
+        amount=payload.amount,
+        currency=payload.currency,
+        recipient=payload.recipient_details,
+        comment=payload.comment,
+        idempotency_key=_idempotency_key(request),
+    )
+    headers = {"ETag": _etag(payout), "Location": f"/api/payouts/{payout.pk}/"}
+    if payout.is_replay:
+        headers["Idempotent-Replayed"] = "true"
+    status = 200 if payout.is_replay else 201
+    return answer(full(payout, payload.recipient_details), status=status, headers=headers)
+
+
+@router.get("/{int:payout_id}/", response={200: PublicPayout, **problems(404)}, summary="One payout")
+def get_payout(request: HttpRequest, payout_id: int) -> HttpResponse:
+    caller = _caller(request, Scope.READ)
+    payout = _own(caller, payout_id, *PUBLIC_FIELDS, "version")
+    etag = _etag(payout)
+    if request.META.get("HTTP_IF_NONE_MATCH") == etag:
+        return HttpResponse(status=304, headers={"ETag": etag})
+    return answer(public(payout), headers={"ETag": etag})
+
+
+@router.patch(
+    "/{int:payout_id}/",
+    response={200: FullPayout, **problems(400, 404, 409, 412, 413, 415)},
+    summary="Cancel a payout, or say that it was settled by hand",
+    openapi_extra={"parameters": [{"in": "header", "name": "If-Match", "schema": {"type": "string"}}]},
+)
+def change_status(request: HttpRequest, payout_id: int, payload: StatusIn) -> HttpResponse:
+    """`cancelled` from pending; `processed` from pending means settled by hand. The present status is a no-op."""
+    caller = _caller(request, Scope.WRITE)
+    if payload.status == Status.PROCESSED:
+        caller.require(Scope.SETTLE)
+    version = _if_match(request)
+    try:
+        match payload.status:
+            case Status.CANCELLED:
+                payout = actions.cancel(payout_id, by=caller.client, version=version)
+            case Status.PROCESSED:
+                payout = actions.settle(payout_id, by=caller.client, version=version)
+            case _other:
+                payout = _own(caller, payout_id)
+                if version is not None and payout.version != version:
+                    raise actions.VersionError
+                if payout.status != payload.status:
+                    raise actions.NotAllowedError(
+                        _("A client may cancel a payout or settle it by hand only."), payout
+                    )
+    except actions.NotAllowedError as error:
+        if error.status != payload.status:
+            raise
+        payout = _own(caller, payout_id)
+    may_see = Scope.REVEAL in caller.scopes
+    recipient = payout.recipient_details if may_see else payout.recipient_masked
+    return answer(full(payout, recipient), headers={"ETag": _etag(payout)})
+
+
+@router.delete(
+    "/{int:payout_id}/", response={204: None, **problems(404, 409, 412)}, summary="Withdraw a payout from the API"
+)
+def withdraw_payout(request: HttpRequest, payout_id: int) -> HttpResponse:
+    """For pending, cancelled and rejected ones. It is not found from then on; the back office keeps it."""
+    caller = _caller(request, Scope.WRITE)
+    actions.withdraw(payout_id, by=caller.client, version=_if_match(request))
+    return HttpResponse(status=204)
+
+
+@router.get("/{int:payout_id}/events/", response={200: Events, **problems(404)}, summary="What happened to it")
+def list_events(request: HttpRequest, payout_id: int) -> HttpResponse:
+    caller = _caller(request, Scope.READ)
+    payout = _own(caller, payout_id, "id")
+    names = ("seq", "event", "from_status", "to_status", "at", "actor", "reason")
+    return answer({"results": list(Event.objects.filter(payout=payout).order_by("seq").values(*names))})
+
+
+def _caller(request: HttpRequest, scope: Scope) -> Caller:
+    caller: Caller = request.auth  # type: ignore[attr-defined]  # set by ninja
+    caller.require(scope)
+    return caller
+
+
+def _own(caller: Caller, payout_id: int, *fields: str) -> Payout:
+    """Raises actions.NotFoundError for an id beyond bigint too."""
+    if payout_id >= 2**63:
+        raise actions.NotFoundError
+    payouts = Payout.objects.in_api().filter(pk=payout_id, client=caller.client)
+    payout = (payouts.only(*fields) if fields else payouts).first()
+    if payout is None:
+        raise actions.NotFoundError
+    return payout
+
+
+def _idempotency_key(request: HttpRequest) -> str | None:
+    key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
+        raise actions.InvalidError({"Idempotency-Key": [_("Give 1 to 255 printable ASCII characters.")]})
+    return key
+
+
+def _etag(payout: Payout) -> str:
+    return f'"{payout.version}"'
+
+
+def _if_match(request: HttpRequest) -> int | None:
+    """The version that the caller saw. Raises actions.VersionError for an entity tag that is none of ours."""
+    header: str | None = request.META.get("HTTP_IF_MATCH")
+    if header is None or header.strip() == "*":
+        return None
+    match = ETAG.fullmatch(header.strip())
+    if match is None:
+        raise actions.VersionError
+    return int(match[1])
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _page_url(request: HttpRequest, page: int) -> str:
+    query: dict[str, Any] = {**request.GET.dict(), "page": page}
+    return request.build_absolute_uri(f"{request.path}?{urlencode(query)}")
