@@ -1,0 +1,157 @@
+"""Rows to test with, one recipe per state: `unknown_payout()` is a payout whose outcome is unknown.
+
+People, clients and bands come from model-bakery. A payout is sealed and its events are chained, so a recipe walks it
+there through `actions.py`, as life does: the audit finds nothing wrong with any of them.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+from model_bakery.recipe import Recipe, seq
+
+from payouts import actions
+from payouts.actions import Assignment
+from payouts.models import ApiClient, Approval, ApprovalBand, Payout
+from payouts.providers import Answer, Verdict
+
+CARD = {"card": "4111 1111 1111 1111", "name": "Иван Петров"}
+# What the shipped bands ask for in RUB.
+NO_APPROVAL, ONE_APPROVAL, TWO_APPROVALS = Decimal("100.50"), Decimal("250000.00"), Decimal("2000000.00")
+
+SUCCEEDED = Answer(Verdict.SUCCEEDED, provider_id="prv_1", http_status=201)
+PENDING = Answer(Verdict.PENDING, provider_id="prv_1", http_status=202)
+REFUSED = Answer(Verdict.REFUSED, code="account_closed", message="The account is closed.", http_status=422)
+UNKNOWN = Answer(Verdict.UNKNOWN, code="timeout", message="No answer before the deadline.")
+ABSENT = Answer(Verdict.ABSENT, http_status=200)
+
+person = Recipe(User, username=seq("person-"), is_active=True, is_staff=True)
+superuser = person.extend(username=seq("superuser-"), is_superuser=True)
+client = Recipe(ApiClient, name=seq("client-"), owner=None)
+band = Recipe(ApprovalBand, currency="GBP", from_amount=Decimal(0), approvals_required=0)
+
+
+def pending_payout(**given: Any) -> Payout:
+    """Ready: the worker may take it at once. `given` is what `actions.submit` takes."""
+    facts = {
+        "user_id": 123,
+        "amount": NO_APPROVAL,
+        "currency": "RUB",
+        "recipient": CARD,
+        "comment": "Оплата бонуса",
+    } | given
+    if not ({"client", "maker"} & facts.keys()):
+        facts["client"] = client.make()
+    return actions.submit(**facts)
+
+
+def awaiting_payout(**given: Any) -> Payout:
+    """Pending, and one checker must approve it."""
+    return pending_payout(**{"amount": ONE_APPROVAL} | given)
+
+
+def approved_payout(*, checkers: int = 1, **given: Any) -> Payout:
+    """Ready, because the people whom the bands ask for have approved it."""
+    payout = awaiting_payout(**{"amount": TWO_APPROVALS if checkers == 2 else ONE_APPROVAL} | given)
+    for _each in range(checkers):
+        payout = actions.approve(payout.pk, by=person.make(), reason="Matches the contract.")
+    return payout
+
+
+def held_payout(**given: Any) -> Payout:
+    return actions.hold(pending_payout(**given).pk, by=person.make(), reason="The card looks odd.")
+
+
+def scheduled_payout(**given: Any) -> Payout:
+    """Ready, but not before tomorrow."""
+    return pending_payout(**{"scheduled_for": timezone.now() + timedelta(days=1)} | given)
+
+
+def claimed(payout: Payout, *, may_wait: bool = True) -> Assignment:
+    """Claim this payout, whatever else is due."""
+    if may_wait:
+        make_due(payout)
+    (assignment,) = actions.claim(limit=1)
+    assert assignment.payout_id == payout.pk
+    return assignment
+
+
+def make_due(payout: Payout) -> None:
+    """Let the payout's time come, before that of any other. `due_at` is the worker's own and is not sealed."""
+    Payout.objects.filter(pk=payout.pk).update(due_at=datetime(2000, 1, 1, tzinfo=UTC))
+
+
+def answered(payout: Payout, answer: Answer) -> Payout:
+    """Claim the payout, and record what its provider answers."""
+    assert actions.record_outcomes([(claimed(payout), answer)]) == 1
+    return Payout.objects.get(pk=payout.pk)
+
+
+def processing_payout(**given: Any) -> Payout:
+    """Claimed a moment ago: its first call is under way."""
+    payout = pending_payout(**given)
+    claimed(payout)
+    return Payout.objects.get(pk=payout.pk)
+
+
+def accepted_payout(**given: Any) -> Payout:
+    """Processing, and the provider has taken it without saying how it ended."""
+    return answered(pending_payout(**given), PENDING)
+
+
+def processed_payout(**given: Any) -> Payout:
+    return answered(pending_payout(**given), SUCCEEDED)
+
+
+def settled_payout(**given: Any) -> Payout:
+    return actions.settle(pending_payout(**given).pk, by=person.make(), reason="Paid in cash.")
+
+
+def failed_payout(**given: Any) -> Payout:
+    return answered(pending_payout(**given), REFUSED)
+
+
+def retried_payout(**given: Any) -> Payout:
+    return actions.retry(failed_payout(**given).pk, by=person.make(), reason="The account is open again.")
+
+
+def unknown_payout(**given: Any) -> Payout:
+    return answered(pending_payout(**given), UNKNOWN)
+
+
+def half_resolved_payout(**given: Any) -> Payout:
+    """Unknown, and one of two people has said that it was not paid."""
+    return _voice(unknown_payout(**given), Approval.Decision.NOT_PAID)
+
+
+def resolved_payout(**given: Any) -> Payout:
+    """Unknown once; two people have shown that it was paid."""
+    payout = unknown_payout(**given)
+    _voice(payout, Approval.Decision.PAID)
+    return _voice(payout, Approval.Decision.PAID)
+
+
+def rejected_payout(**given: Any) -> Payout:
+    return actions.reject(pending_payout(**given).pk, by=person.make(), reason="No contract.")
+
+
+def cancelled_payout(**given: Any) -> Payout:
+    return actions.cancel(pending_payout(**given).pk, by=person.make(), reason="Entered twice.")
+
+
+def withdrawn_payout(**given: Any) -> Payout:
+    payout = pending_payout(**{"client": client.make()} | given)
+    assert payout.client is not None
+    return actions.withdraw(payout.pk, by=payout.client)
+
+
+def _voice(payout: Payout, decision: Approval.Decision) -> Payout:
+    return actions.resolve(payout.pk, by=person.make(), decision=decision, evidence="Statement of 14 January, line 7")
+
+
+PAYOUTS: dict[str, Callable[..., Payout]] = {
+    name.removesuffix("_payout"): make for name, make in dict(globals()).items() if name.endswith("_payout")
+}
