@@ -6,7 +6,7 @@ the payout, or raises a PayoutError whose text is a sentence for a person. Times
 
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import DateTimeField, Func
 from django.utils.translation import gettext as _
 from stdnum import luhn
@@ -31,10 +31,13 @@ from payouts.models import (
     Event,
     EventName,
     Payout,
+    PayoutQuerySet,
+    stamp,
     terms_hash,
 )
 from payouts.providers import Answer, Instruction, Verdict
 from payouts.states import WITHDRAWABLE, Status, allowed_from, allows
+from payouts.storable import is_storable
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +45,7 @@ type Person = User
 type Actor = User | ApiClient
 
 RECIPIENT_LIMIT_BYTES = 8_192
+TEXT_LIMIT = 1_000
 # Seconds until the next look at a payout whose outcome is not final, by the calls already made; daily from then on.
 LOOK_AGAIN_SECONDS = (2, 5, 15, 60, 300, 3_600)
 DAY_SECONDS = 86_400
@@ -186,10 +190,12 @@ def _checked(*, amount: Decimal, currency: str, user_id: int, recipient: dict[st
         errors["user_id"] = [_("The user ID must be a positive whole number.")]
     if not recipient:
         errors["recipient_details"] = [_("Say where the money goes.")]
+    elif not is_storable(recipient):
+        errors["recipient_details"] = [_("A text here cannot be stored, or is nested too deeply.")]
     elif len(vault.canonical(recipient)) > RECIPIENT_LIMIT_BYTES:
         errors["recipient_details"] = [_("The recipient's details are too long.")]
-    if len(comment) > 1000:
-        errors["comment"] = [_("The comment has at most 1000 characters.")]
+    if len(comment) > TEXT_LIMIT or not is_storable(comment):
+        errors["comment"] = [_("Give at most 1000 characters, all of them printable.")]
     if errors:
         raise InvalidError(errors)
     return amount
@@ -202,7 +208,7 @@ def _request_hash(payout: Payout) -> bytes:
         payout.user_id,
         bytes(payout.terms_hash).hex(),
         payout.comment,
-        payout.scheduled_for.isoformat() if payout.scheduled_for else None,
+        stamp(payout.scheduled_for),
     )
 
 
@@ -289,13 +295,14 @@ def hold(payout_id: int, *, by: Person, reason: str, version: int | None = None)
 
 
 def release(payout_id: int, *, by: Person, reason: str = "", version: int | None = None) -> Payout:
-    """Let a held payout, or one that needed attention, go on."""
+    """Let a held payout, or one that needed attention, go on; one whose outcome is unknown is looked up again."""
     with _locked(payout_id, version=version) as (payout, at):
-        if payout.status != Status.PENDING or not (payout.held_at or payout.attention):
+        if payout.status not in (Status.PENDING, Status.UNKNOWN) or not (payout.held_at or payout.attention):
             raise NotAllowedError(_("The payout is not on hold."), payout)
         payout.held_at = payout.held_by = None
         payout.attention = Attention.NONE
-        _move_one(payout, EventName.RELEASED, Status.PENDING, at=at, by=by, reason=reason)
+        payout.due_at = at
+        _move_one(payout, EventName.RELEASED, Status(payout.status), at=at, by=by, reason=reason)
         if payout.due_at:
             doorbell.ring()
     return payout
@@ -309,7 +316,7 @@ def schedule(
         if payout.status != Status.PENDING:
             raise NotAllowedError(_("Only a pending payout can be scheduled."), payout)
         payout.scheduled_for = scheduled_for
-        facts = {"scheduled_for": scheduled_for.isoformat() if scheduled_for else None}
+        facts = {"scheduled_for": stamp(scheduled_for)}
         _move_one(payout, EventName.SCHEDULED, Status.PENDING, at=at, by=by, reason=reason, facts=facts)
         if payout.due_at:
             doorbell.ring()
@@ -379,10 +386,15 @@ def resolve(
         if payout.status != Status.UNKNOWN:
             raise NotAllowedError(_("Only a payout whose outcome is unknown can be resolved."), payout)
         _refuse_maker(payout, by)
+        if payout.lease_token and payout.due_at and payout.due_at > at:
+            raise NotAllowedError(_("The provider is being asked about it just now. Try again in a minute."), payout)
         attempt = payout.attempts.select_for_update().exclude(outcome=Attempt.Outcome.REFUSED).get()
-        if attempt.resolutions.filter(checker=by).exists():
+        voices = list(attempt.resolutions.all())
+        if any(not _is_valid(voice, payout) for voice in voices):
+            raise AlteredError
+        if any(voice.checker_id == by.pk for voice in voices):
             raise FourEyesError(_("You have given your voice on this payout already."))
-        seconded = attempt.resolutions.filter(decision=decision).exists()
+        seconded = any(voice.decision == decision for voice in voices)
         _add_approval(payout, by=by, decision=decision, at=at, attempt=attempt, evidence=evidence)
         facts = {"decision": decision.value, "attempt": str(attempt.reference)}
         if not seconded:
@@ -397,6 +409,7 @@ def resolve(
             )
             return payout
         payout.attention = Attention.NONE
+        payout.lease_token = None
         attempt.finished_at = at
         if decision == Approval.Decision.PAID:
             attempt.outcome = Attempt.Outcome.SUCCEEDED
@@ -413,9 +426,12 @@ def resolve(
 
 
 def reveal(payout_id: int, *, by: Actor, reason: str) -> dict[str, Any]:
-    """The recipient in clear, and an event that says who saw it and why. Raises vault.UnreadableError."""
+    """The recipient in clear, and an event that says who saw it and why."""
     with _locked(payout_id, by=by) as (payout, at):
-        recipient = payout.recipient_details
+        try:
+            recipient = payout.recipient_details
+        except vault.UnreadableError as error:
+            raise _unreadable(payout) from error
         _move_one(payout, EventName.REVEALED, Status(payout.status), at=at, by=by, reason=reason)
     return recipient
 
@@ -440,15 +456,30 @@ def claim(*, limit: int) -> list[Assignment]:
 
     A ready payout moves to processing with a new attempt, committed before any call. One whose lease ran out, or
     whose next look-up has come up, keeps its attempt, and its next call looks up first. What must not be paid as it
-    stands is flagged for a person instead, and holds up nobody.
+    stands is flagged for a person instead, and one that cannot even be claimed is set aside: it holds up nobody.
     """
+    due = Payout.objects.due().order_by("due_at")
+    try:
+        return _claim(due[:limit])
+    except OperationalError:
+        raise
+    except Exception:
+        log.exception("batch_not_claimed")
+    claimed: list[Assignment] = []
+    for payout_id in list(due.values_list("pk", flat=True)[:limit]):
+        try:
+            claimed += _claim(due.filter(pk=payout_id))
+        except OperationalError:
+            raise
+        except Exception:
+            log.exception("payout_not_claimed", payout=payout_id)
+            _set_aside([payout_id])
+    return claimed
+
+
+def _claim(due: PayoutQuerySet) -> list[Assignment]:
     with transaction.atomic():
-        payouts = list(
-            Payout.objects.due()
-            .annotate(db_now=_clock())
-            .select_for_update(skip_locked=True)
-            .order_by("due_at")[:limit]
-        )
+        payouts = list(due.annotate(db_now=_clock()).select_for_update(skip_locked=True))
         if not payouts:
             return []
         at: datetime = _db_now(payouts[0])
@@ -456,13 +487,14 @@ def claim(*, limit: int) -> list[Assignment]:
         payouts = _without_altered(payouts)
         approvals = _approvals_by_payout([payout for payout in payouts if payout.approvals_required])
         attempts = _attempts_by_payout(payouts)
+        disputed = _disputed(attempts.values())
         moves: list[_Move] = []
-        new_attempts: list[Attempt] = []
-        called: list[tuple[Payout, Attempt]] = []
+        fresh: list[Attempt] = []
         again: list[tuple[Payout, Attempt]] = []
+        assignments: list[Assignment] = []
         for payout in payouts:
             latest = attempts.get(payout.pk)
-            if problem := _problem(payout, approvals) or _exhaustion(latest):
+            if problem := _problem(payout, approvals) or _exhaustion(payout, latest):
                 moves.append(_flag(payout, problem))
                 continue
             if payout.status == Status.PENDING:
@@ -474,7 +506,7 @@ def claim(*, limit: int) -> list[Assignment]:
                 )
                 facts = {"attempt": str(attempt.reference), "provider": attempt.provider}
                 moves.append(_Move(payout, EventName.CLAIMED, Status.PROCESSING, facts))
-                new_attempts.append(attempt)
+                fresh.append(attempt)
             else:
                 assert latest is not None
                 attempt = latest
@@ -482,12 +514,14 @@ def claim(*, limit: int) -> list[Assignment]:
             attempt.calls += 1
             attempt.last_called_at = at
             payout.lease_token, payout.due_at = lease_token, lease_ends_at
-            called.append((payout, attempt))
+            # Whatever this claim does, it does before its lease ends.
+            may_post = lease_ends_at < attempt.key_expires_at and attempt.pk not in disputed
+            assignments.append(_assignment(payout, attempt, may_post=may_post))
         _move(moves, at=at, actor=WORKER)
-        bulk.insert(Attempt, new_attempts, NEW_ATTEMPT_FIELDS)
+        bulk.insert(Attempt, fresh, NEW_ATTEMPT_FIELDS)
         bulk.update(Payout, [payout for payout, _attempt in again], ("lease_token", "due_at"))
         bulk.update(Attempt, [attempt for _payout, attempt in again], ("calls", "last_called_at"))
-        return [_assignment(payout, attempt, lease_ends_at) for payout, attempt in called]
+        return assignments
 
 
 def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
@@ -507,10 +541,13 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
         attempts: list[Attempt] = []
         moves: list[_Move] = []
         unmoved: list[Payout] = []
-        for payout in _without_altered(payouts):
+        sound = {payout.pk for payout in _without_altered(payouts)}
+        for payout in payouts:
             assignment, answer = by_payout[payout.pk]
-            if payout.lease_token != assignment.lease_token:
-                log.warning("late_result_dropped", payout=payout.pk, verdict=answer.verdict.value)
+            if payout.pk not in sound or payout.lease_token != assignment.lease_token:
+                log.warning(
+                    "result_dropped", payout=payout.pk, verdict=answer.verdict.value, provider_id=answer.provider_id
+                )
                 continue
             attempt = assignment.attempt
             attempts.append(attempt)
@@ -590,13 +627,15 @@ def _outcome_move(payout: Payout, assignment: Assignment, answer: Answer, at: da
             attempt.outcome, attempt.finished_at = Attempt.Outcome.REFUSED, at
             payout.failure_code, payout.failure_message = answer.code, answer.message
             return _Move(payout, EventName.REFUSED, Status.FAILED, facts, answer.message)
+        case Verdict.ABSENT if not assignment.may_post:
+            return _flag(payout, Attention.NOT_FOUND)
+        case _ if attempt.calls >= settings.MAX_ATTEMPT_CALLS:
+            return _flag(payout, Attention.TOO_MANY_CALLS)
         case Verdict.PENDING:
             if attempt.accepted_at:
                 return None
             attempt.accepted_at = at
             return _Move(payout, EventName.ACCEPTED, Status(payout.status), facts)
-        case Verdict.ABSENT if not assignment.may_post:
-            return _flag(payout, Attention.KEY_EXPIRED)
         case _ if payout.status == Status.UNKNOWN or attempt.accepted_at:
             return None
         case _:
@@ -609,8 +648,9 @@ def _look_again_seconds(attempt: Attempt) -> float:
     return seconds * uniform(0.8, 1.2)  # noqa: S311 (spreads load, guards nothing)
 
 
-def _exhaustion(attempt: Attempt | None) -> Attention | None:
-    if attempt and attempt.outcome == Attempt.Outcome.OPEN and attempt.calls >= settings.MAX_ATTEMPT_CALLS:
+def _exhaustion(payout: Payout, attempt: Attempt | None) -> Attention | None:
+    """Calls that ended in no record, again and again: what is claimed for it kills the worker."""
+    if payout.lease_token and attempt and attempt.calls >= settings.MAX_ATTEMPT_CALLS:
         return Attention.TOO_MANY_CALLS
     return None
 
@@ -631,16 +671,23 @@ def _problem(payout: Payout, approvals: dict[int, list[Approval]]) -> Attention 
         return Attention.UNREADABLE
     if terms != bytes(payout.terms_hash):
         return Attention.TERMS_CHANGED
-    valid = {
-        approval.checker_id
-        for approval in approvals.get(payout.pk, ())
-        if bytes(approval.terms_hash) == terms
-        and bytes(approval.mac) == approval.expected_mac(payout.reference)
-        and approval.checker_id != payout.maker_id
-    }
+    try:
+        money.exact(payout.amount, payout.currency)
+    except money.AmountError:
+        return Attention.UNPAYABLE
+    valid = {approval.checker_id for approval in approvals.get(payout.pk, ()) if _is_valid(approval, payout)}
     if len(valid) < payout.approvals_required:
         return Attention.APPROVALS_MISSING
     return None
+
+
+def _is_valid(approval: Approval, payout: Payout) -> bool:
+    """Made here, for the present terms, by somebody other than the maker."""
+    return (
+        bytes(approval.mac) == approval.expected_mac(payout.reference)
+        and bytes(approval.terms_hash) == bytes(payout.terms_hash)
+        and approval.checker_id != payout.maker_id
+    )
 
 
 def _approvals_by_payout(payouts: Sequence[Payout]) -> dict[int, list[Approval]]:
@@ -658,19 +705,29 @@ def _attempts_by_payout(payouts: Sequence[Payout]) -> dict[int, Attempt]:
     return {attempt.payout_id: attempt for attempt in attempts}
 
 
+def _disputed(attempts: Iterable[Attempt]) -> set[int]:
+    """Attempts on which a person has spoken: whatever they say, the key must not be sent again."""
+    unknown = [attempt.pk for attempt in attempts if attempt.outcome == Attempt.Outcome.OPEN]
+    if not unknown:
+        return set()
+    return set(Approval.objects.filter(attempt__in=unknown).values_list("attempt_id", flat=True).distinct())
+
+
 def _without_altered(payouts: list[Payout]) -> list[Payout]:
-    """Sets payouts whose seal is broken aside, without a new seal that would hide it, and returns the others."""
-    altered = [payout for payout in payouts if not _is_sealed(payout)]
-    for payout in altered:
-        log.error("payout_altered_outside", payout=payout.pk)
+    """The payouts whose seal fits; the others are set aside."""
+    altered = {payout.pk for payout in payouts if not _is_sealed(payout)}
     if altered:
-        Payout.objects.filter(pk__in=[payout.pk for payout in altered]).update(
-            due_at=None, lease_token=None, attention=Attention.ALTERED
-        )
-    return [payout for payout in payouts if payout not in altered] if altered else payouts
+        log.error("payouts_altered_outside", payouts=sorted(altered))
+        _set_aside(altered)
+    return [payout for payout in payouts if payout.pk not in altered]
 
 
-def _assignment(payout: Payout, attempt: Attempt, lease_ends_at: datetime) -> Assignment:
+def _set_aside(payout_ids: Collection[int]) -> None:
+    """Keep these from the worker. Without an event and a new seal, which would hide from the audit what is wrong."""
+    Payout.objects.filter(pk__in=payout_ids).update(due_at=None, lease_token=None, attention=Attention.ALTERED)
+
+
+def _assignment(payout: Payout, attempt: Attempt, *, may_post: bool) -> Assignment:
     assert payout.lease_token is not None
     return Assignment(
         payout_id=payout.pk,
@@ -685,8 +742,7 @@ def _assignment(payout: Payout, attempt: Attempt, lease_ends_at: datetime) -> As
             request_id=payout.trace_id,
         ),
         is_first_call=attempt.calls == 1,
-        # Whatever this claim does, it does before its lease ends.
-        may_post=lease_ends_at < attempt.key_expires_at,
+        may_post=may_post,
     )
 
 
@@ -794,7 +850,15 @@ def _move_one(
     reason: str,
     facts: dict[str, Any] | None = None,
 ) -> None:
-    _move([_Move(payout, event, to_status, facts or {})], at=at, actor=_name(by), reason=reason.strip())
+    _move([_Move(payout, event, to_status, facts or {})], at=at, actor=_name(by), reason=_reason(reason))
+
+
+def _reason(text: str) -> str:
+    """Raises InvalidError."""
+    text = text.strip()
+    if len(text) > TEXT_LIMIT or not is_storable(text):
+        raise InvalidError({"reason": [_("Give at most 1000 characters, all of them printable.")]})
+    return text
 
 
 @contextmanager
@@ -830,6 +894,10 @@ def _not_from(payout: Payout) -> str:
     }
 
 
+def _unreadable(payout: Payout) -> NotAllowedError:
+    return NotAllowedError(_("The recipient cannot be decrypted with the present keys."), payout)
+
+
 def _refuse_maker(payout: Payout, by: Person) -> None:
     if payout.maker_id == by.pk:
         raise FourEyesError(_("You made this payout, so another person must decide on it."))
@@ -844,7 +912,10 @@ def _add_approval(
     attempt: Attempt | None = None,
     evidence: str = "",
 ) -> None:
-    terms = payout.terms
+    try:
+        terms = payout.terms
+    except vault.UnreadableError as error:
+        raise _unreadable(payout) from error
     if terms != bytes(payout.terms_hash):
         raise AlteredError
     approval = Approval(
@@ -853,7 +924,7 @@ def _add_approval(
         checker=by,
         decision=decision.value,
         terms_hash=terms,
-        evidence=evidence.strip(),
+        evidence=_reason(evidence),
         at=at,
     )
     approval.mac = approval.expected_mac(payout.reference)

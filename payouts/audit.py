@@ -4,22 +4,25 @@ Streams payouts in batches of BATCH, so memory does not grow with their number.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 
-from django.db import connection
+from django.db import connection, transaction
 
 from payouts import money, vault
 from payouts.models import Approval, Attempt, Event, EventName, Payout
-from payouts.states import PAID, Status, allows
+from payouts.states import PAID, Stage, Status, allows
 
 BATCH = 1_000
+AWAITED_BY_WORKER = (Stage.READY, Stage.SCHEDULED, Stage.PROCESSING, Stage.UNKNOWN)
 TRIGGERS = (
     "payout_never_deleted",
     "event_append_only",
     "approval_append_only",
     "approval_maker_is_not_checker",
     "attempt_never_deleted",
+    "attempt_key_is_fixed",
 )
 
 
@@ -40,12 +43,13 @@ def broken_invariants() -> Iterator[Broken]:
     yield from _missing_triggers()
     last_id = 0
     while True:
-        payouts = list(Payout.objects.filter(pk__gt=last_id).order_by("pk")[:BATCH])
+        with _snapshot():
+            payouts = list(Payout.objects.filter(pk__gt=last_id).order_by("pk")[:BATCH])
+            events = _grouped(Event.objects.filter(payout__in=payouts).order_by("payout_id", "seq"))
+            attempts = _grouped(Attempt.objects.filter(payout__in=payouts).order_by("payout_id", "number"))
+            approvals = _grouped(Approval.objects.filter(payout__in=payouts).order_by("payout_id", "pk"))
         if not payouts:
             return
-        events = _grouped(Event.objects.filter(payout__in=payouts).order_by("payout_id", "seq"))
-        attempts = _grouped(Attempt.objects.filter(payout__in=payouts).order_by("payout_id", "number"))
-        approvals = _grouped(Approval.objects.filter(payout__in=payouts).order_by("payout_id", "pk"))
         for payout in payouts:
             own_events = events.get(payout.pk, [])
             for invariant, detail in (
@@ -56,6 +60,17 @@ def broken_invariants() -> Iterator[Broken]:
             ):
                 yield Broken(payout.pk, invariant, detail)
         last_id = payouts[-1].pk
+
+
+@contextmanager
+def _snapshot() -> Iterator[None]:
+    """All statements see one moment: a payout that moves meanwhile must not look half moved."""
+    is_outermost = not connection.in_atomic_block
+    with transaction.atomic():
+        if is_outermost:
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
 
 
 type Finding = tuple[str, str]
@@ -90,6 +105,8 @@ def _row(payout: Payout) -> Iterator[Finding]:
         money.exact(payout.amount, payout.currency)
     except money.AmountError as error:
         yield "amount_exact", str(error)
+    if payout.due_at is None and not payout.attention and payout.stage in AWAITED_BY_WORKER:
+        yield "open_is_due", f"{payout.stage}, but the worker would never look at it"
 
 
 def _history(payout: Payout, events: list[Event]) -> Iterator[Finding]:
@@ -108,12 +125,19 @@ def _history(payout: Payout, events: list[Event]) -> Iterator[Finding]:
     for before, event in pairwise(events):
         if event.from_status != before.to_status:
             yield "events_agree", f"event {event.seq} does not begin where event {before.seq} ended"
-        if event.from_status != event.to_status and not allows(str(event.from_status), event.to_status):
+        if event.from_status != event.to_status and not _is_legal(event):
             yield "transition_legal", f"event {event.seq} goes from {event.from_status} to {event.to_status}"
     if events and (events[0].event, events[0].to_status) != (EventName.SUBMITTED, Status.PENDING):
         yield "events_agree", "the first event is not a submission"
     if events and events[-1].to_status != payout.status:
         yield "status_agrees", f"the status is {payout.status}, the last event says {events[-1].to_status}"
+
+
+def _is_legal(event: Event) -> bool:
+    try:
+        return allows(str(event.from_status), event.to_status)
+    except ValueError:  # no status at all
+        return False
 
 
 def _money(payout: Payout, events: list[Event], attempts: list[Attempt]) -> Iterator[Finding]:
@@ -131,6 +155,9 @@ def _money(payout: Payout, events: list[Event], attempts: list[Attempt]) -> Iter
         yield "sent_has_attempt", f"{payout.status} without an open attempt"
     if payout.status in (Status.PENDING, Status.FAILED, Status.CANCELLED, Status.REJECTED) and live:
         yield "unsent_has_no_attempt", f"{payout.status}, but an attempt is not definitely refused"
+    keys = [event.facts.get("attempt") for event in events if event.event == EventName.CLAIMED]
+    if keys != [str(attempt.reference) for attempt in attempts]:
+        yield "attempts_recorded", "the attempts' keys are not those of the events that sent them"
     if [attempt.number for attempt in attempts] != list(range(1, len(attempts) + 1)):
         yield "attempts_numbered", "the attempts are not numbered 1, 2, 3"
 

@@ -143,7 +143,8 @@ class Attention(models.TextChoices):
     TERMS_CHANGED = "terms_changed", _("the amount or the recipient differs from what was submitted")
     APPROVALS_MISSING = "approvals_missing", _("its approvals do not cover what would be paid")
     UNREADABLE = "unreadable", _("the recipient cannot be decrypted")
-    KEY_EXPIRED = "key_expired", _("the provider has nothing, and its memory of the key has run out")
+    UNPAYABLE = "unpayable", _("its amount or currency cannot be paid")
+    NOT_FOUND = "not_found", _("the provider has nothing under its key, which may not be sent again")
     TOO_MANY_CALLS = "too_many_calls", _("the provider was asked too often without a clear answer")
 
 
@@ -364,15 +365,18 @@ class Payout(models.Model):
             self.client_id,
             self.maker_id,
             self.user_id,
+            self.provider,
+            self.idempotency_key,
+            bytes(self.request_hash or b"").hex(),
             self.status,
             self.version,
             self.approvals_required,
             self.approvals_given,
-            _stamp(self.held_at),
+            stamp(self.held_at),
             self.attention,
-            _stamp(self.scheduled_for),
-            _stamp(self.processed_at),
-            _stamp(self.withdrawn_at),
+            stamp(self.scheduled_for),
+            stamp(self.processed_at),
+            stamp(self.withdrawn_at),
         )
 
 
@@ -381,7 +385,8 @@ def terms_hash(amount: Decimal, currency: str, recipient: dict[str, Any]) -> byt
     return vault.seal("terms", money.plain(amount.normalize()), currency, vault.canonical(recipient).decode())
 
 
-def _stamp(moment: datetime | None) -> str | None:
+def stamp(moment: datetime | None) -> str | None:
+    """One spelling for one instant, whatever its zone."""
     return moment.astimezone(UTC).isoformat() if moment else None
 
 
@@ -435,6 +440,10 @@ class Event(models.Model):
             models.UniqueConstraint(fields=["payout", "seq"], name="event_seq_unique"),
             models.CheckConstraint(condition=Q(seq__gte=1), name="event_seq_positive"),
             models.CheckConstraint(
+                condition=(Q(from_status=None) | Q(from_status__in=Status.values)) & Q(to_status__in=Status.values),
+                name="event_status_known",
+            ),
+            models.CheckConstraint(
                 condition=Q(seq=1, from_status=None) | Q(seq__gt=1, from_status__isnull=False),
                 name="event_first_has_no_origin",
             ),
@@ -453,7 +462,7 @@ class Event(models.Model):
             self.event,
             self.from_status,
             self.to_status,
-            _stamp(self.at),
+            stamp(self.at),
             self.actor,
             self.reason,
             self.trace_id,
@@ -571,7 +580,7 @@ class Approval(models.Model):
             self.decision,
             bytes(self.terms_hash).hex(),
             self.evidence,
-            _stamp(self.at),
+            stamp(self.at),
         )
 
 

@@ -32,14 +32,15 @@ def run(*, provider: Provider | None = None, must_stop: Callable[[], bool] = lam
     ends before the lease does (a system check). What is claimed here is recorded here, or found by the next look-up.
     """
     last_start = time.monotonic() + settings.Q_TIMEOUT_SECONDS - settings.PROVIDER_TIMEOUT_SECONDS - RECORDING_SECONDS
+    if provider is None:
+        get_provider()  # settings that make no provider stop us here, before anything is claimed
     concurrency = settings.PROVIDER_CONCURRENCY
     threads = _threads(concurrency)
     outcomes: SimpleQueue[Outcome] = SimpleQueue()
     outstanding, has_rung = 0, False
 
     def call(assignment: Assignment) -> None:
-        payer = provider or get_provider(assignment.attempt.provider)
-        outcomes.put((assignment, _exchange(payer, assignment, last_start)))
+        outcomes.put((assignment, _exchange(provider, assignment, last_start)))
 
     while True:
         is_open = time.monotonic() < last_start and not must_stop()
@@ -60,7 +61,7 @@ def run(*, provider: Provider | None = None, must_stop: Callable[[], bool] = lam
         doorbell.ring()
 
 
-def _exchange(provider: Provider, assignment: Assignment, last_start: float) -> Answer | None:
+def _exchange(provider: Provider | None, assignment: Assignment, last_start: float) -> Answer | None:
     """An attempt's first call pays; every later one looks up, and pays under the same key if there is nothing.
 
     None when it is too late to begin. What the adapter did not foresee is an unknown outcome like any other.
@@ -70,7 +71,8 @@ def _exchange(provider: Provider, assignment: Assignment, last_start: float) -> 
         return None
     deadline = began_at + settings.PROVIDER_TIMEOUT_SECONDS
     try:
-        if assignment.is_first_call:
+        provider = provider or get_provider(assignment.attempt.provider)
+        if assignment.is_first_call and assignment.may_post:
             return provider.pay(assignment.instruction, deadline=deadline)
         answer = provider.look_up(assignment.instruction, deadline=deadline)
         if answer.verdict == Verdict.ABSENT and assignment.may_post:

@@ -57,7 +57,7 @@ def decrypt(token: str) -> dict[str, Any]:
     """Raises UnreadableError when no key fits or the text was altered."""
     try:
         clear = _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).decrypt(token)
-    except InvalidToken as error:
+    except (InvalidToken, ValueError) as error:
         raise UnreadableError("The recipient cannot be decrypted with the present keys.") from error
     content: dict[str, Any] = json.loads(clear, parse_float=Decimal)
     return content
@@ -74,17 +74,18 @@ def digest(secret: str) -> bytes:
 
 
 def masked_text(text: str) -> str:
-    """The first 6 and last 4 digits of a card at most, the last 4 of any other number; names stay as they are."""
-    if sum(character.isdigit() for character in text) < 6:
-        return text
+    """Every digit hidden, but the first 6 and last 4 of a card, and the last 4 of another number of 8 or more."""
+    places = [place for place, character in enumerate(text) if character.isdigit()]
     if CARD.fullmatch(text.strip()):
-        digits = re.sub(r"\D", "", text)
-        return f"{digits[:6]}{BULLET * (len(digits) - 10)}{digits[-4:]}"
-    return f"{BULLET * 4} {re.sub(r'\W', '', text)[-4:]}"
+        shown = {*places[:6], *places[-4:]}
+    else:
+        shown = set(places[-4:]) if len(places) >= 8 else set()
+    hidden = set(places) - shown
+    return "".join(BULLET if place in hidden else character for place, character in enumerate(text))
 
 
 def masked(content: Any) -> Any:
-    """The same JSON with every account-like number masked, in keys too."""
+    """The same JSON with every text and number masked, and every name."""
     match content:
         case dict():
             return {masked_text(str(key)): masked(value) for key, value in content.items()}

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 
-LEVELS_LIMIT = 16
+from payouts.storable import is_storable
+
 NUMBER_LIMIT = 64
 INTEGERS = range(-(2**63), 2**63)
 
@@ -35,11 +36,12 @@ def loads(body: bytes) -> dict[str, Any]:
             parse_constant=_refuse_constant,
             object_pairs_hook=_unique,
         )
-        _check(content, LEVELS_LIMIT)
     except BodyError:
         raise
     except (ValueError, RecursionError) as error:
         raise BodyError(_("The body is not valid JSON in UTF-8.")) from error
+    if not is_storable(content):
+        raise BodyError(_("The body has a character that cannot be stored, or is nested too deeply."))
     if not isinstance(content, dict):
         raise BodyError(_("The body must be a JSON object."))
     return content
@@ -88,19 +90,3 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(content) != len(pairs):
         raise BodyError(_("A name stands twice in the same object."))
     return content
-
-
-def _check(content: object, levels: int) -> None:
-    if levels < 0:
-        raise BodyError(_("The body is nested too deeply."))
-    match content:
-        case str():
-            if "\0" in content or any("\ud800" <= character <= "\udfff" for character in content):
-                raise BodyError(_("A text in the body has a character that cannot be stored."))
-        case list():
-            for item in content:
-                _check(item, levels - 1)
-        case dict():
-            for name, item in content.items():
-                _check(name, levels)
-                _check(item, levels - 1)

@@ -21,6 +21,19 @@ BEGIN
     RETURN NEW;
 END $$;
 
+CREATE FUNCTION payouts_refuse_other_key() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (NEW.reference, NEW.payout_id, NEW.number, NEW.provider, NEW.created_at)
+        IS DISTINCT FROM (OLD.reference, OLD.payout_id, OLD.number, OLD.provider, OLD.created_at)
+        OR NEW.calls < OLD.calls
+        OR (OLD.outcome <> 'open' AND NEW.outcome <> OLD.outcome)
+    THEN
+        RAISE EXCEPTION 'an attempt keeps its key, its calls and its outcome: refused by %', TG_NAME
+            USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME;
+    END IF;
+    RETURN NEW;
+END $$;
+
 CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON payouts_event
     FOR EACH STATEMENT EXECUTE FUNCTION payouts_refuse_change();
 CREATE TRIGGER approval_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON payouts_approval
@@ -29,16 +42,20 @@ CREATE TRIGGER approval_maker_is_not_checker BEFORE INSERT ON payouts_approval
     FOR EACH ROW EXECUTE FUNCTION payouts_refuse_maker();
 CREATE TRIGGER payout_never_deleted BEFORE DELETE OR TRUNCATE ON payouts_payout
     FOR EACH STATEMENT EXECUTE FUNCTION payouts_refuse_change();
+CREATE TRIGGER attempt_key_is_fixed BEFORE UPDATE ON payouts_attempt
+    FOR EACH ROW EXECUTE FUNCTION payouts_refuse_other_key();
 CREATE TRIGGER attempt_never_deleted BEFORE DELETE OR TRUNCATE ON payouts_attempt
     FOR EACH STATEMENT EXECUTE FUNCTION payouts_refuse_change();
 """
 
 BACK = """
 DROP TRIGGER attempt_never_deleted ON payouts_attempt;
+DROP TRIGGER attempt_key_is_fixed ON payouts_attempt;
 DROP TRIGGER payout_never_deleted ON payouts_payout;
 DROP TRIGGER approval_maker_is_not_checker ON payouts_approval;
 DROP TRIGGER approval_append_only ON payouts_approval;
 DROP TRIGGER event_append_only ON payouts_event;
+DROP FUNCTION payouts_refuse_other_key();
 DROP FUNCTION payouts_refuse_maker();
 DROP FUNCTION payouts_refuse_change();
 """

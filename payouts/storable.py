@@ -1,0 +1,22 @@
+"""What JSON content PostgreSQL and the next reader can take as it is."""
+
+import math
+
+LEVELS_LIMIT = 16
+
+
+def is_storable(content: object, levels: int = LEVELS_LIMIT) -> bool:
+    """Whether no text has NUL or half a surrogate pair, no number is NaN or infinite, no nesting beyond 16."""
+    if levels < 0:
+        return False
+    match content:
+        case str():
+            return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in content)
+        case float():
+            return math.isfinite(content)
+        case list():
+            return all(is_storable(item, levels - 1) for item in content)
+        case dict():
+            return all(is_storable(name, levels) and is_storable(item, levels - 1) for name, item in content.items())
+        case _:
+            return True
