@@ -7,12 +7,23 @@ the word to take nothing more. Outside a cluster it is an ordinary broker.
 
 import ctypes
 import multiprocessing
+from datetime import timedelta
 from time import sleep
 from typing import Any
 
-from django.utils import timezone
+import structlog
+from django.db import DatabaseError, connections
+from django.db.models.functions import Now
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
+
+log = structlog.get_logger(__name__)
+
+AWAY_PAUSE_SECONDS = 1.0
+
+
+def private_queue(cluster: str) -> str:
+    return f"{Conf.PREFIX}:{cluster}"
 
 
 class Progress:
@@ -26,7 +37,7 @@ class Progress:
 
     @property
     def queue(self) -> str:
-        return f"{Conf.PREFIX}:{self.cluster}"
+        return private_queue(self.cluster)
 
     @property
     def is_idle(self) -> bool:
@@ -54,6 +65,11 @@ progress: Progress | None = None
 
 
 class ClusterBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
+    def enqueue(self, task: str) -> int:
+        """In the present transaction; free at once by the database's clock, whatever the caller's says."""
+        queued = self.get_connection().create(key=self.list_key, payload=task, lock=Now())
+        return int(queued.pk)
+
     def dequeue(self) -> list[tuple[int, str]] | None:
         """The oldest task that is free, locked for `retry` seconds; None after a pause when there is none."""
         keys = [self.list_key]
@@ -64,18 +80,33 @@ class ClusterBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
             keys.append(progress.queue)
             # Counted before it is taken: a drain must never see a moment at which a taken task is not counted.
             progress.take()
-        queue = self.get_connection()
-        free = queue.filter(key__in=keys, lock__lte=timezone.now()).order_by("pk")
-        for task in free[:1]:
-            if queue.filter(pk=task.pk, lock=task.lock).update(lock=self.timeout(task)):
-                return [(task.pk, task.payload)]
+        try:
+            if task := self._taken_from(keys):
+                return [task]
+        except DatabaseError:
+            # q2 would give its pusher up. The database comes back, and the supervisor watches.
+            log.warning("database_away")
+            connections.close_all()
+            sleep(AWAY_PAUSE_SECONDS)
         if progress:
             progress.untake()
         sleep(Conf.POLL)
         return None
 
+    def _taken_from(self, keys: list[str]) -> tuple[int, str] | None:
+        queue = self.get_connection()
+        for task in queue.filter(key__in=keys, lock__lte=Now()).order_by("pk")[:1]:
+            if queue.filter(pk=task.pk, lock=task.lock).update(lock=Now() + timedelta(seconds=Conf.RETRY)):
+                return task.pk, task.payload
+        return None
+
     def acknowledge(self, task_id: int) -> Any:
-        super().acknowledge(task_id)
+        """Delete the finished task. One that could not be deleted runs again after `retry`, which does no harm."""
+        try:
+            super().acknowledge(task_id)
+        except DatabaseError:
+            log.warning("task_not_acknowledged", task=task_id)
+            connections.close_all()
         if progress:
             progress.finish()
 
