@@ -19,6 +19,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import DateTimeField, Func
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from stdnum import luhn
 
@@ -49,6 +50,7 @@ TEXT_LIMIT = 1_000
 # Seconds until the next look at a payout whose outcome is not final, by the calls already made; daily from then on.
 LOOK_AGAIN_SECONDS = (2, 5, 15, 60, 300, 3_600)
 DAY_SECONDS = 86_400
+UNCLAIMABLE_PAUSE_SECONDS = 3_600
 
 
 class PayoutError(Exception):
@@ -125,6 +127,7 @@ def submit(
     Raises InvalidError, or IdempotencyError for the key with another content.
     """
     amount = _checked(amount=amount, currency=currency, user_id=user_id, recipient=recipient, comment=comment)
+    recipient = vault.normal(recipient)
     payout = Payout(
         reference=uuid.uuid4(),
         client=client,
@@ -312,7 +315,7 @@ def schedule(
     payout_id: int, *, by: Actor, scheduled_for: datetime | None, reason: str = "", version: int | None = None
 ) -> Payout:
     """Pay not before this time; None means as soon as it may be paid."""
-    with _locked(payout_id, version=version) as (payout, at):
+    with _locked(payout_id, by=by, version=version) as (payout, at):
         if payout.status != Status.PENDING:
             raise NotAllowedError(_("Only a pending payout can be scheduled."), payout)
         payout.scheduled_for = scheduled_for
@@ -456,7 +459,7 @@ def claim(*, limit: int) -> list[Assignment]:
 
     A ready payout moves to processing with a new attempt, committed before any call. One whose lease ran out, or
     whose next look-up has come up, keeps its attempt, and its next call looks up first. What must not be paid as it
-    stands is flagged for a person instead, and one that cannot even be claimed is set aside: it holds up nobody.
+    stands is flagged for a person instead, and one that cannot even be claimed waits an hour: it holds up nobody.
     """
     due = Payout.objects.due().order_by("due_at")
     try:
@@ -473,7 +476,8 @@ def claim(*, limit: int) -> list[Assignment]:
             raise
         except Exception:
             log.exception("payout_not_claimed", payout=payout_id)
-            _set_aside([payout_id])
+            later = Now() + timedelta(seconds=UNCLAIMABLE_PAUSE_SECONDS)
+            Payout.objects.filter(pk=payout_id).update(due_at=later, lease_token=None)
     return claimed
 
 

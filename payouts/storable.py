@@ -1,6 +1,7 @@
 """What JSON content PostgreSQL and the next reader can take as it is."""
 
 import math
+from decimal import Decimal
 
 LEVELS_LIMIT = 16
 
@@ -12,7 +13,7 @@ def is_storable(content: object, levels: int = LEVELS_LIMIT) -> bool:
     match content:
         case str():
             return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in content)
-        case float():
+        case float() | Decimal():
             return math.isfinite(content)
         case list():
             return all(is_storable(item, levels - 1) for item in content)

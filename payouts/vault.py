@@ -43,6 +43,11 @@ def canonical(content: Mapping[str, Any]) -> bytes:
     return _encoder.encode(content)
 
 
+def normal(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content as it reads after storing: its canonical form is the same for ever."""
+    return _loads(canonical(content))
+
+
 def seal(purpose: str, *parts: object) -> bytes:
     """HMAC-SHA-256 of the parts, each told apart from its neighbours by JSON; 32 bytes."""
     message = json.dumps(parts, ensure_ascii=False, separators=(",", ":"), default=str).encode()
@@ -59,7 +64,11 @@ def decrypt(token: str) -> dict[str, Any]:
         clear = _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).decrypt(token)
     except (InvalidToken, ValueError) as error:
         raise UnreadableError("The recipient cannot be decrypted with the present keys.") from error
-    content: dict[str, Any] = json.loads(clear, parse_float=Decimal)
+    return _loads(clear)
+
+
+def _loads(text: bytes) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(text, parse_float=Decimal)
     return content
 
 
