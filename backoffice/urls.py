@@ -1,5 +1,5 @@
 from django.contrib import admin
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from backoffice import health
@@ -8,6 +8,7 @@ from payouts.api import api
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
     path("api/", api.urls),
     re_path(r"^healthz/?$", health.alive),
     re_path(r"^readyz/?$", health.ready),

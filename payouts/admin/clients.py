@@ -1,0 +1,271 @@
+"""API clients and their keys. A key is shown once, on the answer to the request that made it."""
+
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db.models import QuerySet
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from payouts import clients
+from payouts.admin import shown
+from payouts.admin.dialogs import DialogForm, DialogsMixin, dialog_action
+from payouts.admin.dialogs import shown as dialog
+from payouts.models import ApiClient, ApiKey, Scope
+
+
+def _scopes_field() -> forms.MultipleChoiceField:
+    return forms.MultipleChoiceField(
+        label=gettext_lazy("Scopes"),
+        choices=[(scope.value, f"{scope.value} – {scope.label}") for scope in Scope],
+        initial=[Scope.READ.value, Scope.WRITE.value],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+    )
+
+
+def _expiry_field() -> forms.DateField:
+    return forms.DateField(
+        label=gettext_lazy("Key expires on"),
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
+        input_formats=["%Y-%m-%d", "%d.%m.%Y"],
+        help_text=gettext_lazy("The last day on which it works, in UTC. Empty: until it is revoked."),
+    )
+
+
+class _ExpiryMixin:
+    cleaned_data: dict[str, Any]
+
+    def clean_expires_on(self) -> datetime | None:
+        """The end of the day. Raises ValidationError for a day that is over."""
+        day = self.cleaned_data["expires_on"]
+        if day is None:
+            return None
+        try:
+            ends_at = timezone.make_aware(datetime.combine(day, datetime.min.time())) + timedelta(days=1)
+        except OverflowError as error:
+            raise forms.ValidationError(_("Choose an earlier day.")) from error
+        if ends_at <= timezone.now():
+            raise forms.ValidationError(_("This day is over."))
+        return ends_at
+
+
+class ClientForm(_ExpiryMixin, forms.ModelForm):
+    scopes = _scopes_field()
+    expires_on = _expiry_field()
+
+    class Meta:
+        model = ApiClient
+        fields = ("name", "owner")
+
+
+class KeyForm(_ExpiryMixin, DialogForm):
+    scopes = _scopes_field()
+    expires_on = _expiry_field()
+
+
+class RevokeForm(DialogForm):
+    key = forms.ModelChoiceField(
+        label=gettext_lazy("Key"),
+        queryset=ApiKey.objects.none(),
+        widget=UnfoldAdminSelectWidget,
+        help_text=gettext_lazy("Requests with this key are refused from then on."),
+    )
+
+    def prepare(self, client: ApiClient) -> None:
+        keys = client.keys.filter(revoked_at=None).order_by("pk")
+        field = self.fields["key"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = keys
+
+
+@admin.register(ApiClient)
+class ApiClientAdmin(DialogsMixin, ModelAdmin):
+    list_display = ("name", "keys_shown", "scopes_shown", "owner", "last_used", "expiry", "state")
+    list_select_related = ("owner",)
+    list_fullwidth = True
+    search_fields = ("name",)
+    ordering = ("name",)
+    sortable_by = ("name",)
+    show_facets = admin.ShowFacets.NEVER
+    actions = None
+    change_form_template = "admin/payouts/apiclient/change_form.html"
+    actions_detail: ClassVar[tuple[Any, ...]] = ("add_key", "revoke_key")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perms(("payouts.add_apiclient", "payouts.add_apikey"))
+
+    def has_add_key_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("payouts.add_apikey")
+
+    def has_revoke_key_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("payouts.change_apikey")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiClient]:
+        found: QuerySet[ApiClient] = super().get_queryset(request)
+        return found.select_related("owner").prefetch_related("keys")
+
+    # The name stands in events, so it stays; an owner may leave the company.
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        if not change:
+            kwargs["form"] = ClientForm
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("name", "owner") if obj else ("name", "owner", "scopes", "expires_on")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("name",) if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
+        super().save_model(request, obj, form, change)
+        if not change:
+            obj.key_in_clear = clients.create_key(
+                obj, scopes=form.cleaned_data["scopes"], expires_at=form.cleaned_data["expires_on"]
+            )
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """The key itself, on this answer alone: a redirect would have to keep it somewhere."""
+        response = TemplateResponse(
+            request,
+            "admin/payouts/apiclient/key.html",
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "title": _("Key of %(client)s") % {"client": obj.name},
+                "client": obj,
+                "key": obj.key_in_clear,
+                "page_url": self.page_url(obj),
+            },
+        )
+        add_never_cache_headers(response)
+        return response
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: ApiClient | None = None, **kwargs: Any
+    ) -> HttpResponse:
+        if obj is not None:
+            context["keys"] = [
+                {
+                    "key": key,
+                    "scopes": ", ".join(key.scopes),
+                    "created": shown.exact_time(key.created_at),
+                    "last_used": shown.exact_time(key.last_used_at),
+                    "expires": shown.exact_time(key.expires_at),
+                    "state": _state(key),
+                }
+                for key in obj.keys.order_by("-pk")
+            ]
+        response: HttpResponse = super().render_change_form(request, context, *args, obj=obj, **kwargs)
+        return response
+
+    @display(description=gettext_lazy("Keys"))
+    def keys_shown(self, client: ApiClient) -> SafeString:
+        usable = [key for key in client.keys.all() if key.is_usable]
+        return (
+            format_html_join(", ", '<span class="po-mono">pk_{}…</span>', ((key.prefix,) for key in usable))
+            or _none()
+        )
+
+    @display(description=gettext_lazy("Scopes"))
+    def scopes_shown(self, client: ApiClient) -> str:
+        scopes = {scope for key in client.keys.all() if key.is_usable for scope in key.scopes}
+        return ", ".join(scope.removeprefix("payouts:") for scope in Scope.values if scope in scopes) or "–"
+
+    @display(description=gettext_lazy("Last used"))
+    def last_used(self, client: ApiClient) -> SafeString:
+        moments = [key.last_used_at for key in client.keys.all() if key.last_used_at]
+        return shown.age(max(moments)) if moments else _none()
+
+    @display(description=gettext_lazy("Expires"))
+    def expiry(self, client: ApiClient) -> str:
+        usable = [key for key in client.keys.all() if key.is_usable]
+        moments = [key.expires_at for key in usable if key.expires_at]
+        return shown.exact_time(min(moments)) if moments else "–"
+
+    @display(description=gettext_lazy("State"))
+    def state(self, client: ApiClient) -> SafeString:
+        if any(key.is_usable for key in client.keys.all()):
+            return shown.badge(_("Active"), tone="green", icon="check_circle")
+        return shown.badge(_("No usable key"), tone="gray", icon="block")
+
+    def dialog_summary(self, instance: ApiClient) -> dict[str, Any]:
+        return {"heading": _("API client %(name)s") % {"name": instance.name}}
+
+    def dialog_obstacle(self, request: HttpRequest, name: str, instance: ApiClient) -> str:
+        if name == "revoke_key" and not instance.keys.filter(revoked_at=None).exists():
+            return _("This client has no key that could be revoked.")
+        return ""
+
+    @dialog_action(
+        form_class=KeyForm,
+        permission="add_key",
+        description=gettext_lazy("New key"),
+        title=gettext_lazy("Make a new key"),
+        submit=gettext_lazy("Make key"),
+        warning=gettext_lazy("The present keys go on working: revoke them when the client uses the new one."),
+        icon="key",
+        variant=ActionVariant.PRIMARY,
+    )
+    def add_key(self, request: HttpRequest, form: Form, client: ApiClient) -> HttpResponse:
+        key = clients.create_key(
+            client, scopes=form.cleaned_data["scopes"], expires_at=form.cleaned_data["expires_on"]
+        )
+        _log(request, client, f"key pk_{key.split('_')[1]} made")
+        return dialog(request, self, client, {"title": _("The new key"), "key": key})
+
+    @dialog_action(
+        form_class=RevokeForm,
+        permission="revoke_key",
+        description=gettext_lazy("Revoke key"),
+        title=gettext_lazy("Revoke a key"),
+        submit=gettext_lazy("Revoke key"),
+        warning=gettext_lazy("It stops at once and cannot be brought back."),
+        icon="key_off",
+        variant=ActionVariant.DANGER,
+    )
+    def revoke_key(self, request: HttpRequest, form: Form, client: ApiClient) -> str:
+        key = form.cleaned_data["key"]
+        clients.revoke_key(key.pk)
+        _log(request, client, f"key pk_{key.prefix} revoked")
+        return _("The key pk_%(prefix)s… is revoked.") % {"prefix": key.prefix}
+
+
+def _state(key: ApiKey) -> SafeString:
+    if key.revoked_at:
+        return shown.badge(_("Revoked"), tone="gray", icon="block")
+    if not key.is_usable:
+        return shown.badge(_("Expired"), tone="gray", icon="timer_off")
+    return shown.badge(_("Active"), tone="green", icon="check_circle")
+
+
+def _none() -> SafeString:
+    return format_html("{}", "–")
+
+
+def _log(request: HttpRequest, client: ApiClient, message: str) -> None:
+    """Django's own log of changes; keys by their prefix only."""
+    assert request.user.pk is not None
+    LogEntry.objects.log_actions(request.user.pk, [client], CHANGE, message, single_object=True)

@@ -1,0 +1,465 @@
+"""The payouts list and the payout page: view-only, with one button for each function of `payouts.actions`."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+from unfold.views import ChangeList
+
+from payouts import actions as domain
+from payouts.admin import lookup, shown, stages
+from payouts.admin.dialogs import (
+    DialogsMixin,
+    OptionalReasonForm,
+    ReasonForm,
+    ResolveForm,
+    dialog_action,
+)
+from payouts.admin.dialogs import shown as dialog
+from payouts.admin.filters import AmountFilter, CappedPaginator, CreatedFilter, CurrencyFilter, StageFilter
+from payouts.models import Approval, Payout
+from payouts.states import Stage, Status, allows
+
+
+class PayoutChangeList(ChangeList):
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        # The whole table is never counted, so there is no other number to tell this one from.
+        self.full_result_count = self.result_count
+
+
+@admin.register(Payout)
+class PayoutAdmin(DialogsMixin, ModelAdmin):
+    list_display = ("number", "amount_shown", "stage_shown", "recipient_shown", "provider", "origin", "age")
+    list_display_links = ("number",)
+    list_filter = (StageFilter, CurrencyFilter, CreatedFilter, AmountFilter)
+    list_filter_submit = True
+    list_fullwidth = True
+    list_per_page = 50
+    list_max_show_all = 0
+    list_select_related = ("client", "maker", "held_by")
+    list_before_template = "admin/payouts/payout/tabs.html"
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    paginator = CappedPaginator
+    ordering = ("-id",)
+    sortable_by = ("number",)
+    search_fields = ("id",)
+    search_help_text = gettext_lazy("ID, reference, key, provider's ID")
+    actions = None
+    fields = ()
+    change_form_template = "admin/payouts/payout/change_form.html"
+    actions_detail: ClassVar[tuple[Any, ...]] = (
+        "approve",
+        "reject",
+        "hold",
+        "release",
+        "resolve",
+        "retry",
+        "cancel",
+        {"title": gettext_lazy("More"), "items": ["settle", "reveal"]},
+    )
+
+    # Nobody edits a payout, whatever their permissions: it is changed by actions alone.
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("payouts.view_payout")
+
+    def has_approve_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _may(request, "approve_payout")
+
+    def has_hold_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _may(request, "hold_payout")
+
+    def has_cancel_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _may(request, "cancel_payout")
+
+    def has_retry_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _may(request, "retry_payout")
+
+    def has_settle_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _may(request, "settle_payout")
+
+    def has_resolve_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _may(request, "resolve_payout")
+
+    def has_reveal_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _may(request, "reveal_payout")
+
+    # The list
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Payout]:
+        payouts: QuerySet[Payout] = super().get_queryset(request)
+        return payouts.select_related(*self.list_select_related).defer("recipient")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return PayoutChangeList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Payout], search_term: str
+    ) -> tuple[QuerySet[Payout], bool]:
+        if not search_term.strip():
+            return queryset, False
+        return queryset.filter(pk__in=lookup.matching_ids(search_term)), False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        tabs = stages.tabs(request.GET.get("stage", ""))
+        response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), "stage_tabs": tabs})
+        return response
+
+    @display(description=gettext_lazy("ID"), ordering="id")
+    def number(self, payout: Payout) -> str:
+        return str(payout.pk)
+
+    @display(description=gettext_lazy("Amount"))
+    def amount_shown(self, payout: Payout) -> SafeString:
+        return format_html('<span class="po-amount">{}</span>', shown.amount(payout))
+
+    @display(description=gettext_lazy("Stage"))
+    def stage_shown(self, payout: Payout) -> SafeString:
+        if payout.attention:
+            why = payout.get_attention_display()
+            return format_html(
+                '{} <span class="material-symbols-outlined po-alarm" role="img" title="{}" aria-label="{}">{}</span>',
+                *(shown.stage_badge(payout.stage), why, why, "flag"),
+            )
+        return shown.stage_badge(payout.stage)
+
+    @display(description=gettext_lazy("Recipient"))
+    def recipient_shown(self, payout: Payout) -> SafeString:
+        return shown.recipient_cell(payout.recipient_masked)
+
+    @display(description=gettext_lazy("Made by"))
+    def origin(self, payout: Payout) -> str:
+        if payout.client:
+            return payout.client.name
+        return payout.maker.get_username() if payout.maker else "–"
+
+    @display(description=gettext_lazy("Age"))
+    def age(self, payout: Payout) -> SafeString:
+        return shown.age(payout.created_at)
+
+    # The page
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Payout | None = None, **kwargs: Any
+    ) -> HttpResponse:
+        if obj is not None:
+            context.update(self._page(request, obj))
+        response: HttpResponse = super().render_change_form(request, context, *args, obj=obj, **kwargs)
+        return response
+
+    def _page(self, request: HttpRequest, payout: Payout) -> dict[str, Any]:
+        events = list(payout.events.order_by("seq"))
+        attempts = list(payout.attempts.order_by("number"))
+        approvals = list(payout.approvals.select_related("checker").order_by("at"))
+        name, account = shown.recipient_pair(payout.recipient_masked)
+        waits = payout.status in (Status.PENDING, Status.PROCESSING, Status.UNKNOWN, Status.FAILED)
+        ended_at = timezone.now() if waits or not events else events[-1].at
+        assert isinstance(request.user, User)
+        return {
+            "payout": payout,
+            "number": str(payout.pk),
+            "amount": shown.amount(payout),
+            "stage_badge": shown.stage_badge(payout.stage),
+            "recipient_name": name,
+            "recipient_account": account,
+            "waiting_label": _("Waiting") if waits else _("Took"),
+            "waiting": shown.duration(ended_at - payout.created_at),
+            "created": shown.exact_time(payout.created_at),
+            "step": shown.next_step(
+                payout,
+                user=request.user,
+                attempts=attempts,
+                approvals=approvals,
+                may_approve=self.has_approve_permission(request),
+            ),
+            "facts": _facts(payout),
+            "recipient": shown.recipient_lines(payout.recipient_masked),
+            "flags": shown.review_flags(payout),
+            "timeline": shown.timeline(events),
+            "attempts": [
+                {
+                    "attempt": attempt,
+                    "outcome": attempt.get_outcome_display(),
+                    "began": shown.exact_time(attempt.created_at),
+                    "called": shown.exact_time(attempt.last_called_at),
+                    "finished": shown.exact_time(attempt.finished_at),
+                }
+                for attempt in attempts
+            ],
+            "approvals": [
+                {
+                    "approval": approval,
+                    "decision": approval.get_decision_display(),
+                    "at": shown.exact_time(approval.at),
+                }
+                for approval in approvals
+            ],
+        }
+
+    # The buttons
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[Any]:
+        payout = self.get_object(request, unquote(str(object_id)))
+        if payout is None:
+            return []
+        allowed = super().get_actions_detail(request, object_id)
+        prefix = f"{self.opts.app_label}_{self.opts.model_name}_"
+        return [
+            button
+            for button in allowed
+            if not self.dialog_obstacle(request, button.action_name.removeprefix(prefix), payout)
+        ]
+
+    def dialog_summary(self, instance: Payout) -> dict[str, Any]:
+        name, account = shown.recipient_pair(instance.recipient_masked)
+        return {
+            "heading": _("Payout %(id)s") % {"id": instance.pk},
+            "amount": shown.amount(instance),
+            "recipient": " · ".join(part for part in (name, account) if part),
+            "badge": shown.stage_badge(instance.stage),
+        }
+
+    def dialog_obstacle(self, request: HttpRequest, name: str, instance: Payout) -> str:
+        """Why the button is not offered. `payouts.actions` decides again, under lock."""
+        assert isinstance(request.user, User)
+        if not _is_possible(name, instance):
+            return _("The payout is in the stage “%(stage)s”, in which this is not possible.") % {
+                "stage": instance.stage.label
+            }
+        if name not in ("approve", "reject", "resolve"):
+            return ""
+        if instance.maker_id == request.user.pk:
+            return _("You made this payout, so another person must decide on it.")
+        voices = instance.approvals.filter(checker=request.user)
+        if name == "approve" and voices.filter(attempt=None).exists():
+            return _("You have approved this payout already.")
+        if name == "resolve" and voices.filter(attempt__outcome="open").exists():
+            return _("You have given your voice on this payout already.")
+        return ""
+
+    @dialog_action(
+        form_class=OptionalReasonForm,
+        permission="approve",
+        description=gettext_lazy("Approve"),
+        title=gettext_lazy("Approve the payout"),
+        submit=gettext_lazy("Approve"),
+        warning=gettext_lazy("With its last approval the money leaves."),
+        icon="check",
+        variant=ActionVariant.SUCCESS,
+    )
+    def approve(self, request: HttpRequest, form: Form, payout: Payout) -> str:
+        payout = domain.approve(payout.pk, by=_person(request), **form.cleaned_data)
+        return _said(_("%(payout)s: approved."), payout)
+
+    @dialog_action(
+        form_class=ReasonForm,
+        permission="approve",
+        description=gettext_lazy("Reject"),
+        title=gettext_lazy("Reject the payout"),
+        submit=gettext_lazy("Reject"),
+        warning=gettext_lazy("It is closed for good and is never paid."),
+        icon="block",
+        variant=ActionVariant.DANGER,
+    )
+    def reject(self, request: HttpRequest, form: Form, payout: Payout) -> str:
+        payout = domain.reject(payout.pk, by=_person(request), **form.cleaned_data)
+        return _said(_("%(payout)s: rejected."), payout)
+
+    @dialog_action(
+        form_class=ReasonForm,
+        permission="hold",
+        description=gettext_lazy("Hold"),
+        title=gettext_lazy("Put the payout on hold"),
+        submit=gettext_lazy("Hold"),
+        warning=gettext_lazy("It is not paid until someone releases it."),
+        icon="pause",
+        variant=ActionVariant.WARNING,
+    )
+    def hold(self, request: HttpRequest, form: Form, payout: Payout) -> str:
+        payout = domain.hold(payout.pk, by=_person(request), **form.cleaned_data)
+        return _said(_("%(payout)s: on hold."), payout)
+
+    @dialog_action(
+        form_class=OptionalReasonForm,
+        permission="hold",
+        description=gettext_lazy("Release"),
+        title=gettext_lazy("Release the payout"),
+        submit=gettext_lazy("Release"),
+        warning=gettext_lazy("It goes on: with all its approvals the money leaves."),
+        icon="play_arrow",
+        variant=ActionVariant.PRIMARY,
+    )
+    def release(self, request: HttpRequest, form: Form, payout: Payout) -> str:
+        payout = domain.release(payout.pk, by=_person(request), **form.cleaned_data)
+        return _said(_("%(payout)s: released."), payout)
+
+    @dialog_action(
+        form_class=ReasonForm,
+        permission="cancel",
+        description=gettext_lazy("Cancel payout"),
+        title=gettext_lazy("Cancel the payout"),
+        submit=gettext_lazy("Cancel payout"),
+        warning=gettext_lazy("It is closed for good and is never paid."),
+        icon="cancel",
+        variant=ActionVariant.DANGER,
+    )
+    def cancel(self, request: HttpRequest, form: Form, payout: Payout) -> str:
+        payout = domain.cancel(payout.pk, by=_person(request), **form.cleaned_data)
+        return _said(_("%(payout)s: cancelled."), payout)
+
+    @dialog_action(
+        form_class=ReasonForm,
+        permission="retry",
+        description=gettext_lazy("Retry"),
+        title=gettext_lazy("Retry the payout"),
+        submit=gettext_lazy("Retry"),
+        warning=gettext_lazy("It is paid by a new attempt with a new key: the last one was refused for certain."),
+        icon="refresh",
+        variant=ActionVariant.PRIMARY,
+    )
+    def retry(self, request: HttpRequest, form: Form, payout: Payout) -> str:
+        payout = domain.retry(payout.pk, by=_person(request), **form.cleaned_data)
+        return _said(_("%(payout)s: sent again."), payout)
+
+    @dialog_action(
+        form_class=ResolveForm,
+        permission="resolve",
+        description=gettext_lazy("Resolve"),
+        title=gettext_lazy("Say how the payout ended"),
+        submit=gettext_lazy("Give my voice"),
+        warning=gettext_lazy("Two people must say the same. A wrong “was not paid” lets it be paid twice."),
+        icon="gavel",
+        variant=ActionVariant.PRIMARY,
+    )
+    def resolve(self, request: HttpRequest, form: Form, payout: Payout) -> str:
+        payout = domain.resolve(
+            payout.pk,
+            by=_person(request),
+            decision=Approval.Decision(form.cleaned_data["decision"]),
+            evidence=form.cleaned_data["evidence"],
+            version=form.cleaned_data["version"],
+        )
+        if payout.status == Status.UNKNOWN:
+            return _said(_("%(payout)s: your voice is recorded; a second person must agree."), payout)
+        return _said(_("%(payout)s: resolved."), payout)
+
+    @dialog_action(
+        form_class=ReasonForm,
+        permission="settle",
+        description=gettext_lazy("Settle by hand"),
+        title=gettext_lazy("Record that the payout was paid by hand"),
+        submit=gettext_lazy("Settle by hand"),
+        warning=gettext_lazy("Nothing is sent to the provider: say how the money left."),
+        icon="handshake",
+    )
+    def settle(self, request: HttpRequest, form: Form, payout: Payout) -> str:
+        payout = domain.settle(payout.pk, by=_person(request), **form.cleaned_data)
+        return _said(_("%(payout)s: settled by hand."), payout)
+
+    @dialog_action(
+        form_class=ReasonForm,
+        permission="reveal",
+        description=gettext_lazy("Reveal recipient"),
+        title=gettext_lazy("Reveal the recipient"),
+        submit=gettext_lazy("Reveal recipient"),
+        warning=gettext_lazy("That you saw it, and why, is recorded in the payout's history."),
+        icon="visibility",
+    )
+    def reveal(self, request: HttpRequest, form: Form, payout: Payout) -> HttpResponse:
+        recipient = domain.reveal(payout.pk, by=_person(request), reason=form.cleaned_data["reason"])
+        payout.refresh_from_db()
+        return dialog(
+            request,
+            self,
+            payout,
+            {
+                "title": _("The recipient in clear"),
+                "warning": _("Shown this once. Your look is in the payout's history."),
+                "revealed": shown.recipient_lines(recipient),
+            },
+        )
+
+
+def _is_possible(name: str, payout: Payout) -> bool:
+    """Whether the payout's state lets the button be offered."""
+    is_pending = payout.status == Status.PENDING
+    match name:
+        case "approve":
+            return is_pending and not payout.is_approved
+        case "reject":
+            return allows(payout.status, Status.REJECTED)
+        case "hold":
+            return is_pending and not payout.held_at
+        case "release":
+            return payout.stage == Stage.HELD
+        case "cancel":
+            return allows(payout.status, Status.CANCELLED)
+        case "retry":
+            return allows(payout.status, Status.PENDING)
+        case "settle":
+            return payout.stage in (Stage.READY, Stage.SCHEDULED)
+        case "resolve":
+            return payout.status == Status.UNKNOWN
+        case _:
+            return True
+
+
+def _facts(payout: Payout) -> list[tuple[str, str]]:
+    facts = [
+        (_("ID"), str(payout.pk)),
+        (_("Reference"), str(payout.reference)),
+        (_("Status"), str(payout.get_status_display())),
+        (_("API client"), payout.client.name if payout.client else ""),
+        (_("Maker"), payout.maker.get_username() if payout.maker else ""),
+        (_("User ID"), str(payout.user_id)),
+        (_("Provider"), payout.provider),
+        (_("Comment"), payout.comment),
+        (_("Approvals"), f"{payout.approvals_given} / {payout.approvals_required}"),
+        (_("Scheduled for"), shown.exact_time(payout.scheduled_for)),
+        (_("Failure"), ": ".join(part for part in (payout.failure_code, payout.failure_message) if part)),
+        (_("Needs attention"), str(payout.get_attention_display()) if payout.attention else ""),
+        (_("Created"), shown.exact_time(payout.created_at)),
+        (_("Updated"), shown.exact_time(payout.updated_at)),
+        (_("Paid"), shown.exact_time(payout.processed_at)),
+        (_("Withdrawn by the client"), shown.exact_time(payout.withdrawn_at)),
+        (_("Idempotency key"), payout.idempotency_key or ""),
+        (_("Request ID"), payout.trace_id),
+        (_("Version"), str(payout.version)),
+    ]
+    return [(label, text) for label, text in facts if text]
+
+
+def _may(request: HttpRequest, codename: str) -> bool:
+    return request.user.has_perms(("payouts.view_payout", f"payouts.{codename}"))
+
+
+def _person(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def _said(sentence: str, payout: Payout) -> str:
+    return sentence % {"payout": str(payout)}

@@ -1,0 +1,94 @@
+"""The frame around the screens, named in UNFOLD: navigation, environment label, command search, start page."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from unfold.dataclasses import SearchResult
+
+from payouts.admin import lookup, shown, stages
+from payouts.models import Payout
+
+
+def environment(request: HttpRequest) -> list[str] | None:
+    return [_("Development"), "info"] if settings.DEBUG else None
+
+
+def stylesheet(request: HttpRequest) -> str:
+    return static("payouts/admin.css")
+
+
+def script(request: HttpRequest) -> str:
+    return static("payouts/admin.js")
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The sidebar: only what this person may open."""
+    groups: list[dict[str, Any]] = [
+        {
+            "title": _("Work"),
+            "items": [
+                _item(_("Start"), "home", "index"),
+                _item(_("Payouts"), "payments", "payouts_payout_changelist", "payouts.view_payout"),
+            ],
+        },
+        {
+            "title": _("Rules and access"),
+            "separator": True,
+            "items": [
+                _item(_("Approval bands"), "rule", "payouts_approvalband_changelist", "payouts.view_approvalband"),
+                _item(_("API clients"), "key", "payouts_apiclient_changelist", "payouts.view_apiclient"),
+                _item(_("People"), "group", "auth_user_changelist", "auth.view_user"),
+                _item(_("Groups"), "badge", "auth_group_changelist", "auth.view_group"),
+            ],
+        },
+        {
+            "title": _("Machinery"),
+            "separator": True,
+            "items": [
+                _item(_("Clusters"), "dns", "payouts_heartbeat_changelist", "payouts.view_heartbeat"),
+                _item(_("Schedules"), "schedule", "django_q_schedule_changelist", "django_q.view_schedule"),
+                _item(_("Queue"), "list_alt", "django_q_ormq_changelist", "django_q.view_ormq"),
+                _item(_("Failed tasks"), "bug_report", "django_q_failure_changelist", "django_q.view_failure"),
+            ],
+        },
+    ]
+    shown_groups = []
+    for group in groups:
+        items = [item for item in group["items"] if not item["needs"] or request.user.has_perm(item["needs"])]
+        if items:
+            shown_groups.append({**group, "items": items})
+    return shown_groups
+
+
+def _item(title: str, icon: str, view: str, needs: str = "") -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": reverse(f"admin:{view}"), "needs": needs}
+
+
+def search(request: HttpRequest, term: str) -> list[SearchResult]:
+    """Ctrl+K: payouts by exact id, reference, key or provider's ID. The term as typed: keys tell cases apart."""
+    if not request.user.has_perm("payouts.view_payout"):
+        return []
+    ids = lookup.matching_ids(request.GET.get("s", term))[:10]
+    payouts = Payout.objects.filter(pk__in=ids).only("id", "amount", "currency").order_by("-pk")
+    return [
+        SearchResult(
+            title=f"#{payout.pk}",
+            description=shown.amount(payout),
+            link=reverse("admin:payouts_payout_change", args=(payout.pk,)),
+            icon="payments",
+        )
+        for payout in payouts
+    ]
+
+
+def start(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """The start page: the open stages, first those that wait for a person."""
+    user: User | AnonymousUser = request.user
+    context["stage_cards"] = stages.cards() if user.has_perm("payouts.view_payout") else []
+    context["title"] = _("Start")
+    return context

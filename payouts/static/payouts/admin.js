@@ -1,0 +1,89 @@
+/* Dialogs over Unfold's modal: never another record's form, never two submits, never a silent failure. */
+(() => {
+    "use strict";
+
+    let loading = null;
+    const modal = () => document.getElementById("modal-content");
+    const opens = (event) => event.detail.target && event.detail.target.id === "modal-content";
+    const inDialog = (event) => event.detail.elt && event.detail.elt.closest && event.detail.elt.closest("#dialog");
+    const words = () => {
+        const isRussian = document.documentElement.lang.startsWith("ru");
+        return isRussian
+            ? { refused: "Действие недоступно: обновите страницу.", lost: "Нет связи с сервером. Обновите страницу и посмотрите, что изменилось.", copied: "Скопировано" }
+            : { refused: "This cannot be done: reload the page.", lost: "The server cannot be reached. Reload the page and see what has changed.", copied: "Copied" };
+    };
+
+    function say(text) {
+        const place = modal();
+        const body = place.querySelector(".po-dialog-body") || place;
+        body.querySelectorAll("[data-failure]").forEach((old) => old.remove());
+        const alert = document.createElement("p");
+        alert.className = "po-alert";
+        alert.setAttribute("role", "alert");
+        alert.dataset.failure = "1";
+        alert.textContent = text;
+        if (body === place) {
+            alert.style.margin = "1rem";
+        }
+        body.prepend(alert);
+    }
+
+    document.addEventListener("htmx:beforeRequest", (event) => {
+        if (!opens(event)) {
+            return;
+        }
+        if (loading) {
+            loading.abort();
+        }
+        loading = event.detail.xhr;
+        modal().replaceChildren();
+    });
+
+    document.addEventListener("htmx:afterRequest", (event) => {
+        if (opens(event) && loading === event.detail.xhr) {
+            loading = null;
+        }
+        // The page is about to change: the button stays locked until it does.
+        if (inDialog(event) && event.detail.xhr && event.detail.xhr.getResponseHeader("HX-Redirect")) {
+            const button = modal().querySelector("button[type=submit]");
+            if (button) {
+                requestAnimationFrame(() => { button.disabled = true; });
+            }
+        }
+    });
+
+    document.addEventListener("htmx:responseError", (event) => {
+        if (opens(event) || inDialog(event)) {
+            say(event.detail.xhr.status >= 500 ? words().lost : words().refused);
+        }
+    });
+
+    document.addEventListener("htmx:sendError", (event) => {
+        if (opens(event) || inDialog(event)) {
+            say(words().lost);
+        }
+    });
+
+    document.addEventListener("htmx:afterSettle", () => {
+        const place = modal();
+        if (!place || !place.contains(document.getElementById("dialog"))) {
+            return;
+        }
+        const first = place.querySelector("textarea, input:not([type=hidden]), select, a.po-button");
+        if (first) {
+            first.focus({ preventScroll: true });
+        }
+    });
+
+    document.addEventListener("click", (event) => {
+        const close = event.target.closest("[data-close-dialog]");
+        if (close && modal() && modal().contains(close)) {
+            event.preventDefault();
+            window.dispatchEvent(new CustomEvent("close-dialog"));
+        }
+        const copy = event.target.closest("[data-copy]");
+        if (copy && navigator.clipboard) {
+            navigator.clipboard.writeText(copy.dataset.copy).then(() => { copy.title = words().copied; });
+        }
+    });
+})();
