@@ -13,8 +13,10 @@ def is_storable(content: object, levels: int = LEVELS_LIMIT) -> bool:
     match content:
         case str():
             return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in content)
-        case float() | Decimal():
+        case float():
             return math.isfinite(content)
+        case Decimal():
+            return content.is_finite()
         case list():
             return all(is_storable(item, levels - 1) for item in content)
         case dict():
