@@ -469,7 +469,6 @@ def test_a_client_finds_no_withdrawn_payout(action: str, client: ApiClient) -> N
         CLIENTS_ACTIONS[action](payout.pk, client)
 
 
-@pytest.mark.xfail(strict=True, reason="schedule does not look whose payout it is (L5)")
 def test_a_client_schedules_its_own_payouts_only(client: ApiClient, stranger: ApiClient) -> None:
     payout = pending_payout(client=client)
 
