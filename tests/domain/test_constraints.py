@@ -1,0 +1,319 @@
+"""What the database itself refuses, each rule met by its name: a bug or a hand-written UPDATE meets it too."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import DatabaseError, IntegrityError, transaction
+
+from tests import recipes
+from tests.domain.observe import by_hand, nothing_changes
+from tests.recipes import (
+    PAYOUTS,
+    Payout,
+    awaiting_payout,
+    cancelled_payout,
+    failed_payout,
+    half_resolved_payout,
+    held_payout,
+    pending_payout,
+    processed_payout,
+    processing_payout,
+    unknown_payout,
+)
+
+pytestmark = pytest.mark.django_db
+
+PAYOUT_RULES: list[tuple[str, Callable[..., Payout], str]] = [
+    ("payout_status_known", pending_payout, "status = 'lost', due_at = NULL"),
+    ("payout_user_id_positive", pending_payout, "user_id = 0"),
+    ("payout_user_id_positive", pending_payout, "user_id = -7"),
+    ("payout_amount_in_range", pending_payout, "amount = 0"),
+    ("payout_amount_in_range", pending_payout, "amount = -0.01"),
+    ("payout_amount_in_range", pending_payout, "amount = 100000000000000"),
+    ("payout_amount_in_range", pending_payout, "amount = 'NaN'"),
+    ("payout_amount_in_range", pending_payout, "amount = 'Infinity'"),
+    ("payout_amount_decimals", pending_payout, "amount = 1.00001"),
+    ("payout_currency_code", pending_payout, "currency = 'rub'"),
+    ("payout_currency_code", pending_payout, "currency = 'RU'"),
+    ("payout_currency_code", pending_payout, "currency = ''"),
+    ("payout_has_a_maker", pending_payout, "client_id = NULL, maker_id = NULL"),
+    ("payout_idempotency_key_with_hash", pending_payout, "idempotency_key = 'k'"),
+    ("payout_idempotency_key_with_hash", pending_payout, "request_hash = 'x'"),
+    ("payout_held_at_with_held_by", pending_payout, "held_at = now(), due_at = NULL"),
+    ("payout_held_at_with_held_by", held_payout, "held_by_id = NULL"),
+    ("payout_held_at_with_held_by", held_payout, "held_at = NULL"),
+    ("payout_paid_has_processed_at", pending_payout, "status = 'processed', due_at = NULL"),
+    ("payout_paid_has_processed_at", pending_payout, "status = 'returned', due_at = NULL"),
+    ("payout_paid_has_processed_at", processed_payout, "processed_at = NULL"),
+    ("payout_processing_is_approved", awaiting_payout, "status = 'processing'"),
+    ("payout_processing_is_approved", processing_payout, "approvals_required = 1"),
+    ("payout_due_is_open", processed_payout, "due_at = now()"),
+    ("payout_due_is_open", failed_payout, "due_at = now()"),
+    ("payout_due_is_open", cancelled_payout, "due_at = now()"),
+    ("payout_due_is_open", unknown_payout, "attention = 'altered'"),
+    ("payout_due_is_ready", awaiting_payout, "due_at = now()"),
+    ("payout_due_is_ready", held_payout, "due_at = now()"),
+    ("payout_lease_has_an_end", processing_payout, "due_at = NULL"),
+    ("payout_lease_has_an_end", pending_payout, "lease_token = gen_random_uuid()"),
+    ("payout_lease_has_an_end", processed_payout, "lease_token = gen_random_uuid()"),
+    ("payout_withdrawn_is_closed", pending_payout, "withdrawn_at = now(), due_at = NULL"),
+    ("payout_withdrawn_is_closed", processed_payout, "withdrawn_at = now()"),
+    ("payout_withdrawn_is_closed", unknown_payout, "withdrawn_at = now()"),
+]
+
+
+@pytest.mark.parametrize(("name", "recipe", "change"), PAYOUT_RULES)
+def test_a_payout_that_breaks_a_rule_is_refused_by_it(name: str, recipe: Callable[..., Payout], change: str) -> None:
+    payout = recipe()
+
+    with nothing_changes(payout):
+        _refused_by(name, f"UPDATE payouts_payout SET {change} WHERE id = %s", payout.pk)
+
+
+@pytest.mark.parametrize("amount", ["1.5", "1.50", "1.500", "1.5000", "99999999999999.9999"])
+def test_an_amount_with_the_four_decimals_of_the_finest_currency_is_taken(amount: str) -> None:
+    payout = pending_payout()
+
+    by_hand("UPDATE payouts_payout SET amount = %s WHERE id = %s", recipes.Decimal(amount), payout.pk)
+
+    payout.refresh_from_db()
+    assert str(payout.amount) == amount
+
+
+def test_payout_one_per_idempotency_key() -> None:
+    first = pending_payout(idempotency_key="order-7")
+    other = pending_payout(client=first.client, idempotency_key="order-8")
+
+    _refused_by(
+        "payout_one_per_idempotency_key",
+        "UPDATE payouts_payout SET idempotency_key = 'order-7' WHERE id = %s",
+        other.pk,
+    )
+
+
+def test_payout_references_are_unique() -> None:
+    first, other = pending_payout(), pending_payout()
+
+    _refused_by(
+        "payouts_payout_reference_key",
+        "UPDATE payouts_payout SET reference = %s WHERE id = %s",
+        first.reference,
+        other.pk,
+    )
+
+
+ATTEMPT = (
+    "INSERT INTO payouts_attempt (reference, payout_id, number, provider, outcome, calls, provider_id,"
+    " last_called_at, last_code, last_message, last_answer, created_at, finished_at)"
+    " SELECT gen_random_uuid(), payout_id, %s, 'http', %s, 1, '', now(), '', '', '', now(), {}"
+    " FROM payouts_attempt WHERE payout_id = %s"
+)
+
+
+@pytest.mark.parametrize("recipe", ["processing", "accepted", "unknown", "processed"])
+@pytest.mark.parametrize(("outcome", "finished_at"), [("open", "NULL"), ("succeeded", "now()")])
+def test_attempt_one_live_per_payout(recipe: str, outcome: str, finished_at: str) -> None:
+    payout = PAYOUTS[recipe]()
+
+    _refused_by("attempt_one_live_per_payout", ATTEMPT.format(finished_at), 2, outcome, payout.pk)
+
+
+def test_attempt_one_live_per_payout_leaves_room_after_a_refusal() -> None:
+    payout = failed_payout()
+
+    by_hand(ATTEMPT.format("NULL"), 2, "open", payout.pk)
+
+    assert payout.attempts.count() == 2
+
+
+def test_attempt_number_unique() -> None:
+    payout = failed_payout()
+
+    _refused_by("attempt_number_unique", ATTEMPT.format("NULL"), 1, "open", payout.pk)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "change"),
+    [
+        (unknown_payout, "outcome = 'refused'"),
+        (unknown_payout, "outcome = 'succeeded'"),
+        (unknown_payout, "finished_at = now()"),
+        (processed_payout, "finished_at = NULL"),
+        (unknown_payout, "outcome = 'lost', finished_at = now()"),
+    ],
+)
+def test_attempt_outcome_with_finished_at(recipe: Callable[..., Payout], change: str) -> None:
+    payout = recipe()
+
+    _refused_by(
+        "attempt_outcome_with_finished_at", f"UPDATE payouts_attempt SET {change} WHERE payout_id = %s", payout.pk
+    )
+
+
+@pytest.mark.parametrize(
+    ("recipe", "change"),
+    [
+        (unknown_payout, "reference = gen_random_uuid()"),
+        (unknown_payout, "number = 2"),
+        (unknown_payout, "provider = 'other'"),
+        (unknown_payout, "created_at = now() + interval '1 day'"),
+        (unknown_payout, "calls = 0"),
+        (processed_payout, "outcome = 'refused'"),
+        (processed_payout, "outcome = 'open', finished_at = NULL"),
+        (failed_payout, "outcome = 'open', finished_at = NULL"),
+        (failed_payout, "outcome = 'succeeded'"),
+    ],
+)
+def test_attempt_key_is_fixed(recipe: Callable[..., Payout], change: str) -> None:
+    payout = recipe()
+
+    with nothing_changes(payout):
+        _refused_by("attempt_key_is_fixed", f"UPDATE payouts_attempt SET {change} WHERE payout_id = %s", payout.pk)
+
+
+EVENT = (
+    "INSERT INTO payouts_event"
+    " (payout_id, seq, event, from_status, to_status, at, actor, reason, trace_id, facts, mac)"
+    " VALUES (%s, %s, 'held', %s, %s, now(), 'x', '', '', '{}', 'x')"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "seq", "from_status", "to_status"),
+    [
+        ("event_seq_unique", 1, None, "pending"),
+        ("event_first_has_no_origin", 2, None, "pending"),
+        ("event_status_known", 2, "lost", "pending"),
+        ("event_status_known", 2, "pending", "lost"),
+    ],
+)
+def test_an_event_that_breaks_a_rule_is_refused_by_it(
+    name: str, seq: int, from_status: str | None, to_status: str
+) -> None:
+    payout = pending_payout()
+
+    _refused_by(name, EVENT, payout.pk, seq, from_status, to_status)
+
+
+def test_event_seq_positive() -> None:
+    payout = pending_payout()
+    by_hand("SET CONSTRAINTS ALL IMMEDIATE")
+    by_hand("ALTER TABLE payouts_event DROP CONSTRAINT event_first_has_no_origin")  # which says it too
+
+    _refused_by("event_seq_positive", EVENT, payout.pk, 0, "pending", "pending")
+
+
+APPROVAL = (
+    "INSERT INTO payouts_approval (payout_id, attempt_id, checker_id, decision, terms_hash, evidence, at, mac)"
+    " VALUES (%s, %s, %s, %s, 'x', %s, now(), 'x')"
+)
+
+
+def test_approval_nobody_twice(checker: User) -> None:
+    payout = recipes.actions.approve(awaiting_payout(amount=recipes.TWO_APPROVALS).pk, by=checker)
+
+    _refused_by("approval_nobody_twice", APPROVAL, payout.pk, None, checker.pk, "approve", "")
+
+
+def test_approval_resolution_nobody_twice() -> None:
+    payout = half_resolved_payout()
+    voice = payout.approvals.get()
+
+    _refused_by(
+        "approval_resolution_nobody_twice",
+        APPROVAL,
+        payout.pk,
+        voice.attempt_id,
+        voice.checker_id,
+        "paid",
+        "another statement",
+    )
+
+
+@pytest.mark.parametrize(
+    ("has_attempt", "decision", "evidence"),
+    [(True, "paid", ""), (True, "not_paid", ""), (True, "approve", "x"), (False, "paid", "x"), (False, "lost", "")],
+)
+def test_approval_resolution_has_evidence(has_attempt: bool, decision: str, evidence: str, checker: User) -> None:
+    payout = unknown_payout()
+    attempt = payout.attempts.get().pk if has_attempt else None
+
+    _refused_by("approval_resolution_has_evidence", APPROVAL, payout.pk, attempt, checker.pk, decision, evidence)
+
+
+def test_approval_maker_is_not_checker(maker: User) -> None:
+    payout, unknown = awaiting_payout(maker=maker), unknown_payout(maker=maker)
+
+    _refused_by("approval_maker_is_not_checker", APPROVAL, payout.pk, None, maker.pk, "approve", "")
+    attempt = unknown.attempts.get().pk
+    _refused_by("approval_maker_is_not_checker", APPROVAL, unknown.pk, attempt, maker.pk, "paid", "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("approval_band_currency", {"currency": "gbp"}),
+        ("approval_band_from_amount", {"from_amount": -1}),
+        ("approval_band_from_amount", {"from_amount": 10**14}),
+        ("approval_band_required", {"approvals_required": 6}),
+        ("approval_band_unique", {"currency": "RUB"}),
+    ],
+)
+def test_a_band_that_breaks_a_rule_is_refused_by_it(name: str, given: dict[str, Any]) -> None:
+    with pytest.raises(IntegrityError, match=name):
+        recipes.band.make(**given)
+
+
+# History and money are kept
+
+
+@pytest.mark.parametrize(
+    ("name", "statement"),
+    [
+        ("event_append_only", "UPDATE payouts_event SET reason = 'better'"),
+        ("event_append_only", "UPDATE payouts_event SET reason = 'better' WHERE false"),
+        ("event_append_only", "DELETE FROM payouts_event"),
+        ("event_append_only", "TRUNCATE payouts_event"),
+        ("approval_append_only", "UPDATE payouts_approval SET evidence = 'better'"),
+        ("approval_append_only", "DELETE FROM payouts_approval"),
+        ("approval_append_only", "TRUNCATE payouts_approval"),
+        ("payout_never_deleted", "DELETE FROM payouts_payout"),
+        ("payout_never_deleted", "TRUNCATE payouts_payout CASCADE"),
+        ("attempt_never_deleted", "DELETE FROM payouts_attempt"),
+        ("attempt_never_deleted", "TRUNCATE payouts_attempt CASCADE"),
+    ],
+)
+def test_what_happened_can_be_neither_changed_nor_deleted(name: str, statement: str) -> None:
+    payout = half_resolved_payout()
+    by_hand("SET CONSTRAINTS ALL IMMEDIATE")
+
+    with nothing_changes(payout):
+        _refused_by(name, statement)
+
+
+def test_the_orm_cannot_delete_a_payout_either() -> None:
+    payout = cancelled_payout()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        payout.delete()
+
+    assert Payout.objects.filter(pk=payout.pk).exists()
+
+
+@pytest.mark.parametrize("who", ["client", "maker", "checker"])
+def test_nobody_whom_a_payout_names_can_be_deleted(who: str, checker: User, maker: User) -> None:
+    payout = recipes.actions.approve(awaiting_payout(client=recipes.client.make(owner=maker)).pk, by=checker)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        {"client": payout.client, "maker": maker, "checker": checker}[who].delete()
+
+    assert Payout.objects.filter(pk=payout.pk).exists()
+
+
+def _refused_by(name: str, sql: str, *parameters: Any) -> None:
+    with pytest.raises(DatabaseError) as refusal, transaction.atomic():
+        by_hand(sql, *parameters)
+    diagnosis = refusal.value.__cause__.diag  # type: ignore[union-attr]
+    assert diagnosis.constraint_name == name
