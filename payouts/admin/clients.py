@@ -244,7 +244,7 @@ class ApiClientAdmin(DialogsMixin, ModelAdmin):
         submit=gettext_lazy("Revoke key"),
         warning=gettext_lazy("It stops at once and cannot be brought back."),
         icon="key_off",
-        variant=ActionVariant.DANGER,
+        is_final=True,
     )
     def revoke_key(self, request: HttpRequest, form: Form, client: ApiClient) -> str:
         key = form.cleaned_data["key"]

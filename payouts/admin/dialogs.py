@@ -74,13 +74,14 @@ def dialog_action(
     warning: Any = "",
     icon: str | None = None,
     variant: ActionVariant = ActionVariant.DEFAULT,
-    url_path: str | None = None,
+    is_final: bool = False,
 ) -> Callable[[Perform], Any]:
     """A button on an object's page that opens a dialog.
 
     The function does the work of a valid form. It returns the sentence for the page that is shown again, or an answer
     of its own; its PayoutError and ClientError go back into the form. `permission` names a `has_…_permission` method.
-    The admin's `dialog_obstacle(request, name, object)` may say why the action cannot be done now.
+    `is_final` marks what cannot be taken back. The admin's `dialog_obstacle(request, name, object)` may say why the
+    action cannot be done now.
     """
 
     def decorate(perform: Perform) -> Any:
@@ -119,7 +120,7 @@ def dialog_action(
                     "title": title,
                     "warning": warning,
                     "submit": submit,
-                    "is_danger": variant == ActionVariant.DANGER,
+                    "is_final": is_final,
                     "form": form,
                     "obstacle": obstacle if request.method != "POST" else "",
                 },
@@ -128,7 +129,7 @@ def dialog_action(
         decorated = action(
             permissions=[permission],
             description=description,
-            url_path=url_path or name.replace("_", "-"),
+            url_path=name.replace("_", "-"),
             icon=icon,
             variant=variant,
         )(view)

@@ -282,7 +282,7 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
         submit=gettext_lazy("Reject"),
         warning=gettext_lazy("It is closed for good and is never paid."),
         icon="block",
-        variant=ActionVariant.DANGER,
+        is_final=True,
     )
     def reject(self, request: HttpRequest, form: Form, payout: Payout) -> str:
         payout = domain.reject(payout.pk, by=_person(request), **form.cleaned_data)
@@ -296,7 +296,6 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
         submit=gettext_lazy("Hold"),
         warning=gettext_lazy("It is not paid until someone releases it."),
         icon="pause",
-        variant=ActionVariant.WARNING,
     )
     def hold(self, request: HttpRequest, form: Form, payout: Payout) -> str:
         payout = domain.hold(payout.pk, by=_person(request), **form.cleaned_data)
@@ -324,7 +323,7 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
         submit=gettext_lazy("Cancel payout"),
         warning=gettext_lazy("It is closed for good and is never paid."),
         icon="cancel",
-        variant=ActionVariant.DANGER,
+        is_final=True,
     )
     def cancel(self, request: HttpRequest, form: Form, payout: Payout) -> str:
         payout = domain.cancel(payout.pk, by=_person(request), **form.cleaned_data)

@@ -163,7 +163,9 @@ def recipient_pair(masked: Any) -> tuple[str, str]:
     """What to call the recipient by, and the masked account; either may be empty."""
     if not isinstance(masked, dict):
         return "", ""
-    texts = {str(key).lower(): value for key, value in masked.items() if isinstance(value, str) and value}
+    texts: dict[str, str] = {
+        str(key).lower(): value for key, value in masked.items() if isinstance(value, str) and value
+    }
     name = next((texts[key] for key in NAME_KEYS if key in texts), "")
     account = next((texts[key] for key in ACCOUNT_KEYS if key in texts), "")
     if not account:
