@@ -62,8 +62,7 @@ def _flush_past_the_guards() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _empty_cache() -> Iterator[None]:
+def _empty_cache() -> None:
     from django.core.cache import cache
 
     cache.clear()
-    yield
