@@ -11,6 +11,8 @@ from payouts.api.problems import PROBLEM, plain_problem
 
 log = structlog.get_logger("request")
 
+# Asked for all the time, by machines and by every page.
+QUIET = ("/static/", "/healthz", "/readyz", "/metrics")
 API = "/api/"
 # The docs page runs Swagger UI, from our own static files; every other answer of the API runs nothing.
 API_CSP = "default-src 'none'; frame-ancestors 'none'"
@@ -36,7 +38,7 @@ class RequestIdMiddleware:
         try:
             response = self.get_response(request)
             response["X-Request-ID"] = trace_id
-            log.info(
+            (log.debug if request.path.startswith(QUIET) else log.info)(
                 "request",
                 method=request.method,
                 path=request.path,
