@@ -1,0 +1,325 @@
+"""The house rules that a machine can keep: who writes money, how migrations grow, what tests may fake."""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import connection, models
+from django.db.migrations.loader import MigrationLoader
+from django.utils.functional import Promise
+
+from payouts import models as payout_models
+from payouts import states
+
+ROOT = Path(__file__).resolve().parent.parent
+PRODUCT = sorted(
+    path
+    for folder in ("payouts", "backoffice")
+    for path in (ROOT / folder).rglob("*.py")
+    if "migrations" not in path.parts
+)
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+# Money's own models, however a piece of code calls them.
+MONEY = re.compile(r"\b(Payout|Attempt|Event|Approval|payouts?|attempts?|events?|approvals?|resolutions)\b")
+WRITES = {
+    "save",
+    "create",
+    "update",
+    "delete",
+    "bulk_create",
+    "bulk_update",
+    "get_or_create",
+    "update_or_create",
+    "raw",
+}
+COLUMNS = {
+    "status",
+    "version",
+    "approvals_given",
+    "approvals_required",
+    "held_at",
+    "held_by",
+    "attention",
+    "scheduled_for",
+    "processed_at",
+    "withdrawn_at",
+    "due_at",
+    "lease_token",
+    "event_head",
+    "seal",
+    "outcome",
+    "terms_hash",
+    "mac",
+}
+WRITERS = {"payouts/actions.py"}
+# Speak to terminals by design: they are programs, not parts of the product's processes.
+PRINTERS = {"backoffice/run.py", "backoffice/services.py", "payouts/sandbox.py"}
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def _tree(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def _nodes(paths: list[Path]) -> Iterator[tuple[str, ast.AST]]:
+    for path in paths:
+        for node in _tree(path):
+            yield f"{_name(path)}:{getattr(node, 'lineno', 0)}", node
+
+
+def _outside_of_writers() -> list[Path]:
+    return [path for path in PRODUCT if _name(path) not in WRITERS]
+
+
+def _knows_the_models(path: Path) -> bool:
+    return "payouts.models" in path.read_text(encoding="utf-8") or _name(path) == "payouts/models.py"
+
+
+def test_only_actions_saves_a_payout_an_attempt_an_event_or_an_approval() -> None:
+    paths = [path for path in _outside_of_writers() if _knows_the_models(path)]
+
+    found = [
+        f"{place}: {ast.unparse(node)}"
+        for place, node in _nodes(paths)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in WRITES
+        and MONEY.search(ast.unparse(node.func.value))
+    ]
+
+    assert found == []
+
+
+def test_only_actions_sets_a_column_that_says_where_money_stands() -> None:
+    paths = [path for path in _outside_of_writers() if _knows_the_models(path)]
+
+    found = [
+        f"{place}: {ast.unparse(node)}"
+        for place, node in _nodes(paths)
+        if isinstance(node, ast.Assign | ast.AugAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Attribute) and target.attr in COLUMNS
+    ]
+
+    assert found == []
+
+
+def test_only_actions_writes_many_rows_at_once() -> None:
+    found = [
+        place
+        for place, node in _nodes(_outside_of_writers())
+        if (isinstance(node, ast.ImportFrom) and node.module == "payouts" and "bulk" in {a.name for a in node.names})
+        or (isinstance(node, ast.ImportFrom) and node.module == "payouts.bulk")
+    ]
+
+    assert found == []
+
+
+def test_no_sql_in_the_product_changes_money() -> None:
+    change = re.compile(
+        r"\b(INSERT\s+INTO|UPDATE|DELETE\s+FROM|TRUNCATE)\s+\"?payouts_(payout|attempt|event|approval)\b", re.I
+    )
+
+    found = [
+        place
+        for place, node in _nodes(PRODUCT)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and change.search(node.value)
+    ]
+
+    assert found == []
+
+
+def test_one_function_moves_a_status() -> None:
+    tree = ast.parse((ROOT / "payouts/actions.py").read_text(encoding="utf-8"))
+
+    writers = {
+        function.name
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef) and function.name != "__init__"
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Attribute) and target.attr in {"status", "version", "event_head", "seal"}
+    }
+
+    assert writers == {"_move"}
+
+
+def test_no_signal_carries_a_business_rule() -> None:
+    found = [
+        place
+        for place, node in _nodes(PRODUCT)
+        if isinstance(node, ast.Name | ast.alias | ast.Attribute)
+        and (getattr(node, "id", "") or getattr(node, "name", "") or getattr(node, "attr", ""))
+        in {"pre_save", "post_save", "pre_delete", "post_delete", "m2m_changed", "receiver"}
+    ]
+
+    assert found == []
+
+
+def test_no_clock_without_a_zone() -> None:
+    found = [
+        f"{place}: {ast.unparse(node)}"
+        for place, node in _nodes(PRODUCT)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and (
+            node.func.attr in {"utcnow", "utcfromtimestamp", "today"}
+            or (node.func.attr in {"now", "fromtimestamp"} and _is_naive(node))
+        )
+    ]
+
+    assert found == []
+
+
+def _is_naive(call: ast.Call) -> bool:
+    assert isinstance(call.func, ast.Attribute)
+    if not ast.unparse(call.func.value).endswith("datetime"):
+        return False
+    return len(call.args) + len(call.keywords) < (1 if call.func.attr == "now" else 2)
+
+
+def test_the_product_prints_nothing() -> None:
+    found = [
+        place
+        for place, node in _nodes([path for path in PRODUCT if _name(path) not in PRINTERS])
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"print", "breakpoint"}
+    ]
+
+    assert found == []
+
+
+def test_no_file_is_called_by_what_it_is_not() -> None:
+    found = [
+        _name(path) for path in PRODUCT + TESTS if path.stem in {"utils", "helpers", "common", "manager", "misc"}
+    ]
+
+    assert found == []
+
+
+def test_our_own_code_is_never_mocked() -> None:
+    """Only constants may be set, and only the world outside may be patched."""
+    ours = re.compile(r"^(payouts|backoffice)\b")
+    found = []
+    for place, node in _nodes(TESTS):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name) and node.args):
+            continue
+        last = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+        if last not in {"patch", "object", "setattr", "spy", "create_autospec"}:
+            continue
+        called = ast.unparse(node.func)
+        target = node.args[0]
+        if isinstance(target, ast.Constant) and isinstance(target.value, str):
+            if ours.match(target.value) and not target.value.rpartition(".")[2].isupper():
+                found.append(f"{place}: {ast.unparse(node)}")
+        elif called.endswith("patch.object") and not ast.unparse(node.args[1]).strip("'").isupper():
+            found.append(f"{place}: {ast.unparse(node)}")
+
+    assert found == []
+
+
+# Migrations
+
+
+@pytest.mark.django_db
+def test_the_migrations_are_complete() -> None:
+    out = StringIO()
+
+    call_command("makemigrations", "--check", "--dry-run", stdout=out, stderr=out)
+
+    assert "No changes detected" in out.getvalue()
+
+
+def test_the_migrations_are_one_line() -> None:
+    loader = MigrationLoader(None)
+    ours = sorted(name for app, name in loader.disk_migrations if app == "payouts")
+
+    before = {
+        name: [other for app, other in loader.disk_migrations["payouts", name].dependencies if app == "payouts"]
+        for name in ours
+    }
+
+    assert [before[name] for name in ours] == [[], *[[name] for name in ours[:-1]]]
+    assert [name[:4] for name in ours] == [f"{number:04}" for number in range(1, len(ours) + 1)]
+    assert loader.graph.leaf_nodes("payouts") == [("payouts", ours[-1])]
+
+
+# Constraints, keys, words
+
+
+MODELS = list(apps.get_app_config("payouts").get_models())
+CONSTRAINTS = [constraint.name for model in MODELS for constraint in model._meta.constraints]
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_every_constraint_has_a_test_that_meets_it_by_name(name: str) -> None:
+    tests = (ROOT / "tests/domain/test_constraints.py").read_text(encoding="utf-8")
+
+    assert re.search(rf"\b(test_)?{name}\b", tests)
+
+
+@pytest.mark.django_db
+def test_every_guard_of_the_database_has_a_test_and_is_audited() -> None:
+    from payouts.audit import broken_invariants
+
+    tests = (ROOT / "tests/domain/test_constraints.py").read_text(encoding="utf-8")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tgname, tgrelid::regclass::text FROM pg_trigger"
+            " WHERE NOT tgisinternal AND tgrelid::regclass::text LIKE 'payouts\\_%'"
+        )
+        guards = cursor.fetchall()
+
+    assert len(guards) >= 6
+    for name, table in guards:
+        assert re.search(rf"\b(test_)?{name}\b", tests)
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {name}")
+        assert [broken.invariant for broken in broken_invariants()] == ["database_guard"]
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER {name}")
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_a_row_that_others_name_is_never_deleted_with_them(model: type[models.Model]) -> None:
+    for field in model._meta.get_fields():
+        if isinstance(field, models.ForeignKey):
+            assert field.remote_field.on_delete is models.PROTECT, f"{model.__name__}.{field.name}"
+
+
+def _choices() -> list[type[models.TextChoices]]:
+    found = {
+        value
+        for module in (states, payout_models)
+        for holder in (module, *[item for item in vars(module).values() if isinstance(item, type)])
+        for value in vars(holder).values()
+        if isinstance(value, type) and issubclass(value, models.TextChoices) and value is not models.TextChoices
+    }
+    return sorted(found, key=lambda choices: choices.__qualname__)
+
+
+@pytest.mark.parametrize("choices", _choices(), ids=lambda choices: choices.__qualname__)
+def test_every_choice_can_be_translated(choices: type[models.TextChoices]) -> None:
+    for member in choices:
+        assert member.value == "" or isinstance(member._label_, Promise), member  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_model_has_names_that_can_be_translated(model: type[models.Model]) -> None:
+    assert isinstance(model._meta.verbose_name, Promise)
+    assert isinstance(model._meta.verbose_name_plural, Promise)
+
+
+def test_every_status_has_a_stage_of_its_name() -> None:
+    assert {status.value for status in states.Status} - {stage.value for stage in states.Stage} == {"pending"}
