@@ -7,6 +7,7 @@ from django.contrib.auth.admin import GroupAdmin as StockGroupAdmin
 from django.contrib.auth.admin import UserAdmin as StockUserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -51,11 +52,13 @@ class UserAdmin(StockUserAdmin, ModelAdmin):
 
     @display(description=gettext_lazy("Groups"))
     def group_names(self, user: User) -> str:
-        return ", ".join(group.name for group in user.groups.all()) or "–"
+        return ", ".join(_(group.name) for group in user.groups.all()) or "–"
 
 
 @admin.register(Group)
 class GroupAdmin(StockGroupAdmin, ModelAdmin):
+    list_display = ("title",)
+    sortable_by = ()
     filter_horizontal = ()
     filter_vertical = ()
     show_facets = admin.ShowFacets.NEVER
@@ -63,3 +66,7 @@ class GroupAdmin(StockGroupAdmin, ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    @display(description=gettext_lazy("Name"))
+    def title(self, group: Group) -> str:
+        return _(group.name)

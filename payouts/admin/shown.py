@@ -110,8 +110,8 @@ def exact_time(moment: datetime | None) -> str:
     if moment is None:
         return ""
     local = timezone.localtime(moment)
-    # Translators: a date's format in the letters of Django's date filter.
-    return f"{formats.date_format(local, pgettext('date format', 'j M Y, H:i:s'))} {local.tzname()}"
+    pattern = pgettext("date format", "j M Y, H:i:s")  # in the letters of Django's date filter
+    return f"{formats.date_format(local, pattern)} {local.tzname()}"
 
 
 def duration(spent: timedelta) -> str:

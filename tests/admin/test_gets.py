@@ -1,0 +1,99 @@
+"""No GET changes anything: every address of the admin is visited, and the tables are compared."""
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.urls import URLPattern, URLResolver, get_resolver
+from django_q.models import OrmQ, Schedule
+
+from payouts.models import ApprovalBand, Heartbeat
+from tests import recipes
+from tests.admin.conftest import as_user
+
+pytestmark = pytest.mark.django_db
+
+TABLES = (
+    "payouts_payout",
+    "payouts_event",
+    "payouts_attempt",
+    "payouts_approval",
+    "payouts_apiclient",
+    "payouts_apikey",
+    "payouts_approvalband",
+    "django_q_schedule",
+    "django_q_ormq",
+    "django_q_task",
+    "auth_group",
+    "django_admin_log",
+)
+
+
+def dump() -> dict[str, list[Any]]:
+    with connection.cursor() as cursor:
+        rows = {}
+        for table in TABLES:
+            cursor.execute(f"SELECT t::text FROM {table} t ORDER BY 1")
+            rows[table] = cursor.fetchall()
+    return rows
+
+
+def addresses(ids: dict[str, Any]) -> set[str]:
+    found: set[str] = set()
+
+    def walk(resolver: URLResolver, prefix: str) -> None:
+        for pattern in resolver.url_patterns:
+            path = prefix + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                walk(pattern, path)
+            elif isinstance(pattern, URLPattern):
+                found.add(path)
+
+    walk(get_resolver(), "/")
+    admin = {path for path in found if path.startswith("/admin/")}
+    filled = set()
+    for path in admin:
+        model = path.removeprefix("/admin/").split("<")[0].strip("/")
+        filled.add(re.sub(r"<[^>]+>", str(ids.get(model, 1)), path))
+    return {path for path in filled if "(" not in path and "logout" not in path}
+
+
+def test_no_get_changes_anything_even_for_a_superuser() -> None:
+    from payouts import clients, groups
+
+    groups.make_groups()
+    client, _key = clients.create_client("shop", scopes=["payouts:read"])
+    payouts = [
+        recipes.pending_payout(),
+        recipes.awaiting_payout(),
+        recipes.held_payout(),
+        recipes.failed_payout(),
+        recipes.unknown_payout(),
+    ]
+    person = recipes.superuser.make()
+    queued = OrmQ.objects.first() or OrmQ.objects.create(key="x", payload="x")
+    Heartbeat.objects.create(cluster="one")
+    browser = as_user(person)
+    before = dump()
+
+    visited = 0
+    for payout in payouts:
+        ids = {
+            "payouts/payout": payout.pk,
+            "payouts/apiclient": client.pk,
+            "payouts/approvalband": ApprovalBand.objects.first().pk,
+            "auth/user": person.pk,
+            "auth/group": Group.objects.first().pk,
+            "django_q/schedule": Schedule.objects.first().pk,
+            "django_q/ormq": queued.pk,
+            "payouts/heartbeat": "one",
+        }
+        for path in sorted(addresses(ids)):
+            answer = browser.get(path)
+            assert answer.status_code < 500, path
+            visited += 1
+
+    assert visited > 100
+    assert dump() == before

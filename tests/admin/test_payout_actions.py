@@ -1,0 +1,350 @@
+"""The buttons of a payout: who may press them, what they do, and how a refusal is told."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from payouts import actions
+from payouts.admin.payouts import PayoutAdmin
+from payouts.models import Approval, Event, EventName, Payout
+from payouts.states import Stage, Status
+from tests import recipes
+from tests.admin.conftest import as_user
+from tests.admin.urls import LIST, dialog, page
+
+pytestmark = pytest.mark.django_db
+
+MAKE = {
+    "approve": recipes.awaiting_payout,
+    "reject": recipes.awaiting_payout,
+    "hold": recipes.pending_payout,
+    "release": recipes.held_payout,
+    "cancel": recipes.pending_payout,
+    "retry": recipes.failed_payout,
+    "resolve": recipes.unknown_payout,
+    "settle": recipes.pending_payout,
+    "reveal": recipes.pending_payout,
+}
+PERMITTED = {
+    "Operator": {"hold", "release", "cancel", "retry"},
+    "Approver": {"approve", "reject", "hold", "release", "resolve"},
+    "Auditor": {"reveal"},
+    "Admin": set(MAKE),
+}
+EVENTS = {
+    "approve": EventName.APPROVED,
+    "reject": EventName.REJECTED,
+    "hold": EventName.HELD,
+    "release": EventName.RELEASED,
+    "cancel": EventName.CANCELLED,
+    "retry": EventName.RETRIED,
+    "resolve": EventName.RESOLUTION_PROPOSED,
+    "settle": EventName.SETTLED,
+    "reveal": EventName.REVEALED,
+}
+
+
+def filled(payout: Payout, **changed: Any) -> dict[str, Any]:
+    return {
+        "version": payout.version,
+        "reason": "Checked against the order.",
+        "decision": "paid",
+        "evidence": "Line 7 of the statement.",
+    } | changed
+
+
+@pytest.mark.parametrize("group", PERMITTED)
+@pytest.mark.parametrize("name", MAKE)
+def test_each_group_may_do_what_is_its_own_and_nothing_else(name: str, group: str, as_group: Any) -> None:
+    payout = Payout.objects.get(pk=MAKE[name]().pk)
+    browser = as_group(group)
+
+    shown = browser.get(dialog(payout, name))
+    done = browser.post(dialog(payout, name), filled(payout), headers={"HX-Request": "true"})
+
+    after = Payout.objects.get(pk=payout.pk)
+    if name in PERMITTED[group]:
+        assert shown.status_code == 200
+        assert done.status_code == 200
+        assert after.version == payout.version + 1
+        event = after.events.get(seq=after.version)
+        assert event.event == EVENTS[name]
+        assert event.actor.startswith("user:person-")
+        if name != "reveal":
+            assert done.headers["HX-Redirect"] == page(payout)
+    else:
+        assert (shown.status_code, done.status_code) == (403, 403)
+        assert after.version == payout.version
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_a_member_of_staff_without_a_group_may_do_nothing(name: str) -> None:
+    payout = MAKE[name]()
+    browser = as_user(recipes.person.make())
+
+    assert browser.get(page(payout)).status_code == 403
+    assert browser.post(dialog(payout, name), filled(payout)).status_code == 403
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_a_permission_without_the_right_to_see_payouts_opens_no_dialog(name: str, in_group: Any) -> None:
+    from django.contrib.auth.models import Permission
+
+    payout = MAKE[name]()
+    user = recipes.person.make()
+    user.user_permissions.set(Permission.objects.exclude(codename="view_payout"))
+
+    assert as_user(user).get(dialog(payout, name)).status_code == 403
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_a_dialog_says_which_payout_it_is_about_and_how_much(name: str, as_group: Any) -> None:
+    payout = Payout.objects.get(
+        pk=MAKE[name](amount=Decimal("250000.50" if name in ("approve", "reject") else "2500.50")).pk
+    )
+
+    text = as_group("Admin").get(dialog(payout, name), headers={"HX-Request": "true"}).content.decode()
+
+    assert f"Payout {payout.pk}" in text
+    assert "500.50\u00a0RUB" in text or "250,000.50\u00a0RUB" in text
+    assert f'name="version" value="{payout.version}"' in text
+    assert "<html" not in text
+
+
+def test_without_its_script_a_dialog_is_a_page_that_works(as_group: Any) -> None:
+    payout = recipes.awaiting_payout()
+    browser = as_group("Approver")
+
+    shown = browser.get(dialog(payout, "approve"))
+    done = browser.post(dialog(payout, "approve"), filled(payout), follow=True)
+
+    assert "<html" in shown.content.decode()
+    assert done.redirect_chain == [(page(payout), 302)]
+    assert "approved." in done.content.decode()
+
+
+def test_a_get_with_the_form_in_its_address_does_nothing(as_group: Any) -> None:
+    payout = recipes.awaiting_payout()
+
+    as_group("Approver").get(dialog(payout, "approve"), filled(payout))
+
+    assert Payout.objects.get(pk=payout.pk).version == payout.version
+
+
+@pytest.mark.parametrize("name", ["reject", "hold", "cancel", "retry", "settle", "reveal"])
+def test_a_reason_is_required(name: str, as_group: Any) -> None:
+    payout = Payout.objects.get(pk=MAKE[name]().pk)
+
+    answer = as_group("Admin").post(dialog(payout, name), filled(payout, reason="  "))
+
+    assert answer.status_code == 200
+    assert "This field is required." in answer.content.decode()
+    assert Payout.objects.get(pk=payout.pk).version == payout.version
+
+
+@pytest.mark.parametrize("name", ["approve", "release"])
+def test_a_reason_is_optional_to_let_a_payout_go(name: str, as_group: Any) -> None:
+    payout = Payout.objects.get(pk=MAKE[name]().pk)
+
+    as_group("Admin").post(dialog(payout, name), filled(payout, reason=""))
+
+    assert Payout.objects.get(pk=payout.pk).version == payout.version + 1
+
+
+def test_the_reason_stands_in_the_event(as_group: Any) -> None:
+    payout = recipes.pending_payout()
+
+    as_group("Operator").post(dialog(payout, "hold"), filled(payout, reason="The card looks odd."))
+
+    assert payout.events.get(event=EventName.HELD).reason == "The card looks odd."
+
+
+def test_a_payout_that_changed_since_it_was_seen_is_not_acted_on(as_group: Any) -> None:
+    payout = recipes.awaiting_payout()
+    seen = filled(payout)
+    actions.hold(payout.pk, by=recipes.person.make(), reason="Wait.")
+
+    answer = as_group("Approver").post(dialog(payout, "approve"), seen)
+
+    assert "The payout has changed since you saw it." in answer.content.decode()
+    assert not Approval.objects.filter(payout=payout).exists()
+
+
+def test_without_a_version_nothing_is_done(as_group: Any) -> None:
+    payout = recipes.awaiting_payout()
+
+    answer = as_group("Approver").post(dialog(payout, "approve"), {"reason": "Checked."})
+
+    assert "close it and open it again" in answer.content.decode()
+    assert Payout.objects.get(pk=payout.pk).version == payout.version
+
+
+def test_a_second_submit_of_the_same_dialog_changes_nothing(as_group: Any) -> None:
+    payout = recipes.awaiting_payout(amount=recipes.TWO_APPROVALS)
+    browser = as_group("Approver")
+
+    browser.post(dialog(payout, "approve"), filled(payout))
+    browser.post(dialog(payout, "approve"), filled(payout))
+
+    assert Approval.objects.filter(payout=payout).count() == 1
+
+
+@pytest.mark.parametrize("is_superuser", [False, True])
+def test_the_maker_cannot_approve_their_own_payout(is_superuser: bool, in_group: Any) -> None:
+    maker = in_group("Approver")
+    User.objects.filter(pk=maker.pk).update(is_superuser=is_superuser)
+    payout = recipes.awaiting_payout(maker=maker)
+    browser = as_user(maker)
+
+    seen = browser.get(page(payout)).content.decode()
+    shown = browser.get(dialog(payout, "approve")).content.decode()
+    done = browser.post(dialog(payout, "approve"), filled(payout)).content.decode()
+
+    assert "so another person must approve it" in seen
+    assert dialog(payout, "approve") not in seen
+    assert "so another person must decide on it" in shown
+    assert "<textarea" not in shown
+    assert "so another person must decide on it" in done
+    assert Payout.objects.get(pk=payout.pk).approvals_given == 0
+
+
+def test_a_superuser_needs_a_second_person_as_well(db: None) -> None:
+    payout = recipes.awaiting_payout(amount=recipes.TWO_APPROVALS)
+    browser = as_user(recipes.superuser.make())
+
+    browser.post(dialog(payout, "approve"), filled(payout))
+    payout.refresh_from_db()
+    answer = browser.post(dialog(payout, "approve"), filled(payout)).content.decode()
+
+    assert "You have approved this payout already." in answer
+    assert Payout.objects.get(pk=payout.pk).approvals_given == 1
+
+
+def test_two_people_resolve_an_unknown_outcome(as_group: Any) -> None:
+    payout = recipes.unknown_payout()
+
+    as_group("Approver").post(dialog(payout, "resolve"), filled(payout))
+    payout.refresh_from_db()
+    first_status = payout.status
+    as_group("Approver").post(dialog(payout, "resolve"), filled(payout))
+
+    assert first_status == Status.UNKNOWN
+    assert Payout.objects.get(pk=payout.pk).status == Status.PROCESSED
+
+
+def test_a_refusal_is_told_in_the_persons_language(as_group: Any) -> None:
+    payout = recipes.processed_payout()
+
+    answer = (
+        as_group("Operator")
+        .post(dialog(payout, "cancel"), filled(payout), headers={"accept-language": "ru"})
+        .content.decode()
+    )
+
+    assert "Статус выплаты – «Выплачена», он этого не позволяет." in answer
+    assert 'role="alert"' in answer
+
+
+def test_a_dialog_that_has_become_impossible_has_no_button(as_group: Any) -> None:
+    payout = recipes.processed_payout()
+
+    answer = as_group("Operator").get(dialog(payout, "cancel"), headers={"HX-Request": "true"}).content.decode()
+
+    assert "in which this is not possible" in answer
+    assert 'type="submit"' not in answer
+
+
+def test_a_payout_altered_by_sql_is_refused_with_a_sentence(as_group: Any) -> None:
+    payout = recipes.awaiting_payout()
+    Payout.objects.filter(pk=payout.pk).update(approvals_required=0)
+
+    answer = as_group("Operator").post(dialog(payout, "hold"), filled(payout))
+
+    assert "changed outside the product" in answer.content.decode()
+
+
+def test_a_recipient_that_cannot_be_decrypted_is_told_so(as_group: Any) -> None:
+    payout = recipes.awaiting_payout()
+    Payout.objects.filter(pk=payout.pk).update(recipient="no such token")
+
+    for name in ("reveal", "approve"):
+        answer = as_group("Admin").post(dialog(payout, name), filled(payout))
+        assert "cannot be decrypted" in answer.content.decode()
+
+
+def test_reveal_shows_the_recipient_once_records_it_and_is_not_kept_by_the_browser(as_group: Any) -> None:
+    payout = recipes.pending_payout()
+
+    answer = as_group("Auditor").post(dialog(payout, "reveal"), filled(payout, reason="Complaint 12"))
+
+    assert "4111 1111 1111 1111" in answer.content.decode()
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert payout.events.get(event=EventName.REVEALED).reason == "Complaint 12"
+
+
+def test_buttons_are_offered_in_the_states_that_allow_them(as_group: Any) -> None:
+    browser = as_group("Admin")
+    offered = {
+        Stage.AWAITING_APPROVAL: {"approve", "reject", "hold", "cancel", "reveal"},
+        Stage.READY: {"reject", "hold", "cancel", "settle", "reveal"},
+        Stage.HELD: {"reject", "release", "cancel", "reveal"},
+        Stage.FAILED: {"retry", "reveal"},
+        Stage.UNKNOWN: {"resolve", "reveal"},
+        Stage.PROCESSED: {"reveal"},
+        Stage.PROCESSING: {"reveal"},
+    }
+    makers = {
+        Stage.AWAITING_APPROVAL: recipes.awaiting_payout,
+        Stage.READY: recipes.pending_payout,
+        Stage.HELD: recipes.held_payout,
+        Stage.FAILED: recipes.failed_payout,
+        Stage.UNKNOWN: recipes.unknown_payout,
+        Stage.PROCESSED: recipes.processed_payout,
+        Stage.PROCESSING: recipes.processing_payout,
+    }
+    for stage, make in makers.items():
+        payout = make()
+        text = browser.get(page(payout)).content.decode()
+        assert {name for name in MAKE if f'"{dialog(payout, name)}"' in text} == offered[stage], stage
+
+
+def test_every_action_of_every_admin_has_a_permission_and_a_dialog() -> None:
+    from django.contrib import admin
+
+    for model_admin in admin.site._registry.values():
+        assert not model_admin.actions, f"{model_admin} has bulk actions"
+        for kind in ("actions_list", "actions_row", "actions_detail", "actions_submit_line"):
+            for name in model_admin._extract_action_names(getattr(model_admin, kind, ())):
+                method = getattr(model_admin, name)
+                assert list(method.allowed_permissions), f"{model_admin}.{name} is open to all staff"
+                assert not any("." in permission for permission in method.allowed_permissions)
+                assert method.dialog, f"{model_admin}.{name} would act on a GET"
+
+
+def test_nobody_adds_changes_or_deletes_a_payout_by_hand() -> None:
+    payout = recipes.pending_payout()
+    browser = as_user(recipes.superuser.make())
+    path = page(payout)
+
+    assert browser.get("/admin/payouts/payout/add/").status_code == 403
+    assert browser.post(path, {"status": "processed"}).status_code == 403
+    assert browser.post(path.replace("change", "delete"), {"post": "yes"}).status_code == 403
+    browser.post(LIST, {"action": "delete_selected", "_selected_action": payout.pk, "post": "yes"})
+    assert Payout.objects.get(pk=payout.pk).version == 1
+
+
+def test_the_buttons_cover_the_actions_of_people() -> None:
+    names = PayoutAdmin._extract_action_names(PayoutAdmin, PayoutAdmin.actions_detail)  # type: ignore[arg-type]
+
+    assert set(names) == set(MAKE)
+
+
+def test_a_stranger_is_sent_to_log_in() -> None:
+    payout = recipes.pending_payout()
+
+    for path in (page(payout), dialog(payout, "approve"), "/admin/payouts/payout/"):
+        assert Client().get(path).headers["Location"].startswith("/admin/login/")
+    assert Event.objects.filter(payout=payout).count() == 1

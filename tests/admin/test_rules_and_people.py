@@ -1,0 +1,109 @@
+"""Approval bands, people, groups and clusters."""
+
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, User
+
+from payouts.models import ApprovalBand, Heartbeat
+from tests import recipes
+from tests.admin.conftest import as_user
+
+pytestmark = pytest.mark.django_db
+
+BANDS = "/admin/payouts/approvalband/"
+
+
+def test_an_admin_adds_a_band_and_the_log_keeps_who(as_group: Any) -> None:
+    as_group("Admin").post(f"{BANDS}add/", {"currency": "JPY", "from_amount": "0", "approvals_required": "1"})
+
+    band = ApprovalBand.objects.get(currency="JPY")
+    assert LogEntry.objects.get().object_id == str(band.pk)
+
+
+def test_a_band_in_a_currency_that_does_not_exist_is_refused(as_group: Any) -> None:
+    answer = as_group("Admin").post(
+        f"{BANDS}add/", {"currency": "XQQ", "from_amount": "0", "approvals_required": "1"}
+    )
+
+    assert "not a currency code" in answer.content.decode()
+    assert not ApprovalBand.objects.filter(currency="XQQ").exists()
+
+
+@pytest.mark.parametrize("group", ["Operator", "Approver", "Auditor"])
+def test_others_see_bands_and_change_none(group: str, as_group: Any) -> None:
+    band = ApprovalBand.objects.get(currency="RUB", from_amount=0)
+    browser = as_group(group)
+    fields = {"currency": "RUB", "from_amount": "0", "approvals_required": "5"}
+
+    assert "RUB" in browser.get(BANDS).content.decode()
+    assert browser.post(f"{BANDS}{band.pk}/change/", fields).status_code == 403
+    assert browser.post(f"{BANDS}add/", fields).status_code == 403
+    assert browser.post(f"{BANDS}{band.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_an_admin_deletes_a_band(as_group: Any) -> None:
+    band = ApprovalBand.objects.get(currency="RUB", from_amount=0)
+
+    as_group("Admin").post(f"{BANDS}{band.pk}/delete/", {"post": "yes"})
+
+    assert not ApprovalBand.objects.filter(pk=band.pk).exists()
+
+
+def change_fields(user: User, **changed: Any) -> dict[str, Any]:
+    return {"username": user.username, "is_active": "on", "is_staff": "on"} | changed
+
+
+def test_an_admin_makes_nobody_a_superuser(as_group: Any) -> None:
+    person = recipes.person.make()
+
+    as_group("Admin").post(
+        f"/admin/auth/user/{person.pk}/change/",
+        change_fields(person, is_superuser="on", user_permissions=["1", "2"], first_name="Ann"),
+    )
+
+    person.refresh_from_db()
+    assert person.first_name == "Ann"
+    assert not person.is_superuser
+    assert not person.user_permissions.exists()
+
+
+def test_an_admin_changes_neither_themselves_nor_a_superuser(in_group: Any) -> None:
+    admin, superuser = in_group("Admin"), recipes.superuser.make()
+    browser = as_user(admin)
+
+    for person in (admin, superuser):
+        path = f"/admin/auth/user/{person.pk}"
+        assert browser.post(f"{path}/change/", change_fields(person, first_name="Ann")).status_code == 403
+        new = {"password1": "a-long-new-password-1", "password2": "a-long-new-password-1", "usable_password": "true"}
+        assert browser.post(f"{path}/password/", new).status_code == 403
+
+
+def test_an_admin_puts_a_person_into_a_group(as_group: Any) -> None:
+    person = recipes.person.make()
+    browser = as_group("Admin")
+
+    browser.post(
+        f"/admin/auth/user/{person.pk}/change/",
+        change_fields(person, groups=[str(Group.objects.get(name="Operator").pk)]),
+    )
+
+    assert [group.name for group in person.groups.all()] == ["Operator"]
+
+
+@pytest.mark.parametrize("group", ["Operator", "Approver", "Auditor"])
+def test_others_see_no_people(group: str, as_group: Any) -> None:
+    browser = as_group(group)
+
+    assert browser.get("/admin/auth/user/").status_code == 403
+    assert "/admin/auth/user/" not in browser.get("/admin/").content.decode()
+
+
+def test_clusters_are_listed_with_their_last_sign_of_life(as_group: Any) -> None:
+    Heartbeat.objects.create(cluster="alpha")
+
+    text = as_group("Operator").get("/admin/payouts/heartbeat/").content.decode()
+
+    assert "alpha" in text
+    assert "Alive" in text
