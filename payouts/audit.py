@@ -6,6 +6,7 @@ Streams payouts in batches of BATCH, so memory does not grow with their number.
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from itertools import pairwise
 
 from django.db import connection, transaction
@@ -16,14 +17,24 @@ from payouts.states import PAID, Stage, Status, allows
 
 BATCH = 1_000
 AWAITED_BY_WORKER = (Stage.READY, Stage.SCHEDULED, Stage.PROCESSING, Stage.UNKNOWN)
-TRIGGERS = (
-    "payout_never_deleted",
-    "event_append_only",
-    "approval_append_only",
-    "approval_maker_is_not_checker",
-    "attempt_never_deleted",
-    "attempt_key_is_fixed",
-)
+ENDS = (EventName.SUCCEEDED, EventName.REFUSED, EventName.RESOLVED)
+# What PostgreSQL says of each guard (pg_get_triggerdef), with its schema left out.
+GUARDS = {
+    "payout_never_deleted": "BEFORE DELETE OR TRUNCATE ON payouts_payout FOR EACH STATEMENT payouts_refuse_change()",
+    "event_append_only": (
+        "BEFORE DELETE OR UPDATE OR TRUNCATE ON payouts_event FOR EACH STATEMENT payouts_refuse_change()"
+    ),
+    "approval_append_only": (
+        "BEFORE DELETE OR UPDATE OR TRUNCATE ON payouts_approval FOR EACH STATEMENT payouts_refuse_change()"
+    ),
+    "approval_maker_is_not_checker": "BEFORE INSERT ON payouts_approval FOR EACH ROW payouts_refuse_maker()",
+    "attempt_never_deleted": (
+        "BEFORE DELETE OR TRUNCATE ON payouts_attempt FOR EACH STATEMENT payouts_refuse_change()"
+    ),
+    "attempt_key_is_fixed": "BEFORE UPDATE ON payouts_attempt FOR EACH ROW payouts_refuse_other_key()",
+}
+# Their functions must be those of the migration that made them.
+GUARDS_SOURCE = "payouts.migrations.0002_guards"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +51,14 @@ class Broken:
 
 def broken_invariants() -> Iterator[Broken]:
     """All that is wrong, payout by payout in the order of their ids."""
-    yield from _missing_triggers()
+    yield from _missing_guards()
     last_id = 0
     while True:
         with _snapshot():
             payouts = list(Payout.objects.filter(pk__gt=last_id).order_by("pk")[:BATCH])
             events = _grouped(Event.objects.filter(payout__in=payouts).order_by("payout_id", "seq"))
             attempts = _grouped(Attempt.objects.filter(payout__in=payouts).order_by("payout_id", "number"))
-            approvals = _grouped(Approval.objects.filter(payout__in=payouts).order_by("payout_id", "pk"))
+            approvals = _grouped(Approval.objects.filter(payout__in=payouts).select_related("attempt").order_by("pk"))
         if not payouts:
             return
         for payout in payouts:
@@ -56,7 +67,7 @@ def broken_invariants() -> Iterator[Broken]:
                 *_row(payout),
                 *_history(payout, own_events),
                 *_money(payout, own_events, attempts.get(payout.pk, [])),
-                *_eyes(payout, approvals.get(payout.pk, [])),
+                *_eyes(payout, own_events, approvals.get(payout.pk, [])),
             ):
                 yield Broken(payout.pk, invariant, detail)
         last_id = payouts[-1].pk
@@ -83,13 +94,23 @@ def _grouped[Row: (Event, Attempt, Approval)](rows: Iterable[Row]) -> dict[int, 
     return grouped
 
 
-def _missing_triggers() -> Iterator[Broken]:
+def _missing_guards() -> Iterator[Broken]:
+    source: str = import_module(GUARDS_SOURCE).FUNCTIONS
     with connection.cursor() as cursor:
-        cursor.execute("SELECT tgname FROM pg_trigger WHERE tgenabled IN ('O', 'A') AND NOT tgisinternal")
-        enabled = {name for (name,) in cursor.fetchall()}
-    for name in TRIGGERS:
-        if name not in enabled:
+        cursor.execute(
+            """
+            SELECT tgname, regexp_replace(pg_get_triggerdef(t.oid), 'ON [^ .]+[.]', 'ON '), prosrc
+            FROM pg_trigger t JOIN pg_proc p ON p.oid = tgfoid
+            WHERE tgenabled IN ('O', 'A') AND NOT tgisinternal
+            """
+        )
+        found = {(name, text.replace("EXECUTE FUNCTION ", "")): body for name, text, body in cursor.fetchall()}
+    for name, text in GUARDS.items():
+        body = found.get((name, f"CREATE TRIGGER {name} {text}"))
+        if body is None:
             yield Broken(None, "database_guard", f"the trigger {name} is missing or disabled")
+        elif body not in source:
+            yield Broken(None, "database_guard", f"the function of the trigger {name} is another one")
 
 
 def _row(payout: Payout) -> Iterator[Finding]:
@@ -158,11 +179,15 @@ def _money(payout: Payout, events: list[Event], attempts: list[Attempt]) -> Iter
     keys = [event.facts.get("attempt") for event in events if event.event == EventName.CLAIMED]
     if keys != [str(attempt.reference) for attempt in attempts]:
         yield "attempts_recorded", "the attempts' keys are not those of the events that sent them"
+    ended = {event.facts.get("attempt") for event in events if event.event in ENDS}
+    for attempt in attempts:
+        if (attempt.outcome != Attempt.Outcome.OPEN) != (str(attempt.reference) in ended):
+            yield "attempt_ended_by_event", f"attempt {attempt.number} is {attempt.outcome}, its events say otherwise"
     if [attempt.number for attempt in attempts] != list(range(1, len(attempts) + 1)):
         yield "attempts_numbered", "the attempts are not numbered 1, 2, 3"
 
 
-def _eyes(payout: Payout, approvals: list[Approval]) -> Iterator[Finding]:
+def _eyes(payout: Payout, events: list[Event], approvals: list[Approval]) -> Iterator[Finding]:
     """Enough other people approved these terms before money could leave."""
     given = [approval for approval in approvals if approval.attempt_id is None]
     for approval in approvals:
@@ -174,6 +199,17 @@ def _eyes(payout: Payout, approvals: list[Approval]) -> Iterator[Finding]:
             yield "maker_is_not_checker", f"approval {approval.pk} is the maker's own"
     if len({approval.checker_id for approval in given}) != payout.approvals_given:
         yield "approvals_counted", f"{payout.approvals_given} approvals are counted, {len(given)} are there"
+    for event in events:
+        if event.event == EventName.RESOLVED:
+            people = {
+                approval.checker_id
+                for approval in approvals
+                if approval.decision == event.facts["decision"]
+                and approval.attempt is not None
+                and str(approval.attempt.reference) == event.facts["attempt"]
+            }
+            if len(people) < 2:
+                yield "resolved_by_two", f"event {event.seq} resolves it, with {len(people)} voices"
     if payout.status in (Status.PROCESSING, Status.PROCESSED, Status.UNKNOWN, Status.RETURNED) and (
         payout.approvals_given < payout.approvals_required
     ):

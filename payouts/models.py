@@ -438,7 +438,6 @@ class Event(models.Model):
         ordering = ["payout", "seq"]
         constraints = [
             models.UniqueConstraint(fields=["payout", "seq"], name="event_seq_unique"),
-            models.CheckConstraint(condition=Q(seq__gte=1), name="event_seq_positive"),
             models.CheckConstraint(
                 condition=(Q(from_status=None) | Q(from_status__in=Status.values)) & Q(to_status__in=Status.values),
                 name="event_status_known",
