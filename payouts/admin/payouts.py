@@ -30,7 +30,7 @@ from payouts.admin.dialogs import (
 )
 from payouts.admin.dialogs import shown as dialog
 from payouts.admin.filters import AmountFilter, CappedPaginator, CreatedFilter, CurrencyFilter, StageFilter
-from payouts.models import Approval, Payout
+from payouts.models import Approval, EventName, Payout
 from payouts.states import Stage, Status, allows
 
 
@@ -218,7 +218,7 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
             "approvals": [
                 {
                     "approval": approval,
-                    "decision": approval.get_decision_display(),
+                    "decision": approval.get_decision_display() if approval.attempt_id else EventName.APPROVED.label,
                     "at": shown.exact_time(approval.at),
                 }
                 for approval in approvals

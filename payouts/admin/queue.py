@@ -10,7 +10,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.safestring import SafeString
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_q.models import Failure, OrmQ, Schedule, Success
@@ -27,7 +27,7 @@ for model in (Schedule, Success, Failure, OrmQ):
 class ViewOnlyAdmin(ModelAdmin):
     sortable_by = ()
     list_per_page = 50
-    show_full_result_count = False
+    list_max_show_all = 0
     show_facets = admin.ShowFacets.NEVER
     actions = None
 
@@ -76,8 +76,9 @@ class ScheduleAdmin(ViewOnlyAdmin):
         return schedules.defer("args", "kwargs", "hook")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
-        """The new timing counts from now, and no other column is written: the scheduler writes them too."""
-        obj.save(update_fields=["schedule_type", "minutes", "cron"])
+        """The new timing counts from now on; no other column is written, for the scheduler writes them too."""
+        obj.next_run = obj.calculate_next_run(timezone.now())
+        obj.save(update_fields=["schedule_type", "minutes", "cron", "next_run"])
 
     @display(description=gettext_lazy("Name"))
     def title(self, schedule: Schedule) -> str:
@@ -133,5 +134,6 @@ class QueueAdmin(ViewOnlyAdmin):
         return str(task.pk)
 
     @display(description=gettext_lazy("Taken until"))
-    def locked_until(self, task: OrmQ) -> SafeString | str:
-        return shown.exact_time(task.lock) or "–"
+    def locked_until(self, task: OrmQ) -> str:
+        is_free = task.lock is None or task.lock <= timezone.now()
+        return _("free") if is_free else shown.exact_time(task.lock)

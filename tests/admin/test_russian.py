@@ -1,4 +1,4 @@
-"""Russian is complete: every string of ours is in the catalogue, which is compiled as written, and pages are clean."""
+"""Russian is complete: the catalogue has every string of ours, is compiled as written, and pages are clean."""
 
 import ast
 import gettext
