@@ -802,8 +802,9 @@ def _move(moves: Sequence[_Move], *, at: datetime, actor: str, reason: str = "")
         payout.seal = payout.expected_seal()
         events.append(event)
     if moves[0].payout._state.adding:
-        for move in moves:
-            move.payout.save(force_insert=True)
+        payouts = [move.payout for move in moves]
+        for payout, payout.pk in zip(payouts, bulk.insert(Payout, payouts, PAYOUT_FIELDS), strict=True):
+            payout._state.adding = False
     else:
         bulk.update(Payout, [move.payout for move in moves], MOVED_FIELDS, was_status=was_status)
     for event in events:
@@ -811,6 +812,7 @@ def _move(moves: Sequence[_Move], *, at: datetime, actor: str, reason: str = "")
     bulk.insert(Event, events, EVENT_FIELDS)
 
 
+PAYOUT_FIELDS = tuple(field.name for field in Payout._meta.concrete_fields if not field.primary_key)
 EVENT_FIELDS = (
     "payout",
     "seq",

@@ -16,17 +16,18 @@ class StaleError(RuntimeError):
     """A row was not as it had been read under its lock: a bug, never a caller's fault."""
 
 
-def insert(model: type[Model], rows: Sequence[Model], names: tuple[str, ...]) -> None:
-    """Insert the rows with these fields; the database gives the others their values, the id among them."""
+def insert(model: type[Model], rows: Sequence[Model], names: tuple[str, ...]) -> list[int]:
+    """Insert the rows with these fields and return their ids, in order."""
     if not rows:
-        return
+        return []
     fields, quoted, typed = _columns(model, names)
     with connection.cursor() as cursor:
         cursor.execute(
             f'INSERT INTO "{model._meta.db_table}" ({quoted}) '  # noqa: S608 (names from the models alone)
-            f"SELECT {quoted} FROM jsonb_to_recordset(%s::jsonb) AS v ({typed})",
+            f"SELECT {quoted} FROM jsonb_to_recordset(%s::jsonb) AS v ({typed}) RETURNING id",
             [_document(fields, rows)],
         )
+        return sorted(row[0] for row in cursor.fetchall())
 
 
 def update(

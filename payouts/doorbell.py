@@ -13,10 +13,10 @@ RUNG_SECONDS = 2
 def ring() -> None:
     """Enqueue one pump in the present transaction, unless one that has not begun yet is enqueued already.
 
-    The cache coalesces rings only where all processes share it. When the waiting pump begins before our rows are
-    committed it may not see them, so that is checked after the commit, and rung then.
+    The cache coalesces rings only where all processes share it. A pump that begins before our rows are committed may
+    not see them, so whether it still waits is asked after the commit. A cache that is down answers as if none waited.
     """
-    if _is_coalesced():
+    if settings.REDIS_URL and not cache.add(RUNG, 1, timeout=RUNG_SECONDS):
         transaction.on_commit(_ring_if_answered)
     else:
         async_task(PUMP)
@@ -26,11 +26,6 @@ def answered() -> None:
     """The pump begins: rings from now on need another one."""
     if settings.REDIS_URL:
         cache.delete(RUNG)
-
-
-def _is_coalesced() -> bool:
-    # add() answers False for a key that is there, and for a Redis that is not: only the first may save the ring.
-    return bool(settings.REDIS_URL) and not cache.add(RUNG, 1, timeout=RUNG_SECONDS) and cache.has_key(RUNG)
 
 
 def _ring_if_answered() -> None:

@@ -11,9 +11,9 @@ from ninja import Query, Router, Schema
 from pydantic import ConfigDict, Field
 
 from payouts import actions
+from payouts.api import rows
 from payouts.api.auth import Caller
 from payouts.api.schemas import (
-    PUBLIC_FIELDS,
     Events,
     FullPayout,
     Page,
@@ -23,13 +23,13 @@ from payouts.api.schemas import (
     StatusIn,
     StatusName,
     full,
-    public,
 )
 from payouts.api.strict import dumps
 from payouts.models import Event, Payout, Scope
 from payouts.states import Status
 
 PAGE_SIZE = 100
+IDS = range(1, 2**63)
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 ETAG = re.compile(r'"([0-9]{1,9})"')
 
@@ -62,19 +62,18 @@ def list_payouts(request: HttpRequest, filters: Annotated[Filters, Query()]) -> 
     `created_from` is included, `created_to` is not; a time without a zone is UTC.
     """
     caller = _caller(request, Scope.READ)
-    count, results = 0, []
+    count = 0
+    results: list[dict[str, Any]] = []
     if filters.user_id is not None:
-        payouts = Payout.objects.in_api().filter(client=caller.client, user_id=filters.user_id)
-        if filters.status:
-            payouts = payouts.filter(status=filters.status)
-        if filters.created_from:
-            payouts = payouts.filter(created_at__gte=_in_utc(filters.created_from))
-        if filters.created_to:
-            payouts = payouts.filter(created_at__lt=_in_utc(filters.created_to))
+        wanted = {
+            "user_id": filters.user_id,
+            "status": filters.status,
+            "created_from": filters.created_from and _in_utc(filters.created_from),
+            "created_to": filters.created_to and _in_utc(filters.created_to),
+        }
+        given = {name: value for name, value in wanted.items() if value is not None}
         begin = (filters.page - 1) * filters.page_size
-        count = payouts.count()
-        rows = payouts.order_by("-id").values_list(*PUBLIC_FIELDS)[begin : begin + filters.page_size]
-        results = [dict(zip(PUBLIC_FIELDS, row, strict=True)) for row in rows] if begin < count else []
+        count, results = rows.page(caller.client, given, begin=begin, size=filters.page_size)
     if filters.page > 1 and not results:
         raise actions.NotFoundError
     has_next = count > filters.page * filters.page_size
@@ -120,11 +119,14 @@ def submit_payout(request: HttpRequest, payload: PayoutIn) -> HttpResponse:
 @router.get("/{int:payout_id}/", response={200: PublicPayout, **problems(404)}, summary="One payout")
 def get_payout(request: HttpRequest, payout_id: int) -> HttpResponse:
     caller = _caller(request, Scope.READ)
-    payout = _own(caller, payout_id, *PUBLIC_FIELDS, "version")
-    etag = _etag(payout)
+    found = rows.one(caller.client, payout_id) if payout_id in IDS else None
+    if found is None:
+        raise actions.NotFoundError
+    payout, version = found
+    etag = f'"{version}"'
     if request.META.get("HTTP_IF_NONE_MATCH") == etag:
         return HttpResponse(status=304, headers={"ETag": etag})
-    return answer(public(payout), headers={"ETag": etag})
+    return answer(payout, headers={"ETag": etag})
 
 
 @router.patch(
@@ -175,7 +177,7 @@ def withdraw_payout(request: HttpRequest, payout_id: int) -> HttpResponse:
 @router.get("/{int:payout_id}/events/", response={200: Events, **problems(404)}, summary="What happened to it")
 def list_events(request: HttpRequest, payout_id: int) -> HttpResponse:
     caller = _caller(request, Scope.READ)
-    payout = _own(caller, payout_id, "id")
+    payout = _own(caller, payout_id)
     names = ("seq", "event", "from_status", "to_status", "at", "actor", "reason")
     return answer({"results": list(Event.objects.filter(payout=payout).order_by("seq").values(*names))})
 
@@ -186,12 +188,10 @@ def _caller(request: HttpRequest, scope: Scope) -> Caller:
     return caller
 
 
-def _own(caller: Caller, payout_id: int, *fields: str) -> Payout:
-    """Raises actions.NotFoundError for an id beyond bigint too."""
-    if payout_id >= 2**63:
-        raise actions.NotFoundError
-    payouts = Payout.objects.in_api().filter(pk=payout_id, client=caller.client)
-    payout = (payouts.only(*fields) if fields else payouts).first()
+def _own(caller: Caller, payout_id: int) -> Payout:
+    """Raises actions.NotFoundError."""
+    payouts = Payout.objects.in_api().filter(client=caller.client)
+    payout = payouts.filter(pk=payout_id).first() if payout_id in IDS else None
     if payout is None:
         raise actions.NotFoundError
     return payout

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.test.client import MULTIPART_CONTENT
 
+from payouts.api import auth
 from payouts.clients import create_client
 from payouts.models import Scope
 
@@ -40,6 +41,11 @@ class Api:
         response = self("POST", "/api/payouts/", {**EXAMPLE, **changes})
         assert response.status_code == 201, response.content
         return response.json()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_counted() -> None:
+    auth._counts.clear()
 
 
 @pytest.fixture
