@@ -372,7 +372,7 @@ def _failed_step(payout: Payout) -> NextStep:
         )
     refusal = ": ".join(part for part in (payout.failure_code, payout.failure_message) if part)
     return NextStep(
-        _("The provider refused it for certain (%(refusal)s). No money has left.") % {"refusal": refusal},
+        _("The provider refused it for certain (%(refusal)s). No money has left.") % {"refusal": refusal.rstrip(".")},
         _("Mend the cause, then retry it: a new attempt is made. Or leave it as it is."),
     )
 

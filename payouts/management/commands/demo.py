@@ -194,7 +194,7 @@ class _Simulation:
         return self.now - timedelta(**spent)
 
     def _plan(self) -> None:
-        for _ in range(150):
+        for _ in range(110):
             self.payout(self.ago(hours=self.random.uniform(8, DAYS * 24)), PAID)
         for day in (1, 2, 4, 6, 9, 13, 17):
             self.payout(self.ago(days=day, hours=self.random.uniform(0, 9)), REFUSED)
