@@ -315,6 +315,27 @@ def test_an_approval_whose_seal_is_broken_sends_nothing(checker: User) -> None:
     assert last_event(payout)[:3] == ("flagged", "pending", "pending")
 
 
+def test_an_approval_of_the_maker_sends_nothing_though_its_seal_fits(maker: User) -> None:
+    payout = approved_payout()
+    approval = payout.approvals.get()
+    by_hand("UPDATE payouts_payout SET maker_id = %s WHERE id = %s", maker.pk, payout.pk)
+    payout.refresh_from_db()
+    approval.checker_id = maker.pk
+    with unguarded("payouts_approval"):
+        by_hand(
+            "UPDATE payouts_approval SET checker_id = %s, mac = %s WHERE id = %s",
+            maker.pk,
+            approval.expected_mac(payout.reference),
+            approval.pk,
+        )
+    by_hand("UPDATE payouts_payout SET seal = %s WHERE id = %s", payout.expected_seal(), payout.pk)
+
+    assert actions.claim(limit=10) == []
+
+    payout.refresh_from_db()
+    assert payout.attention == Attention.APPROVALS_MISSING
+
+
 # Poison
 
 
