@@ -1,0 +1,75 @@
+"""What a web server calls: the API's short chain of middlewares answers as the long one does."""
+
+import io
+import json
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+
+from backoffice import wsgi
+from payouts.clients import create_client
+from tests.api.conftest import EXAMPLE, Api
+
+pytestmark = pytest.mark.django_db
+
+HEADERS = ("Content-Type", "Content-Security-Policy", "X-Content-Type-Options", "Cache-Control", "Content-Language")
+
+
+@pytest.fixture(autouse=True)
+def _connection_of_the_test_stays_open():
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+def call(method: str, path: str, key: str, body: bytes = b"") -> tuple[int, dict[str, str], Any]:
+    answer: list[Any] = []
+    environ = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "SERVER_NAME": "testserver",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+        "CONTENT_LENGTH": str(len(body)),
+        "CONTENT_TYPE": "application/json",
+        "HTTP_AUTHORIZATION": f"Bearer {key}",
+        "HTTP_ACCEPT_LANGUAGE": "ru",
+    }
+    response = wsgi.application(environ, lambda status, headers: answer.extend([status, dict(headers)]))
+    content = b"".join(response)
+    response.close()
+    return int(answer[0].split()[0]), answer[1], json.loads(content)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/payouts", EXAMPLE),
+        ("POST", "/api/payouts/", {"amount": "x"}),
+        ("GET", "/api/payouts/999/", None),
+        ("GET", "/api/nothing", None),
+        ("PUT", "/api/payouts/", None),
+    ],
+)
+def test_the_api_answers_alike_through_both_chains(method, path, body):
+    _client, key = create_client("shop", scopes=["payouts:read", "payouts:write"])
+    content = json.dumps(body).encode() if body else b""
+
+    status, headers, answer = call(method, path, key, content)
+    response = Api(key)(method, path, content or None, Accept_Language="ru")
+
+    assert status == response.status_code
+    assert set(answer) == set(response.json())
+    assert {name: headers.get(name) for name in HEADERS} == {name: response.get(name) for name in HEADERS}
+    assert headers["X-Request-ID"]
+
+
+def test_the_short_chain_is_a_part_of_the_long_one_and_leaves_it_as_it_was():
+    assert set(wsgi.FOR_THE_API) < set(settings.MIDDLEWARE)
+    assert "django.middleware.csrf.CsrfViewMiddleware" in settings.MIDDLEWARE
