@@ -303,6 +303,10 @@ def test_a_voice_deleted_after_it_decided_is_noticed() -> None:
 # Attempts
 
 
+SUCCEED = "outcome = 'succeeded', finished_at = now()"
+REFUSE = "outcome = 'refused', finished_at = now()"
+
+
 @pytest.mark.parametrize(
     ("recipe", "change", "invariants"),
     [
@@ -313,7 +317,7 @@ def test_a_voice_deleted_after_it_decided_is_noticed() -> None:
             "outcome = 'succeeded', finished_at = now()",
             {"paid_is_processed", "attempt_ended_by_event"},
         ),
-        (unknown_payout, "outcome = 'refused', finished_at = now()", {"sent_has_attempt", "attempt_ended_by_event"}),
+        (unknown_payout, REFUSE, {"sent_has_attempt", "attempt_ended_by_event"}),
         (
             processing_payout,
             "outcome = 'refused', finished_at = now()",

@@ -134,6 +134,9 @@ def test_the_settings_of_the_tests_contradict_nothing() -> None:
         ({"Q_WORKERS": 0}, ["payouts.E010"]),
         ({"MAX_ATTEMPT_CALLS": 0}, ["payouts.E010"]),
         ({"SWEEP_SECONDS": 0}, ["payouts.E010"]),
+        ({"API_THROTTLE": "often"}, ["payouts.E011"]),
+        ({"API_THROTTLE": "0/m"}, ["payouts.E011"]),
+        ({"PROVIDER_TOKEN": ""}, ["payouts.E012"]),
     ],
 )
 def test_settings_that_contradict_each_other_stop_the_start(
