@@ -1,5 +1,6 @@
 """Rules between settings, as system checks: a setting that contradicts another stops the start."""
 
+import re
 from typing import Any
 
 from cryptography.fernet import Fernet
@@ -53,4 +54,8 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         < 1
     ):
         refuse(10, "PROVIDER_CONCURRENCY, Q_WORKERS, MAX_ATTEMPT_CALLS and SWEEP_SECONDS must be 1 or more.")
+    if not re.fullmatch(r"off|[1-9][0-9]{0,8}/[smh]", settings.API_THROTTLE):
+        refuse(11, "API_THROTTLE must be a number of requests and a period, such as 600/m, or off.")
+    if settings.PROVIDER_URL and not settings.PROVIDER_TOKEN:
+        refuse(12, "PROVIDER_TOKEN is not set, so the provider at PROVIDER_URL would refuse every call.")
     return errors

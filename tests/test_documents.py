@@ -1,0 +1,35 @@
+"""What README and .env.example say is what is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from payouts import sandbox
+from payouts.management.commands.diagram import diagram
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_the_readmes_diagram_is_that_of_the_states():
+    assert f"```mermaid\n{diagram()}\n```" in (ROOT / "README.md").read_text()
+
+
+def test_every_setting_is_in_the_example_and_no_other():
+    source = (ROOT / "backoffice" / "settings.py").read_text()
+    read = set(re.findall(r'(?:env\.\w+|required)\(\s*"([A-Z_]+)"', source))
+    # Read by the web server's command alone; FORCE_COLOR is a convention of terminals, not ours.
+    named = read - {"FORCE_COLOR"} | {"PORT", "WEB_CONCURRENCY"}
+
+    assert set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)) == named
+
+
+def test_the_readme_and_the_sandbox_tell_of_the_same_magic_amounts():
+    told = re.findall(r"^\| (1313\.\d\d) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+
+    assert told == sorted(set(re.findall(r"1313\.\d\d", sandbox.__doc__ or "")))
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / "README.md").read_text()))
+def test_what_the_readme_links_to_is_there(path):
+    assert (ROOT / path).exists()
