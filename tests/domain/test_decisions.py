@@ -106,7 +106,6 @@ def test_a_payout_that_is_not_there_is_not_found(decision: str, checker: User) -
         DECISIONS[decision](Payout(pk=987_654_321), checker)
 
 
-@pytest.mark.parametrize("decision", DECISIONS)
 @pytest.mark.parametrize(
     "change",
     [
@@ -123,12 +122,13 @@ def test_a_payout_that_is_not_there_is_not_found(decision: str, checker: User) -
         "seal = 'x'",
     ],
 )
-def test_nothing_may_be_done_with_an_altered_row(decision: str, change: str, checker: User, maker: User) -> None:
+def test_nothing_may_be_done_with_an_altered_row(change: str, checker: User, maker: User) -> None:
     payout = awaiting_payout(maker=maker, client=recipes.client.make())
     by_hand(f"UPDATE payouts_payout SET {change} WHERE id = %s", payout.pk)
 
-    with nothing_changes(payout), pytest.raises(AlteredError):
-        DECISIONS[decision](payout, checker)
+    for decide in DECISIONS.values():
+        with nothing_changes(payout), pytest.raises(AlteredError):
+            decide(payout, checker)
 
 
 @pytest.mark.parametrize("decision", ["approve", "settle"])

@@ -118,9 +118,7 @@ class TestWithoutASharedCache:
 def test_a_redis_that_is_down_costs_coalescing_and_nothing_else() -> None:
     for _each in range(2):
         with transaction.atomic():
-            before = rings()
             pending_payout()
-            assert rings() == before + 1  # with the payout, in its transaction
     doorbell.answered()
 
     assert rings() == 2

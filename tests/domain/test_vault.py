@@ -32,6 +32,7 @@ contents = st.dictionaries(
 )
 
 
+@settings(max_examples=50)
 @given(contents)
 def test_what_was_encrypted_comes_back_and_has_the_same_terms(content: dict[str, Any]) -> None:
     content = vault.normal(content)
@@ -43,6 +44,7 @@ def test_what_was_encrypted_comes_back_and_has_the_same_terms(content: dict[str,
     assert vault.normal(content) == content
 
 
+@settings(max_examples=50)
 @given(contents)
 def test_no_more_of_a_number_survives_the_mask_than_six_and_four_digits(content: dict[str, Any]) -> None:
     for text in _texts(vault.masked(content)):
@@ -184,7 +186,7 @@ def test_nesting_has_its_limit() -> None:
     assert not is_storable(nested(17))
 
 
-@settings(max_examples=30)
+@settings(max_examples=50)
 @given(contents)
 def test_what_json_can_hold_can_be_stored(content: dict[str, Any]) -> None:
     assert is_storable(content)
