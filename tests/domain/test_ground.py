@@ -1,6 +1,8 @@
 """What is there after every migrate and at every start: schedules, groups, checks, the tasks' own work."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from django.utils.module_loading import import_string
 from django_q.models import OrmQ, Schedule, Task
 from structlog.testing import capture_logs
 
-from payouts import groups, schedules, tasks
+from payouts import checks, groups, schedules, tasks
 from payouts.checks import check_settings
 from payouts.models import Heartbeat, Payout
 from tests import recipes
@@ -134,6 +136,11 @@ def test_the_settings_of_the_tests_contradict_nothing() -> None:
         ({"Q_WORKERS": 0}, ["payouts.E010"]),
         ({"MAX_ATTEMPT_CALLS": 0}, ["payouts.E010"]),
         ({"SWEEP_SECONDS": 0}, ["payouts.E010"]),
+        ({"API_THROTTLE": "600"}, ["payouts.E011"]),
+        ({"API_THROTTLE": "0/m"}, ["payouts.E011"]),
+        ({"API_THROTTLE": "600/m"}, []),
+        ({"PROVIDER_TOKEN": ""}, ["payouts.E012"]),
+        ({"PROVIDER_TOKEN": "", "PROVIDER_URL": ""}, []),
         ({"API_THROTTLE": "often"}, ["payouts.E011"]),
         ({"API_THROTTLE": "0/m"}, ["payouts.E011"]),
         ({"PROVIDER_TOKEN": ""}, ["payouts.E012"]),
@@ -146,6 +153,14 @@ def test_settings_that_contradict_each_other_stop_the_start(
         setattr(settings, name, value)
 
     assert [error.id for error in check_settings()] == ids
+
+
+def test_every_check_has_a_test() -> None:
+    numbers = re.findall(r"refuse\(\s*(\d+)", Path(checks.__file__).read_text(encoding="utf-8"))
+
+    assert numbers
+    for number in numbers:
+        assert f'"payouts.E{int(number):03}"' in Path(__file__).read_text(encoding="utf-8")
 
 
 # Tasks
