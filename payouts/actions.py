@@ -601,6 +601,8 @@ ATTEMPT_OUTCOME_FIELDS = (
 def give_back(assignments: Sequence[Assignment]) -> None:
     """Return claimed payouts that were not called for; they are due at once, and looked up first."""
     by_token = {(assignment.payout_id, assignment.lease_token) for assignment in assignments}
+    if not by_token:
+        return
     with transaction.atomic():
         payouts = list(
             Payout.objects.filter(pk__in=[payout_id for payout_id, _token in by_token])

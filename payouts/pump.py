@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 
 import structlog
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
 
 from payouts import actions, doorbell
 from payouts.actions import Assignment
@@ -23,6 +24,7 @@ type Outcome = tuple[Assignment, Answer | None]
 # Left for recording the last answers before q2's time limit kills the worker.
 RECORDING_SECONDS = 5.0
 RECORD_AT_ONCE = 200
+AWAY_PAUSE_SECONDS = 0.5
 
 
 def run(*, provider: Provider | None = None, must_stop: Callable[[], bool] = lambda: False) -> None:
@@ -38,16 +40,20 @@ def run(*, provider: Provider | None = None, must_stop: Callable[[], bool] = lam
     threads = _threads(concurrency)
     outcomes: SimpleQueue[Outcome] = SimpleQueue()
     outstanding, has_rung = 0, False
+    failure: Exception | None = None
 
     def call(assignment: Assignment) -> None:
         outcomes.put((assignment, _exchange(provider, assignment, last_start)))
 
     while True:
-        is_open = time.monotonic() < last_start and not must_stop()
+        is_open = failure is None and time.monotonic() < last_start and not must_stop()
         if is_open and outstanding <= concurrency:
             # One batch being called, one waiting: no thread is idle while the next is claimed.
             limit = 2 * concurrency - outstanding
-            claimed = actions.claim(limit=limit)
+            try:
+                claimed = actions.claim(limit=limit)
+            except Exception as error:
+                failure, claimed = error, []  # what is under way is recorded first
             for assignment in claimed:
                 threads.submit(call, assignment)
             outstanding += len(claimed)
@@ -57,6 +63,8 @@ def run(*, provider: Provider | None = None, must_stop: Callable[[], bool] = lam
         if not outstanding:
             break
         outstanding -= _record(outcomes)
+    if failure:
+        raise failure
     if not is_open:
         doorbell.ring()
 
@@ -91,15 +99,37 @@ def _record(outcomes: "SimpleQueue[Outcome]") -> int:
             taken.append(outcomes.get_nowait())
         except Empty:
             break
-    if returned := [assignment for assignment, answer in taken if answer is None]:
-        actions.give_back(returned)
-    answered = [(assignment, answer) for assignment, answer in taken if answer is not None]
-    try:
-        actions.record_outcomes(answered)
-    except Exception:
-        log.exception("batch_not_recorded", size=len(answered))
-        _record_each(answered)
+    _record_answers([(assignment, answer) for assignment, answer in taken if answer is not None])
+    _give_back([assignment for assignment, answer in taken if answer is None])
     return len(taken)
+
+
+def _give_back(assignments: list[Assignment]) -> None:
+    """Sooner than by the end of their lease, if the database takes it."""
+    try:
+        actions.give_back(assignments)
+    except (OperationalError, InterfaceError):
+        log.exception("not_given_back", size=len(assignments))
+
+
+def _record_answers(answered: list[tuple[Assignment, Answer]]) -> None:
+    """A database that is away gets RECORDING_SECONDS to come back; then leases end, and look-ups tell the same."""
+    give_up = time.monotonic() + RECORDING_SECONDS
+    while True:
+        try:
+            actions.record_outcomes(answered)
+        except (OperationalError, InterfaceError):
+            log.exception("database_away", size=len(answered))
+            if time.monotonic() > give_up:
+                return
+            connection.close_if_unusable_or_obsolete()
+            time.sleep(AWAY_PAUSE_SECONDS)
+        except Exception:
+            log.exception("batch_not_recorded", size=len(answered))
+            _record_each(answered)
+            return
+        else:
+            return
 
 
 def _record_each(answered: list[tuple[Assignment, Answer]]) -> None:

@@ -6,7 +6,6 @@ A name here stands in queued tasks and schedules, so keep a retired one for a re
 from datetime import timedelta
 
 import structlog
-from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 from django_q.models import OrmQ, Task
@@ -57,6 +56,5 @@ def prune() -> None:
 
 def audit() -> None:
     """Check every invariant; what is broken is logged as an error, by payout and invariant."""
-    connection.close_if_unusable_or_obsolete()
     for broken in broken_invariants():
         log.error("invariant_broken", payout=broken.payout_id, invariant=broken.invariant, detail=broken.detail)
