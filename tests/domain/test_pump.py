@@ -1,9 +1,13 @@
 """The pump against a provider in memory: everything due is paid, and paid once."""
 
 import threading
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import DatabaseError, connection
 
 from payouts import actions, pump
 from payouts.models import Approval, Attempt, Attention, Payout
@@ -343,3 +347,48 @@ def test_calls_run_side_by_side_and_never_in_the_calling_thread(settings: Any) -
 
     assert {_status(payout) for payout in payouts} == {"processed"}
     assert threading.current_thread().name not in names
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_to_postgresql_that_breaks_during_the_calls_costs_no_payment_and_no_outcome(
+    settings: Any,
+) -> None:
+    settings.PROVIDER_CONCURRENCY = 2
+    payouts = [pending_payout() for _each in range(12)]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    other = connection.copy()
+
+    class Cutting(DoubleProvider):
+        """PostgreSQL drops the pump's session while its fifth call is under way."""
+
+        def pay(self, instruction: Instruction, *, deadline: float) -> Answer:
+            if len(self.calls) == 4:
+                with psycopg.connect(**_session(), autocommit=True) as session:
+                    session.execute("SELECT pg_terminate_backend(%s)", [pid])
+            return super().pay(instruction, deadline=deadline)
+
+    def _session() -> dict[str, Any]:
+        given = other.settings_dict
+        return {
+            "host": given["HOST"],
+            "port": given["PORT"],
+            "user": given["USER"],
+            "password": given["PASSWORD"],
+            "dbname": given["NAME"],
+        }
+
+    provider = Cutting()
+
+    with suppress(DatabaseError):
+        _run(provider)
+    connection.close()
+    between = Payout.objects.filter(status="processed").count()
+    Payout.objects.exclude(due_at=None).update(due_at=datetime(2000, 1, 1, tzinfo=UTC))
+    _run(provider)
+
+    assert between >= 4
+    assert {_status(payout) for payout in payouts} == {"processed"}
+    assert [len(provider.paid(payout.reference)) for payout in payouts] == [1] * 12
+    assert is_clean()
