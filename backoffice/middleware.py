@@ -72,4 +72,6 @@ class ApiMiddleware:
             response, is_page = answer, False
         response["Content-Security-Policy"] = DOCS_CSP if is_page else API_CSP
         response["Cache-Control"] = response.get("Cache-Control", "no-store")
+        if not response.streaming and response.status_code not in (204, 304):
+            response["Content-Length"] = str(len(response.content))
         return response

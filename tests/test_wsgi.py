@@ -15,7 +15,14 @@ from tests.api.conftest import EXAMPLE, Api
 
 pytestmark = pytest.mark.django_db
 
-HEADERS = ("Content-Type", "Content-Security-Policy", "X-Content-Type-Options", "Cache-Control", "Content-Language")
+HEADERS = (
+    "Content-Type",
+    "Content-Length",
+    "Content-Security-Policy",
+    "X-Content-Type-Options",
+    "Cache-Control",
+    "Content-Language",
+)
 
 
 @pytest.fixture(autouse=True)
