@@ -24,6 +24,7 @@ from django.utils.translation import gettext as _
 from stdnum import luhn
 
 from payouts import bulk, doorbell, money, trace, vault
+from payouts.bulk import StaleError
 from payouts.models import (
     ApiClient,
     Approval,
@@ -511,8 +512,9 @@ def _claim(due: PayoutQuerySet) -> list[Assignment]:
                 facts = {"attempt": str(attempt.reference), "provider": attempt.provider}
                 moves.append(_Move(payout, EventName.CLAIMED, Status.PROCESSING, facts))
                 fresh.append(attempt)
+            elif latest is None or latest.outcome != Attempt.Outcome.OPEN:
+                raise StaleError(f"payout {payout.pk} is {payout.status} without an open attempt")
             else:
-                assert latest is not None
                 attempt = latest
                 again.append((payout, attempt))
             attempt.calls += 1
