@@ -52,14 +52,14 @@ def run(*, provider: Provider | None = None, must_stop: Callable[[], bool] = lam
             limit = 2 * concurrency - outstanding
             try:
                 claimed = actions.claim(limit=limit)
+                for assignment in claimed:
+                    threads.submit(call, assignment)
+                outstanding += len(claimed)
+                if len(claimed) == limit and not has_rung:
+                    doorbell.ring()  # another worker can help
+                    has_rung = True
             except Exception as error:
-                failure, claimed = error, []  # what is under way is recorded first
-            for assignment in claimed:
-                threads.submit(call, assignment)
-            outstanding += len(claimed)
-            if len(claimed) == limit and not has_rung:
-                doorbell.ring()  # another worker can help
-                has_rung = True
+                failure = error  # what is under way is recorded first
         if not outstanding:
             break
         outstanding -= _record(outcomes)
