@@ -4,7 +4,11 @@ import time
 from collections.abc import Callable
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import get_language_from_request
 
 from payouts import trace
 from payouts.api.problems import PROBLEM, plain_problem
@@ -63,6 +67,13 @@ class ApiMiddleware:
             return self.get_response(request)
         if not path.endswith("/"):
             request.path_info, request.path = f"{path}/", f"{request.path}/"
+        # LocaleMiddleware's choice, at no cost for the many callers that state no language.
+        is_stated = "HTTP_ACCEPT_LANGUAGE" in request.META
+        language = get_language_from_request(request) if is_stated else settings.LANGUAGE_CODE
+        with translation.override(language):
+            return self._answer(request, language)
+
+    def _answer(self, request: HttpRequest, language: str) -> HttpResponse:
         response = self.get_response(request)
         is_page = response.get("Content-Type", "").startswith("text/html")
         if response.status_code >= 400 and not response.get("Content-Type", "").startswith(PROBLEM):
@@ -71,6 +82,8 @@ class ApiMiddleware:
                 answer["Allow"] = response["Allow"]
             response, is_page = answer, False
         response["Content-Security-Policy"] = DOCS_CSP if is_page else API_CSP
+        response["Content-Language"] = language
+        patch_vary_headers(response, ["Accept-Language"])
         response["Cache-Control"] = response.get("Cache-Control", "no-store")
         if not response.streaming and response.status_code not in (204, 304):
             response["Content-Length"] = str(len(response.content))

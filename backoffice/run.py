@@ -389,7 +389,7 @@ def _start_children(children: _Children, settings: Mapping[str, str], sandbox_po
     workers = settings.get("WEB_CONCURRENCY") or str(os.process_cpu_count() or 1)
     granian = [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", port),
-        *("--workers", workers, "--blocking-threads", "4", "--backpressure", "64", "--no-ws"),
+        *("--workers", workers, "--blocking-threads", "2", "--backpressure", "64", "--no-ws"),
         *("--respawn-failed-workers", "--log-level", "warning"),
         "backoffice.wsgi:application",
     ]

@@ -20,7 +20,6 @@ FOR_THE_API = (
     "backoffice.middleware.RequestIdMiddleware",
     "backoffice.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
 )
 
 

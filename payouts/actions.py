@@ -132,7 +132,7 @@ def submit(
     payout = Payout(
         reference=uuid.uuid4(),
         client=client,
-        maker=maker or (client.owner if client else None),
+        maker_id=maker.pk if maker else client.owner_id if client else None,
         user_id=user_id,
         amount=amount,
         currency=currency,
@@ -153,7 +153,7 @@ def submit(
         payout.request_hash = _request_hash(payout)
     try:
         with transaction.atomic():
-            at, payout.approvals_required, is_repeated = _facts_for(payout)
+            payout.pk, at, payout.approvals_required, is_repeated = _facts_for(payout)
             payout.review_flags = _review_flags(recipient) + (["possible_duplicate"] if is_repeated else [])
             payout.created_at = at
             _move(
@@ -216,12 +216,13 @@ def _request_hash(payout: Payout) -> bytes:
     )
 
 
-def _facts_for(payout: Payout) -> tuple[datetime, int, bool]:
-    """The database's time, the approvals that the bands ask for, whether its like came in the last day."""
+def _facts_for(payout: Payout) -> tuple[int, datetime, int, bool]:
+    """A new id, the database's time, the approvals that the bands ask for, whether its like came within a day."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT clock_timestamp(),
+            SELECT nextval(pg_get_serial_sequence('payouts_payout', 'id')),
+                   clock_timestamp(),
                    coalesce((SELECT approvals_required FROM payouts_approvalband
                              WHERE currency = %(currency)s AND from_amount <= %(amount)s
                              ORDER BY from_amount DESC LIMIT 1), 1),
@@ -231,7 +232,7 @@ def _facts_for(payout: Payout) -> tuple[datetime, int, bool]:
             """,
             {"currency": payout.currency, "amount": payout.amount, "recipient_index": bytes(payout.recipient_index)},
         )
-        row: tuple[datetime, int, bool] = cursor.fetchone()
+        row: tuple[int, datetime, int, bool] = cursor.fetchone()
     return row
 
 
@@ -524,7 +525,7 @@ def _claim(due: PayoutQuerySet) -> list[Assignment]:
             may_post = lease_ends_at < attempt.key_expires_at and attempt.pk not in disputed
             assignments.append(_assignment(payout, attempt, may_post=may_post))
         _move(moves, at=at, actor=WORKER)
-        bulk.insert(Attempt, fresh, NEW_ATTEMPT_FIELDS)
+        bulk.insert((Attempt, fresh, NEW_ATTEMPT_FIELDS))
         bulk.update(Payout, [payout for payout, _attempt in again], ("lease_token", "due_at"))
         bulk.update(Attempt, [attempt for _payout, attempt in again], ("calls", "last_called_at"))
         return assignments
@@ -805,18 +806,17 @@ def _move(moves: Sequence[_Move], *, at: datetime, actor: str, reason: str = "")
         event.mac = payout.event_head = event.expected_mac(bytes(payout.event_head), payout.reference)
         payout.seal = payout.expected_seal()
         events.append(event)
-    if moves[0].payout._state.adding:
-        payouts = [move.payout for move in moves]
-        for payout, payout.pk in zip(payouts, bulk.insert(Payout, payouts, PAYOUT_FIELDS), strict=True):
+    payouts = [move.payout for move in moves]
+    if payouts[0]._state.adding:
+        bulk.insert((Payout, payouts, PAYOUT_FIELDS), (Event, events, EVENT_FIELDS))
+        for payout in payouts:
             payout._state.adding = False
     else:
-        bulk.update(Payout, [move.payout for move in moves], MOVED_FIELDS, was_status=was_status)
-    for event in events:
-        event.payout_id = event.payout.pk
-    bulk.insert(Event, events, EVENT_FIELDS)
+        bulk.update(Payout, payouts, MOVED_FIELDS, was_status=was_status)
+        bulk.insert((Event, events, EVENT_FIELDS))
 
 
-PAYOUT_FIELDS = tuple(field.name for field in Payout._meta.concrete_fields if not field.primary_key)
+PAYOUT_FIELDS = tuple(field.name for field in Payout._meta.concrete_fields)
 EVENT_FIELDS = (
     "payout",
     "seq",

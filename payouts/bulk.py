@@ -16,18 +16,23 @@ class StaleError(RuntimeError):
     """A row was not as it had been read under its lock: a bug, never a caller's fault."""
 
 
-def insert(model: type[Model], rows: Sequence[Model], names: tuple[str, ...]) -> list[int]:
-    """Insert the rows with these fields and return their ids, in order."""
-    if not rows:
-        return []
-    fields, quoted, typed = _columns(model, names)
+type Batch = tuple[type[Model], Sequence[Model], tuple[str, ...]]
+
+
+def insert(*batches: Batch) -> None:
+    """Insert the rows of each model, with the fields that are named, all in one statement."""
+    given = [(model, rows, *_columns(model, names)) for model, rows, names in batches if rows]
+    if not given:
+        return
+    inserts = [
+        f'i{number} AS (INSERT INTO "{model._meta.db_table}" ({quoted}) '  # noqa: S608 (names from the models alone)
+        f"SELECT {quoted} FROM jsonb_to_recordset(%s::jsonb) AS v ({typed}))"
+        for number, (model, _rows, _fields, quoted, typed) in enumerate(given)
+    ]
     with connection.cursor() as cursor:
         cursor.execute(
-            f'INSERT INTO "{model._meta.db_table}" ({quoted}) '  # noqa: S608 (names from the models alone)
-            f"SELECT {quoted} FROM jsonb_to_recordset(%s::jsonb) AS v ({typed}) RETURNING id",
-            [_document(fields, rows)],
+            f"WITH {', '.join(inserts)} SELECT", [_document(fields, rows) for _model, rows, fields, *_texts in given]
         )
-        return sorted(row[0] for row in cursor.fetchall())
 
 
 def update(
