@@ -22,10 +22,12 @@ class Figure:
     cost: Cost | None = None
     bare_cost: Cost | None = None
     note: str = ""
+    paired: float | None = None
+    """The ratio, where rounds of both were measured in pairs."""
 
     @property
     def ratio(self) -> float | None:
-        return self.ours / self.bare if self.bare else None
+        return self.paired or (self.ours / self.bare if self.bare else None)
 
     @property
     def is_met(self) -> bool:

@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 
-WARM_UP_SECONDS = 0.5
+WARM_UP_SECONDS = 0.3
 
 
 class Client:
@@ -42,9 +42,11 @@ class Client:
             return 0
         lowered = head.lower()
         place = lowered.find(b"content-length:")
-        if place < 0:
-            raise ConnectionError(f"an answer without a length: {head!r}")
-        if len(body) < int(lowered[place + 15 :].split(b"\r\n", 1)[0]):
+        if place >= 0:
+            is_whole = len(body) >= int(lowered[place + 15 :].split(b"\r\n", 1)[0])
+        else:  # in chunks
+            is_whole = body.endswith(b"\r\n0\r\n\r\n")
+        if not is_whole:
             return 0
         return int(head[9:12])
 

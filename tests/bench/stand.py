@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -148,14 +150,9 @@ class Stand:
 
     @contextmanager
     def web(self) -> Iterator[tuple[Program, int]]:
-        """Granian with the options of `make run`, serving the product and the bare views; yields its port too."""
+        """Granian as the image starts it, serving the product and the bare views; yields its port too."""
         port = free_port()
-        granian = (
-            *("-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
-            *("--workers", os.environ.get("WEB_CONCURRENCY") or str(os.process_cpu_count() or 1)),
-            *("--blocking-threads", "4", "--backpressure", "64", "--no-ws", "--respawn-failed-workers"),
-            *("--log-level", "warning", "tests.bench.wsgi:application"),
-        )
+        granian = ("-m", "granian", *_granian_options(port))
         with self.running("web", *granian) as program:
             deadline = time.monotonic() + START_SECONDS
             while True:
@@ -190,6 +187,21 @@ class Stand:
             sum(_cpu_seconds(program.process.pid) for program in programs),
             _cpu_seconds(self.services.servers["postgres"].process.pid),
         )
+
+
+def _granian_options(port: int) -> list[str]:
+    """Those of the Dockerfile, but for the address and for what is served."""
+    command = re.search(r"^CMD (\[.*\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    if command is None:
+        raise BenchError("The Dockerfile has no CMD in JSON.")
+    words = shlex.split(json.loads(command[1])[-1])
+    here = {
+        "0.0.0.0": "127.0.0.1",
+        "$PORT": str(port),
+        "${WEB_CONCURRENCY:-$(nproc)}": os.environ.get("WEB_CONCURRENCY") or str(os.process_cpu_count() or 1),
+        "backoffice.wsgi:application": "tests.bench.wsgi:application",
+    }
+    return [here.get(word, word) for word in words[words.index("granian") + 1 :]]
 
 
 def _cpu_seconds(pid: int) -> float:
