@@ -4,6 +4,7 @@ import hmac
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
@@ -57,7 +58,13 @@ WHERE k.prefix = %s AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expi
 """
 
 
-def find_key(key: str) -> ApiKey | None:
+class FoundKey(NamedTuple):
+    id: int
+    scopes: list[str]
+    client: ApiClient
+
+
+def find_key(key: str) -> FoundKey | None:
     """The usable key with its client, or None; compared in constant time. Notes its use, once a minute at most.
 
     In SQL, because every request asks: building the query would cost more than answering it.
@@ -76,9 +83,7 @@ def find_key(key: str) -> ApiKey | None:
         return None
     if is_use_to_note:
         ApiKey.objects.filter(pk=key_id).update(last_used_at=Now())
-    client = ApiClient(id=client_id, name=name, owner_id=owner_id)
-    client._state.adding = False
-    return ApiKey(id=key_id, client=client, prefix=prefix, scopes=scopes)
+    return FoundKey(key_id, scopes, ApiClient.from_db(None, ["id", "name", "owner_id"], [client_id, name, owner_id]))
 
 
 def revoke_key(key_id: int) -> None:

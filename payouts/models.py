@@ -221,6 +221,7 @@ class Payout(models.Model):
         null=True,
         blank=True,
         related_name="+",
+        db_index=False,
         verbose_name=_("held by"),
     )
     attention = models.CharField(
@@ -419,7 +420,10 @@ class Event(models.Model):
     `mac` seals the event and, through the event before, all that came earlier.
     """
 
-    payout = models.ForeignKey(Payout, on_delete=models.PROTECT, related_name="events", verbose_name=_("payout"))
+    # No index of its own: the unique pairs with seq serve, and every event that is written saves one.
+    payout = models.ForeignKey(
+        Payout, on_delete=models.PROTECT, related_name="events", db_index=False, verbose_name=_("payout")
+    )
     seq = models.PositiveIntegerField(_("number"))
     event = models.CharField(_("event"), max_length=32, choices=EventName)
     from_status = models.CharField(_("from"), max_length=16, choices=Status, null=True)
@@ -478,7 +482,9 @@ class Attempt(models.Model):
         REFUSED = "refused", _("definitely refused")
 
     reference = models.UUIDField(_("idempotency key"), default=uuid.uuid4, unique=True)
-    payout = models.ForeignKey(Payout, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("payout"))
+    payout = models.ForeignKey(
+        Payout, on_delete=models.PROTECT, related_name="attempts", db_index=False, verbose_name=_("payout")
+    )
     number = models.PositiveSmallIntegerField(_("number"))
     provider = models.CharField(_("provider"), max_length=32)
     outcome = models.CharField(_("outcome"), max_length=16, choices=Outcome, default=Outcome.OPEN)

@@ -68,7 +68,7 @@ class KeyAuth(HttpBearer):
             raise UnauthorizedError
         if settings.API_THROTTLE != "off":
             count, period = settings.API_THROTTLE.split("/")
-            _throttle(f"key:{key.pk}", int(count), PERIODS_SECONDS[period])
+            _throttle(f"key:{key.id}", int(count), PERIODS_SECONDS[period])
         return Caller(key.client, frozenset(key.scopes))
 
 

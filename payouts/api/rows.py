@@ -3,11 +3,15 @@
 A client sees its own payouts that it has not withdrawn; every statement here says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
+from psycopg.types.datetime import TimestamptzLoader
+from psycopg.types.string import TextLoader
 
 from payouts.api.schemas import PUBLIC_FIELDS
 from payouts.models import ApiClient
@@ -22,6 +26,15 @@ CONDITIONS = {
     "created_from": "created_at >= %(created_from)s",
     "created_to": "created_at < %(created_to)s",
 }
+
+
+@contextmanager
+def _cursor() -> Iterator[CursorWrapper]:
+    """A cursor whose UUIDs and times come in forms that are as good for JSON, and faster than Django's."""
+    with connection.cursor() as cursor:
+        cursor.cursor.adapters.register_loader("uuid", TextLoader)
+        cursor.cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
+        yield cursor
 
 
 def one(client: ApiClient, payout_id: int) -> tuple[dict[str, Any], int] | None:
@@ -41,7 +54,7 @@ def page(
     """How many payouts fit the filters (those of CONDITIONS), and `size` of them from `begin` on, newest first."""
     conditions = "".join(f" AND {CONDITIONS[name]}" for name in filters)
     values: dict[str, Value] = {"client": client.pk, **filters, "size": size, "begin": begin}
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(f"SELECT count(*) {OWN}{conditions}", values)
         (count,) = cursor.fetchone()
         if begin >= count:

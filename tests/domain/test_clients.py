@@ -59,14 +59,14 @@ def test_a_revoked_key_is_not_found_from_then_on() -> None:
     found = clients.find_key(key)
     assert found is not None
 
-    clients.revoke_key(found.pk)
-    revoked_at = ApiKey.objects.get(pk=found.pk).revoked_at
-    clients.revoke_key(found.pk)
+    clients.revoke_key(found.id)
+    revoked_at = ApiKey.objects.get(pk=found.id).revoked_at
+    clients.revoke_key(found.id)
 
     assert clients.find_key(key) is None
     assert clients.find_key(other) is not None
-    assert not ApiKey.objects.get(pk=found.pk).is_usable
-    assert ApiKey.objects.get(pk=found.pk).revoked_at == revoked_at
+    assert not ApiKey.objects.get(pk=found.id).is_usable
+    assert ApiKey.objects.get(pk=found.id).revoked_at == revoked_at
 
 
 @pytest.mark.parametrize(("seconds", "is_found"), [(3_600, True), (-1, False)])
