@@ -1,39 +1,25 @@
 """The clusters' signs of life, view-only."""
 
 from datetime import timedelta
-from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from payouts.admin import shown
+from payouts.admin.queue import ViewOnlyAdmin
 from payouts.models import Heartbeat
 
 
 @admin.register(Heartbeat)
-class HeartbeatAdmin(ModelAdmin):
+class HeartbeatAdmin(ViewOnlyAdmin):
     list_display = ("cluster", "state", "beat", "started")
     list_display_links = None
     ordering = ("-beat_at",)
-    sortable_by = ()
-    show_facets = admin.ShowFacets.NEVER
-    actions = None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     @display(description=gettext_lazy("State"))
     def state(self, heartbeat: Heartbeat) -> SafeString:
