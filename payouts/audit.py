@@ -5,15 +5,15 @@ Streams payouts in batches of BATCH, so memory does not grow with their number.
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from itertools import pairwise
 
-from django.db import connection, transaction
+from django.db import connection
 
 from payouts import money, vault
 from payouts.models import Approval, Attempt, Event, EventName, Payout
+from payouts.snapshot import snapshot
 from payouts.states import PAID, Stage, Status, allows
 
 BATCH = 1_000
@@ -52,37 +52,45 @@ class Broken:
 
 def broken_invariants() -> Iterator[Broken]:
     """All that is wrong, payout by payout in the order of their ids."""
-    yield from _missing_guards()
-    last_id = 0
+    yield from missing_guards()
+    for _last_id, broken in batches():
+        yield from broken
+
+
+def batches(after_id: int = 0) -> Iterator[tuple[int, list[Broken]]]:
+    """What is wrong with the payouts beyond that id, a batch at a time, each with the last id that it looked at."""
+    last_id = after_id
     while True:
-        with _snapshot():
+        with snapshot():
             payouts = list(Payout.objects.filter(pk__gt=last_id).order_by("pk")[:BATCH])
             events = _grouped(Event.objects.filter(payout__in=payouts).order_by("payout_id", "seq"))
             attempts = _grouped(Attempt.objects.filter(payout__in=payouts).order_by("payout_id", "number"))
             approvals = _grouped(Approval.objects.filter(payout__in=payouts).select_related("attempt").order_by("pk"))
         if not payouts:
             return
-        for payout in payouts:
-            own_events = events.get(payout.pk, [])
-            for invariant, detail in (
-                *_row(payout),
-                *_history(payout, own_events),
-                *_money(payout, own_events, attempts.get(payout.pk, [])),
-                *_eyes(payout, own_events, approvals.get(payout.pk, [])),
-            ):
-                yield Broken(payout.pk, invariant, detail)
         last_id = payouts[-1].pk
+        yield (
+            last_id,
+            [
+                Broken(payout.pk, invariant, detail)
+                for payout in payouts
+                for invariant, detail in _findings(
+                    payout,
+                    events.get(payout.pk, []),
+                    attempts.get(payout.pk, []),
+                    approvals.get(payout.pk, []),
+                )
+            ],
+        )
 
 
-@contextmanager
-def _snapshot() -> Iterator[None]:
-    """All statements see one moment: a payout that moves meanwhile must not look half moved."""
-    is_outermost = not connection.in_atomic_block
-    with transaction.atomic():
-        if is_outermost:
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield
+def _findings(
+    payout: Payout, events: list[Event], attempts: list[Attempt], approvals: list[Approval]
+) -> Iterator["Finding"]:
+    yield from _row(payout)
+    yield from _history(payout, events)
+    yield from _money(payout, events, attempts)
+    yield from _eyes(payout, events, approvals)
 
 
 type Finding = tuple[str, str]
@@ -95,7 +103,7 @@ def _grouped[Row: (Event, Attempt, Approval)](rows: Iterable[Row]) -> dict[int, 
     return grouped
 
 
-def _missing_guards() -> Iterator[Broken]:
+def missing_guards() -> Iterator[Broken]:
     source: str = import_module(GUARDS_SOURCE).FUNCTIONS
     bodies = dict(re.findall(r"CREATE FUNCTION (\w+)\(\).*?AS \$\$(.*?)\$\$", source, re.DOTALL))
     with connection.cursor() as cursor:

@@ -1,5 +1,6 @@
 """The payouts list and the payout page: view-only, with one button for each function of `payouts.actions`."""
 
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -31,7 +32,11 @@ from payouts.admin.dialogs import (
 from payouts.admin.dialogs import shown as dialog
 from payouts.admin.filters import AmountFilter, CappedPaginator, CreatedFilter, CurrencyFilter, StageFilter
 from payouts.models import Approval, EventName, Payout
+from payouts.snapshot import snapshot
 from payouts.states import Stage, Status, allows
+
+# A payout that has just been let go is paid within a second or two: its page looks again by itself for so long.
+REFRESHED_FOR = timedelta(minutes=1)
 
 
 class PayoutChangeList(ChangeList):
@@ -168,6 +173,12 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
 
     # The page
 
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        # The row, its history and the buttons tell of the same moment, whatever the worker does meanwhile.
+        with snapshot():
+            response: HttpResponse = super().change_view(request, object_id, *args, **kwargs)
+        return response
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Payout | None = None, **kwargs: Any
     ) -> HttpResponse:
@@ -182,10 +193,14 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
         approvals = list(payout.approvals.select_related("checker").order_by("at"))
         name, account = shown.recipient_pair(payout.recipient_masked)
         waits = payout.status in (Status.PENDING, Status.PROCESSING, Status.UNKNOWN, Status.FAILED)
-        ended_at = timezone.now() if waits or not events else events[-1].at
+        # A reveal is an event too, but it ends nothing.
+        moves = [event.at for event in events if event.from_status != event.to_status]
+        ended_at = timezone.now() if waits or not moves else moves[-1]
+        is_under_way = payout.stage in (Stage.READY, Stage.PROCESSING)
         assert isinstance(request.user, User)
         return {
             "payout": payout,
+            "is_about_to_change": is_under_way and timezone.now() - payout.updated_at < REFRESHED_FOR,
             "number": str(payout.pk),
             "amount": shown.amount(payout),
             "stage_badge": shown.stage_badge(payout.stage),
@@ -347,7 +362,7 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
     )
     def retry(self, request: HttpRequest, form: Form, payout: Payout) -> str:
         payout = domain.retry(payout.pk, by=_person(request), **form.cleaned_data)
-        return _said(_("%(payout)s: sent again."), payout)
+        return _said(_("%(payout)s: waits for a new attempt."), payout)
 
     @dialog_action(
         form_class=ResolveForm,
@@ -419,7 +434,7 @@ def _is_possible(name: str, payout: Payout) -> bool:
         case "hold":
             return is_pending and not payout.held_at
         case "release":
-            return payout.stage == Stage.HELD
+            return payout.stage == Stage.HELD or bool(payout.status == Status.UNKNOWN and payout.attention)
         case "cancel":
             return allows(payout.status, Status.CANCELLED)
         case "retry":

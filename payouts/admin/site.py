@@ -22,6 +22,10 @@ def stylesheet(request: HttpRequest) -> str:
     return static("payouts/admin.css")
 
 
+def favicon(request: HttpRequest) -> str:
+    return static("payouts/favicon.svg")
+
+
 def script(request: HttpRequest) -> str:
     return static("payouts/admin.js")
 

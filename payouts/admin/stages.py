@@ -43,9 +43,16 @@ def depths() -> dict[str, Depth]:
     """By open stage; from the cache when it is there and answers."""
     cached = cache.get(CACHE_KEY)
     if isinstance(cached, dict):
-        return {stage: Depth(*depth) for stage, depth in cached.items()}
+        return {
+            stage: Depth(count, datetime.fromisoformat(oldest_at) if oldest_at else None)
+            for stage, (count, oldest_at) in cached.items()
+        }
     counted = {str(stage): _depth(stage) for stage in OPEN_STAGES}
-    cache.set(CACHE_KEY, {stage: (depth.count, depth.oldest_at) for stage, depth in counted.items()}, CACHE_SECONDS)
+    as_json = {
+        stage: (depth.count, depth.oldest_at.isoformat() if depth.oldest_at else None)
+        for stage, depth in counted.items()
+    }
+    cache.set(CACHE_KEY, as_json, CACHE_SECONDS)
     return counted
 
 

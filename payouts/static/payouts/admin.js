@@ -75,6 +75,21 @@
         }
     });
 
+    // A dialog that is closed keeps nothing: it may have shown a recipient in clear.
+    document.addEventListener("keydown", (event) => {
+        if (event.code === "Escape" && modal() && modal().querySelector("[data-revealed]")) {
+            window.location.reload();
+        }
+    });
+
+    // The payout is being paid at this moment: look again, unless somebody is in a dialog.
+    const lookAgain = () => {
+        if (document.querySelector("[data-about-to-change]") && !document.getElementById("dialog") && !document.hidden) {
+            window.location.reload();
+        }
+    };
+    window.setInterval(lookAgain, 2000);
+
     document.addEventListener("click", (event) => {
         const close = event.target.closest("[data-close-dialog]");
         if (close && modal() && modal().contains(close)) {
