@@ -46,7 +46,7 @@ SETTINGS = (
     *("API_ANONYMOUS_CLIENT", "API_THROTTLE"),
 )
 WEB_START_SECONDS = 60
-DRAIN_SECONDS = 65  # a task may take Q_TIMEOUT_SECONDS
+DRAIN_SECONDS = 75  # a task may take Q_TIMEOUT_SECONDS
 STOP_SECONDS = 10
 COLOURS = {"web": 36, "cluster": 35, "provider": 33, "postgres": 34, "redis": 31}
 

@@ -10,12 +10,19 @@ from typing import Any
 
 import django
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.wsgi import WSGIHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
 django.setup(set_prefix=False)
 
-API = "/api/"
+from payouts.checks import refusals  # noqa: E402
+
+if texts := refusals():
+    raise ImproperlyConfigured(" ".join(texts))
+
+# What machines ask for, the pages for those that watch among them, which come under any host's name.
+FOR_MACHINES = ("/api/", "/healthz", "/readyz", "/metrics")
 FOR_THE_API = (
     "backoffice.middleware.RequestIdMiddleware",
     "backoffice.middleware.ApiMiddleware",
@@ -38,5 +45,5 @@ _for_the_api = ApiHandler()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    handler = _for_the_api if environ.get("PATH_INFO", "").startswith(API) else _for_people
+    handler = _for_the_api if environ.get("PATH_INFO", "").startswith(FOR_MACHINES) else _for_people
     return handler(environ, start_response)

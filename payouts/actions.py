@@ -465,29 +465,34 @@ def claim(*, limit: int) -> list[Assignment]:
     """
     due = Payout.objects.due().order_by("due_at")
     try:
-        return _claim(due[:limit])
+        claimed, looked_at = _claim(due[:limit])
+        while looked_at and not claimed:  # all of them were flagged: what is behind them is due too
+            claimed, looked_at = _claim(due[:limit])
+        return claimed
     except OperationalError:
         raise
     except Exception:
         log.exception("batch_not_claimed")
-    claimed: list[Assignment] = []
+    claimed = []
     for payout_id in list(due.values_list("pk", flat=True)[:limit]):
         try:
-            claimed += _claim(due.filter(pk=payout_id))
+            claimed += _claim(due.filter(pk=payout_id))[0]
         except OperationalError:
             raise
         except Exception:
             log.exception("payout_not_claimed", payout=payout_id)
             later = Now() + timedelta(seconds=UNCLAIMABLE_PAUSE_SECONDS)
-            Payout.objects.filter(pk=payout_id).update(due_at=later, lease_token=None)
+            Payout.objects.due().filter(pk=payout_id).update(due_at=later, lease_token=None)
     return claimed
 
 
-def _claim(due: PayoutQuerySet) -> list[Assignment]:
+def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
+    """The assignments, and how many payouts were looked at for them."""
     with transaction.atomic():
         payouts = list(due.annotate(db_now=_clock()).select_for_update(skip_locked=True))
         if not payouts:
-            return []
+            return [], 0
+        looked_at = len(payouts)
         at: datetime = _db_now(payouts[0])
         lease_token, lease_ends_at = uuid.uuid4(), at + timedelta(seconds=settings.LEASE_SECONDS)
         payouts = _without_altered(payouts)
@@ -503,7 +508,8 @@ def _claim(due: PayoutQuerySet) -> list[Assignment]:
             if problem := _problem(payout, approvals) or _exhaustion(payout, latest):
                 moves.append(_flag(payout, problem))
                 continue
-            if payout.status == Status.PENDING:
+            is_new = payout.status == Status.PENDING
+            if is_new:
                 attempt = Attempt(
                     payout=payout,
                     number=latest.number + 1 if latest else 1,
@@ -522,13 +528,13 @@ def _claim(due: PayoutQuerySet) -> list[Assignment]:
             attempt.last_called_at = at
             payout.lease_token, payout.due_at = lease_token, lease_ends_at
             # Whatever this claim does, it does before its lease ends.
-            may_post = lease_ends_at < attempt.key_expires_at and attempt.pk not in disputed
-            assignments.append(_assignment(payout, attempt, may_post=may_post))
+            may_post = is_new or (lease_ends_at < attempt.key_expires_at and attempt.pk not in disputed)
+            assignments.append(_assignment(payout, attempt, is_first_call=is_new, may_post=may_post))
         _move(moves, at=at, actor=WORKER)
         bulk.insert((Attempt, fresh, NEW_ATTEMPT_FIELDS))
         bulk.update(Payout, [payout for payout, _attempt in again], ("lease_token", "due_at"))
         bulk.update(Attempt, [attempt for _payout, attempt in again], ("calls", "last_called_at"))
-        return assignments
+        return assignments, looked_at
 
 
 def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
@@ -541,7 +547,7 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
             Payout.objects.filter(pk__in=by_payout)
             .annotate(db_now=_clock())
             .select_for_update()
-            .defer("recipient", "recipient_masked", "comment")
+            .defer("recipient")
             .order_by("pk")
         )
         at: datetime = _db_now(payouts[0])
@@ -565,7 +571,8 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
             )
             attempt.provider_id = answer.provider_id or attempt.provider_id
             payout.lease_token = None
-            payout.due_at = at + timedelta(seconds=_look_again_seconds(attempt))
+            pause_seconds = max(_look_again_seconds(attempt), answer.retry_after_seconds or 0)
+            payout.due_at = at + timedelta(seconds=pause_seconds)
             if move := _outcome_move(payout, assignment, answer, at):
                 moves.append(move)
             else:
@@ -736,7 +743,7 @@ def _set_aside(payout_ids: Collection[int]) -> None:
     Payout.objects.filter(pk__in=payout_ids).update(due_at=None, lease_token=None, attention=Attention.ALTERED)
 
 
-def _assignment(payout: Payout, attempt: Attempt, *, may_post: bool) -> Assignment:
+def _assignment(payout: Payout, attempt: Attempt, *, is_first_call: bool, may_post: bool) -> Assignment:
     assert payout.lease_token is not None
     return Assignment(
         payout_id=payout.pk,
@@ -750,7 +757,7 @@ def _assignment(payout: Payout, attempt: Attempt, *, may_post: bool) -> Assignme
             recipient=payout.recipient_details,
             request_id=payout.trace_id,
         ),
-        is_first_call=attempt.calls == 1,
+        is_first_call=is_first_call,
         may_post=may_post,
     )
 

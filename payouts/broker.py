@@ -7,11 +7,13 @@ the word to take nothing more. Outside a cluster it is an ordinary broker.
 
 import ctypes
 import multiprocessing
+import time
 from datetime import timedelta
 from time import sleep
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, connections
 from django.db.models.functions import Now
 from django_q.brokers.orm import ORM
@@ -34,6 +36,7 @@ class Progress:
         self._taken = multiprocessing.RawValue(ctypes.c_long, 0)
         self._finished = multiprocessing.RawValue(ctypes.c_long, 0)
         self._draining = multiprocessing.RawValue(ctypes.c_bool, False)
+        self._beat_sent_at = multiprocessing.RawValue(ctypes.c_double, 0.0)
 
     @property
     def queue(self) -> str:
@@ -49,6 +52,18 @@ class Progress:
 
     def drain(self) -> None:
         self._draining.value = True
+
+    def beat_sent(self) -> None:
+        self._beat_sent_at.value = time.monotonic()
+
+    def beat_answered(self) -> None:
+        self._beat_sent_at.value = 0.0
+
+    @property
+    def must_make_way(self) -> bool:
+        """Whether a long task should end soon: the cluster drains, or its heartbeat waits for a free worker."""
+        sent_at = self._beat_sent_at.value
+        return self.is_draining or bool(sent_at and time.monotonic() - sent_at > settings.SWEEP_SECONDS)
 
     def take(self) -> None:
         self._taken.value += 1
@@ -95,7 +110,8 @@ class ClusterBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
 
     def _taken_from(self, keys: list[str]) -> tuple[int, str] | None:
         queue = self.get_connection()
-        for task in queue.filter(key__in=keys, lock__lte=Now()).order_by("pk")[:1]:
+        # The private queue's key is the shared one's with more behind it: the heartbeat goes first.
+        for task in queue.filter(key__in=keys, lock__lte=Now()).order_by("-key", "pk")[:1]:
             if queue.filter(pk=task.pk, lock=task.lock).update(lock=Now() + timedelta(seconds=Conf.RETRY)):
                 return task.pk, task.payload
         return None

@@ -5,7 +5,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 
 from payouts.pump import RECORDING_SECONDS
 
@@ -16,6 +16,9 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
 
     def refuse(number: int, text: str) -> None:
         errors.append(Error(text, id=f"payouts.E{number:03}"))
+
+    def warn(number: int, text: str) -> None:
+        errors.append(Warning(text, id=f"payouts.W{number:03}"))
 
     if settings.API_ANONYMOUS_CLIENT and not settings.DEBUG:
         refuse(1, "API_ANONYMOUS_CLIENT opens the API to anyone: it may be set only while DJANGO_DEBUG is on.")
@@ -32,16 +35,16 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
             "Q_TIMEOUT_SECONDS must be at least PROVIDER_TIMEOUT_SECONDS + 10, or no call could be recorded.",
         )
     if settings.LEASE_SECONDS < settings.Q_TIMEOUT_SECONDS + RECORDING_SECONDS:
-        refuse(5, "LEASE_SECONDS must be at least Q_TIMEOUT_SECONDS + 5, or a lease could end during a call.")
-    if settings.Q_RETRY_SECONDS < 4 * settings.Q_TIMEOUT_SECONDS:
-        refuse(6, "Q_RETRY_SECONDS must be at least four times Q_TIMEOUT_SECONDS, or tasks would run twice.")
-    if settings.STALL_SECONDS < 2 * settings.SWEEP_SECONDS:
-        refuse(7, "STALL_SECONDS must be at least twice SWEEP_SECONDS, or a healthy cluster would seem hung.")
-    if settings.PROVIDER_KEY_TTL_SECONDS <= settings.LEASE_SECONDS:
-        refuse(
-            8,
-            "PROVIDER_KEY_TTL_SECONDS must be longer than LEASE_SECONDS, or nothing could be sent twice safely.",
+        warn(
+            5,
+            "LEASE_SECONDS should be at least Q_TIMEOUT_SECONDS + 5, or leases end in mid-call.",
         )
+    if settings.Q_RETRY_SECONDS < 4 * settings.Q_TIMEOUT_SECONDS:
+        warn(6, "Q_RETRY_SECONDS should be at least four times Q_TIMEOUT_SECONDS, or tasks run twice.")
+    if settings.STALL_SECONDS < settings.PROVIDER_TIMEOUT_SECONDS + 2 * settings.SWEEP_SECONDS:
+        warn(7, "STALL_SECONDS should be at least PROVIDER_TIMEOUT_SECONDS + 2 × SWEEP_SECONDS, or busy seems hung.")
+    if settings.PROVIDER_KEY_TTL_SECONDS <= settings.LEASE_SECONDS:
+        warn(8, "PROVIDER_KEY_TTL_SECONDS should be longer than LEASE_SECONDS, or nothing can be sent again safely.")
     if settings.PROVIDER_URL and not settings.PROVIDER_URL.startswith(("https://", "http://")):
         refuse(9, "PROVIDER_URL must begin with https:// (or http:// on a closed network).")
     if (
@@ -59,3 +62,8 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
     if settings.PROVIDER_URL and not settings.PROVIDER_TOKEN:
         refuse(12, "PROVIDER_TOKEN is not set, so the provider at PROVIDER_URL would refuse every call.")
     return errors
+
+
+def refusals() -> list[str]:
+    """Why the settings must not be started with; for the web server, which runs no system checks."""
+    return [str(message.msg) for message in check_settings() if isinstance(message, Error)]

@@ -14,10 +14,11 @@ def ring() -> None:
     """Enqueue one pump in the present transaction, unless one that has not begun yet is enqueued already.
 
     The cache coalesces rings only where all processes share it. A pump that begins before our rows are committed may
-    not see them, so whether it still waits is asked after the commit. A cache that is down answers as if none waited.
+    not see them, so whether it still waits is asked after the commit, when a failure can only cost time. A cache that
+    is down answers as if none waited; it is asked under the row's lock, so its time-out is short.
     """
     if settings.REDIS_URL and not cache.add(RUNG, 1, timeout=RUNG_SECONDS):
-        transaction.on_commit(_ring_if_answered)
+        transaction.on_commit(_ring_if_answered, robust=True)
     else:
         async_task(PUMP)
 

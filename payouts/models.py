@@ -82,21 +82,12 @@ class ApiKey(models.Model):
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
 
 
-class ApprovalBandQuerySet(models.QuerySet["ApprovalBand"]):
-    def required_for(self, currency: str, amount: Decimal) -> int:
-        """Approvals that a payout needs; one for a currency that no band lists."""
-        band = self.filter(currency=currency, from_amount__lte=amount).order_by("-from_amount").first()
-        return band.approvals_required if band else 1
-
-
 class ApprovalBand(models.Model):
     """From this amount on, in this currency, so many people must approve."""
 
     currency = models.CharField(_("currency"), max_length=3)
     from_amount = models.DecimalField(_("from amount"))
     approvals_required = models.PositiveSmallIntegerField(_("approvals required"))
-
-    objects = ApprovalBandQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("approval band")
@@ -155,9 +146,6 @@ class PayoutQuerySet(models.QuerySet["Payout"]):
 
     def in_api(self) -> Self:
         return self.filter(withdrawn_at=None)
-
-    def open(self) -> Self:
-        return self.filter(status__in=OPEN)
 
     def in_stage(self, stage: str) -> Self:
         """The payouts that `Payout.stage` would give this stage."""
@@ -366,6 +354,10 @@ class Payout(models.Model):
             self.client_id,
             self.maker_id,
             self.user_id,
+            self.comment,
+            vault.canonical(self.recipient_masked).decode(),
+            bytes(self.recipient_index).hex(),
+            stamp(self.created_at),
             self.provider,
             self.idempotency_key,
             bytes(self.request_hash or b"").hex(),
@@ -374,6 +366,7 @@ class Payout(models.Model):
             self.approvals_required,
             self.approvals_given,
             stamp(self.held_at),
+            self.held_by_id,
             self.attention,
             stamp(self.scheduled_for),
             stamp(self.processed_at),

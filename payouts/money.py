@@ -60,5 +60,9 @@ def plain(amount: Decimal) -> str:
 
 def shown(amount: Decimal, currency: str) -> str:
     """For people, in their language: "1 234,50 RUB", with no-break spaces."""
-    digits = number_format(amount, decimal_pos=minor_units(currency), use_l10n=True, force_grouping=True)
+    try:
+        decimals: int | None = minor_units(currency)
+    except AmountError:  # a currency that the standard has given up since
+        decimals = None
+    digits = number_format(amount, decimal_pos=decimals, use_l10n=True, force_grouping=True)
     return f"{digits}{NO_BREAK_SPACE}{currency}"

@@ -80,7 +80,7 @@ def _exchange(provider: Provider | None, assignment: Assignment, last_start: flo
     deadline = began_at + settings.PROVIDER_TIMEOUT_SECONDS
     try:
         provider = provider or get_provider(assignment.attempt.provider)
-        if assignment.is_first_call and assignment.may_post:
+        if assignment.is_first_call:
             return provider.pay(assignment.instruction, deadline=deadline)
         answer = provider.look_up(assignment.instruction, deadline=deadline)
         if answer.verdict == Verdict.ABSENT and assignment.may_post:

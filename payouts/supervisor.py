@@ -51,6 +51,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         log.info("cluster_starting", cluster=self.name, workers=settings.Q_WORKERS)
+        reason = "before it began"
         while not self.is_stopping:
             group = Group(self.name)
             reason = self._watch(group)
@@ -114,9 +115,11 @@ class Pulse:
         try:
             if self._is_waiting and not OrmQ.objects.filter(key=self._progress.queue).exists():
                 self._is_waiting = False
+                self._progress.beat_answered()
             if not self._is_waiting and now - self._sent_at >= settings.SWEEP_SECONDS:
                 forget_heartbeats(self._progress.cluster)  # of a group that was killed
                 self._send()
+                self._progress.beat_sent()
                 self._sent_at, self._is_waiting = now, True
         except DatabaseError:
             log.warning("database_away", cluster=self._progress.cluster)

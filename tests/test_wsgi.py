@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -80,3 +83,34 @@ def test_the_api_answers_alike_through_both_chains(method, path, body):
 def test_the_short_chain_is_a_part_of_the_long_one_and_leaves_it_as_it_was():
     assert set(wsgi.FOR_THE_API) < set(settings.MIDDLEWARE)
     assert "django.middleware.csrf.CsrfViewMiddleware" in settings.MIDDLEWARE
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz/", "/metrics"])
+def test_the_pages_for_those_that_watch_answer_under_any_hosts_name(path):
+    answer: list[Any] = []
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": path,
+        "HTTP_HOST": "10.0.0.7:8000",
+        "SERVER_NAME": "10.0.0.7",
+        "SERVER_PORT": "8000",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(),
+    }
+
+    response = wsgi.application(environ, lambda status, headers: answer.append(status))
+    response.close()
+
+    assert answer == ["200 OK"]
+
+
+@pytest.mark.parametrize(
+    "setting", [{"API_ANONYMOUS_CLIENT": "demo", "DJANGO_DEBUG": "off"}, {"FIELD_ENCRYPTION_KEYS": "short"}]
+)
+def test_settings_that_contradict_each_other_stop_the_web_server(setting):
+    command = [sys.executable, "-c", "import backoffice.wsgi"]
+
+    done = subprocess.run(command, env=os.environ | setting, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode != 0
+    assert next(iter(setting)) in done.stderr

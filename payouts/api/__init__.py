@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +16,8 @@ from payouts.api import payouts
 from payouts.api.auth import KeyAuth, ScopeError, ThrottledError, UnauthorizedError
 from payouts.api.problems import plain_problem, problem
 from payouts.api.strict import BodyError, ExactRenderer, MediaTypeError, StrictParser
+
+log = structlog.get_logger(__name__)
 
 api = NinjaAPI(
     title="Payouts",
@@ -115,6 +118,7 @@ def _key_reused(request: HttpRequest, error: actions.IdempotencyError) -> HttpRe
 
 @_answers(OperationalError, InterfaceError)
 def _database_away(request: HttpRequest, error: Exception) -> HttpResponse:
+    log.warning("database_failed", exc_info=error)
     return plain_problem(503)
 
 

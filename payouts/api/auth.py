@@ -51,7 +51,7 @@ class KeyAuth(HttpBearer):
 
     def __call__(self, request: HttpRequest) -> Caller:
         header = request.META.get("HTTP_AUTHORIZATION")
-        if header is None and settings.API_ANONYMOUS_CLIENT:
+        if header is None and settings.API_ANONYMOUS_CLIENT and settings.DEBUG:
             caller = _anonymous()
             if caller is None:
                 raise UnauthorizedError

@@ -137,9 +137,7 @@ def get_payout(request: HttpRequest, payout_id: int) -> HttpResponse:
 )
 def change_status(request: HttpRequest, payout_id: int, payload: StatusIn) -> HttpResponse:
     """`cancelled` from pending; `processed` from pending means settled by hand. The present status is a no-op."""
-    caller = _caller(request, Scope.WRITE)
-    if payload.status == Status.PROCESSED:
-        caller.require(Scope.SETTLE)
+    caller = _caller(request, Scope.SETTLE if payload.status == Status.PROCESSED else Scope.WRITE)
     version = _if_match(request)
     try:
         match payload.status:

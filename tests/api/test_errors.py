@@ -155,6 +155,7 @@ def test_a_revoked_or_expired_key_stops_at_once(api, change):
 
 def test_without_a_key_the_anonymous_client_acts_where_it_is_set(make_api, stranger, settings):
     make_api("demo")
+    settings.DEBUG = True
     settings.API_ANONYMOUS_CLIENT = "demo"
 
     assert stranger("POST", "/api/payouts/", EXAMPLE).status_code == 201
@@ -162,7 +163,16 @@ def test_without_a_key_the_anonymous_client_acts_where_it_is_set(make_api, stran
     assert Api("wrong")("GET", "/api/payouts/").status_code == 401
 
 
+def test_the_anonymous_client_acts_in_development_alone(make_api, stranger, settings):
+    make_api("demo")
+    settings.DEBUG = False
+    settings.API_ANONYMOUS_CLIENT = "demo"
+
+    assert stranger("POST", "/api/payouts/", EXAMPLE).status_code == 401
+
+
 def test_an_anonymous_client_that_does_not_exist_lets_nobody_in(stranger, settings):
+    settings.DEBUG = True
     settings.API_ANONYMOUS_CLIENT = "nobody"
 
     assert stranger("GET", "/api/payouts/").status_code == 401

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -202,6 +203,25 @@ def test_a_cluster_that_hangs_with_every_process_alive_is_started_afresh(start, 
 
     wait_until(lambda: not any(_lives(member) for member in group), "the hung group is gone")
     assert "no heartbeat for 3 seconds" in cluster.log.read_text()
+
+
+def test_a_cluster_whose_workers_wait_for_the_provider_is_not_taken_for_hung(start, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        cluster = start(
+            PROVIDER_URL=f"http://127.0.0.1:{silent.getsockname()[1]}",
+            PROVIDER_TIMEOUT_SECONDS="3",
+            Q_TIMEOUT_SECONDS="30",
+            SWEEP_SECONDS="1",
+            STALL_SECONDS="15",
+        )
+        give_up = time.monotonic() + 25
+        while time.monotonic() < give_up:
+            submit()
+            time.sleep(0.3)
+
+    assert "no heartbeat" not in cluster.log.read_text()
+    assert Payout.objects.filter(status="unknown").exists()
+    assert not Payout.objects.filter(status__in=["processed", "failed"]).exists()
 
 
 def test_a_heartbeat_of_one_cluster_is_no_sign_of_life_of_another(start, provider):

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.cache import cache
 from django.db import transaction
-from django.utils import timezone
 from django_q.models import OrmQ
 
 from payouts import actions, doorbell, tasks
@@ -162,13 +160,11 @@ def test_the_sweep_rings_for_an_expired_lease_and_a_look_up_that_comes_up() -> N
 
 @pytest.mark.django_db
 def test_the_sweep_rings_for_a_scheduled_payout_when_its_time_comes() -> None:
-    soon = timezone.now() + timedelta(seconds=0.2)
-    scheduled_payout(scheduled_for=soon)
+    payout = scheduled_payout()
     OrmQ.objects.all().delete()
     tasks.sweep()
     before = rings()
-    while timezone.now() < soon:
-        pass
+    recipes.make_due(payout)
 
     tasks.sweep()
 
