@@ -33,7 +33,7 @@ from payouts.admin.dialogs import shown as dialog
 from payouts.admin.filters import AmountFilter, CappedPaginator, CreatedFilter, CurrencyFilter, StageFilter
 from payouts.models import Approval, EventName, Payout
 from payouts.snapshot import snapshot
-from payouts.states import Stage, Status, allows
+from payouts.states import OPEN, Stage, Status, allows
 
 # A payout that has just been let go is paid within a second or two: its page looks again by itself for so long.
 REFRESHED_FOR = timedelta(minutes=1)
@@ -218,7 +218,7 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
             ),
             "facts": _facts(payout),
             "recipient": shown.recipient_lines(payout.recipient_masked),
-            "flags": shown.review_flags(payout),
+            "flags": shown.review_flags(payout) if payout.status in OPEN else [],
             "timeline": shown.timeline(events),
             "attempts": [
                 {
@@ -261,6 +261,7 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
             "amount": shown.amount(instance),
             "recipient": " · ".join(part for part in (name, account) if part),
             "badge": shown.stage_badge(instance.stage),
+            "flags": shown.review_flags(instance) if instance.status in OPEN else [],
         }
 
     def dialog_obstacle(self, request: HttpRequest, name: str, instance: Payout) -> str:

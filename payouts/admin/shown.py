@@ -86,7 +86,7 @@ KEY_LABELS = {
 
 FLAG_LABELS = {
     "card_checksum": gettext_lazy("the card number fails its checksum"),
-    "possible_duplicate": gettext_lazy("the same amount went to the same recipient within a day before"),
+    "possible_duplicate": gettext_lazy("the same amount for the same recipient came in within a day before"),
 }
 
 
@@ -284,7 +284,7 @@ def next_step(
             return _approval_step(payout, user=user, approvals=approvals, may_approve=may_approve)
         case Stage.SCHEDULED:
             return NextStep(
-                _("Approved; it will be paid at %(at)s.") % {"at": exact_time(payout.scheduled_for)},
+                _("It will be paid on %(at)s.") % {"at": exact_time(payout.scheduled_for)},
                 _("Hold or cancel it before then if it must not be paid."),
             )
         case Stage.READY:
@@ -298,7 +298,7 @@ def next_step(
             return _unknown_step(payout, attempts, approvals)
         case Stage.PROCESSED:
             return NextStep(
-                _("Paid at %(at)s.") % {"at": exact_time(payout.processed_at)}, _("Nothing is left to do.")
+                _("Paid on %(at)s.") % {"at": exact_time(payout.processed_at)}, _("Nothing is left to do.")
             )
         case Stage.FAILED:
             return _failed_step(payout)
@@ -352,7 +352,7 @@ def _asked_again(payout: Payout) -> str:
         return ""
     if payout.due_at <= timezone.now():
         return _("The provider will be asked again now.")
-    return _("The provider will be asked again at %(at)s.") % {"at": exact_time(payout.due_at)}
+    return _("The provider will be asked again on %(at)s.") % {"at": exact_time(payout.due_at)}
 
 
 def _resolution_hint(attempts: Sequence[Attempt], approvals: Sequence[Approval]) -> str:
