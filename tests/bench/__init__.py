@@ -1,6 +1,6 @@
 """How fast the product is, on services of its own: `make bench`. It measures and never fails for being slow.
 
-    make bench                              everything, in about five minutes on two cores
+    make bench                              everything, in about four minutes on two cores
     make bench ARGS="latency"               some of: drain, latency, api
     make bench ARGS="api --rows 100000"     with fewer payouts behind
 
