@@ -9,7 +9,8 @@ from django.core.cache import cache
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from payouts.models import ApiKey, Payout
+from payouts import clients
+from payouts.models import ApiClient, ApiKey, Payout
 from tests.api.conftest import EXAMPLE, Api
 
 pytestmark = pytest.mark.django_db
@@ -299,3 +300,14 @@ def test_answers_forbid_what_an_api_never_needs(api):
     assert response["Content-Security-Policy"].startswith("default-src 'none'")
     assert response["Cache-Control"] == "no-store"
     assert response["X-Content-Type-Options"] == "nosniff"
+
+
+def test_settling_by_hand_needs_its_own_scope_alone(api, make_api):
+    payout = api.submit()
+    key = clients.create_key(ApiClient.objects.get(name="shop"), scopes=["payouts:settle"])
+
+    response = Api(key)("PATCH", f"/api/payouts/{payout['id']}/", {"status": "processed"})
+
+    assert response.status_code == 200
+    assert Payout.objects.get().status == "processed"
+    assert Api(key)("PATCH", f"/api/payouts/{payout['id']}/", {"status": "cancelled"}).status_code == 403

@@ -427,3 +427,31 @@ def test_the_worker_goes_by_the_clock_of_the_database(time_machine: Any) -> None
     assert Payout.objects.filter(pk=payout.pk, due_at__gt=Now()).exists()
     assert assignment.may_post
     assert Event.objects.filter(payout=payout, at__lt=datetime(2001, 1, 2, tzinfo=UTC)).count() == 0
+
+
+def test_a_batch_that_is_flagged_as_a_whole_does_not_hide_what_is_due_behind_it() -> None:
+    altered = [pending_payout() for _each in range(3)]
+    by_hand("UPDATE payouts_payout SET amount = amount + 1, due_at = now() - interval '1 hour'")
+    sound = pending_payout()
+
+    claimed = actions.claim(limit=3)
+
+    assert [assignment.payout_id for assignment in claimed] == [sound.pk]
+    flagged = Payout.objects.filter(pk__in=[payout.pk for payout in altered])
+    assert set(flagged.values_list("attention", "due_at")) == {(Attention.TERMS_CHANGED, None)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        """recipient_masked = '{"card": "9999 99•• •••• 0000"}'""",
+        "comment = 'forged'",
+        "created_at = created_at - interval '1 day'",
+    ],
+)
+def test_what_people_see_of_a_payout_cannot_be_changed_by_sql_unseen(change: str) -> None:
+    payout = pending_payout()
+    by_hand(f"UPDATE payouts_payout SET {change} WHERE id = %s", payout.pk)
+
+    assert audit_of(payout) == {"row_sealed"}
+    assert actions.claim(limit=10) == []

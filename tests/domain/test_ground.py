@@ -243,3 +243,21 @@ def test_no_recipient_reaches_the_queue_or_the_log(provider: Any) -> None:
     assert rings() > 0
     assert "1111 1111" not in seen
     assert CARD["name"] not in seen
+
+
+def test_an_audit_that_takes_too_long_goes_on_in_a_task_of_its_own(settings: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("payouts.audit.BATCH", 1)
+    settings.Q_TIMEOUT_SECONDS = -1
+    payouts = [pending_payout() for _each in range(2)]
+    by_hand("UPDATE payouts_payout SET user_id = 9 WHERE id = %s", payouts[1].pk)
+    OrmQ.objects.all().delete()
+
+    with capture_logs() as first:
+        tasks.audit()
+    queued = OrmQ.objects.get().task
+    with capture_logs() as second:
+        tasks.audit(*queued["args"])
+
+    assert (queued["func"], queued["args"]) == ("payouts.tasks.audit", (payouts[0].pk,))
+    assert [line for line in first if line["event"] == "invariant_broken"] == []
+    assert {line["payout"] for line in second if line["event"] == "invariant_broken"} == {payouts[1].pk}

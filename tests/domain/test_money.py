@@ -141,3 +141,8 @@ def test_people_see_an_amount_in_their_language(language: str, shown: str) -> No
 def test_people_see_all_digits_of_the_largest_amount() -> None:
     with translation.override("en"):
         assert money.shown(Decimal("99999999999999.99"), "RUB") == "99,999,999,999,999.99\u00a0RUB"
+
+
+def test_an_amount_in_a_currency_that_the_standard_gave_up_is_shown_all_the_same() -> None:
+    with translation.override("en"):
+        assert money.shown(Decimal("1234.5"), "ZZZ") == "1,234.5\u00a0ZZZ"

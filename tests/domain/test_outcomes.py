@@ -1,5 +1,6 @@
 """What the provider says, and what becomes of the payout: the whole matrix, in literals."""
 
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
@@ -219,3 +220,14 @@ def test_accepted_is_noted_once_and_kept() -> None:
     assert accepted_at is not None
     assert payout.attempts.get().accepted_at == accepted_at
     assert list(payout.events.values_list("event", flat=True)) == ["submitted", "claimed", "accepted"]
+
+
+def test_a_provider_that_asks_for_time_is_given_it() -> None:
+    payout = pending_payout()
+    assignment = recipes.claimed(payout)
+
+    actions.record_outcomes([(assignment, Answer(Verdict.UNKNOWN, code="rate_limited", retry_after_seconds=900))])
+
+    payout.refresh_from_db()
+    assert payout.due_at is not None
+    assert payout.due_at - payout.updated_at >= timedelta(seconds=900)
