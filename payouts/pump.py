@@ -54,7 +54,7 @@ def run(*, provider: Provider | None = None, must_stop: Callable[[], bool] = lam
                 claimed = actions.claim(limit=limit)
                 for assignment in claimed:
                     threads.submit(call, assignment)
-                outstanding += len(claimed)
+                    outstanding += 1
                 if len(claimed) == limit and not has_rung:
                     doorbell.ring()  # another worker can help
                     has_rung = True

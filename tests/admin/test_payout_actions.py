@@ -10,6 +10,7 @@ from django.test import Client
 from payouts import actions
 from payouts.admin.payouts import PayoutAdmin
 from payouts.models import Approval, Event, EventName, Payout
+from payouts.providers import Answer, Verdict
 from payouts.states import Stage, Status
 from tests import recipes
 from tests.admin.conftest import as_user
@@ -348,3 +349,19 @@ def test_a_stranger_is_sent_to_log_in() -> None:
     for path in (page(payout), dialog(payout, "approve"), "/admin/payouts/payout/"):
         assert Client().get(path).headers["Location"].startswith("/admin/login/")
     assert Event.objects.filter(payout=payout).count() == 1
+
+
+def test_an_unknown_payout_that_was_given_up_can_be_looked_up_again_from_its_page(as_group, settings):
+    settings.MAX_ATTEMPT_CALLS = 1
+    payout = recipes.answered(recipes.pending_payout(), Answer(Verdict.UNKNOWN, code="timeout"))
+    address = f"/admin/payouts/payout/{payout.pk}/"
+    operator = as_group("Operator")
+
+    page = operator.get(f"{address}change/").content.decode()
+    operator.post(f"{address}release/", {"version": payout.version, "reason": "the provider is back"})
+
+    assert payout.attention == "too_many_calls"
+    assert f"{address}release" in page
+    payout.refresh_from_db()
+    assert (payout.status, payout.attention) == ("unknown", "")
+    assert payout.due_at is not None
