@@ -23,9 +23,10 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from stdnum import luhn
 
-from payouts import bulk, doorbell, money, trace, vault
+from payouts import breaker, bulk, doorbell, money, trace, vault
 from payouts.bulk import StaleError
 from payouts.models import (
+    SUSPECT_LEASES,
     ApiClient,
     Approval,
     Attempt,
@@ -34,6 +35,8 @@ from payouts.models import (
     EventName,
     Payout,
     PayoutQuerySet,
+    ReportLine,
+    WebhookMessage,
     stamp,
     terms_hash,
 )
@@ -52,6 +55,10 @@ TEXT_LIMIT = 1_000
 LOOK_AGAIN_SECONDS = (2, 5, 15, 60, 300, 3_600)
 DAY_SECONDS = 86_400
 UNCLAIMABLE_PAUSE_SECONDS = 3_600
+POISON_LIMIT = 3
+# Claims in a row that ended in no record: what is claimed for it kills the worker.
+LOST_LEASES_LIMIT = 5
+ADAPTER_ERROR = "adapter_error"
 
 
 class PayoutError(Exception):
@@ -302,11 +309,13 @@ def hold(payout_id: int, *, by: Person, reason: str, version: int | None = None)
 def release(payout_id: int, *, by: Person, reason: str = "", version: int | None = None) -> Payout:
     """Let a held payout, or one that needed attention, go on; one whose outcome is unknown is looked up again."""
     with _locked(payout_id, version=version) as (payout, at):
-        if payout.status not in (Status.PENDING, Status.UNKNOWN) or not (payout.held_at or payout.attention):
+        if not (payout.held_at or payout.attention):
             raise NotAllowedError(_("The payout is not on hold."), payout)
         payout.held_at = payout.held_by = None
         payout.attention = Attention.NONE
-        payout.due_at = at
+        if payout.status == Status.UNKNOWN:
+            payout.due_at = at
+        payout.lost_leases = 0
         _move_one(payout, EventName.RELEASED, Status(payout.status), at=at, by=by, reason=reason)
         if payout.due_at:
             doorbell.ring()
@@ -371,6 +380,8 @@ def retry(payout_id: int, *, by: Person, reason: str, version: int | None = None
     """Send a failed payout again: its attempt was definitely refused, so the next one has a new key."""
     with _locked(payout_id, version=version) as (payout, at):
         _check_move(payout, Status.PENDING)
+        if payout.attention:
+            raise NotAllowedError(_("The payout needs attention first: see why, then release it."), payout)
         payout.failure_code = payout.failure_message = ""
         _move_one(payout, EventName.RETRIED, Status.PENDING, at=at, by=by, reason=reason)
         if payout.due_at:
@@ -385,8 +396,7 @@ def resolve(
 
     Raises NotAllowedError, FourEyesError for the maker and for a second voice, InvalidError without evidence.
     """
-    if not evidence.strip():
-        raise InvalidError({"evidence": [_("Say what shows it: a statement's line, a provider's letter.")]})
+    _require_evidence(evidence)
     with _locked(payout_id, version=version) as (payout, at):
         if payout.status != Status.UNKNOWN:
             raise NotAllowedError(_("Only a payout whose outcome is unknown can be resolved."), payout)
@@ -441,6 +451,152 @@ def reveal(payout_id: int, *, by: Actor, reason: str) -> dict[str, Any]:
     return recipient
 
 
+def record_return(payout_id: int, *, by: Person, evidence: str, version: int | None = None) -> Payout:
+    """Say that the bank gave the money of a processed payout back.
+
+    Raises NotAllowedError, FourEyesError for the maker, InvalidError without evidence.
+    """
+    _require_evidence(evidence)
+    with _locked(payout_id, version=version) as (payout, at):
+        _check_move(payout, Status.RETURNED)
+        _refuse_maker(payout, by)
+        payout.attention = Attention.NONE
+        _move_one(payout, EventName.RETURNED, Status.RETURNED, at=at, by=by, reason=evidence)
+    return payout
+
+
+# The provider speaks
+
+
+def hear(*, message_id: str, reference: uuid.UUID, reported: Verdict) -> bool:
+    """Take a provider's webhook as a reason to ask: what became of the attempt is what a look-up answers.
+
+    Only where it cannot be asked about, because the attempt was refused and is over, is its word enough to call a
+    person. Returns whether it was news: a message id that was heard before, or a reference that is not ours, is none.
+    """
+    with transaction.atomic():
+        if not WebhookMessage.objects.get_or_create(message_id=message_id)[1]:
+            return False
+        attempt = Attempt.objects.filter(reference=reference).only("payout_id").first()
+        if attempt is None:
+            return False
+        with _locked(attempt.payout_id) as (payout, at):
+            attempt = payout.attempts.get(reference=reference)
+            actor = f"provider:{attempt.provider}"
+            if attempt.outcome == Attempt.Outcome.REFUSED:
+                if reported in (Verdict.SUCCEEDED, Verdict.RETURNED) and not payout.attention:
+                    _move([_flag(payout, Attention.CONTRADICTED)], at=at, actor=actor)
+            elif payout.status != Status.PROCESSED or reported in (Verdict.REFUSED, Verdict.RETURNED):
+                _ask_again(payout, at=at, actor=actor)
+    return True
+
+
+def _ask_again(payout: Payout, *, at: datetime, actor: str) -> None:
+    """Let the worker look now, or once more when it is looking just now. What needs a person for want of an answer
+    goes on; what needs one for another reason stays."""
+    if payout.status not in (Status.PROCESSING, Status.UNKNOWN, Status.PROCESSED):
+        return
+    if payout.attention in UNANSWERED:
+        payout.attention = Attention.NONE
+        _move([_Move(payout, EventName.RELEASED, Status(payout.status))], at=at, actor=actor)
+    if payout.attention:
+        return
+    payout.news_at = at
+    if not payout.lease_token:
+        payout.due_at = at
+    bulk.update(Payout, [payout], ("news_at", "due_at"))
+    doorbell.ring()
+
+
+UNANSWERED = (Attention.NOT_FOUND, Attention.TOO_MANY_CALLS)
+
+
+def reconcile(
+    reference: uuid.UUID, *, reported: Verdict, amount: Decimal, by: Person, source: str
+) -> tuple[int | None, ReportLine.Result]:
+    """Hold one line of a provider's report against our record; returns the payout's id and what it came to.
+
+    A report settles what is not known, and records what came back. It never fails a payout, because a failed one can
+    be sent again: there the provider itself is asked. What differs is flagged for a person. `source` names the line.
+    """
+    payout_id = Attempt.objects.filter(reference=reference).values_list("payout_id", flat=True).first()
+    if payout_id is None:
+        return None, ReportLine.Result.NOT_OURS
+    try:
+        with _locked(payout_id) as (payout, at):
+            attempt = payout.attempts.select_for_update().get(reference=reference)
+            result = _finding(payout, attempt, reported, amount)
+            if result in CHANGING and payout.maker_id == by.pk:
+                return payout_id, ReportLine.Result.OWN
+            _apply(payout, attempt, result, reported, at=at, by=by, source=source)
+    except AlteredError:
+        return payout_id, ReportLine.Result.ALTERED
+    return payout_id, result
+
+
+CHANGING = (ReportLine.Result.SETTLED, ReportLine.Result.RETURNED)
+FLAGS = {
+    ReportLine.Result.AMOUNT_DIFFERS: Attention.AMOUNT_DIFFERS,
+    ReportLine.Result.CONTRADICTS: Attention.CONTRADICTED,
+}
+
+
+def _finding(payout: Payout, attempt: Attempt, reported: Verdict, amount: Decimal) -> ReportLine.Result:
+    if amount != payout.amount:
+        return ReportLine.Result.AMOUNT_DIFFERS
+    was_refused = attempt.outcome == Attempt.Outcome.REFUSED
+    was_paid = attempt.outcome == Attempt.Outcome.SUCCEEDED
+    match reported:
+        case Verdict.REFUSED:
+            is_over = was_refused or payout.status == Status.RETURNED
+            return ReportLine.Result.AGREES if is_over else ReportLine.Result.ASKED
+        case _ if was_refused:
+            return ReportLine.Result.CONTRADICTS
+        case Verdict.RETURNED:
+            is_known = payout.status == Status.RETURNED
+            return ReportLine.Result.AGREES if is_known else ReportLine.Result.RETURNED
+        case Verdict.SUCCEEDED if not was_paid:
+            return ReportLine.Result.SETTLED
+        case _:
+            return ReportLine.Result.AGREES
+
+
+def _apply(
+    payout: Payout,
+    attempt: Attempt,
+    result: ReportLine.Result,
+    reported: Verdict,
+    *,
+    at: datetime,
+    by: Person,
+    source: str,
+) -> None:
+    facts = {"attempt": str(attempt.reference), "report": source}
+    if result in FLAGS and not payout.attention:
+        flag = _flag(payout, FLAGS[result])
+        _move_one(payout, flag.event, flag.to_status, at=at, by=by, reason=source, facts=flag.facts | facts)
+    elif result == ReportLine.Result.ASKED:
+        _ask_again(payout, at=at, actor=_name(by))
+    elif result in CHANGING:
+        payout.attention = Attention.NONE
+        if attempt.outcome == Attempt.Outcome.OPEN:
+            attempt.outcome, attempt.finished_at, payout.processed_at = Attempt.Outcome.SUCCEEDED, at, at
+            attempt.save(update_fields=["outcome", "finished_at"])
+            payout.lease_token = None
+            _move_one(payout, EventName.RECONCILED, Status.PROCESSED, at=at, by=by, reason=source, facts=facts)
+        if reported == Verdict.RETURNED:
+            _move_one(payout, EventName.RETURNED, Status.RETURNED, at=at, by=by, reason=source, facts=facts)
+
+
+def flag_missing(payout_id: int, *, by: Person, source: str) -> None:
+    """The provider's report covers the day this was paid on, and does not have it: a person must look."""
+    with _locked(payout_id) as (payout, at):
+        if payout.status == Status.PROCESSED and not payout.attention:
+            flag = _flag(payout, Attention.MISSING)
+            facts = flag.facts | {"report": source}
+            _move_one(payout, flag.event, flag.to_status, at=at, by=by, reason=source, facts=facts)
+
+
 # The worker
 
 
@@ -461,9 +617,31 @@ def claim(*, limit: int) -> list[Assignment]:
 
     A ready payout moves to processing with a new attempt, committed before any call. One whose lease ran out, or
     whose next look-up has come up, keeps its attempt, and its next call looks up first. What must not be paid as it
-    stands is flagged for a person instead, and one that cannot even be claimed waits an hour: it holds up nobody.
+    stands is flagged for a person instead, and so is one that cannot even be claimed: it holds up nobody. A provider
+    that does not answer is left alone but for one probe at a time (breaker.py), and suspects are for `claim_suspect`.
     """
-    due = Payout.objects.due().order_by("due_at")
+    due = Payout.objects.due().filter(lost_leases__lt=SUSPECT_LEASES).order_by("due_at")
+    if silent := breaker.open_providers():
+        return _claim_probe(due) or _claim_some(due.exclude(provider__in=silent), limit)
+    return _claim_some(due, limit)
+
+
+def claim_suspect() -> list[Assignment]:
+    """Take one due payout whose last claims ended in no record, alone, so that it can take no other with it."""
+    due = Payout.objects.due().filter(lost_leases__gte=SUSPECT_LEASES).order_by("due_at")
+    return _claim_some(due.exclude(provider__in=breaker.open_providers()), 1) if due.exists() else []
+
+
+def _claim_probe(due: PayoutQuerySet) -> list[Assignment]:
+    with transaction.atomic():
+        provider = breaker.take_probe()
+        claimed = _claim(due.filter(provider=provider)[:1])[0] if provider else []
+        if provider and not claimed:
+            transaction.set_rollback(True)  # nothing to probe with: the right is for the next one
+    return claimed
+
+
+def _claim_some(due: PayoutQuerySet, limit: int) -> list[Assignment]:
     try:
         claimed, looked_at = _claim(due[:limit])
         while looked_at and not claimed:  # all of them were flagged: what is behind them is due too
@@ -473,7 +651,7 @@ def claim(*, limit: int) -> list[Assignment]:
         raise
     except Exception:
         log.exception("batch_not_claimed")
-    claimed = []
+    claimed, unclaimable = [], []
     for payout_id in list(due.values_list("pk", flat=True)[:limit]):
         try:
             claimed += _claim(due.filter(pk=payout_id))[0]
@@ -481,9 +659,26 @@ def claim(*, limit: int) -> list[Assignment]:
             raise
         except Exception:
             log.exception("payout_not_claimed", payout=payout_id)
-            later = Now() + timedelta(seconds=UNCLAIMABLE_PAUSE_SECONDS)
-            Payout.objects.due().filter(pk=payout_id).update(due_at=later, lease_token=None)
+            unclaimable.append(payout_id)
+    # When none of many can be claimed, the fault is ours and not theirs: then they only wait.
+    if claimed or len(unclaimable) <= POISON_LIMIT:
+        unclaimable = [payout_id for payout_id in unclaimable if not _flag_unworkable(payout_id)]
+    later = Now() + timedelta(seconds=UNCLAIMABLE_PAUSE_SECONDS)
+    Payout.objects.due().filter(pk__in=unclaimable).update(due_at=later, lease_token=None)
     return claimed
+
+
+def _flag_unworkable(payout_id: int) -> bool:
+    """Leave it to a person. False where not even that can be written."""
+    try:
+        with _locked(payout_id) as (payout, at):
+            _move([_flag(payout, Attention.UNWORKABLE)], at=at, actor=WORKER)
+    except OperationalError:
+        raise
+    except Exception:
+        log.exception("payout_not_flagged", payout=payout_id)
+        return False
+    return True
 
 
 def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
@@ -505,6 +700,8 @@ def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
         assignments: list[Assignment] = []
         for payout in payouts:
             latest = attempts.get(payout.pk)
+            if payout.lease_token:
+                payout.lost_leases += 1
             if problem := _problem(payout, approvals) or _exhaustion(payout, latest):
                 moves.append(_flag(payout, problem))
                 continue
@@ -519,22 +716,30 @@ def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
                 facts = {"attempt": str(attempt.reference), "provider": attempt.provider}
                 moves.append(_Move(payout, EventName.CLAIMED, Status.PROCESSING, facts))
                 fresh.append(attempt)
-            elif latest is None or latest.outcome != Attempt.Outcome.OPEN:
-                raise StaleError(f"payout {payout.pk} is {payout.status} without an open attempt")
+            elif latest is None or latest.outcome != _outcome_of(payout):
+                raise StaleError(f"payout {payout.pk} is {payout.status} without the attempt for it")
             else:
                 attempt = latest
                 again.append((payout, attempt))
             attempt.calls += 1
             attempt.last_called_at = at
             payout.lease_token, payout.due_at = lease_token, lease_ends_at
-            # Whatever this claim does, it does before its lease ends.
-            may_post = is_new or (lease_ends_at < attempt.key_expires_at and attempt.pk not in disputed)
+            may_post = is_new or (
+                attempt.outcome == Attempt.Outcome.OPEN
+                and lease_ends_at < attempt.key_expires_at  # whatever this claim does, it does before its lease ends
+                and attempt.pk not in disputed
+            )
             assignments.append(_assignment(payout, attempt, is_first_call=is_new, may_post=may_post))
         _move(moves, at=at, actor=WORKER)
         bulk.insert((Attempt, fresh, NEW_ATTEMPT_FIELDS))
-        bulk.update(Payout, [payout for payout, _attempt in again], ("lease_token", "due_at"))
+        bulk.update(Payout, [payout for payout, _attempt in again], ("lease_token", "due_at", "lost_leases"))
         bulk.update(Attempt, [attempt for _payout, attempt in again], ("calls", "last_called_at"))
         return assignments, looked_at
+
+
+def _outcome_of(payout: Payout) -> Attempt.Outcome:
+    """What the latest attempt of a payout that was sent must say."""
+    return Attempt.Outcome.SUCCEEDED if payout.status == Status.PROCESSED else Attempt.Outcome.OPEN
 
 
 def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
@@ -553,6 +758,7 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
         at: datetime = _db_now(payouts[0])
         attempts: list[Attempt] = []
         moves: list[_Move] = []
+        returns: list[_Move] = []
         unmoved: list[Payout] = []
         sound = {payout.pk for payout in _without_altered(payouts)}
         for payout in payouts:
@@ -562,7 +768,7 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
                     "result_dropped", payout=payout.pk, verdict=answer.verdict.value, provider_id=answer.provider_id
                 )
                 continue
-            attempt = assignment.attempt
+            attempt, code_before = assignment.attempt, assignment.attempt.last_code
             attempts.append(attempt)
             attempt.last_code, attempt.last_message, attempt.last_answer = (
                 answer.code,
@@ -570,16 +776,21 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
                 answer.excerpt,
             )
             attempt.provider_id = answer.provider_id or attempt.provider_id
-            payout.lease_token = None
-            pause_seconds = max(_look_again_seconds(attempt), answer.retry_after_seconds or 0)
-            payout.due_at = at + timedelta(seconds=pause_seconds)
-            if move := _outcome_move(payout, assignment, answer, at):
+            payout.lease_token, payout.lost_leases = None, 0
+            payout.due_at = at + timedelta(seconds=_pause_seconds(payout, attempt, answer))
+            move = _outcome_move(payout, assignment, answer, at, code_before)
+            if move:
                 moves.append(move)
             else:
                 unmoved.append(payout)
+            if answer.verdict == Verdict.RETURNED and (not move or move.event == EventName.SUCCEEDED):
+                returns.append(
+                    _Move(payout, EventName.RETURNED, Status.RETURNED, {"attempt": str(attempt.reference)})
+                )
         _move(moves, at=at, actor=WORKER)
-        bulk.update(Payout, unmoved, ("lease_token", "due_at"))
+        bulk.update(Payout, unmoved, ("lease_token", "due_at", "lost_leases"))
         bulk.update(Attempt, attempts, ATTEMPT_OUTCOME_FIELDS, key="reference")
+        _move(returns, at=at, actor=WORKER)
     return len(attempts)
 
 
@@ -626,16 +837,23 @@ def give_back(assignments: Sequence[Assignment]) -> None:
         bulk.update(Payout, payouts, ("lease_token", "due_at"))
 
 
-def _outcome_move(payout: Payout, assignment: Assignment, answer: Answer, at: datetime) -> "_Move | None":
-    """What the answer means: only a success pays, only a documented refusal fails, all else is not known."""
+def _outcome_move(
+    payout: Payout, assignment: Assignment, answer: Answer, at: datetime, before: str
+) -> "_Move | None":
+    """What the answer means: only a success pays, only a documented refusal fails, all else is not known.
+
+    `before` is the code of the answer before this one.
+    """
     attempt = assignment.attempt
     facts: dict[str, Any] = {"attempt": str(attempt.reference), "call": attempt.calls}
     if answer.code:
         facts["code"] = answer.code
     if answer.provider_id:
         facts["provider_id"] = answer.provider_id
+    if payout.status == Status.PROCESSED:
+        return _later_move(payout, attempt, answer)
     match answer.verdict:
-        case Verdict.SUCCEEDED:
+        case Verdict.SUCCEEDED | Verdict.RETURNED:  # what was returned had been paid
             attempt.outcome, attempt.finished_at = Attempt.Outcome.SUCCEEDED, at
             payout.processed_at = at
             return _Move(payout, EventName.SUCCEEDED, Status.PROCESSED, facts)
@@ -647,6 +865,8 @@ def _outcome_move(payout: Payout, assignment: Assignment, answer: Answer, at: da
             return _flag(payout, Attention.NOT_FOUND)
         case _ if attempt.calls >= settings.MAX_ATTEMPT_CALLS:
             return _flag(payout, Attention.TOO_MANY_CALLS)
+        case _ if answer.code == before == ADAPTER_ERROR:
+            return _flag(payout, Attention.UNWORKABLE)
         case Verdict.PENDING:
             if attempt.accepted_at:
                 return None
@@ -658,6 +878,27 @@ def _outcome_move(payout: Payout, assignment: Assignment, answer: Answer, at: da
             return _Move(payout, EventName.OUTCOME_UNKNOWN, Status.UNKNOWN, facts, answer.message)
 
 
+def _later_move(payout: Payout, attempt: Attempt, answer: Answer) -> "_Move | None":
+    """What news of a processed payout means: it stands, it came back, or a person must look."""
+    match answer.verdict:
+        case Verdict.SUCCEEDED | Verdict.RETURNED:
+            payout.due_at = None
+            return None
+        case Verdict.REFUSED:
+            return _flag(payout, Attention.CONTRADICTED)
+        case _ if attempt.calls >= settings.MAX_ATTEMPT_CALLS:
+            return _flag(payout, Attention.TOO_MANY_CALLS)
+        case _:
+            return None
+
+
+def _pause_seconds(payout: Payout, attempt: Attempt, answer: Answer) -> float:
+    """Until the next look: none when news came while we were asking, for the answer may be older than they are."""
+    if payout.news_at and payout.news_at > attempt.last_called_at:
+        return 0
+    return max(_look_again_seconds(attempt), answer.retry_after_seconds or 0)
+
+
 def _look_again_seconds(attempt: Attempt) -> float:
     steps = LOOK_AGAIN_SECONDS
     seconds = steps[attempt.calls - 1] if attempt.calls <= len(steps) else DAY_SECONDS
@@ -665,7 +906,9 @@ def _look_again_seconds(attempt: Attempt) -> float:
 
 
 def _exhaustion(payout: Payout, attempt: Attempt | None) -> Attention | None:
-    """Calls that ended in no record, again and again: what is claimed for it kills the worker."""
+    """Claims that ended in no record, again and again: what is claimed for it kills the worker."""
+    if payout.lost_leases >= LOST_LEASES_LIMIT:
+        return Attention.UNWORKABLE
     if payout.lease_token and attempt and attempt.calls >= settings.MAX_ATTEMPT_CALLS:
         return Attention.TOO_MANY_CALLS
     return None
@@ -796,7 +1039,7 @@ def _move(moves: Sequence[_Move], *, at: datetime, actor: str, reason: str = "")
         payout.updated_at = at
         if payout.status == Status.PENDING:
             payout.due_at = _due_at(payout, at)
-        elif payout.status not in (Status.PROCESSING, Status.UNKNOWN):
+        elif payout.status != from_status and payout.status not in (Status.PROCESSING, Status.UNKNOWN):
             payout.due_at = payout.lease_token = None
         event = Event(
             payout=payout,
@@ -852,6 +1095,7 @@ MOVED_FIELDS = (
     "withdrawn_at",
     "due_at",
     "lease_token",
+    "lost_leases",
     "event_head",
     "seal",
 )
@@ -868,6 +1112,12 @@ def _move_one(
     facts: dict[str, Any] | None = None,
 ) -> None:
     _move([_Move(payout, event, to_status, facts or {})], at=at, actor=_name(by), reason=_reason(reason))
+
+
+def _require_evidence(text: str) -> None:
+    """Raises InvalidError."""
+    if not text.strip():
+        raise InvalidError({"evidence": [_("Say what shows it: a statement's line, a provider's letter.")]})
 
 
 def _reason(text: str) -> str:

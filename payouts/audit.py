@@ -18,7 +18,7 @@ from payouts.states import PAID, Stage, Status, allows
 
 BATCH = 1_000
 AWAITED_BY_WORKER = (Stage.READY, Stage.SCHEDULED, Stage.PROCESSING, Stage.UNKNOWN)
-ENDS = (EventName.SUCCEEDED, EventName.REFUSED, EventName.RESOLVED)
+ENDS = (EventName.SUCCEEDED, EventName.REFUSED, EventName.RESOLVED, EventName.RECONCILED)
 # What PostgreSQL says of each guard (pg_get_triggerdef), with its schema left out.
 GUARDS = {
     "payout_never_deleted": "BEFORE DELETE OR TRUNCATE ON payouts_payout FOR EACH STATEMENT payouts_refuse_change()",

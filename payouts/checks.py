@@ -6,6 +6,8 @@ from typing import Any
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from standardwebhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from payouts.pump import RECORDING_SECONDS
 
@@ -61,6 +63,11 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         refuse(11, "API_THROTTLE must be a number of requests and a period, such as 600/m, or off.")
     if settings.PROVIDER_URL and not settings.PROVIDER_TOKEN:
         refuse(12, "PROVIDER_TOKEN is not set, so the provider at PROVIDER_URL would refuse every call.")
+    if settings.PROVIDER_WEBHOOK_SECRET:
+        try:
+            Webhook(settings.PROVIDER_WEBHOOK_SECRET)
+        except (ValueError, EmptyWebhookSecretError):
+            refuse(13, "PROVIDER_WEBHOOK_SECRET is no Standard Webhooks secret: whsec_ and 24 to 64 bytes in base64.")
     return errors
 
 

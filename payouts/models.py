@@ -137,6 +137,16 @@ class Attention(models.TextChoices):
     UNPAYABLE = "unpayable", _("its amount or currency cannot be paid")
     NOT_FOUND = "not_found", _("the provider has nothing under its key, which may not be sent again")
     TOO_MANY_CALLS = "too_many_calls", _("the provider was asked too often without a clear answer")
+    UNWORKABLE = "unworkable", _("the worker failed at it again and again")
+    CONTRADICTED = "contradicted", _("the provider says something else than what is recorded")
+    AMOUNT_DIFFERS = "amount_differs", _("the provider reports another amount")
+    MISSING = "missing", _("the provider's report does not have it")
+
+
+# The worker may have to look at these. A processed one, when the provider says that it has news of it.
+WATCHED = (Status.PENDING, Status.PROCESSING, Status.UNKNOWN, Status.PROCESSED)
+# After so many claims in a row that ended in no record, a payout is claimed alone: it may be what ended them.
+SUSPECT_LEASES = 2
 
 
 class PayoutQuerySet(models.QuerySet["Payout"]):
@@ -226,6 +236,8 @@ class Payout(models.Model):
     # The worker's own: not moves, so outside version and seal.
     due_at = models.DateTimeField(null=True, editable=False)
     lease_token = models.UUIDField(null=True, editable=False)
+    lost_leases = models.SmallIntegerField(default=0, db_default=0, editable=False)  # in a row
+    news_at = models.DateTimeField(null=True, editable=False)  # when the provider last said that it has news
 
     event_head = models.BinaryField(max_length=32)
     seal = models.BinaryField(max_length=32)
@@ -246,6 +258,7 @@ class Payout(models.Model):
             ("retry_payout", _("Can retry failed payouts")),
             ("settle_payout", _("Can settle payouts by hand")),
             ("resolve_payout", _("Can resolve payouts whose outcome is unknown")),
+            ("return_payout", _("Can record that the bank returned a payout")),
             ("reveal_payout", _("Can see recipients in clear")),
         ]
         constraints = [
@@ -282,9 +295,8 @@ class Payout(models.Model):
                 name="payout_processing_is_approved",
             ),
             models.CheckConstraint(
-                condition=Q(due_at=None)
-                | Q(status__in=[Status.PENDING, Status.PROCESSING, Status.UNKNOWN], attention=""),
-                name="payout_due_is_open",
+                condition=Q(due_at=None) | Q(status__in=WATCHED, attention=""),
+                name="payout_due_is_watched",
             ),
             models.CheckConstraint(
                 condition=~Q(status=Status.PENDING)
@@ -294,8 +306,8 @@ class Payout(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(lease_token=None)
-                | Q(due_at__isnull=False, status__in=[Status.PROCESSING, Status.UNKNOWN]),
-                name="payout_lease_has_an_end",
+                | Q(due_at__isnull=False, status__in=[Status.PROCESSING, Status.UNKNOWN, Status.PROCESSED]),
+                name="payout_lease_ends",
             ),
             models.CheckConstraint(
                 condition=Q(withdrawn_at=None) | Q(status__in=[Status.CANCELLED, Status.REJECTED]),
@@ -304,6 +316,7 @@ class Payout(models.Model):
         ]
         indexes = [
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="payout_due"),
+            models.Index(fields=["due_at"], condition=Q(lost_leases__gte=SUSPECT_LEASES), name="payout_suspect"),
             models.Index(fields=["client", "user_id", "-id"], condition=Q(withdrawn_at=None), name="payout_of_user"),
             models.Index(fields=["status", "-id"], name="payout_by_status"),
             models.Index(
@@ -404,6 +417,7 @@ class EventName(models.TextChoices):
     RESOLUTION_PROPOSED = "resolution_proposed", _("resolution proposed")
     RESOLVED = "resolved", _("resolved by hand")
     RETURNED = "returned", _("returned by the bank")
+    RECONCILED = "reconciled", _("settled by the provider's report")
     REVEALED = "revealed", _("recipient revealed")
 
 
@@ -596,3 +610,112 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return self.cluster
+
+
+class Breaker(models.Model):
+    """The circuit breaker of one provider, shared by all workers; no row, or no `open_until`, is closed."""
+
+    provider = models.CharField(_("provider"), max_length=32, primary_key=True)
+    failures = models.PositiveIntegerField(_("failures in a row"), default=0)
+    trips = models.PositiveSmallIntegerField(_("times opened in a row"), default=0)
+    open_until = models.DateTimeField(_("no calls before"), null=True)
+    probing_since = models.DateTimeField(_("probing since"), null=True)
+
+    class Meta:
+        verbose_name = _("circuit breaker")
+        verbose_name_plural = _("circuit breakers")
+        default_permissions = ["view"]
+
+    def __str__(self) -> str:
+        return self.provider
+
+
+class WebhookMessage(models.Model):
+    """A webhook that was heard; the same one again says nothing new."""
+
+    message_id = models.CharField(_("message ID"), max_length=255, primary_key=True)
+    received_at = models.DateTimeField(_("received at"), db_default=Now(), db_index=True)
+
+    class Meta:
+        verbose_name = _("webhook message")
+        verbose_name_plural = _("webhook messages")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.message_id
+
+
+class ProviderReport(models.Model):
+    """A provider's list of what became of its payments, uploaded by a person; its lines are applied one by one."""
+
+    provider = models.CharField(_("provider"), max_length=32, default="http")
+    name = models.CharField(_("file"), max_length=255)
+    content_hash = models.BinaryField(max_length=32, unique=True)
+    from_on = models.DateField(_("from day"), null=True, blank=True)
+    to_on = models.DateField(_("to day"), null=True, blank=True)
+    uploaded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name=_("uploaded by")
+    )
+    uploaded_at = models.DateTimeField(_("uploaded at"), db_default=Now())
+    applied_at = models.DateTimeField(_("applied at"), null=True)
+
+    class Meta:
+        verbose_name = _("provider report")
+        verbose_name_plural = _("provider reports")
+        default_permissions = ["view", "add"]
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(from_on=None, to_on=None)
+                | Q(from_on__isnull=False, to_on__isnull=False, to_on__gte=F("from_on")),
+                name="provider_report_period",
+                violation_error_message=_("Give both days of the period, the earlier one first, or neither."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ReportLine(models.Model):
+    """One line of a report and what it came to; without a number it is a payment of ours that the report lacks."""
+
+    class Result(models.TextChoices):
+        WAITING = "", _("not looked at yet")
+        AGREES = "agrees", _("agrees")
+        SETTLED = "settled", _("settled")
+        RETURNED = "returned", _("returned")
+        ASKED = "asked", _("the provider is asked")
+        AMOUNT_DIFFERS = "amount_differs", _("amount differs")
+        CONTRADICTS = "contradicts", _("contradicts our record")
+        NOT_OURS = "not_ours", _("not a payment of ours")
+        MISSING = "missing", _("missing in the report")
+        OWN = "own", _("made by the person who uploaded the report")
+        ALTERED = "altered", _("changed outside the product")
+
+    report = models.ForeignKey(
+        ProviderReport, on_delete=models.PROTECT, related_name="lines", db_index=False, verbose_name=_("report")
+    )
+    number = models.PositiveIntegerField(_("line"), null=True)
+    reference = models.CharField(_("reference"), max_length=64)
+    status = models.CharField(_("reported status"), max_length=16, blank=True)
+    amount = models.DecimalField(_("reported amount"))
+    payout = models.ForeignKey(
+        Payout, on_delete=models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("payout")
+    )
+    result = models.CharField(
+        _("result"), max_length=16, choices=Result, default=Result.WAITING, blank=True, db_default=""
+    )
+
+    class Meta:
+        verbose_name = _("report line")
+        verbose_name_plural = _("report lines")
+        default_permissions = ["view"]
+        ordering = ["report", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["report", "reference"], name="report_line_once"),
+        ]
+        indexes = [models.Index(fields=["report", "result", "number"], name="report_line_by_result")]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.reference}"

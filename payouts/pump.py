@@ -13,8 +13,8 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from payouts import actions, doorbell
-from payouts.actions import Assignment
+from payouts import actions, breaker, doorbell
+from payouts.actions import ADAPTER_ERROR, Assignment
 from payouts.providers import Answer, Provider, Verdict, get_provider
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ def run(*, provider: Provider | None = None, must_stop: Callable[[], bool] = lam
     concurrency = settings.PROVIDER_CONCURRENCY
     threads = _threads(concurrency)
     outcomes: SimpleQueue[Outcome] = SimpleQueue()
-    outstanding, has_rung = 0, False
+    outstanding, has_rung, has_begun = 0, False, False
     failure: Exception | None = None
 
     def call(assignment: Assignment) -> None:
@@ -51,7 +51,12 @@ def run(*, provider: Provider | None = None, must_stop: Callable[[], bool] = lam
             # One batch being called, one waiting: no thread is idle while the next is claimed.
             limit = 2 * concurrency - outstanding
             try:
-                claimed = actions.claim(limit=limit)
+                # One suspect when we begin, and others when there is nothing else: never beside another payout.
+                claimed = [] if has_begun else actions.claim_suspect()
+                claimed = claimed or actions.claim(limit=limit)
+                if not claimed and not outstanding:
+                    claimed = actions.claim_suspect()
+                has_begun = True
                 for assignment in claimed:
                     threads.submit(call, assignment)
                     outstanding += 1
@@ -87,7 +92,7 @@ def _exchange(provider: Provider | None, assignment: Assignment, last_start: flo
             return provider.pay(assignment.instruction, deadline=deadline)
     except Exception:
         log.exception("provider_adapter_failed", payout=assignment.payout_id, provider=assignment.attempt.provider)
-        return Answer(Verdict.UNKNOWN, code="adapter_error", message="The provider's adapter failed.")
+        return Answer(Verdict.UNKNOWN, code=ADAPTER_ERROR, message="The provider's adapter failed.")
     return answer
 
 
@@ -99,9 +104,24 @@ def _record(outcomes: "SimpleQueue[Outcome]") -> int:
             taken.append(outcomes.get_nowait())
         except Empty:
             break
-    _record_answers([(assignment, answer) for assignment, answer in taken if answer is not None])
+    answered = [(assignment, answer) for assignment, answer in taken if answer is not None]
+    _record_answers(answered)
+    _note(answered)
     _give_back([assignment for assignment, answer in taken if answer is None])
     return len(taken)
+
+
+def _note(answered: list[tuple[Assignment, Answer]]) -> None:
+    """Tell the circuit breaker how each provider does. What a database that is away misses, the next answers tell."""
+    for provider in {assignment.attempt.provider for assignment, _answer in answered}:
+        ours = [(each, answer) for each, answer in answered if each.attempt.provider == provider]
+        try:
+            if any(answer.is_heard for _each, answer in ours):
+                breaker.note_answer(provider)
+            elif outages := [each.attempt.last_called_at for each, answer in ours if answer.is_outage]:
+                breaker.note_failures(provider, outages)
+        except (OperationalError, InterfaceError):
+            log.exception("outage_not_noted", provider=provider)
 
 
 def _give_back(assignments: list[Assignment]) -> None:

@@ -17,7 +17,7 @@ from django_q.tasks import async_task
 from payouts import broker, doorbell
 from payouts import pump as pumping
 from payouts.audit import Broken, batches, missing_guards
-from payouts.models import Heartbeat, Payout
+from payouts.models import Heartbeat, Payout, WebhookMessage
 
 log = structlog.get_logger(__name__)
 
@@ -52,10 +52,11 @@ def remind_of_approvals() -> None:
 
 
 def prune() -> None:
-    """Delete q2's old results, and what was left in the private queues of clusters that are gone."""
+    """Delete q2's old results, webhooks' ids that are refused by their age, and what clusters that are gone left."""
     Task.objects.filter(stopped__lt=timezone.now() - PRUNE_AFTER).delete()
     Heartbeat.objects.filter(beat_at__lt=timezone.now() - PRUNE_AFTER).delete()
     OrmQ.objects.filter(key__contains=":", lock__lt=timezone.now() - STALE_QUEUE_AFTER).delete()
+    WebhookMessage.objects.filter(received_at__lt=timezone.now() - PRUNE_AFTER).delete()
 
 
 def audit(after_id: int = 0) -> None:

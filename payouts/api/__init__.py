@@ -12,7 +12,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from payouts import actions
-from payouts.api import payouts
+from payouts.api import payouts, webhooks
 from payouts.api.auth import KeyAuth, ScopeError, ThrottledError, UnauthorizedError
 from payouts.api.problems import plain_problem, problem
 from payouts.api.strict import BodyError, ExactRenderer, MediaTypeError, StrictParser
@@ -31,6 +31,7 @@ api = NinjaAPI(
     renderer=ExactRenderer(),
 )
 api.add_router("/payouts/", payouts.router)
+api.add_router("/webhooks/", webhooks.router)
 
 type Answer = Callable[[HttpRequest, Any], HttpResponse]
 
@@ -48,6 +49,11 @@ def _answers[Error: Exception](*errors: type[Error]) -> Callable[[Answer], Answe
 def _unauthorized(request: HttpRequest, error: UnauthorizedError) -> HttpResponse:
     detail = _("Send a valid API key as “Authorization: Bearer KEY”.")
     return problem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="payouts"'})
+
+
+@_answers(webhooks.SignatureError)
+def _unsigned(request: HttpRequest, error: webhooks.SignatureError) -> HttpResponse:
+    return problem(401, str(error), headers={"WWW-Authenticate": "Signature"})
 
 
 @_answers(ScopeError)

@@ -64,7 +64,7 @@ class KeyAuth(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> Caller:
         key = find_key(token)
         if key is None:
-            _throttle(f"failures:{request.META.get('REMOTE_ADDR')}", FAILURES_A_MINUTE, 60)
+            throttle_failures(request)
             raise UnauthorizedError
         if settings.API_THROTTLE != "off":
             count, period = settings.API_THROTTLE.split("/")
@@ -89,6 +89,11 @@ class _Count:
 
 _counts: dict[str, _Count] = {}
 _counting = Lock()
+
+
+def throttle_failures(request: HttpRequest) -> None:
+    """Count one more bad secret from this address. Raises ThrottledError past the limit."""
+    _throttle(f"failures:{request.META.get('REMOTE_ADDR')}", FAILURES_A_MINUTE, 60)
 
 
 def _throttle(name: str, limit: int, period_seconds: int) -> None:

@@ -15,13 +15,15 @@ from uuid import UUID
 class Verdict(StrEnum):
     """What a call has shown about one attempt.
 
-    `SUCCEEDED` and `REFUSED` are final. `PENDING` is accepted and not final. `ABSENT` comes from a look-up
-    only: it was answered properly and the provider has nothing for the reference. `UNKNOWN` is all the rest.
+    `SUCCEEDED` and `REFUSED` are final, but that a payment which succeeded can be `RETURNED` by the bank. `PENDING`
+    is accepted and not final. `ABSENT` comes from a look-up only: it was answered properly and the provider has
+    nothing for the reference. `UNKNOWN` is all the rest.
     """
 
     SUCCEEDED = "succeeded"
     PENDING = "pending"
     REFUSED = "refused"
+    RETURNED = "returned"
     UNKNOWN = "unknown"
     ABSENT = "absent"
 
@@ -58,6 +60,22 @@ class Answer:
     """What the provider asked for with a 429 or a 503, at most a day."""
     excerpt: str = ""
     """At most 300 characters of the raw answer, masked; empty for a plain success."""
+
+    @property
+    def is_outage(self) -> bool:
+        """It tells of the provider, not of the payment: silence, an error, something that is not the protocol."""
+        return self.verdict is Verdict.UNKNOWN and self.code not in ABOUT_ONE_PAYMENT
+
+    @property
+    def is_heard(self) -> bool:
+        """The provider itself has said something about the payment."""
+        return not self.is_outage and self.code not in OUR_FAILURES
+
+
+# Codes of UNKNOWN that say nothing about the provider.
+OUR_FAILURES = frozenset({"unsendable", "adapter_error"})
+# Codes of UNKNOWN for one payment, while the provider serves the others.
+ABOUT_ONE_PAYMENT = OUR_FAILURES | {"mismatch", "several_matches", "idempotency_conflict"}
 
 
 class Provider(Protocol):

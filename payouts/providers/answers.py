@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
+from uuid import UUID
 
 from payouts.providers import Answer, Instruction, Verdict
 
@@ -29,6 +30,7 @@ _STATUS_VERDICTS: Final = {
     "succeeded": Verdict.SUCCEEDED,
     "pending": Verdict.PENDING,
     "rejected": Verdict.REFUSED,
+    "returned": Verdict.RETURNED,
 }
 _PLAIN_DECIMAL: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,10})?")
 # Card numbers have 13 to 19 digits (ISO/IEC 7812-1), account numbers more: runs from 13 up are masked.
@@ -142,6 +144,27 @@ def read_payment(
         http_status=http_status,
         excerpt=scrub(_summary(payment), EXCERPT_LIMIT, instruction, token=token),
     )
+
+
+def read_news(body: bytes) -> tuple[UUID, Verdict] | None:
+    """Read a webhook's body: the attempt that it speaks of and what it says; None when it speaks of something else.
+
+    Only a reason to ask, so amount and currency are not read. Raises `UnreadableError` when it is not the protocol's.
+    """
+    message = read_object(body)
+    payment = message.get("data")
+    if message.get("type") != "payout.updated":
+        return None
+    if not isinstance(payment, dict):
+        raise UnreadableError("The webhook has no payment.")
+    reference, status = payment.get("reference"), payment.get("status")
+    verdict = _STATUS_VERDICTS.get(status) if isinstance(status, str) else None
+    if verdict is None or not isinstance(reference, str):
+        raise UnreadableError("The webhook's payment has no reference or no known status.")
+    try:
+        return UUID(reference), verdict
+    except ValueError:
+        return None  # a payment that somebody else made with this provider
 
 
 def unexpected_status(instruction: Instruction, http_status: int, body: bytes, *, token: str = "") -> Answer:

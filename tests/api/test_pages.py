@@ -24,6 +24,7 @@ def test_the_schema_describes_every_call(client):
         ("PATCH", "/api/payouts/{payout_id}/"),
         ("DELETE", "/api/payouts/{payout_id}/"),
         ("GET", "/api/payouts/{payout_id}/events/"),
+        ("POST", "/api/webhooks/provider/"),
     }
     assert schema["components"]["schemas"]["PayoutIn"]["properties"]["amount"]["type"] == "number"
 

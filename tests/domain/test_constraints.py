@@ -49,15 +49,15 @@ PAYOUT_RULES: list[tuple[str, Callable[..., Payout], str]] = [
     ("payout_paid_has_processed_at", processed_payout, "processed_at = NULL"),
     ("payout_processing_is_approved", awaiting_payout, "status = 'processing'"),
     ("payout_processing_is_approved", processing_payout, "approvals_required = 1"),
-    ("payout_due_is_open", processed_payout, "due_at = now()"),
-    ("payout_due_is_open", failed_payout, "due_at = now()"),
-    ("payout_due_is_open", cancelled_payout, "due_at = now()"),
-    ("payout_due_is_open", unknown_payout, "attention = 'altered'"),
+    ("payout_due_is_watched", processed_payout, "due_at = now(), attention = 'missing'"),
+    ("payout_due_is_watched", failed_payout, "due_at = now()"),
+    ("payout_due_is_watched", cancelled_payout, "due_at = now()"),
+    ("payout_due_is_watched", unknown_payout, "attention = 'altered'"),
     ("payout_due_is_ready", awaiting_payout, "due_at = now()"),
     ("payout_due_is_ready", held_payout, "due_at = now()"),
-    ("payout_lease_has_an_end", processing_payout, "due_at = NULL"),
-    ("payout_lease_has_an_end", pending_payout, "lease_token = gen_random_uuid()"),
-    ("payout_lease_has_an_end", processed_payout, "lease_token = gen_random_uuid()"),
+    ("payout_lease_ends", processing_payout, "due_at = NULL"),
+    ("payout_lease_ends", pending_payout, "lease_token = gen_random_uuid()"),
+    ("payout_lease_ends", failed_payout, "lease_token = gen_random_uuid()"),
     ("payout_withdrawn_is_closed", pending_payout, "withdrawn_at = now(), due_at = NULL"),
     ("payout_withdrawn_is_closed", processed_payout, "withdrawn_at = now()"),
     ("payout_withdrawn_is_closed", unknown_payout, "withdrawn_at = now()"),
@@ -257,6 +257,29 @@ def test_approval_maker_is_not_checker(maker: User) -> None:
 def test_a_band_that_breaks_a_rule_is_refused_by_it(name: str, given: dict[str, Any]) -> None:
     with pytest.raises(IntegrityError, match=name):
         recipes.band.make(**given)
+
+
+def test_provider_report_period(operator: User) -> None:
+    _refused_by("provider_report_period", REPORT, operator.pk, "2026-03-02", "2026-03-01")
+    _refused_by("provider_report_period", REPORT, operator.pk, "2026-03-02", None)
+    _refused_by("provider_report_period", REPORT, operator.pk, None, "2026-03-02")
+
+
+def test_report_line_once(operator: User) -> None:
+    by_hand(REPORT, operator.pk, None, None)
+    by_hand(REPORT_LINE)
+
+    _refused_by("report_line_once", REPORT_LINE)
+
+
+REPORT = (
+    "INSERT INTO payouts_providerreport (provider, name, content_hash, uploaded_by_id, from_on, to_on)"
+    " VALUES ('http', 'march.csv', 'x', %s, %s, %s)"
+)
+REPORT_LINE = (
+    "INSERT INTO payouts_reportline (report_id, number, reference, status, amount)"
+    " SELECT max(id), 2, 'r', 'succeeded', 1 FROM payouts_providerreport"
+)
 
 
 # History and money are kept

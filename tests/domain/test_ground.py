@@ -142,6 +142,9 @@ def test_the_settings_of_the_tests_contradict_nothing() -> None:
         ({"PROVIDER_TOKEN": ""}, ["payouts.E012"]),
         ({"PROVIDER_TOKEN": "", "PROVIDER_URL": ""}, []),
         ({"API_THROTTLE": "often"}, ["payouts.E011"]),
+        ({"PROVIDER_WEBHOOK_SECRET": "whsec_"}, ["payouts.E013"]),
+        ({"PROVIDER_WEBHOOK_SECRET": "whsec_a"}, ["payouts.E013"]),
+        ({"PROVIDER_WEBHOOK_SECRET": ""}, []),
     ],
 )
 def test_settings_that_contradict_each_other_stop_the_start(

@@ -1,0 +1,66 @@
+"""The provider calls: signed as Standard Webhooks say (standardwebhooks.com), believed to be a reason to ask."""
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from ninja import Router
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from payouts import actions
+from payouts.api.auth import throttle_failures
+from payouts.api.schemas import Problem
+from payouts.providers.answers import UnreadableError, read_news
+from payouts.storable import is_storable
+
+log = structlog.get_logger(__name__)
+
+MESSAGE_ID_LIMIT = 255
+
+router = Router(tags=["webhooks"])
+
+
+class SignatureError(Exception):
+    """Not signed with our secret within the last 300 seconds."""
+
+    def __init__(self) -> None:
+        super().__init__(_("The signature is missing, wrong, or too old."))
+
+
+@router.post(
+    "/provider/",
+    auth=None,
+    response={204: None, **dict.fromkeys((400, 401, 413, 429, 503), Problem)},
+    summary="News of a payment, from the provider",
+)
+def hear_provider(request: HttpRequest) -> HttpResponse:
+    """Ask the provider what became of the payment. The same `webhook-id` again changes nothing."""
+    message_id = _verified(request)
+    try:
+        news = read_news(request.body)
+    except UnreadableError as error:
+        log.warning("webhook_unreadable", message=message_id)
+        raise actions.InvalidError({"body": [_("This is no payment that the protocol knows.")]}) from error
+    if news is None:
+        return HttpResponse(status=204)
+    reference, reported = news
+    try:
+        is_news = actions.hear(message_id=message_id, reference=reference, reported=reported)
+    except actions.AlteredError:
+        log.exception("webhook_for_altered_payout", attempt=str(reference))
+        return HttpResponse(status=204)
+    log.info("webhook_heard", message=message_id, attempt=str(reference), reported=reported.value, is_news=is_news)
+    return HttpResponse(status=204)
+
+
+def _verified(request: HttpRequest) -> str:
+    """The message's id. Raises SignatureError, ThrottledError."""
+    message_id = request.headers.get("webhook-id", "")
+    try:
+        if not settings.PROVIDER_WEBHOOK_SECRET or len(message_id) > MESSAGE_ID_LIMIT or not is_storable(message_id):
+            raise SignatureError
+        Webhook(settings.PROVIDER_WEBHOOK_SECRET).verify(request.body, dict(request.headers), json_parse=False)
+    except (SignatureError, WebhookVerificationError, ValueError) as error:
+        throttle_failures(request)
+        raise SignatureError from error
+    return message_id

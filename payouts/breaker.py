@@ -1,0 +1,77 @@
+"""A circuit breaker per provider, shared by all workers through the database.
+
+After FAILURES_TO_OPEN failures of the provider in a row no payout of its is claimed for a while; then one is, as a
+probe. Any answer that says something about a payment closes it, a failed probe opens it for longer.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from random import uniform
+
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from payouts.models import Breaker
+
+log = structlog.get_logger(__name__)
+
+FAILURES_TO_OPEN = 10
+# Seconds without calls, by the times it opened since the provider last answered; jittered.
+OPEN_SECONDS = (2, 4, 8, 15)
+PROBE_GRACE_SECONDS = 5
+
+
+def open_providers() -> list[str]:
+    """The providers not to be called now."""
+    return list(Breaker.objects.filter(open_until__isnull=False).values_list("provider", flat=True))
+
+
+def take_probe() -> str | None:
+    """The right to call one provider once, in the present transaction; until its call must have ended, for us alone.
+
+    Only for a provider with something due, and one whose time has come.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE payouts_breaker SET probing_since = clock_timestamp(),
+                   open_until = clock_timestamp() + %s * interval '1 second'
+            WHERE provider = (SELECT b.provider FROM payouts_breaker b
+                              WHERE b.open_until <= clock_timestamp()
+                                AND EXISTS (SELECT 1 FROM payouts_payout p
+                                            WHERE p.due_at <= clock_timestamp() AND p.provider = b.provider)
+                              LIMIT 1 FOR UPDATE SKIP LOCKED)
+            RETURNING provider
+            """,
+            [settings.PROVIDER_TIMEOUT_SECONDS + PROBE_GRACE_SECONDS],
+        )
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def note_answer(provider: str) -> None:
+    """The provider says something about a payment: whatever failed before, it serves."""
+    troubled = Breaker.objects.filter(provider=provider, failures__gt=0)
+    if troubled.update(failures=0, trips=0, open_until=None, probing_since=None):
+        log.info("breaker_closed", provider=provider)
+
+
+def note_failures(provider: str, claimed_at: Iterable[datetime]) -> None:
+    """These calls, claimed at these times, came to nothing because of the provider."""
+    times = list(claimed_at)
+    Breaker.objects.bulk_create([Breaker(provider=provider)], ignore_conflicts=True)
+    with transaction.atomic():
+        state = Breaker.objects.select_for_update().get(provider=provider)
+        state.failures += len(times)
+        is_probe = state.probing_since is not None and max(times) >= state.probing_since
+        # Calls that were under way when it opened tell nothing new.
+        if is_probe or (state.open_until is None and state.failures >= FAILURES_TO_OPEN):
+            seconds = OPEN_SECONDS[min(state.trips, len(OPEN_SECONDS) - 1)]
+            state.trips += 1
+            state.probing_since = None
+            jitter = uniform(0.8, 1.2)  # noqa: S311 (spreads load, guards nothing)
+            state.open_until = Now() + timedelta(seconds=seconds * jitter)
+            log.warning("breaker_opened", provider=provider, failures=state.failures, seconds=seconds)
+        state.save()
