@@ -21,7 +21,7 @@ test: sync ## Run the tests on services of their own: ARGS="-k approve"
 	$(RUN) pytest $(ARGS)
 
 .PHONY: check
-check: sync ## Lint, format, layers, types, complete migrations, production settings, Dockerfile
+check: sync ## Lint, format, layers, types, migrations, production settings, Dockerfile
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) lint-imports
@@ -32,6 +32,7 @@ check: sync ## Lint, format, layers, types, complete migrations, production sett
 check-django:
 	$(RUN) mypy
 	$(MANAGE) makemigrations --check --dry-run
+	$(RUN) python -m tests.lint_migrations
 	$(MANAGE) check --deploy --fail-level WARNING
 
 .PHONY: coverage

@@ -4,6 +4,7 @@ Streams payouts in batches of BATCH, so memory does not grow with their number.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -197,10 +198,12 @@ def _money(payout: Payout, events: list[Event], attempts: list[Attempt]) -> Iter
     keys = [_fact(event, "attempt") for event in events if event.event == EventName.CLAIMED]
     if keys != [str(attempt.reference) for attempt in attempts]:
         yield "attempts_recorded", "the attempts' keys are not those of the events that sent them"
-    ended = {_fact(event, "attempt") for event in events if event.event in ENDS}
+    ended = Counter(_fact(event, "attempt") for event in events if event.event in ENDS)
     for attempt in attempts:
-        if (attempt.outcome != Attempt.Outcome.OPEN) != (str(attempt.reference) in ended):
+        if (attempt.outcome != Attempt.Outcome.OPEN) != (ended[str(attempt.reference)] > 0):
             yield "attempt_ended_by_event", f"attempt {attempt.number} is {attempt.outcome}, its events say otherwise"
+        if ended[str(attempt.reference)] > 1:
+            yield "attempt_ended_once", f"attempt {attempt.number} was ended {ended[str(attempt.reference)]} times"
     if [attempt.number for attempt in attempts] != list(range(1, len(attempts) + 1)):
         yield "attempts_numbered", "the attempts are not numbered 1, 2, 3"
 

@@ -203,6 +203,19 @@ def test_a_payment_put_back_to_its_own_earlier_row_with_its_seal_is_noticed_by_i
     }
 
 
+def test_an_attempt_that_ended_twice_is_named() -> None:
+    payout = processed_payout()
+    by_hand(
+        "INSERT INTO payouts_event"
+        " (payout_id, seq, event, from_status, to_status, at, actor, reason, trace_id, facts, mac)"
+        " SELECT payout_id, seq + 1, event, to_status, to_status, at, actor, reason, trace_id, facts, mac"
+        " FROM payouts_event WHERE payout_id = %s AND event = 'succeeded'",
+        payout.pk,
+    )
+
+    assert audit_of(payout) == {"events_gapless", "events_chained", "attempt_ended_once"}
+
+
 @pytest.mark.parametrize("facts", ["{}", "[]", "null", '"x"', '{"attempt": [], "decision": {}}'])
 @pytest.mark.parametrize("event", ["claimed", "resolved", "succeeded"])
 def test_a_forged_event_with_odd_facts_is_named_and_stops_no_audit(event: str, facts: str) -> None:

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from payouts import checks, groups, schedules, tasks
 from payouts.checks import check_settings
-from payouts.models import Heartbeat, Payout
+from payouts.models import Heartbeat, Payout, WebhookMessage
 from tests import recipes
 from tests.domain.observe import by_hand, is_clean, rings
 from tests.recipes import CARD, awaiting_payout, pending_payout
@@ -217,6 +217,7 @@ def test_prune_deletes_old_results_and_orphaned_queues_and_no_payout() -> None:
             id=name, name=name, func="x", started=now, stopped=now - timedelta(days=age_days), success=True
         )
         Heartbeat.objects.create(cluster=name, beat_at=now - timedelta(days=age_days))
+        WebhookMessage.objects.create(message_id=name, received_at=now - timedelta(days=age_days))
     OrmQ.objects.create(key="payouts:gone", payload="x", lock=now - timedelta(hours=2))
     OrmQ.objects.create(key="payouts:here", payload="x", lock=now)
     OrmQ.objects.create(key="payouts", payload="x", lock=now - timedelta(days=2))
@@ -225,6 +226,7 @@ def test_prune_deletes_old_results_and_orphaned_queues_and_no_payout() -> None:
 
     tasks.prune()
 
+    assert [each.message_id for each in WebhookMessage.objects.all()] == ["young"]
     assert list(Task.objects.values_list("id", flat=True)) == ["young"]
     assert list(Heartbeat.objects.values_list("cluster", flat=True)) == ["young"]
     assert set(OrmQ.objects.values_list("key", flat=True)) == {"payouts:here", "payouts"}
