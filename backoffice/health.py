@@ -19,7 +19,8 @@ FACTS = """
 SELECT (SELECT count(*) FROM payouts_heartbeat WHERE beat_at > now() - %s * interval '1 second'),
        (SELECT count(*) FROM payouts_payout WHERE due_at <= now()),
        (SELECT count(*) FROM django_q_ormq WHERE lock <= now()),
-       (SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0)::float FROM payouts_payout WHERE due_at <= now())
+       (SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0)::float FROM payouts_payout WHERE due_at <= now()),
+       (SELECT count(*) FROM payouts_breaker WHERE open_until IS NOT NULL)
 """
 BY_STATUS = """
 SELECT status, currency, count(*) FROM payouts_payout
@@ -38,11 +39,12 @@ def ready(request: HttpRequest) -> HttpResponse:
     """200 while the database answers. A cache that is down, or no cluster, is told but stops no traffic."""
     facts: dict[str, object] = {"database": "ok", "cache": _cache_state()}
     try:
-        clusters, due, _queued, backlog_age = _facts()
+        clusters, due, _queued, backlog_age, silent = _facts()
     except DatabaseError:
         log.warning("database_away")
         return JsonResponse({"status": "unavailable", **facts, "database": "away"}, status=503)
     facts |= {"clusters": clusters, "backlog": due, "backlog_age_seconds": round(backlog_age, 1)}
+    facts["providers_silent"] = silent
     return JsonResponse({"status": "ok", **facts})
 
 
@@ -63,11 +65,12 @@ class _Figures:
         return []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        clusters, due, queued, backlog_age = _facts()
+        clusters, due, queued, backlog_age, silent = _facts()
         yield GaugeMetricFamily("payouts_clusters_alive", "Clusters whose heartbeat is fresh", clusters)
         yield GaugeMetricFamily("payouts_due", "Payouts that the worker should look at now", due)
         yield GaugeMetricFamily("payouts_queued_tasks", "Tasks that wait for a worker", queued)
         yield GaugeMetricFamily("payouts_backlog_age_seconds", "Wait of the oldest due payout", backlog_age)
+        yield GaugeMetricFamily("payouts_providers_silent", "Providers whose circuit breaker is open", silent)
         by_status = GaugeMetricFamily("payouts_open", "Payouts by open status", labels=["status", "currency"])
         with connection.cursor() as cursor:
             cursor.execute(BY_STATUS)
@@ -76,10 +79,10 @@ class _Figures:
         yield by_status
 
 
-def _facts() -> tuple[int, int, int, float]:
+def _facts() -> tuple[int, int, int, float, int]:
     with connection.cursor() as cursor:
         cursor.execute(FACTS, [settings.STALL_SECONDS])
-        row: tuple[int, int, int, float] = cursor.fetchone()
+        row: tuple[int, int, int, float, int] = cursor.fetchone()
     return row
 
 

@@ -16,9 +16,10 @@ import pytest
 from django.db import connection, transaction
 from django_q.models import OrmQ
 
+from backoffice.services import new_secrets
 from payouts import actions, doorbell
 from payouts.audit import broken_invariants
-from payouts.models import Event, Heartbeat, Payout
+from payouts.models import Event, Heartbeat, Payout, WebhookMessage
 from tests import recipes
 from tests.providers.programs import ROOT, TOKEN, SandboxProgram, sandbox
 
@@ -257,6 +258,20 @@ def test_a_killed_supervisor_leaves_no_process(start, provider):
     cluster.process.kill()
 
     wait_until(lambda: not any(_lives(member) for member in family), "the family is gone")
+
+
+@pytest.mark.parametrize(("amount", "end"), [("1313.04", "processed"), ("1313.13", "returned")])
+def test_what_the_provider_tells_by_webhook_is_fetched_from_it(start, tmp_path, live_server, settings, amount, end):
+    secret = new_secrets()["PROVIDER_WEBHOOK_SECRET"]
+    settings.PROVIDER_WEBHOOK_SECRET = secret
+    url = f"{live_server.url}/api/webhooks/provider/"
+    with sandbox(tmp_path, SANDBOX_WEBHOOK_URL=url, PROVIDER_WEBHOOK_SECRET=secret) as provider:
+        start(PROVIDER_URL=provider.url)
+        payout = submit(amount)
+        wait_until(lambda: WebhookMessage.objects.count() == 1, "heard")
+        wait_until(lambda: Payout.objects.get(pk=payout.pk).status == end, end)
+
+    assert list(broken_invariants()) == []
 
 
 def test_tasks_carry_no_content(start, provider):

@@ -197,7 +197,7 @@ def test_a_magic_amount_is_known_in_any_currency(magic: Magic, written: str) -> 
     assert read_order(json.dumps(order(amount=amount)).encode()).magic is magic
 
 
-@pytest.mark.parametrize("amount", ["100.50", "1313.00", "1313", "1313.13", "131301.00", "131300", "13.13"])
+@pytest.mark.parametrize("amount", ["100.50", "1313.00", "1313", "1313.14", "131301.00", "131300", "13.13"])
 def test_an_ordinary_amount_is_not_magic(amount: str) -> None:
     assert read_order(json.dumps(order(amount=amount)).encode()).magic is None
 
@@ -235,6 +235,22 @@ def test_pending_payments_end_with_signed_webhooks(tmp_path: Path) -> None:
     assert found == [Verdict.SUCCEEDED, Verdict.REFUSED]
     with pytest.raises(WebhookVerificationError):
         Webhook("whsec_" + "A" * 32).verify(received[0][1], received[0][0])
+
+
+def test_a_returned_payment_is_told_by_webhook_and_found_as_such(tmp_path: Path) -> None:
+    attempt = instruction(Magic.PAID_THEN_RETURNED.value)
+    with (
+        receiving() as (receiver, url),
+        sandbox(tmp_path, SANDBOX_WEBHOOK_URL=url, PROVIDER_WEBHOOK_SECRET=SECRET) as program,
+    ):
+        adapter = HttpProvider(program.url, TOKEN)
+        paid = adapter.pay(attempt, deadline=soon())
+        headers, body = receiver.next()
+        found = adapter.look_up(attempt, deadline=soon())
+        adapter.close()
+
+    assert Webhook(SECRET).verify(body, headers)["data"]["status"] == "returned"
+    assert (paid.verdict, found.verdict) == (Verdict.SUCCEEDED, Verdict.RETURNED)
 
 
 def test_a_settlement_survives_a_kill_and_its_webhook_is_sent_until_it_is_taken(tmp_path: Path) -> None:
