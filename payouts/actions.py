@@ -622,7 +622,7 @@ def claim(*, limit: int) -> list[Assignment]:
     """
     due = Payout.objects.due().filter(lost_leases__lt=SUSPECT_LEASES).order_by("due_at")
     if silent := breaker.open_providers():
-        return _claim_probe(due) or _claim_some(due.exclude(provider__in=silent), limit)
+        return _claim_probe() or _claim_some(due.exclude(provider__in=silent), limit)
     return _claim_some(due, limit)
 
 
@@ -632,12 +632,15 @@ def claim_suspect() -> list[Assignment]:
     return _claim_some(due.exclude(provider__in=breaker.open_providers()), 1) if due.exists() else []
 
 
-def _claim_probe(due: PayoutQuerySet) -> list[Assignment]:
+def _claim_probe() -> list[Assignment]:
+    """Take one due payout of a silent provider, when it is time to try that again; no suspect if possible."""
     with transaction.atomic():
         provider = breaker.take_probe()
-        claimed = _claim(due.filter(provider=provider)[:1])[0] if provider else []
-        if provider and not claimed:
-            transaction.set_rollback(True)  # nothing to probe with: the right is for the next one
+        if provider is None:
+            return []
+        claimed = _claim_some(Payout.objects.due().filter(provider=provider).order_by("lost_leases", "due_at"), 1)
+        if not claimed:
+            breaker.return_probe(provider)
     return claimed
 
 

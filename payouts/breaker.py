@@ -51,6 +51,11 @@ def take_probe() -> str | None:
     return row[0] if row else None
 
 
+def return_probe(provider: str) -> None:
+    """There was nothing to call for after all; the right is the next one's."""
+    Breaker.objects.filter(provider=provider).update(open_until=Now(), probing_since=None)
+
+
 def note_answer(provider: str) -> None:
     """The provider says something about a payment: whatever failed before, it serves."""
     troubled = Breaker.objects.filter(provider=provider, failures__gt=0)

@@ -92,6 +92,39 @@ def test_a_probe_is_not_wasted_while_nothing_is_due() -> None:
     assert (before, len(actions.claim(limit=10))) == ([], 1)
 
 
+def test_a_payout_that_is_flagged_instead_of_called_for_does_not_use_up_the_probe() -> None:
+    unreadable, sound = pending_payout(), pending_payout()
+    by_hand("UPDATE payouts_payout SET recipient = 'x' WHERE id = %s", unreadable.pk)
+    _fail(10)
+    _let_time_come()
+
+    taken = [each.payout_id for each in actions.claim(limit=10)]
+
+    unreadable.refresh_from_db()
+    assert (taken, unreadable.attention) == ([sound.pk], Attention.UNREADABLE)
+
+
+def test_a_probe_that_finds_its_payout_taken_is_the_next_ones() -> None:
+    payout = pending_payout()
+    by_hand("UPDATE payouts_payout SET recipient = 'x' WHERE id = %s", payout.pk)
+    _fail(10)
+    _let_time_come()
+    before = actions.claim(limit=10)
+    pending_payout()
+
+    assert (before, len(actions.claim(limit=10))) == ([], 1)
+
+
+def test_a_suspect_is_the_probe_when_there_is_nothing_else() -> None:
+    suspect = pending_payout()
+    Payout.objects.update(lost_leases=2)
+    _fail(10)
+    _let_time_come()
+
+    assert actions.claim_suspect() == []
+    assert [each.payout_id for each in actions.claim(limit=10)] == [suspect.pk]
+
+
 def test_a_probe_that_fails_opens_it_for_longer_and_an_answer_closes_it() -> None:
     _fail(10)
     pauses = []
