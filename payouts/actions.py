@@ -1044,6 +1044,7 @@ def _move(moves: Sequence[_Move], *, at: datetime, actor: str, reason: str = "")
             payout.due_at = _due_at(payout, at)
         elif payout.status != from_status and payout.status not in (Status.PROCESSING, Status.UNKNOWN):
             payout.due_at = payout.lease_token = None
+            payout.lost_leases = 0  # of an attempt that has ended
         event = Event(
             payout=payout,
             seq=payout.version,
