@@ -885,7 +885,8 @@ def _later_move(payout: Payout, attempt: Attempt, answer: Answer) -> "_Move | No
     """What news of a processed payout means: it stands, it came back, or a person must look."""
     match answer.verdict:
         case Verdict.SUCCEEDED | Verdict.RETURNED:
-            payout.due_at = None
+            if not _came_while_asking(payout, attempt):
+                payout.due_at = None
             return None
         case Verdict.REFUSED:
             return _flag(payout, Attention.CONTRADICTED)
@@ -897,9 +898,14 @@ def _later_move(payout: Payout, attempt: Attempt, answer: Answer) -> "_Move | No
 
 def _pause_seconds(payout: Payout, attempt: Attempt, answer: Answer) -> float:
     """Until the next look: none when news came while we were asking, for the answer may be older than they are."""
-    if payout.news_at and payout.news_at > attempt.last_called_at:
+    if _came_while_asking(payout, attempt):
         return 0
     return max(_look_again_seconds(attempt), answer.retry_after_seconds or 0)
+
+
+def _came_while_asking(payout: Payout, attempt: Attempt) -> bool:
+    """News have come since the call was begun."""
+    return bool(payout.news_at and payout.news_at > attempt.last_called_at)
 
 
 def _look_again_seconds(attempt: Attempt) -> float:
