@@ -309,7 +309,8 @@ def hold(payout_id: int, *, by: Person, reason: str, version: int | None = None)
 def release(payout_id: int, *, by: Person, reason: str = "", version: int | None = None) -> Payout:
     """Let a held payout, or one that needed attention, go on; one whose outcome is unknown is looked up again."""
     with _locked(payout_id, version=version) as (payout, at):
-        if not (payout.held_at or payout.attention):
+        is_held = payout.held_at and payout.status == Status.PENDING
+        if not (is_held or payout.attention):
             raise NotAllowedError(_("The payout is not on hold."), payout)
         payout.held_at = payout.held_by = None
         payout.attention = Attention.NONE
