@@ -1,0 +1,455 @@
+"""A payout's life in plain Python, told from the rules and not from the code: the product is held to it step by step.
+
+Nothing of the product is imported but the provider's interface, so that a mistake there is not copied here. Refusals
+are sets of names: where several rules forbid a step, whichever is met first may be the one that is named.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from math import inf
+from uuid import UUID, uuid4
+
+from payouts.providers import Answer, Instruction, Verdict
+
+MOVES = {
+    "pending": {"processing", "processed", "rejected", "cancelled"},
+    "processing": {"processed", "failed", "unknown"},
+    "unknown": {"processed", "failed"},
+    "failed": {"pending"},
+    "processed": {"returned"},
+    "rejected": set(),
+    "cancelled": set(),
+    "returned": set(),
+}
+MOST_CALLS, MOST_LOST_LEASES, LOST_LEASES_OF_A_SUSPECT = 6, 5, 2
+NOT_FOUND, VERSION, NOT_ALLOWED = {"NotFoundError"}, {"VersionError"}, {"NotAllowedError"}
+FOUR_EYES, INVALID, REUSED_KEY = {"FourEyesError"}, {"InvalidError"}, {"IdempotencyError"}
+LATER = inf
+"""Due some time, but not before the test lets that time come."""
+
+
+@dataclass
+class Attempt:
+    number: int
+    key: UUID | None = None
+    calls: int = 1
+    outcome: str = "open"
+    is_accepted: bool = False
+    outlives_a_lease: bool = True
+    voices: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Payout:
+    id: int
+    reference: UUID
+    client: str | None
+    maker: str | None
+    needs: int
+    is_put_off: bool
+    status: str = "pending"
+    approved_by: list[str] = field(default_factory=list)
+    is_held: bool = False
+    attention: str = ""
+    is_withdrawn: bool = False
+    attempts: list[Attempt] = field(default_factory=list)
+    events: list[tuple[str, str | None, str]] = field(default_factory=list)
+    due: float | None = None
+    lease: UUID | None = None
+    lost_leases: int = 0
+    has_news: bool = False
+    """The provider has spoken since it was last asked."""
+    was_misjudged: bool = False
+    """Two people have testified against the provider's own books."""
+
+    @property
+    def version(self) -> int:
+        return len(self.events)
+
+    @property
+    def attempt(self) -> Attempt:
+        return self.attempts[-1]
+
+    @property
+    def is_approved(self) -> bool:
+        return len(self.approved_by) >= self.needs
+
+    @property
+    def is_stopped(self) -> bool:
+        return self.is_held or self.attention != ""
+
+    @property
+    def stage(self) -> str:
+        if self.status != "pending":
+            return self.status
+        if self.is_stopped:
+            return "held"
+        if not self.is_approved:
+            return "awaiting_approval"
+        return "scheduled" if self.is_put_off else "ready"
+
+    @property
+    def is_being_called(self) -> bool:
+        return self.lease is not None and self.due == LATER
+
+    def move(self, event: str, to_status: str | None = None) -> None:
+        to_status = to_status or self.status
+        if to_status != self.status:
+            assert to_status in MOVES[self.status]
+        self.events.append((event, self.status, to_status))
+        self.status = to_status
+
+    def finish(self, event: str, outcome: str) -> None:
+        """The attempt has ended, by the provider's word or by two people's."""
+        self.attempt.outcome = outcome
+        self.move(event, {"succeeded": "processed", "refused": "failed"}[outcome])
+        self.lease = self.due = None
+        self.lost_leases = 0
+
+    def flag(self, attention: str) -> None:
+        """No more without a person."""
+        self.attention = attention
+        self.move("flagged", "unknown" if self.status == "processing" else None)
+        self.lease = self.due = None
+
+
+class Life:
+    """All payouts, and the order in which they came due."""
+
+    def __init__(self) -> None:
+        self.payouts: list[Payout] = []
+        self._moments = count()
+        self._by_key: dict[tuple[str, str], tuple[Payout, object]] = {}
+
+    def now(self) -> float:
+        return float(next(self._moments))
+
+    # Who may
+
+    def refuses(self, payout: Payout, *, client: str | None, version: int | None) -> set[str]:
+        """What forbids any action at all. A client finds its own payouts only; people find everything."""
+        if client is not None and (payout.client != client or payout.is_withdrawn):
+            return NOT_FOUND
+        return VERSION if version is not None and version != payout.version else set()
+
+    def refuses_nothing(self, payout: Payout, by: str) -> set[str]:
+        return set()
+
+    def refuses_unless_pending(self, payout: Payout, by: str) -> set[str]:
+        return set() if payout.status == "pending" else NOT_ALLOWED
+
+    def refuses_approve(self, payout: Payout, by: str) -> set[str]:
+        is_open = payout.status == "pending" and not payout.is_approved
+        is_barred = by == payout.maker or by in payout.approved_by
+        return (set() if is_open else NOT_ALLOWED) | (FOUR_EYES if is_barred else set())
+
+    def refuses_reject(self, payout: Payout, by: str) -> set[str]:
+        return self.refuses_unless_pending(payout, by) | (FOUR_EYES if by == payout.maker else set())
+
+    def refuses_hold(self, payout: Payout, by: str) -> set[str]:
+        return set() if payout.status == "pending" and not payout.is_held else NOT_ALLOWED
+
+    def refuses_release(self, payout: Payout, by: str) -> set[str]:
+        is_held = payout.is_held and payout.status == "pending"
+        return set() if is_held or payout.attention else NOT_ALLOWED
+
+    def refuses_settle(self, payout: Payout, by: str) -> set[str]:
+        is_free = payout.status == "pending" and payout.is_approved and not payout.is_stopped
+        return set() if is_free else NOT_ALLOWED
+
+    def refuses_withdraw(self, payout: Payout, by: str) -> set[str]:
+        return set() if payout.status in {"pending", "cancelled", "rejected"} else NOT_ALLOWED
+
+    def refuses_retry(self, payout: Payout, by: str) -> set[str]:
+        return set() if payout.status == "failed" and not payout.attention else NOT_ALLOWED
+
+    def refuses_record_return(self, payout: Payout, by: str) -> set[str]:
+        is_paid = payout.status == "processed"
+        return (set() if is_paid else NOT_ALLOWED) | (FOUR_EYES if by == payout.maker else set())
+
+    def refuses_resolve(self, payout: Payout, by: str, evidence: str) -> set[str]:
+        is_open = payout.status == "unknown" and not payout.is_being_called
+        is_barred = by == payout.maker or (payout.attempts and by in payout.attempt.voices)
+        return (
+            (set() if evidence.strip() else INVALID)
+            | (set() if is_open else NOT_ALLOWED)
+            | (FOUR_EYES if is_barred else set())
+        )
+
+    # What people do
+
+    def earlier(self, client: str | None, key: str | None, content: object) -> tuple[Payout | None, set[str]]:
+        """The payout that was submitted with this key, and what forbids to give it again."""
+        first, its_content = self._by_key.get((client or "", key or ""), (None, None))
+        if first is None:
+            return None, set()
+        refusals = set()
+        if content != its_content:
+            refusals |= REUSED_KEY
+        if first.is_withdrawn:
+            refusals |= NOT_ALLOWED
+        return first, refusals
+
+    def submit(self, payout: Payout, key: str | None, content: object) -> None:
+        payout.events.append(("submitted", None, "pending"))
+        self.payouts.append(payout)
+        if key is not None:
+            self._by_key[payout.client or "", key] = payout, content
+        self._make_ready(payout)
+
+    def approve(self, payout: Payout, by: str) -> None:
+        payout.approved_by.append(by)
+        payout.move("approved")
+        self._make_ready(payout)
+
+    def hold(self, payout: Payout, by: str) -> None:
+        payout.is_held = True
+        payout.move("held")
+        self._make_ready(payout)
+
+    def release(self, payout: Payout, by: str) -> None:
+        payout.is_held, payout.attention = False, ""
+        payout.move("released")
+        payout.lost_leases = 0
+        if payout.status == "unknown":
+            payout.due = self.now()
+        self._make_ready(payout)
+
+    def put_off(self, payout: Payout, by: str) -> None:
+        self._schedule(payout, is_put_off=True)
+
+    def pay_at_once(self, payout: Payout, by: str) -> None:
+        self._schedule(payout, is_put_off=False)
+
+    def _schedule(self, payout: Payout, *, is_put_off: bool) -> None:
+        payout.is_put_off = is_put_off
+        payout.move("scheduled")
+        self._make_ready(payout)
+
+    def reject(self, payout: Payout, by: str) -> None:
+        self._close(payout, "rejected", "rejected")
+
+    def cancel(self, payout: Payout, by: str) -> None:
+        self._close(payout, "cancelled", "cancelled")
+
+    def settle(self, payout: Payout, by: str) -> None:
+        self._close(payout, "settled", "processed")
+
+    def withdraw(self, payout: Payout, by: str) -> None:
+        payout.is_withdrawn = True
+        self._close(payout, "withdrawn", "cancelled" if payout.status == "pending" else payout.status)
+
+    def record_return(self, payout: Payout, by: str) -> None:
+        payout.attention = ""
+        self._close(payout, "returned", "returned")
+
+    def _close(self, payout: Payout, event: str, to_status: str) -> None:
+        payout.move(event, to_status)
+        payout.due = payout.lease = None
+
+    def retry(self, payout: Payout, by: str) -> None:
+        payout.move("retried", "pending")
+        self._make_ready(payout)
+
+    def resolve(self, payout: Payout, by: str, decision: str, *, was_paid: bool | None) -> None:
+        """Two people who say the same make it so. `was_paid` is what the provider's books say; None is not yet."""
+        is_seconded = decision in payout.attempt.voices.values()
+        payout.attempt.voices[by] = decision
+        if not is_seconded:
+            payout.move("resolution_proposed")
+            return
+        payout.attention = ""
+        payout.was_misjudged |= was_paid is None or was_paid != (decision == "paid")
+        payout.finish("resolved", "succeeded" if decision == "paid" else "refused")
+
+    def reveal(self, payout: Payout, by: str) -> None:
+        payout.move("revealed")
+        self._make_ready(payout)
+
+    def _make_ready(self, payout: Payout) -> None:
+        """A pending payout's time is set anew at each of its moves."""
+        if payout.status == "pending":
+            is_free = payout.is_approved and not payout.is_stopped
+            payout.due = (LATER if payout.is_put_off else self.now()) if is_free else None
+
+    # What the provider says
+
+    def hear(self, payout: Payout, attempt: Attempt, reported: Verdict) -> None:
+        """A webhook moves nothing: it lets the provider be asked. Where there is nothing to ask, a person is."""
+        if attempt.outcome == "refused":
+            if reported in {Verdict.SUCCEEDED, Verdict.RETURNED} and not payout.attention:
+                payout.flag("contradicted")
+        elif payout.status in {"processing", "unknown"} or (
+            payout.status == "processed" and reported in {Verdict.REFUSED, Verdict.RETURNED}
+        ):
+            self._ask_again(payout)
+
+    def _ask_again(self, payout: Payout) -> None:
+        if payout.attention in {"not_found", "too_many_calls"}:
+            payout.attention = ""
+            payout.move("released")
+        if payout.attention:
+            return
+        payout.has_news = True
+        if not payout.lease:
+            payout.due = self.now()
+
+    # What the worker does
+
+    def due(self) -> list[Payout]:
+        """Those that may be claimed, in their order."""
+        waiting = [(payout.due, payout.id, payout) for payout in self.payouts if payout.due not in (None, LATER)]
+        return [payout for _due, _id, payout in sorted(waiting, key=lambda each: each[:2])]
+
+    def suspects(self) -> list[Payout]:
+        """Those that may have ended their last workers are claimed alone."""
+        return [payout for payout in self.due() if payout.lost_leases >= LOST_LEASES_OF_A_SUSPECT]
+
+    def claim(self, limit: int) -> list[tuple[Payout, bool, bool]]:
+        """Who is claimed, whether it is an attempt's first call, and whether it may be posted."""
+        return self._claim_of(lambda: [payout for payout in self.due() if payout not in self.suspects()][:limit])
+
+    def claim_suspect(self) -> list[tuple[Payout, bool, bool]]:
+        return self._claim_of(lambda: self.suspects()[:1])
+
+    def _claim_of(self, batch: Callable[[], list[Payout]]) -> list[tuple[Payout, bool, bool]]:
+        claimed: list[tuple[Payout, bool, bool]] = []
+        while (payouts := batch()) and not claimed:
+            for payout in payouts:
+                if payout.lease:
+                    payout.lost_leases += 1
+                if payout.lost_leases >= MOST_LOST_LEASES:
+                    payout.flag("unworkable")
+                elif payout.lease and payout.attempt.calls >= MOST_CALLS:
+                    payout.flag("too_many_calls")
+                else:
+                    claimed.append(self._claim(payout))
+        return claimed
+
+    def _claim(self, payout: Payout) -> tuple[Payout, bool, bool]:
+        payout.due, payout.has_news = LATER, False
+        if payout.status == "pending":
+            assert all(attempt.outcome == "refused" for attempt in payout.attempts)
+            payout.attempts.append(Attempt(len(payout.attempts) + 1))
+            payout.move("claimed", "processing")
+            return payout, True, True
+        attempt = payout.attempt
+        attempt.calls += 1
+        return payout, False, attempt.outcome == "open" and attempt.outlives_a_lease and not attempt.voices
+
+    def record(self, payout: Payout, verdict: Verdict, *, may_post: bool) -> None:
+        """Only a success pays and only a refusal fails, whatever else has been said before."""
+        attempt = payout.attempt
+        payout.lease, payout.due = None, self.now() if payout.has_news else LATER
+        payout.lost_leases = 0
+        if payout.status == "processed":
+            self._record_again(payout, verdict)
+        elif verdict in {Verdict.SUCCEEDED, Verdict.RETURNED}:
+            payout.finish("succeeded", "succeeded")
+        elif verdict == Verdict.REFUSED:
+            payout.finish("refused", "refused")
+        elif verdict == Verdict.ABSENT and not may_post:
+            payout.flag("not_found")
+        elif attempt.calls >= MOST_CALLS:
+            payout.flag("too_many_calls")
+        elif verdict == Verdict.PENDING:
+            if not attempt.is_accepted:
+                attempt.is_accepted = True
+                payout.move("accepted")
+        elif payout.status == "processing" and not attempt.is_accepted:
+            payout.move("outcome_unknown", "unknown")
+        if verdict == Verdict.RETURNED:
+            self._close(payout, "returned", "returned")
+
+    def _record_again(self, payout: Payout, verdict: Verdict) -> None:
+        """What was paid stays paid; if the provider takes it back, a person must look."""
+        if verdict == Verdict.SUCCEEDED:
+            payout.due = payout.due if payout.has_news else None
+        elif verdict == Verdict.REFUSED:
+            payout.flag("contradicted")
+        elif verdict != Verdict.RETURNED and payout.attempt.calls >= MOST_CALLS:
+            payout.flag("too_many_calls")
+
+    def give_back(self, payout: Payout) -> None:
+        payout.lease, payout.due = None, self.now()
+
+
+@dataclass
+class Payment:
+    key: UUID
+    payout: UUID
+    state: Verdict
+    """SUCCEEDED, PENDING, REFUSED or RETURNED."""
+
+
+@dataclass(frozen=True)
+class Mood:
+    """What the provider does with a POST that is new to it, and with a look-up."""
+
+    new: Verdict = Verdict.SUCCEEDED
+    """ABSENT is an error before anything is booked."""
+    is_refusal_kept: bool = True
+    is_answer_lost: bool = False
+    look_up: str = "true"
+    """`true`, `fails`, or `blind`: not yet there for those who ask."""
+
+
+class Books:
+    """A provider that pays once per key that it remembers, and for ever knows what it paid."""
+
+    name = "http"
+
+    def __init__(self) -> None:
+        self.payments: list[Payment] = []
+        self.calls: list[str] = []
+        self.mood = Mood()
+        self._remembered: dict[UUID, Payment] = {}
+
+    def of(self, payout: UUID) -> list[Payment]:
+        """The payments that moved money, or will; those that the bank gave back too."""
+        return [each for each in self.payments if each.payout == payout and each.state != Verdict.REFUSED]
+
+    def was_paid(self, key: UUID) -> bool | None:
+        """Whether money left under the key; None while that is not decided."""
+        states = {payment.state for payment in self.payments if payment.key == key}
+        return None if Verdict.PENDING in states else bool(states & {Verdict.SUCCEEDED, Verdict.RETURNED})
+
+    def knows(self, key: UUID) -> bool:
+        return key in self._remembered
+
+    def open(self) -> list[Payment]:
+        """Those that something can still become of."""
+        return [each for each in self.payments if each.state in {Verdict.PENDING, Verdict.SUCCEEDED}]
+
+    def forget_keys(self) -> None:
+        self._remembered.clear()
+
+    def pay(self, instruction: Instruction, *, deadline: float) -> Answer:
+        self.calls.append("pay")
+        key, mood = instruction.reference, self.mood
+        payment = self._remembered.get(key)
+        if payment is None:
+            if mood.new == Verdict.ABSENT:
+                return _answer(Verdict.UNKNOWN)
+            payment = Payment(key, instruction.payout, mood.new)
+            if mood.new != Verdict.REFUSED or mood.is_refusal_kept:
+                self.payments.append(payment)
+                self._remembered[key] = payment
+        return _answer(Verdict.UNKNOWN if mood.is_answer_lost else payment.state)
+
+    def look_up(self, instruction: Instruction, *, deadline: float) -> Answer:
+        self.calls.append("look_up")
+        if self.mood.look_up == "fails":
+            return _answer(Verdict.UNKNOWN)
+        payment = self._remembered.get(instruction.reference)
+        if payment is None or self.mood.look_up == "blind":
+            return _answer(Verdict.ABSENT)
+        return _answer(payment.state)
+
+
+def _answer(verdict: Verdict) -> Answer:
+    """The provider asks for an hour's patience, so that nothing comes due by itself within a run."""
+    return Answer(
+        verdict, provider_id=f"prv_{uuid4().hex}", code="said", message="So it is.", retry_after_seconds=3600
+    )
