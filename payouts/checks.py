@@ -68,6 +68,8 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
             Webhook(settings.PROVIDER_WEBHOOK_SECRET)
         except (ValueError, EmptyWebhookSecretError):
             refuse(13, "PROVIDER_WEBHOOK_SECRET is no Standard Webhooks secret: whsec_ and 24 to 64 bytes in base64.")
+    if settings.LEASE_SECONDS < settings.PROVIDER_TIMEOUT_SECONDS + RECORDING_SECONDS:
+        refuse(14, "LEASE_SECONDS must be at least PROVIDER_TIMEOUT_SECONDS + 5, or no call could begin.")
     return errors
 
 

@@ -30,8 +30,9 @@ AWAY_PAUSE_SECONDS = 0.5
 def run(*, provider: Provider | None = None, must_stop: Callable[[], bool] = lambda: False) -> None:
     """Work until nothing is due, the time is up, or `must_stop`; ring for what is left.
 
-    A call begins only while it can still end, after PROVIDER_TIMEOUT_SECONDS, before q2's time limit; q2's time limit
-    ends before the lease does (a system check). What is claimed here is recorded here, or found by the next look-up.
+    A call begins only while it can still end, after PROVIDER_TIMEOUT_SECONDS, before q2's time limit and before its
+    lease does: a process that was stopped meanwhile must not pay what is another's by now. What is claimed here is
+    recorded here, or found by the next look-up.
     """
     last_start = time.monotonic() + settings.Q_TIMEOUT_SECONDS - settings.PROVIDER_TIMEOUT_SECONDS - RECORDING_SECONDS
     if provider is None:
@@ -42,8 +43,9 @@ def run(*, provider: Provider | None = None, must_stop: Callable[[], bool] = lam
     outstanding, has_rung, has_begun = 0, False, False
     failure: Exception | None = None
 
-    def call(assignment: Assignment) -> None:
-        outcomes.put((assignment, _exchange(provider, assignment, last_start)))
+    def call(assignment: Assignment, lease_ends: float) -> None:
+        last = min(last_start, lease_ends - settings.PROVIDER_TIMEOUT_SECONDS)
+        outcomes.put((assignment, _exchange(provider, assignment, last)))
 
     while True:
         is_open = failure is None and time.monotonic() < last_start and not must_stop()
@@ -51,6 +53,8 @@ def run(*, provider: Provider | None = None, must_stop: Callable[[], bool] = lam
             # One batch being called, one waiting: no thread is idle while the next is claimed.
             limit = 2 * concurrency - outstanding
             try:
+                # By our clock, and from before the claim: no later than by the database's.
+                lease_ends = time.monotonic() + settings.LEASE_SECONDS
                 # One suspect when we begin, and others when there is nothing else: never beside another payout.
                 claimed = [] if has_begun else actions.claim_suspect()
                 claimed = claimed or actions.claim(limit=limit)
@@ -58,7 +62,7 @@ def run(*, provider: Provider | None = None, must_stop: Callable[[], bool] = lam
                     claimed = actions.claim_suspect()
                 has_begun = True
                 for assignment in claimed:
-                    threads.submit(call, assignment)
+                    threads.submit(call, assignment, lease_ends)
                     outstanding += 1
                 if len(claimed) == limit and not has_rung:
                     doorbell.ring()  # another worker can help

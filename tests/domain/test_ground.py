@@ -128,6 +128,7 @@ def test_the_settings_of_the_tests_contradict_nothing() -> None:
         ({"Q_TIMEOUT_SECONDS": 40}, []),
         ({"LEASE_SECONDS": 64}, ["payouts.W005"]),
         ({"LEASE_SECONDS": 65}, []),
+        ({"LEASE_SECONDS": 34}, ["payouts.W005", "payouts.E014"]),
         ({"Q_RETRY_SECONDS": 239}, ["payouts.W006"]),
         ({"STALL_SECONDS": 49}, ["payouts.W007"]),
         ({"PROVIDER_KEY_TTL_SECONDS": 120}, ["payouts.W008"]),

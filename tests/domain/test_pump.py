@@ -269,6 +269,21 @@ def test_no_call_begins_that_could_not_end_in_time(provider: DoubleProvider, set
     assert is_clean()
 
 
+def test_no_call_begins_that_could_not_end_before_its_lease(provider: DoubleProvider, settings: Any) -> None:
+    settings.LEASE_SECONDS = settings.PROVIDER_TIMEOUT_SECONDS + 0.4
+    provider.delay_seconds = 0.5
+    payouts = [pending_payout() for _each in range(8)]  # twice as many as threads, claimed at once
+
+    _run(provider)
+
+    assert {_status(payout) for payout in payouts} == {"processed"}
+    assert [len(provider.paid(payout.reference)) for payout in payouts] == [1] * 8
+    claimed_again = [attempt for attempt in Attempt.objects.all() if attempt.calls > 1]
+    assert len(claimed_again) >= 4
+    assert [_operations(provider, attempt.payout)[0] for attempt in claimed_again] == ["look_up"] * len(claimed_again)
+    assert is_clean()
+
+
 def test_a_payout_whose_outcome_cannot_be_recorded_holds_up_no_other(provider: DoubleProvider) -> None:
     payouts = [pending_payout() for _each in range(6)]
     by_hand(
