@@ -314,7 +314,7 @@ def release(payout_id: int, *, by: Person, reason: str = "", version: int | None
             raise NotAllowedError(_("The payout is not on hold."), payout)
         payout.held_at = payout.held_by = None
         payout.attention = Attention.NONE
-        if payout.status == Status.UNKNOWN:
+        if payout.status == Status.UNKNOWN or (payout.status == Status.PROCESSED and payout.news_at):
             payout.due_at = at
         payout.lost_leases = 0
         _move_one(payout, EventName.RELEASED, Status(payout.status), at=at, by=by, reason=reason)
@@ -494,19 +494,18 @@ def hear(*, message_id: str, reference: uuid.UUID, reported: Verdict) -> bool:
 
 def _ask_again(payout: Payout, *, at: datetime, actor: str) -> None:
     """Let the worker look now, or once more when it is looking just now. What needs a person for want of an answer
-    goes on; what needs one for another reason stays."""
+    goes on; what needs one for another reason stays, and is asked about when it is released."""
     if payout.status not in (Status.PROCESSING, Status.UNKNOWN, Status.PROCESSED):
         return
     if payout.attention in UNANSWERED:
         payout.attention = Attention.NONE
         _move([_Move(payout, EventName.RELEASED, Status(payout.status))], at=at, actor=actor)
-    if payout.attention:
-        return
     payout.news_at = at
-    if not payout.lease_token:
-        payout.due_at = at
+    if not (payout.attention or payout.lease_token):
+        payout.due_at = min(payout.due_at or at, at)
     bulk.update(Payout, [payout], ("news_at", "due_at"))
-    doorbell.ring()
+    if payout.due_at:
+        doorbell.ring()
 
 
 UNANSWERED = (Attention.NOT_FOUND, Attention.TOO_MANY_CALLS)
@@ -782,6 +781,8 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
             attempt.provider_id = answer.provider_id or attempt.provider_id
             payout.lease_token, payout.lost_leases = None, 0
             payout.due_at = at + timedelta(seconds=_pause_seconds(payout, attempt, answer))
+            if answer.verdict != Verdict.UNKNOWN and not _has_later_news(payout, attempt):
+                payout.news_at = None
             move = _outcome_move(payout, assignment, answer, at, code_before)
             if move:
                 moves.append(move)
@@ -792,7 +793,7 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
                     _Move(payout, EventName.RETURNED, Status.RETURNED, {"attempt": str(attempt.reference)})
                 )
         _move(moves, at=at, actor=WORKER)
-        bulk.update(Payout, unmoved, ("lease_token", "due_at", "lost_leases"))
+        bulk.update(Payout, unmoved, ("lease_token", "due_at", "lost_leases", "news_at"))
         bulk.update(Attempt, attempts, ATTEMPT_OUTCOME_FIELDS, key="reference")
         _move(returns, at=at, actor=WORKER)
     return len(attempts)
@@ -846,6 +847,7 @@ def _outcome_move(
 ) -> "_Move | None":
     """What the answer means: only a success pays, only a documented refusal fails, all else is not known.
 
+    A refusal that may be older than the provider's news is not the last word: a failed payout can be sent again.
     `before` is the code of the answer before this one.
     """
     attempt = assignment.attempt
@@ -861,7 +863,7 @@ def _outcome_move(
             attempt.outcome, attempt.finished_at = Attempt.Outcome.SUCCEEDED, at
             payout.processed_at = at
             return _Move(payout, EventName.SUCCEEDED, Status.PROCESSED, facts)
-        case Verdict.REFUSED:
+        case Verdict.REFUSED if not payout.news_at:
             attempt.outcome, attempt.finished_at = Attempt.Outcome.REFUSED, at
             payout.failure_code, payout.failure_message = answer.code, answer.message
             return _Move(payout, EventName.REFUSED, Status.FAILED, facts, answer.message)
@@ -886,8 +888,7 @@ def _later_move(payout: Payout, attempt: Attempt, answer: Answer) -> "_Move | No
     """What news of a processed payout means: it stands, it came back, or a person must look."""
     match answer.verdict:
         case Verdict.SUCCEEDED | Verdict.RETURNED:
-            if not _came_while_asking(payout, attempt):
-                payout.due_at = None
+            payout.due_at = payout.due_at if payout.news_at else None
             return None
         case Verdict.REFUSED:
             return _flag(payout, Attention.CONTRADICTED)
@@ -899,14 +900,13 @@ def _later_move(payout: Payout, attempt: Attempt, answer: Answer) -> "_Move | No
 
 def _pause_seconds(payout: Payout, attempt: Attempt, answer: Answer) -> float:
     """Until the next look: none when news came while we were asking, for the answer may be older than they are."""
-    if _came_while_asking(payout, attempt):
+    if _has_later_news(payout, attempt):
         return 0
     return max(_look_again_seconds(attempt), answer.retry_after_seconds or 0)
 
 
-def _came_while_asking(payout: Payout, attempt: Attempt) -> bool:
-    """News have come since the call was begun."""
-    return bool(payout.news_at and payout.news_at > attempt.last_called_at)
+def _has_later_news(payout: Payout, attempt: Attempt) -> bool:
+    return payout.news_at is not None and payout.news_at > attempt.last_called_at
 
 
 def _look_again_seconds(attempt: Attempt) -> float:
@@ -1050,8 +1050,11 @@ def _move(moves: Sequence[_Move], *, at: datetime, actor: str, reason: str = "")
         if payout.status == Status.PENDING:
             payout.due_at = _due_at(payout, at)
         elif payout.status != from_status and payout.status not in (Status.PROCESSING, Status.UNKNOWN):
-            payout.due_at = payout.lease_token = None
+            payout.lease_token = None
             payout.lost_leases = 0  # of an attempt that has ended
+            if payout.status != Status.PROCESSED:
+                payout.news_at = None
+            payout.due_at = at if payout.news_at and not payout.attention else None
         event = Event(
             payout=payout,
             seq=payout.version,
@@ -1107,6 +1110,7 @@ MOVED_FIELDS = (
     "due_at",
     "lease_token",
     "lost_leases",
+    "news_at",
     "event_head",
     "seal",
 )

@@ -142,6 +142,8 @@ def _row(payout: Payout) -> Iterator[Finding]:
         yield "amount_exact", str(error)
     if payout.due_at is None and not payout.attention and payout.stage in AWAITED_BY_WORKER:
         yield "open_is_due", f"{payout.stage}, but the worker would never look at it"
+    if payout.due_at is None and not payout.attention and payout.news_at:
+        yield "news_is_due", "the provider has news of it, but the worker would never ask"
 
 
 def _history(payout: Payout, events: list[Event]) -> Iterator[Finding]:

@@ -237,7 +237,7 @@ class Payout(models.Model):
     due_at = models.DateTimeField(null=True, editable=False)
     lease_token = models.UUIDField(null=True, editable=False)
     lost_leases = models.SmallIntegerField(default=0, db_default=0, editable=False)  # in a row
-    news_at = models.DateTimeField(null=True, editable=False)  # when the provider last said that it has news
+    news_at = models.DateTimeField(null=True, editable=False)  # of the last news, until a newer answer
 
     event_head = models.BinaryField(max_length=32)
     seal = models.BinaryField(max_length=32)

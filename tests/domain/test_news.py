@@ -24,6 +24,7 @@ from tests.recipes import (
     answered,
     claimed,
     failed_payout,
+    make_due,
     pending_payout,
     processed_payout,
     retried_payout,
@@ -180,11 +181,85 @@ def test_news_of_a_payout_that_a_person_should_look_at_for_want_of_an_answer_let
     assert _is_due(payout)
 
 
-def test_news_of_a_payout_that_is_flagged_for_another_reason_does_not_lift_the_flag() -> None:
-    payout = _flagged(unknown_payout(), Attention.UNREADABLE)
+@pytest.mark.parametrize("recipe", [unknown_payout, processed_payout])
+def test_news_of_a_payout_that_is_flagged_for_another_reason_waits_for_its_release(
+    recipe: Any, operator: User
+) -> None:
+    payout = _flagged(recipe(), Attention.UNREADABLE)
+    before = (payout.version, payout.attention, rings())
 
-    with nothing_changes(payout):
-        _hear(payout, Verdict.SUCCEEDED)
+    payout = _hear(payout, Verdict.RETURNED)
+    between = (payout.version, payout.attention, rings())
+    actions.release(payout.pk, by=operator, reason="The key is there again.")
+
+    assert between == before
+    assert _is_due(payout)
+
+
+@pytest.mark.parametrize("reported", [Verdict.RETURNED, Verdict.REFUSED])
+@pytest.mark.parametrize("recipe", [pending_payout, accepted_payout, unknown_payout])
+def test_news_during_the_call_that_pays_lets_the_provider_be_asked_once_more(recipe: Any, reported: Verdict) -> None:
+    payout = recipe()
+    assignment = claimed(payout)
+
+    _hear(payout, reported)
+    actions.record_outcomes([(assignment, SUCCEEDED)])
+    between = (Payout.objects.get(pk=payout.pk).status, _is_due(payout))
+    payout = answered(payout, RETURNED)
+
+    assert between == ("processed", True)
+    assert (payout.status, payout.due_at, payout.news_at) == ("returned", None, None)
+    assert is_clean()
+
+
+def test_news_during_a_look_at_a_paid_payout_lets_the_provider_be_asked_once_more() -> None:
+    payout = _hear(processed_payout(), Verdict.RETURNED)
+    assignment = claimed(payout)
+
+    _hear(payout, Verdict.RETURNED)
+    actions.record_outcomes([(assignment, SUCCEEDED)])
+    between = _is_due(payout)
+    payout = answered(payout, SUCCEEDED)
+
+    assert (between, payout.due_at, payout.news_at) == (True, None, None)
+
+
+def test_news_during_the_call_that_refuses_fails_nothing_before_the_provider_is_asked_again() -> None:
+    payout = unknown_payout()
+    assignment = claimed(payout)
+
+    _hear(payout, Verdict.SUCCEEDED)
+    actions.record_outcomes([(assignment, REFUSED)])
+    between = (Payout.objects.get(pk=payout.pk).status, payout.attempts.get().outcome, _is_due(payout))
+    payout = answered(payout, REFUSED)
+
+    assert between == ("unknown", "open", True)
+    assert payout.status == "failed"
+    assert is_clean()
+
+
+def test_news_that_nobody_has_asked_about_outlives_a_report_that_settles(operator: User) -> None:
+    payout = _hear(unknown_payout(), Verdict.RETURNED)
+
+    _reconcile(payout, Verdict.SUCCEEDED, operator)
+
+    assert (payout.status, _is_due(payout)) == ("processed", True)
+    assert is_clean()
+
+
+def test_news_of_a_payout_that_waits_for_the_worker_leaves_its_place_in_the_queue() -> None:
+    payout = unknown_payout()
+    make_due(payout)
+    before = Payout.objects.get(pk=payout.pk).due_at
+
+    assert _hear(payout, Verdict.SUCCEEDED).due_at == before
+
+
+def test_the_audit_finds_news_that_nobody_would_ask_about() -> None:
+    payout = _hear(processed_payout(), Verdict.RETURNED)
+    by_hand("UPDATE payouts_payout SET due_at = NULL")
+
+    assert audit_of(payout) == {"news_is_due"}
 
 
 @pytest.mark.parametrize("reported", [Verdict.SUCCEEDED, Verdict.RETURNED])
