@@ -485,7 +485,8 @@ def hear(*, message_id: str, reference: uuid.UUID, reported: Verdict) -> bool:
             attempt = payout.attempts.get(reference=reference)
             actor = f"provider:{attempt.provider}"
             if attempt.outcome == Attempt.Outcome.REFUSED:
-                if reported in (Verdict.SUCCEEDED, Verdict.RETURNED) and not payout.attention:
+                is_paid = reported in (Verdict.SUCCEEDED, Verdict.RETURNED)
+                if is_paid and payout.attention != Attention.CONTRADICTED:
                     _move([_flag(payout, Attention.CONTRADICTED)], at=at, actor=actor)
             elif payout.status != Status.PROCESSED or reported in (Verdict.REFUSED, Verdict.RETURNED):
                 _ask_again(payout, at=at, actor=actor)
@@ -534,6 +535,8 @@ def reconcile(
     return payout_id, result
 
 
+# What a report that has the payment settles; that another attempt was paid too, or another amount, it does not.
+ANSWERED_BY_REPORT = (*UNANSWERED, Attention.UNWORKABLE, Attention.MISSING)
 CHANGING = (ReportLine.Result.SETTLED, ReportLine.Result.RETURNED)
 FLAGS = {
     ReportLine.Result.AMOUNT_DIFFERS: Attention.AMOUNT_DIFFERS,
@@ -572,13 +575,14 @@ def _apply(
     source: str,
 ) -> None:
     facts = {"attempt": str(attempt.reference), "report": source}
-    if result in FLAGS and not payout.attention:
+    if result in FLAGS and payout.attention not in (FLAGS[result], Attention.CONTRADICTED):
         flag = _flag(payout, FLAGS[result])
         _move_one(payout, flag.event, flag.to_status, at=at, by=by, reason=source, facts=flag.facts | facts)
     elif result == ReportLine.Result.ASKED:
         _ask_again(payout, at=at, actor=_name(by))
     elif result in CHANGING:
-        payout.attention = Attention.NONE
+        if payout.attention in ANSWERED_BY_REPORT:
+            payout.attention = Attention.NONE
         if attempt.outcome == Attempt.Outcome.OPEN:
             attempt.outcome, attempt.finished_at, payout.processed_at = Attempt.Outcome.SUCCEEDED, at, at
             attempt.save(update_fields=["outcome", "finished_at"])

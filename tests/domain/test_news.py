@@ -285,6 +285,21 @@ def test_a_refused_attempt_that_is_told_of_again_stays_refused(reported: Verdict
         _hear(payout, reported)
 
 
+@pytest.mark.parametrize("attention", [Attention.NOT_FOUND, Attention.TOO_MANY_CALLS, Attention.AMOUNT_DIFFERS])
+def test_a_refused_attempt_that_was_paid_after_all_outweighs_what_the_payout_is_flagged_for(
+    attention: Attention,
+) -> None:
+    payout = retried_payout()
+    refused = _key(payout)
+    payout = _flagged(answered(payout, UNKNOWN), attention)
+
+    actions.hear(message_id="msg_1", reference=refused, reported=Verdict.SUCCEEDED)
+    payout = _hear(payout, Verdict.PENDING)
+
+    assert (payout.attention, payout.due_at) == (Attention.CONTRADICTED, None)
+    assert is_clean()
+
+
 def test_a_person_who_has_looked_lifts_the_flag_and_the_payout_can_be_retried(operator: User) -> None:
     payout = _hear(failed_payout(), Verdict.SUCCEEDED)
 
@@ -403,6 +418,31 @@ def test_a_report_with_another_amount_settles_nothing_and_calls_a_person(recipe:
     assert last_event(payout)[0::4] == ("flagged", "march.csv, line 2")
     assert list(Attempt.objects.values()) == attempts
     assert is_clean()
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_report_that_has_two_attempts_as_paid_calls_a_person_in_whichever_order(
+    order: tuple[int, int], operator: User
+) -> None:
+    payout = answered(retried_payout(), UNKNOWN)
+    keys = list(payout.attempts.order_by("number").values_list("reference", flat=True))
+
+    for index in order:
+        amount = Decimal("100.50")
+        actions.reconcile(keys[index], reported=Verdict.SUCCEEDED, amount=amount, by=operator, source="march.csv")
+
+    payout.refresh_from_db()
+    assert (payout.status, payout.attention) == ("processed", Attention.CONTRADICTED)
+    assert is_clean()
+
+
+@pytest.mark.parametrize("attention", [Attention.NOT_FOUND, Attention.UNWORKABLE])
+def test_a_report_that_has_the_payment_answers_what_nobody_could(attention: Attention, operator: User) -> None:
+    payout = _flagged(unknown_payout(), attention)
+
+    _reconcile(payout, Verdict.SUCCEEDED, operator)
+
+    assert (payout.status, payout.attention) == ("processed", "")
 
 
 def test_who_made_a_payout_settles_it_by_no_report(maker: User) -> None:
