@@ -73,8 +73,8 @@ def note_failures(provider: str, claimed_at: Iterable[datetime]) -> None:
         is_probe = state.probing_since is not None and max(times) >= state.probing_since
         # Calls that were under way when it opened tell nothing new.
         if is_probe or (state.open_until is None and state.failures >= FAILURES_TO_OPEN):
-            seconds = OPEN_SECONDS[min(state.trips, len(OPEN_SECONDS) - 1)]
-            state.trips += 1
+            state.trips = min(state.trips + 1, len(OPEN_SECONDS))
+            seconds = OPEN_SECONDS[state.trips - 1]
             state.probing_since = None
             jitter = uniform(0.8, 1.2)  # noqa: S311 (spreads load, guards nothing)
             state.open_until = Now() + timedelta(seconds=seconds * jitter)

@@ -142,6 +142,17 @@ def test_a_probe_that_fails_opens_it_for_longer_and_an_answer_closes_it() -> Non
     assert (_state().failures, _state().trips, _state().probing_since) == (0, 0, None)
 
 
+def test_an_outage_of_any_length_can_be_counted() -> None:
+    _fail(10)
+    for _each in range(10):
+        _let_time_come()
+        pending_payout()
+        (probe,) = actions.claim(limit=10)
+        breaker.note_failures("http", [probe.attempt.last_called_at])
+
+    assert _state().trips == len(breaker.OPEN_SECONDS)
+
+
 def test_calls_that_were_under_way_when_it_opened_do_not_lengthen_the_pause() -> None:
     began_at = timezone.now()
     _fail(10)
