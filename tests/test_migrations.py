@@ -46,3 +46,15 @@ def test_no_migration_leaves_its_waits_behind() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')")
         assert cursor.fetchone() == ("10s", "30s")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_index_that_a_build_left_behind_when_it_was_broken_off_is_built_anew() -> None:
+    statements = dict(migrations())["0005_suspect_index"].split(";")
+
+    with connection.cursor() as cursor:
+        for statement in filter(str.strip, statements):
+            cursor.execute(statement)
+
+        cursor.execute("SELECT count(*) FROM pg_index WHERE indexrelid = 'payout_suspect'::regclass AND indisvalid")
+        assert cursor.fetchone() == (1,)

@@ -4,6 +4,7 @@ A statement that waits for a lock holds up everyone behind it, so it gives up so
 expands is quick or wrong; what fills, validates or builds concurrently takes its time and blocks nobody.
 """
 
+from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db.migrations import RunSQL
 from django.db.migrations.operations.base import Operation
 
@@ -18,10 +19,14 @@ def patiently() -> RunSQL:
     return RunSQL("SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '2h';", RunSQL.noop)
 
 
-def concurrently(operation: Operation) -> list[Operation]:
-    """The same around one operation that PostgreSQL does outside a transaction."""
+def concurrently(operation: AddIndexConcurrently) -> list[Operation]:
+    """Build an index outside a transaction; what a build that was broken off left is removed first.
+
+    A build waits for every transaction that is older than it, a backup's too, and holds up nobody while it does.
+    """
     return [
-        RunSQL("SET lock_timeout = '2s'; SET statement_timeout = '2h';", RunSQL.noop),
+        RunSQL("SET lock_timeout = '2h'; SET statement_timeout = '2h';", RunSQL.noop),
+        RunSQL(f'DROP INDEX CONCURRENTLY IF EXISTS "{operation.index.name}";', RunSQL.noop),
         operation,
         RunSQL("RESET lock_timeout; RESET statement_timeout;", RunSQL.noop),
     ]
