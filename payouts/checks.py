@@ -1,13 +1,12 @@
 """Rules between settings, as system checks: a setting that contradicts another stops the start."""
 
+import base64
 import re
 from typing import Any
 
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
-from standardwebhooks import Webhook
-from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from payouts.pump import RECORDING_SECONDS
 
@@ -64,9 +63,12 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
     if settings.PROVIDER_URL and not settings.PROVIDER_TOKEN:
         refuse(12, "PROVIDER_TOKEN is not set, so the provider at PROVIDER_URL would refuse every call.")
     if settings.PROVIDER_WEBHOOK_SECRET:
+        # The library that verifies takes any base64, however short, and skips what is none.
         try:
-            Webhook(settings.PROVIDER_WEBHOOK_SECRET)
-        except (ValueError, EmptyWebhookSecretError):
+            length = len(base64.b64decode(settings.PROVIDER_WEBHOOK_SECRET.removeprefix("whsec_"), validate=True))
+        except ValueError:
+            length = 0
+        if not 24 <= length <= 64:
             refuse(13, "PROVIDER_WEBHOOK_SECRET is no Standard Webhooks secret: whsec_ and 24 to 64 bytes in base64.")
     if settings.LEASE_SECONDS < settings.PROVIDER_TIMEOUT_SECONDS + RECORDING_SECONDS:
         refuse(14, "LEASE_SECONDS must be at least PROVIDER_TIMEOUT_SECONDS + 5, or no call could begin.")

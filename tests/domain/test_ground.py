@@ -145,6 +145,10 @@ def test_the_settings_of_the_tests_contradict_nothing() -> None:
         ({"API_THROTTLE": "often"}, ["payouts.E011"]),
         ({"PROVIDER_WEBHOOK_SECRET": "whsec_"}, ["payouts.E013"]),
         ({"PROVIDER_WEBHOOK_SECRET": "whsec_a"}, ["payouts.E013"]),
+        ({"PROVIDER_WEBHOOK_SECRET": "changeme"}, ["payouts.E013"]),
+        ({"PROVIDER_WEBHOOK_SECRET": "whsec_" + "!" * 32}, ["payouts.E013"]),
+        ({"PROVIDER_WEBHOOK_SECRET": "whsec_" + "A" * 28}, ["payouts.E013"]),
+        ({"PROVIDER_WEBHOOK_SECRET": "whsec_" + "A" * 32}, []),
         ({"PROVIDER_WEBHOOK_SECRET": ""}, []),
     ],
 )
