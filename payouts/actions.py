@@ -316,7 +316,6 @@ def release(payout_id: int, *, by: Person, reason: str = "", version: int | None
         payout.attention = Attention.NONE
         if payout.status == Status.UNKNOWN or (payout.status == Status.PROCESSED and payout.news_at):
             payout.due_at = at
-        payout.lost_leases = 0
         _move_one(payout, EventName.RELEASED, Status(payout.status), at=at, by=by, reason=reason)
         if payout.due_at:
             doorbell.ring()
@@ -679,7 +678,8 @@ def _flag_unworkable(payout_id: int) -> bool:
     """Leave it to a person. False where not even that can be written."""
     try:
         with _locked(payout_id) as (payout, at):
-            _move([_flag(payout, Attention.UNWORKABLE)], at=at, actor=WORKER)
+            if payout.due_at and payout.due_at <= at:  # nobody else has taken it since
+                _move([_flag(payout, Attention.UNWORKABLE)], at=at, actor=WORKER)
     except OperationalError:
         raise
     except Exception:
@@ -932,6 +932,7 @@ def _flag(payout: Payout, problem: Attention) -> "_Move":
     """Leave the payout to a person. One that was sent and not answered for becomes unknown."""
     payout.attention = problem
     payout.lease_token = payout.due_at = None
+    payout.lost_leases = 0  # counted anew when a person lets it go on
     to_status = Status.UNKNOWN if payout.status == Status.PROCESSING else Status(payout.status)
     return _Move(payout, EventName.FLAGGED, to_status, {"attention": problem.value})
 

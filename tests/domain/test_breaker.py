@@ -8,10 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from payouts import actions, breaker, pump
-from payouts.models import Attention, Breaker, Payout
+from payouts.models import Approval, Attention, Breaker, Payout
 from payouts.providers import Answer, Instruction, Verdict
 from tests import recipes
 from tests.domain.observe import by_hand, is_clean, unguarded
@@ -252,6 +253,19 @@ def test_a_payout_whose_lease_was_lost_five_times_is_left_to_a_person() -> None:
     assert is_clean()
 
 
+def test_a_payout_that_two_people_say_was_not_paid_is_no_suspect_when_it_is_sent_again(operator: User) -> None:
+    payout = pending_payout()
+    for _each in range(5):
+        _lose_lease(payout)
+    actions.claim_suspect()
+    for _each in range(2):
+        recipes._voice(payout, Approval.Decision.NOT_PAID)
+
+    actions.retry(payout.pk, by=operator, reason="Once more.")
+
+    assert [each.payout_id for each in actions.claim(limit=10)] == [payout.pk]
+
+
 def test_a_record_clears_the_suspicion() -> None:
     payout = pending_payout()
     for _each in range(3):
@@ -340,6 +354,15 @@ def test_a_payout_that_cannot_be_claimed_is_flagged_among_others_that_can() -> N
     poison.refresh_from_db()
     assert taken == {payout.pk for payout in others}
     assert (poison.attention, poison.due_at) == (Attention.UNWORKABLE, None)
+
+
+def test_a_payout_that_somebody_else_could_claim_meanwhile_is_not_flagged() -> None:
+    payout = pending_payout()
+    assignment = claimed(payout)
+
+    actions._flag_unworkable(payout.pk)
+
+    assert actions.record_outcomes([(assignment, recipes.SUCCEEDED)]) == 1
 
 
 def test_when_none_of_many_can_be_claimed_they_wait_and_nobody_is_called_for_each() -> None:
