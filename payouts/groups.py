@@ -15,14 +15,18 @@ VIEW = (
     "view_apikey",
     "view_approvalband",
     "view_heartbeat",
+    "view_providerreport",
+    "view_reportline",
 )
 OPERATE = ("hold_payout", "cancel_payout", "retry_payout")
+# What the provider or the bank says counts for as much as an approval.
+EVIDENCE = ("add_providerreport", "return_payout")
 CLIENTS = ("add_apiclient", "change_apiclient", "add_apikey", "change_apikey")
 BANDS = ("add_approvalband", "change_approvalband", "delete_approvalband")
 
 GROUPS: dict[str, tuple[str, ...]] = {
     gettext_noop("Operator"): (*VIEW, *OPERATE),
-    gettext_noop("Approver"): (*VIEW, "approve_payout", "hold_payout", "resolve_payout"),
+    gettext_noop("Approver"): (*VIEW, "approve_payout", "hold_payout", "resolve_payout", *EVIDENCE),
     gettext_noop("Auditor"): (*VIEW, "reveal_payout"),
     gettext_noop("Admin"): (
         *VIEW,
@@ -31,6 +35,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "settle_payout",
         "resolve_payout",
         "reveal_payout",
+        *EVIDENCE,
         *CLIENTS,
         *BANDS,
     ),

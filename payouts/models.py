@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
@@ -325,6 +326,7 @@ class Payout(models.Model):
                 name="payout_open_by_age",
             ),
             models.Index(fields=["recipient_index"], name="payout_by_recipient"),
+            models.Index(fields=["-id"], condition=~Q(attention=""), name="payout_needs_attention"),
         ]
 
     def __str__(self) -> str:
@@ -521,7 +523,11 @@ class Attempt(models.Model):
                 name="attempt_outcome_with_finished_at",
             ),
         ]
-        indexes = [models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="attempt_by_provider_id")]
+        indexes = [
+            models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="attempt_by_provider_id"),
+            # Attempts end roughly in the order of their rows, so ranges of pages tell the days of a report apart.
+            BrinIndex(fields=["finished_at"], autosummarize=True, name="attempt_by_day"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.number}: {self.reference}"
@@ -658,6 +664,7 @@ class ProviderReport(models.Model):
     )
     uploaded_at = models.DateTimeField(_("uploaded at"), db_default=Now())
     applied_at = models.DateTimeField(_("applied at"), null=True)
+    rung_at = models.DateTimeField(null=True, editable=False)  # when a task for it last began or went on
 
     class Meta:
         verbose_name = _("provider report")

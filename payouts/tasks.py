@@ -14,7 +14,7 @@ from django.utils import timezone
 from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
-from payouts import broker, doorbell
+from payouts import broker, doorbell, reports
 from payouts import pump as pumping
 from payouts.audit import Broken, batches, missing_guards
 from payouts.models import Heartbeat, Payout, WebhookMessage
@@ -29,17 +29,32 @@ APPROVAL_WAITS_TOO_LONG = timedelta(hours=24)
 def pump() -> None:
     """Pay what is due."""
     doorbell.answered()
-    pumping.run(must_stop=lambda: bool(broker.progress and broker.progress.must_make_way))
+    pumping.run(must_stop=_must_make_way)
+
+
+def apply_report(report_id: int) -> None:
+    """Hold a provider's report against our record: as much as fits into half of q2's time limit, then a new task."""
+    give_up = time.monotonic() + settings.Q_TIMEOUT_SECONDS / 2
+    if not reports.apply(report_id, must_stop=lambda: time.monotonic() > give_up or _must_make_way()):
+        async_task(reports.APPLY, report_id)
+
+
+def _must_make_way() -> bool:
+    return bool(broker.progress and broker.progress.must_make_way)
 
 
 def sweep(cluster: str = "") -> None:
-    """Find what a lost ring, an expired lease or a coming look-up left due; the sign of life of its cluster too."""
+    """Find what a lost ring, an expired lease or a coming look-up left due, and reports whose task was lost.
+
+    The sign of life of its cluster too.
+    """
     if cluster:
         Heartbeat.objects.update_or_create(
             cluster=cluster, defaults={"beat_at": Now()}, create_defaults={"beat_at": Now()}
         )
     if Payout.objects.due().exists():
         doorbell.ring()
+    reports.ring_for_forgotten()
 
 
 def remind_of_approvals() -> None:

@@ -1,0 +1,434 @@
+"""A provider's report of what became of its payments: read, stored whole or not at all, held against our record.
+
+It settles what is not known, records what came back and flags what differs (`actions.reconcile`). It never fails a
+payout, because a failed one can be sent again: there the provider is asked. A line and what it did are one
+transaction, so a run that dies is taken up where it ended, and two runs at once do nothing twice.
+"""
+
+import csv
+import io
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from hashlib import sha256
+
+import structlog
+from django.contrib.auth.models import User
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db.models import CharField, Exists, OuterRef, Subquery, UUIDField
+from django.db.models.functions import Cast, Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django_q.tasks import async_task
+
+from payouts import actions
+from payouts.actions import AlteredError, PayoutError
+from payouts.models import Attempt, ProviderReport, ReportLine
+from payouts.providers import Verdict
+
+log = structlog.get_logger(__name__)
+
+APPLY = "payouts.tasks.apply_report"
+SIZE_LIMIT = 20 * 1024 * 1024
+LINES_LIMIT = 100_000
+REFERENCE_LIMIT = 64
+NAME_LIMIT = 255
+PERIOD_LIMIT_DAYS = 31
+COLUMNS = ("reference", "status", "amount")
+VERDICTS = {
+    "succeeded": Verdict.SUCCEEDED,
+    "pending": Verdict.PENDING,
+    "rejected": Verdict.REFUSED,
+    "returned": Verdict.RETURNED,
+}
+AMOUNT = re.compile(r"[0-9]{1,14}(\.[0-9]{1,8})?")
+KEY = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+STORE_BATCH = 5_000
+BATCH = 1_000
+# A stored report whose task has given no sign for so long has lost it.
+FORGOTTEN_AFTER = timedelta(minutes=2)
+
+Result = ReportLine.Result
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the file: `number` counts the file's lines from 1, the header included."""
+
+    number: int
+    reference: str
+    status: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one line, or without a number with the file."""
+
+    number: int | None
+    text: str
+
+
+class ReportError(PayoutError):
+    """The report is not taken, none of it. `earlier` is the report that the same file was before, if it was."""
+
+    def __init__(self, problems: list[Problem], earlier: ProviderReport | None = None) -> None:
+        super().__init__(problems[0].text)
+        self.problems = problems
+        self.earlier = earlier
+
+
+# Coming in
+
+
+def read(content: bytes) -> list[Line]:
+    """The lines of a report in CSV: UTF-8, comma or semicolon, a header with COLUMNS in any order and maybe others.
+
+    Raises ReportError with everything that is wrong, by line.
+    """
+    rows = _rows(_text(content))
+    header_number, header = next(rows)
+    places = _places(header_number, header)
+    lines: list[Line] = []
+    problems: list[Problem] = []
+    first_at: dict[str, int] = {}
+    for number, row in rows:
+        if len(lines) + len(problems) >= LINES_LIMIT:
+            raise ReportError([Problem(None, _("The file has more than 100,000 lines: split it."))])
+        if len(row) != len(header):
+            # A thousands separator in an amount would make it another amount and one more field.
+            text = _("The line has %(found)s fields, and the header has %(wanted)s.")
+            problems.append(Problem(number, text % {"found": len(row), "wanted": len(header)}))
+            continue
+        reference, status, amount = (row[place].strip() for place in places)
+        reference = _spelled(reference)
+        texts = [text for text in (_reference_fault(reference), _status_fault(status), _amount_fault(amount)) if text]
+        if reference and reference in first_at:
+            texts.append(_("The reference stands in line %(number)s already.") % {"number": first_at[reference]})
+        first_at.setdefault(reference, number)
+        problems += [Problem(number, text) for text in texts]
+        if not texts:
+            lines.append(Line(number, reference, status.lower(), Decimal(amount)))
+    if problems:
+        raise ReportError(problems)
+    if not lines:
+        raise ReportError([Problem(None, _("The file has a header and no lines."))])
+    return lines
+
+
+def _text(content: bytes) -> str:
+    """Raises ReportError."""
+    if len(content) > SIZE_LIMIT:
+        raise ReportError([Problem(None, _("The file is larger than 20 MB: split it."))])
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        sentence = _("This is not a text file in UTF-8: save the table as CSV UTF-8 and try again.")
+        raise ReportError([Problem(None, sentence)])
+    if not text.strip():
+        raise ReportError([Problem(None, _("The file is empty."))])
+    return text
+
+
+def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, each with the number of the line that it begins in. Raises ReportError."""
+    first = text.lstrip().partition("\n")[0]
+    delimiter = ";" if first.count(";") > first.count(",") else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    number = 1
+    try:
+        for row in reader:
+            if any(field.strip() for field in row):
+                yield number, row
+            number = reader.line_num + 1
+    except csv.Error as error:
+        sentence = _("The line cannot be read: a quotation mark is missing, or a field is too long.")
+        raise ReportError([Problem(number, sentence)]) from error
+
+
+def _places(number: int, header: list[str]) -> list[int]:
+    """Where COLUMNS stand in the header. Raises ReportError."""
+    names = [name.strip().lower() for name in header]
+    missing = _("The header has no column “%(column)s”.")
+    twice = _("The header has the column “%(column)s” twice.")
+    problems = [
+        Problem(number, (twice if column in names else missing) % {"column": column})
+        for column in COLUMNS
+        if names.count(column) != 1
+    ]
+    if problems:
+        raise ReportError(problems)
+    return [names.index(column) for column in COLUMNS]
+
+
+def _spelled(reference: str) -> str:
+    """One spelling for one key of ours; others as they are."""
+    return str(uuid.UUID(reference)) if KEY.fullmatch(reference) else reference
+
+
+def _reference_fault(reference: str) -> str:
+    if not reference:
+        return _("The reference is missing.")
+    if len(reference) > REFERENCE_LIMIT or not reference.isprintable():
+        return _("The reference is longer than 64 characters, or has some that cannot be printed.")
+    return ""
+
+
+def _status_fault(status: str) -> str:
+    if status.lower() in VERDICTS:
+        return ""
+    text = _("The status is “%(status)s”, and not succeeded, pending, rejected or returned.")
+    return text % {"status": status[:40]}
+
+
+def _amount_fault(amount: str) -> str:
+    if AMOUNT.fullmatch(amount):
+        return ""
+    text = _("The amount is “%(amount)s”: give digits, with a point before decimals and nothing else, as in 1234.50.")
+    return text % {"amount": amount[:40]}
+
+
+def store(
+    content: bytes, *, name: str, by: User, from_on: date | None = None, to_on: date | None = None
+) -> ProviderReport:
+    """Keep a report's lines and have them applied by the worker. The days, in UTC, say what the report covers.
+
+    With them our payments of these days that the report lacks are flagged. Raises ReportError.
+    """
+    lines = read(content)
+    _check_period(from_on, to_on)
+    report = ProviderReport(
+        name=_printable(name),
+        content_hash=sha256(content).digest(),
+        from_on=from_on,
+        to_on=to_on,
+        uploaded_by=by,
+        rung_at=Now(),
+    )
+    try:
+        with transaction.atomic():
+            report.save(force_insert=True)
+            ReportLine.objects.bulk_create(
+                (
+                    ReportLine(
+                        report=report,
+                        number=line.number,
+                        reference=line.reference,
+                        status=line.status,
+                        amount=line.amount,
+                    )
+                    for line in lines
+                ),
+                batch_size=STORE_BATCH,
+            )
+            async_task(APPLY, report.pk)
+    except IntegrityError as error:
+        if "content_hash" not in str(error):
+            raise
+        raise _known(report) from error
+    return report
+
+
+def _check_period(from_on: date | None, to_on: date | None) -> None:
+    """Raises ReportError. A day that is not over would miss what is paid in the rest of it."""
+    text = ""
+    if from_on is None or to_on is None:
+        if from_on or to_on:
+            text = _("Give both days of the period, the earlier one first, or neither.")
+    elif to_on < from_on:
+        text = _("Give both days of the period, the earlier one first, or neither.")
+    elif to_on >= timezone.now().astimezone(UTC).date():
+        text = _("The last day of the period must be over, in UTC.")
+    elif (to_on - from_on).days >= PERIOD_LIMIT_DAYS:
+        text = _("The period must be at most 31 days.")
+    if text:
+        raise ReportError([Problem(None, text)])
+
+
+def _printable(name: str) -> str:
+    return "".join(character for character in name if character.isprintable())[-NAME_LIMIT:] or "report.csv"
+
+
+def _known(report: ProviderReport) -> ReportError:
+    earlier = ProviderReport.objects.select_related("uploaded_by").get(content_hash=report.content_hash)
+    text = _("This file is a report already: “%(name)s”, uploaded by %(who)s.")
+    problem = Problem(None, text % {"name": earlier.name, "who": earlier.uploaded_by.get_username()})
+    return ReportError([problem], earlier)
+
+
+# Held against our record
+
+
+def apply(report_id: int, *, must_stop: Callable[[], bool] = lambda: False) -> bool:
+    """Go through the lines without a result, then through what the report lacks; returns False if stopped before.
+
+    A line that another run has in hand is left to it, and one that cannot be applied holds up no other: the report
+    stays open until every line has its result.
+    """
+    report = ProviderReport.objects.select_related("uploaded_by").get(pk=report_id)
+    if report.applied_at:
+        return True
+    after = 0
+    while batch := _apply_plain(report, after):
+        after, special = batch
+        for line_id in special:
+            if must_stop():
+                return False
+            _apply_one(report, line_id)
+        _give_sign(report)
+        if must_stop():
+            return False
+    return _finish(report, must_stop)
+
+
+def _apply_plain(report: ProviderReport, after: int) -> tuple[int, list[int]] | None:
+    """Take the lines that simply agree, or name no payment of ours, all at once; nothing of a payout changes.
+
+    Returns the last number looked at and the ids of the other lines; None behind the last line.
+    """
+    with transaction.atomic():
+        lines = list(
+            ReportLine.objects.select_for_update(skip_locked=True)
+            .filter(report=report, result=Result.WAITING, number__gt=after)
+            .order_by("number")[:BATCH]
+        )
+        if not lines:
+            return None
+        keys = {line.pk: uuid.UUID(line.reference) for line in lines if KEY.fullmatch(line.reference)}
+        attempts = (
+            Attempt.objects.filter(reference__in=keys.values()).select_related("payout").defer("payout__recipient")
+        )
+        ours = {attempt.reference: attempt for attempt in attempts}
+        strange: list[int] = []
+        agreed: list[int] = []
+        special: list[int] = []
+        for line in lines:
+            attempt = ours.get(keys[line.pk]) if line.pk in keys else None
+            group = strange if attempt is None else agreed if _agrees(line, attempt) else special
+            group.append(line.pk)
+        payout = Attempt.objects.filter(reference=Cast(OuterRef("reference"), UUIDField())).values("payout_id")
+        ReportLine.objects.filter(pk__in=strange).update(result=Result.NOT_OURS)
+        ReportLine.objects.filter(pk__in=agreed).update(result=Result.AGREES, payout_id=Subquery(payout))
+    assert lines[-1].number is not None
+    return lines[-1].number, special
+
+
+def _agrees(line: ReportLine, attempt: Attempt) -> bool:
+    """Paid, as we have it: an attempt's end and a payout's amount never change, so no lock is needed."""
+    payout = attempt.payout
+    return (
+        VERDICTS[line.status] == Verdict.SUCCEEDED
+        and attempt.outcome == Attempt.Outcome.SUCCEEDED
+        and line.amount == payout.amount
+        and bytes(payout.seal) == payout.expected_seal()
+    )
+
+
+def _apply_one(report: ProviderReport, line_id: int) -> None:
+    try:
+        with transaction.atomic():
+            line = (
+                ReportLine.objects.select_for_update(skip_locked=True)
+                .filter(pk=line_id, result=Result.WAITING)
+                .first()
+            )
+            if line is None:
+                return
+            line.payout_id, line.result = actions.reconcile(
+                uuid.UUID(line.reference),
+                reported=VERDICTS[line.status],
+                amount=line.amount,
+                by=report.uploaded_by,
+                source=f"{report.name}:{line.number}",
+            )
+            line.save(update_fields=("payout", "result"))
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("report_line_not_applied", report=report.pk, line=line_id)
+
+
+def _finish(report: ProviderReport, must_stop: Callable[[], bool]) -> bool:
+    if report.lines.filter(result=Result.WAITING).exists():
+        return True
+    after = 0
+    while attempts := _unlisted(report, after):
+        for attempt in _without_reported(report, attempts):
+            if must_stop():
+                return False
+            _record_missing(report, attempt)
+        after = attempts[-1].pk
+        _give_sign(report)
+    ProviderReport.objects.filter(pk=report.pk, applied_at=None).update(applied_at=Now())
+    return True
+
+
+def _unlisted(report: ProviderReport, after: int) -> list[Attempt]:
+    """A batch of our attempts that succeeded in the report's period and that it does not list."""
+    if report.from_on is None or report.to_on is None:
+        return []
+    listed = ReportLine.objects.filter(report=report, reference=Cast(OuterRef("reference"), CharField()))
+    return list(
+        Attempt.objects.filter(
+            ~Exists(listed),
+            pk__gt=after,
+            provider=report.provider,
+            outcome=Attempt.Outcome.SUCCEEDED,
+            finished_at__gte=_midnight(report.from_on),
+            finished_at__lt=_midnight(report.to_on + timedelta(days=1)),
+        ).order_by("pk")[:BATCH]
+    )
+
+
+def _without_reported(report: ProviderReport, attempts: list[Attempt]) -> list[Attempt]:
+    """Those that no other report lists: around midnight the provider's day may be the one before ours."""
+    reported = set(
+        ReportLine.objects.filter(
+            report__provider=report.provider,
+            number__isnull=False,
+            reference__in=[str(attempt.reference) for attempt in attempts],
+        ).values_list("reference", flat=True)
+    )
+    return [attempt for attempt in attempts if str(attempt.reference) not in reported]
+
+
+def _record_missing(report: ProviderReport, attempt: Attempt) -> None:
+    with transaction.atomic():
+        line, is_new = ReportLine.objects.get_or_create(
+            report=report,
+            reference=str(attempt.reference),
+            defaults={
+                "payout_id": attempt.payout_id,
+                "amount": attempt.payout.amount,
+                "result": Result.MISSING,
+            },
+        )
+        if not is_new:
+            return
+        try:
+            actions.flag_missing(attempt.payout_id, by=report.uploaded_by, source=report.name)
+        except AlteredError:
+            line.result = Result.ALTERED
+            line.save(update_fields=("result",))
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
+
+
+def _give_sign(report: ProviderReport) -> None:
+    ProviderReport.objects.filter(pk=report.pk).update(rung_at=Now())
+
+
+def ring_for_forgotten() -> None:
+    """Enqueue a task for each report that is not applied and whose own gives no sign: it died or was lost."""
+    forgotten = ProviderReport.objects.filter(applied_at=None, rung_at__lt=Now() - FORGOTTEN_AFTER)
+    for report_id in forgotten.values_list("pk", flat=True):
+        with transaction.atomic():
+            if forgotten.filter(pk=report_id).update(rung_at=Now()):
+                async_task(APPLY, report_id)
