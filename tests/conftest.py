@@ -66,3 +66,11 @@ def _empty_cache() -> None:
     from django.core.cache import cache
 
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_language_is_left_by_the_test_before() -> None:
+    """A request leaves its language to its thread."""
+    from django.utils import translation
+
+    translation.deactivate()
