@@ -47,18 +47,22 @@ class OptionalReasonForm(ReasonForm):
         self.fields["reason"].required = False
 
 
-class ResolveForm(DialogForm):
-    decision = forms.ChoiceField(
-        label=gettext_lazy("How did it end?"),
-        choices=[(choice.value, choice.label) for choice in (Approval.Decision.PAID, Approval.Decision.NOT_PAID)],
-        widget=UnfoldAdminRadioSelectWidget,
-    )
+class EvidenceForm(DialogForm):
     evidence = forms.CharField(
         label=gettext_lazy("Evidence"),
         max_length=1000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text=gettext_lazy("What shows it: a statement's line, a provider's letter."),
     )
+
+
+class ResolveForm(EvidenceForm):
+    decision = forms.ChoiceField(
+        label=gettext_lazy("How did it end?"),
+        choices=[(choice.value, choice.label) for choice in (Approval.Decision.PAID, Approval.Decision.NOT_PAID)],
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+    field_order = ("version", "decision", "evidence")
 
 
 type Perform = Callable[[Any, HttpRequest, forms.Form, Any], str | HttpResponse]

@@ -16,7 +16,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from payouts.models import ApprovalBand, Payout
+from payouts.models import ApprovalBand, Attention, Payout
 from payouts.money import AMOUNT_LIMIT
 from payouts.states import Stage
 
@@ -109,6 +109,21 @@ class StageFilter(ChoiceFilter):
     def narrowed(self, queryset: QuerySet, chosen: str) -> QuerySet:
         assert isinstance(queryset, type(Payout.objects.none()))
         return queryset.in_stage(chosen)
+
+
+class AttentionFilter(ChoiceFilter):
+    title = gettext_lazy("needs attention")
+    parameter_name = "attention"
+    ANY_REASON = "any"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        why = [(attention.value, str(attention.label)) for attention in Attention if attention]
+        return [(self.ANY_REASON, _("for any reason")), *why]
+
+    def narrowed(self, queryset: QuerySet, chosen: str) -> QuerySet:
+        if chosen == self.ANY_REASON:
+            return queryset.exclude(attention=Attention.NONE)
+        return queryset.filter(attention=chosen)
 
 
 class CurrencyFilter(ChoiceFilter):

@@ -24,17 +24,27 @@ from payouts import actions as domain
 from payouts.admin import lookup, shown, stages
 from payouts.admin.dialogs import (
     DialogsMixin,
+    EvidenceForm,
     OptionalReasonForm,
     ReasonForm,
     ResolveForm,
     dialog_action,
 )
 from payouts.admin.dialogs import shown as dialog
-from payouts.admin.filters import AmountFilter, CappedPaginator, CreatedFilter, CurrencyFilter, StageFilter
-from payouts.models import Approval, EventName, Payout
+from payouts.admin.filters import (
+    AmountFilter,
+    AttentionFilter,
+    CappedPaginator,
+    CreatedFilter,
+    CurrencyFilter,
+    StageFilter,
+)
+from payouts.models import Approval, Attention, Breaker, EventName, Payout
 from payouts.snapshot import snapshot
 from payouts.states import OPEN, Stage, Status, allows
 
+# To clear a flag on these moves no money and asks nobody.
+AT_REST = (Status.PROCESSED, Status.FAILED, Status.RETURNED, Status.REJECTED, Status.CANCELLED)
 # A payout that has just been let go is paid within a second or two: its page looks again by itself for so long.
 REFRESHED_FOR = timedelta(minutes=1)
 
@@ -55,7 +65,7 @@ class PayoutChangeList(ChangeList):
 class PayoutAdmin(DialogsMixin, ModelAdmin):
     list_display = ("number", "amount_shown", "stage_shown", "recipient_shown", "provider", "origin", "age")
     list_display_links = ("number",)
-    list_filter = (StageFilter, CurrencyFilter, CreatedFilter, AmountFilter)
+    list_filter = (StageFilter, AttentionFilter, CurrencyFilter, CreatedFilter, AmountFilter)
     list_filter_submit = True
     list_fullwidth = True
     list_per_page = 50
@@ -77,10 +87,11 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
         "reject",
         "hold",
         "release",
+        "clear_flag",
         "resolve",
         "retry",
         "cancel",
-        {"title": gettext_lazy("More"), "items": ["settle", "reveal"]},
+        {"title": gettext_lazy("More"), "items": ["settle", "record_return", "reveal"]},
     )
 
     # Nobody edits a payout, whatever their permissions: it is changed by actions alone.
@@ -115,6 +126,9 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
     def has_resolve_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _may(request, "resolve_payout")
 
+    def has_return_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _may(request, "return_payout")
+
     def has_reveal_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _may(request, "reveal_payout")
 
@@ -135,7 +149,7 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
         return queryset.filter(pk__in=lookup.matching_ids(search_term)), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        tabs = stages.tabs(request.GET.get("stage", ""))
+        tabs = stages.tabs(request.GET.get("stage", ""), request.GET.get("attention", ""))
         response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), "stage_tabs": tabs})
         return response
 
@@ -215,6 +229,7 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
                 attempts=attempts,
                 approvals=approvals,
                 may_approve=self.has_approve_permission(request),
+                is_silent=Breaker.objects.filter(provider=payout.provider, open_until__isnull=False).exists(),
             ),
             "facts": _facts(payout),
             "recipient": shown.recipient_lines(payout.recipient_masked),
@@ -267,11 +282,13 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
     def dialog_obstacle(self, request: HttpRequest, name: str, instance: Payout) -> str:
         """Why the button is not offered. `payouts.actions` decides again, under lock."""
         assert isinstance(request.user, User)
+        if instance.attention == Attention.ALTERED:
+            return str(domain.AlteredError())
         if not _is_possible(name, instance):
             return _("The payout is in the stage “%(stage)s”, in which this is not possible.") % {
                 "stage": instance.stage.label
             }
-        if name not in ("approve", "reject", "resolve"):
+        if name not in ("approve", "reject", "resolve", "record_return"):
             return ""
         if instance.maker_id == request.user.pk:
             return _("You made this payout, so another person must decide on it.")
@@ -329,13 +346,30 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
         description=gettext_lazy("Release"),
         title=gettext_lazy("Release the payout"),
         submit=gettext_lazy("Release"),
-        warning=gettext_lazy("It goes on: with all its approvals the money leaves."),
+        warning=gettext_lazy(
+            "It goes on: with all its approvals the money leaves. If its outcome is unknown, the provider is asked"
+            " again."
+        ),
         icon="play_arrow",
         variant=ActionVariant.PRIMARY,
     )
     def release(self, request: HttpRequest, form: Form, payout: Payout) -> str:
         payout = domain.release(payout.pk, by=_person(request), **form.cleaned_data)
         return _said(_("%(payout)s: released."), payout)
+
+    @dialog_action(
+        form_class=ReasonForm,
+        permission="hold",
+        description=gettext_lazy("Clear the flag"),
+        title=gettext_lazy("Say that the payout needs no more attention"),
+        submit=gettext_lazy("Clear the flag"),
+        warning=gettext_lazy("No money moves. Say what you found: a failed payout can be retried afterwards."),
+        icon="flag_check",
+        variant=ActionVariant.PRIMARY,
+    )
+    def clear_flag(self, request: HttpRequest, form: Form, payout: Payout) -> str:
+        payout = domain.release(payout.pk, by=_person(request), **form.cleaned_data)
+        return _said(_("%(payout)s: needs no more attention."), payout)
 
     @dialog_action(
         form_class=ReasonForm,
@@ -401,6 +435,20 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
         return _said(_("%(payout)s: settled by hand."), payout)
 
     @dialog_action(
+        form_class=EvidenceForm,
+        permission="return",
+        description=gettext_lazy("Record return"),
+        title=gettext_lazy("Record that the bank returned the payout"),
+        submit=gettext_lazy("Record return"),
+        warning=gettext_lazy("It is closed for good as returned: pay again with a new payout if it must be paid."),
+        icon="undo",
+        is_final=True,
+    )
+    def record_return(self, request: HttpRequest, form: Form, payout: Payout) -> str:
+        payout = domain.record_return(payout.pk, by=_person(request), **form.cleaned_data)
+        return _said(_("%(payout)s: returned."), payout)
+
+    @dialog_action(
         form_class=ReasonForm,
         permission="reveal",
         description=gettext_lazy("Reveal recipient"),
@@ -436,10 +484,14 @@ def _is_possible(name: str, payout: Payout) -> bool:
             return is_pending and not payout.held_at
         case "release":
             return payout.stage == Stage.HELD or bool(payout.status == Status.UNKNOWN and payout.attention)
+        case "clear_flag":
+            return bool(payout.attention) and payout.status in AT_REST
+        case "record_return":
+            return allows(payout.status, Status.RETURNED)
         case "cancel":
             return allows(payout.status, Status.CANCELLED)
         case "retry":
-            return allows(payout.status, Status.PENDING)
+            return allows(payout.status, Status.PENDING) and not payout.attention
         case "settle":
             return payout.stage in (Stage.READY, Stage.SCHEDULED)
         case "resolve":

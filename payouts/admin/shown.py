@@ -46,6 +46,8 @@ EVENT_LOOKS: dict[str, str] = {
     EventName.OUTCOME_UNKNOWN: "magenta",
     EventName.FLAGGED: "magenta",
     EventName.RESOLVED: "green",
+    EventName.RECONCILED: "green",
+    EventName.RETURNED: "orange",
     EventName.REVEALED: "orange",
 }
 
@@ -185,11 +187,13 @@ def recipient_cell(masked: Any) -> SafeString:
 
 
 def actor(text: str) -> str:
-    """`user:anna`, `client:shop` and `system:worker` in words."""
+    """`user:anna`, `client:shop`, `provider:http` and `system:worker` in words."""
     kind, _separator, name = text.partition(":")
     match kind:
         case "client":
             return _("API client %(name)s") % {"name": name}
+        case "provider":
+            return _("Provider %(name)s") % {"name": name}
         case "system":
             return _("Worker") if name == "worker" else name
         case _:
@@ -207,6 +211,7 @@ class Entry:
     at: str
     ago: str
     moved: str
+    reason: str
     details: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -222,6 +227,7 @@ def timeline(events: Sequence[Event]) -> list[Entry]:
             at=exact_time(event.at),
             ago=duration(now - event.at),
             moved=_moved(event),
+            reason=_said(event),
             details=_details(event),
         )
         for event in reversed(events)
@@ -238,6 +244,19 @@ def _moved(event: Event) -> str:
     return f"{Status(event.from_status).label} → {Status(event.to_status).label}"
 
 
+def _said(event: Event) -> str:
+    """The reason, but where it only names the report's line, which stands among the details."""
+    return "" if event.reason and event.reason == event.facts.get("report") else event.reason
+
+
+def _report_line(source: str) -> str:
+    """`march.csv:2` in words."""
+    name, _separator, number = source.rpartition(":")
+    if name and number.isdigit():
+        return _("%(name)s, line %(number)s") % {"name": name, "number": number}
+    return source
+
+
 def _details(event: Event) -> list[tuple[str, str]]:
     """The event's facts in words; the ones that the page shows elsewhere are left out."""
     facts = event.facts
@@ -251,6 +270,10 @@ def _details(event: Event) -> list[tuple[str, str]]:
     if decision := facts.get("decision"):
         known = decision in Approval.Decision.values
         details.append((_("Decision"), str(Approval.Decision(decision).label) if known else decision))
+    if report := facts.get("report"):
+        details.append((_("Provider's report"), _report_line(str(report))))
+    if event.event == EventName.RELEASED and event.actor.startswith("provider:"):
+        details.append((_("Why"), _("it has news of the payment, and is asked for it")))
     if "scheduled_for" in facts:
         moment = parse_datetime(facts["scheduled_for"]) if facts["scheduled_for"] else None
         details.append((_("Scheduled for"), exact_time(moment) or _("as soon as it may be paid")))
@@ -269,8 +292,15 @@ class NextStep:
 
 
 def next_step(
-    payout: Payout, *, user: User, attempts: Sequence[Attempt], approvals: Sequence[Approval], may_approve: bool
+    payout: Payout,
+    *,
+    user: User,
+    attempts: Sequence[Attempt],
+    approvals: Sequence[Approval],
+    may_approve: bool,
+    is_silent: bool,
 ) -> NextStep:
+    """`is_silent` says that the provider does not answer just now."""
     if payout.attention:
         return _attention_step(payout, attempts, approvals)
     match payout.stage:
@@ -286,6 +316,12 @@ def next_step(
             return NextStep(
                 _("It will be paid on %(at)s.") % {"at": exact_time(payout.scheduled_for)},
                 _("Hold or cancel it before then if it must not be paid."),
+            )
+        case Stage.READY if is_silent:
+            return NextStep(
+                _("The provider %(provider)s does not answer: it waits until it does.")
+                % {"provider": payout.provider},
+                _("Hold or cancel it now if it must not be paid."),
             )
         case Stage.READY:
             return NextStep(
@@ -309,12 +345,57 @@ def next_step(
 
 
 def _attention_step(payout: Payout, attempts: Sequence[Attempt], approvals: Sequence[Approval]) -> NextStep:
-    why = _("The worker leaves it alone: %(problem)s.") % {"problem": Attention(payout.attention).label}
-    if payout.status == Status.UNKNOWN:
-        return NextStep(why, _resolution_hint(attempts, approvals), is_alarm=True)
+    why = _("It needs attention: %(problem)s.") % {"problem": Attention(payout.attention).label}
     if payout.attention == Attention.ALTERED:
         return NextStep(why, _("Do nothing with it before an audit has shown what was changed."), is_alarm=True)
-    return NextStep(why, _("Find out why before you release it; reject or cancel it when in doubt."), is_alarm=True)
+    return NextStep(why, _attention_hint(payout, attempts, approvals), is_alarm=True)
+
+
+def _attention_hint(payout: Payout, attempts: Sequence[Attempt], approvals: Sequence[Approval]) -> str:
+    was_refused_once = any(attempt.outcome == Attempt.Outcome.REFUSED for attempt in attempts)
+    match payout.attention, payout.status:
+        case Attention.AMOUNT_DIFFERS, Status.UNKNOWN:
+            asked = _("Ask the provider how much it paid, and to whom.")
+            return f"{asked} {_resolution_hint(attempts, approvals)}"
+        case _, Status.UNKNOWN:
+            again = _("Release it to have the provider asked again.")
+            return f"{_resolution_hint(attempts, approvals)} {again}"
+        case Attention.CONTRADICTED, Status.FAILED:
+            return _(
+                "Ask the provider. If it did pay, leave the flag: it keeps everybody from paying again. Clear it only"
+                " when the provider confirms that no money left."
+            )
+        case Attention.CONTRADICTED, Status.PENDING:
+            return _(
+                "An earlier attempt, recorded as refused, may have been paid. Ask the provider, and cancel the payout"
+                " if it was. Release it only when the provider confirms that no money left: it is then paid."
+            )
+        case Attention.CONTRADICTED, _ if was_refused_once:
+            return _(
+                "An earlier attempt, recorded as refused, may have been paid as well: the money may have left twice."
+                " Ask the provider at once and have the second payment returned; then clear the flag."
+            )
+        case Attention.CONTRADICTED, Status.PROCESSED:
+            return _(
+                "Ask the provider which is true. If the money came back or never left, record the return; if it was"
+                " paid, clear the flag."
+            )
+        case Attention.AMOUNT_DIFFERS, _:
+            return _("Ask the provider how much it paid. When the difference is explained, clear the flag.")
+        case Attention.MISSING, _:
+            return _(
+                "Ask the provider whether it was paid. If the money came back or never left, record the return; if it"
+                " was paid, clear the flag."
+            )
+        case Attention.UNWORKABLE, Status.PENDING:
+            return _(
+                "No money has left. The worker's log says what failed: have that mended, then release it, or cancel"
+                " it."
+            )
+        case _, Status.PENDING:
+            return _("Find out why before you release it; reject or cancel it when in doubt.")
+        case _:
+            return _("Find out why, then clear the flag.")
 
 
 def _approval_step(payout: Payout, *, user: User, approvals: Sequence[Approval], may_approve: bool) -> NextStep:

@@ -4,14 +4,17 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from unfold.dataclasses import SearchResult
 
 from payouts.admin import lookup, shown, stages
-from payouts.models import Payout
+from payouts.models import Breaker, Payout
 
 
 def environment(request: HttpRequest) -> list[str] | None:
@@ -38,6 +41,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _item(_("Start"), "home", "index"),
                 _item(_("Payouts"), "payments", "payouts_payout_changelist", "payouts.view_payout"),
+                _item(
+                    _("Provider reports"),
+                    "fact_check",
+                    "payouts_providerreport_changelist",
+                    "payouts.view_providerreport",
+                ),
             ],
         },
         {
@@ -93,6 +102,24 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
 def start(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """The start page: the open stages, first those that wait for a person."""
     user: User | AnonymousUser = request.user
-    context["stage_cards"] = stages.cards() if user.has_perm("payouts.view_payout") else []
+    sees_payouts = user.has_perm("payouts.view_payout")
+    context["stage_cards"] = stages.cards() if sees_payouts else []
+    context["silent"] = [_silence(breaker) for breaker in _open_breakers()] if sees_payouts else []
     context["title"] = _("Start")
     return context
+
+
+def _open_breakers() -> QuerySet[Breaker]:
+    return Breaker.objects.filter(open_until__isnull=False).order_by("provider")
+
+
+def _silence(breaker: Breaker) -> dict[str, str]:
+    """A provider that does not answer, in words."""
+    said = ngettext(
+        "The provider %(provider)s does not answer (%(count)s failure in a row). Its payouts wait as they are.",
+        "The provider %(provider)s does not answer (%(count)s failures in a row). Its payouts wait as they are.",
+        breaker.failures,
+    ) % {"provider": breaker.provider, "count": breaker.failures}
+    if breaker.open_until is None or breaker.open_until <= timezone.now():
+        return {"said": said, "next": _("The next payout that is due tries it again.")}
+    return {"said": said, "next": _("Next try on %(at)s.") % {"at": shown.exact_time(breaker.open_until)}}

@@ -1,4 +1,4 @@
-"""The queue by stage: how much is open, how old, and the tabs over the list; counted once in 15 seconds."""
+"""The queues: what needs attention and what is open by stage, how old, and the tabs; counted once in 15 seconds."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from payouts.admin.shown import STAGE_LOOKS, duration
-from payouts.models import Payout
+from payouts.models import Attention, Payout, PayoutQuerySet
 from payouts.states import Stage
 
 OPEN_STAGES = (
@@ -22,6 +22,8 @@ OPEN_STAGES = (
     Stage.READY,
     Stage.PROCESSING,
 )
+# Of whatever status. The name that it has in addresses is no stage's.
+ATTENTION, ANY_REASON = "attention", "any"
 COUNT_LIMIT = 1_000
 CACHE_KEY = "admin:stages"
 CACHE_SECONDS = 15
@@ -29,7 +31,7 @@ CACHE_SECONDS = 15
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How many payouts are in a stage, COUNT_LIMIT at most, and since when the oldest."""
+    """How many payouts are in a queue, COUNT_LIMIT at most, and since when the oldest."""
 
     count: int
     oldest_at: datetime | None
@@ -40,14 +42,17 @@ class Depth:
 
 
 def depths() -> dict[str, Depth]:
-    """By open stage; from the cache when it is there and answers."""
+    """By queue, ATTENTION first; from the cache when it is there and answers."""
     cached = cache.get(CACHE_KEY)
     if isinstance(cached, dict):
         return {
             stage: Depth(count, datetime.fromisoformat(oldest_at) if oldest_at else None)
             for stage, (count, oldest_at) in cached.items()
         }
-    counted = {str(stage): _depth(stage) for stage in OPEN_STAGES}
+    flagged = Payout.objects.exclude(attention=Attention.NONE)
+    counted = {ATTENTION: _depth(flagged)} | {
+        str(stage): _depth(Payout.objects.in_stage(stage)) for stage in OPEN_STAGES
+    }
     as_json = {
         stage: (depth.count, depth.oldest_at.isoformat() if depth.oldest_at else None)
         for stage, depth in counted.items()
@@ -56,22 +61,30 @@ def depths() -> dict[str, Depth]:
     return counted
 
 
-def _depth(stage: Stage) -> Depth:
-    payouts = Payout.objects.in_stage(stage).order_by()
+def _depth(payouts: PayoutQuerySet) -> Depth:
+    payouts = payouts.order_by()
     count = payouts[:COUNT_LIMIT].count()
     oldest_at = payouts.order_by("created_at").values_list("created_at", flat=True).first() if count else None
     return Depth(count, oldest_at)
 
 
-def tabs(selected: str) -> list[dict[str, Any]]:
-    """For the list's head: all, the open stages with their counts, and what else is selected."""
+def tabs(selected: str, attention: str = "") -> list[dict[str, Any]]:
+    """For the list's head: all, what needs attention, the open stages, with counts, and what else is selected."""
     found = depths()
     shown = [*OPEN_STAGES, Stage.PROCESSED]
     if selected in Stage.values and Stage(selected) not in shown:
         shown.append(Stage(selected))
-    every: dict[str, Any] = {"title": _("All"), "query": "?", "is_active": selected not in Stage.values, "count": ""}
+    is_every = selected not in Stage.values and not attention
+    every: dict[str, Any] = {"title": _("All"), "query": "?", "is_active": is_every, "count": ""}
+    flagged = {
+        "title": _("Needs attention"),
+        "query": f"?{ATTENTION}={ANY_REASON}",
+        "is_active": bool(attention) and selected not in Stage.values,
+        "count": found[ATTENTION].shown if found[ATTENTION].count else "",
+    }
     return [
         every,
+        flagged,
         *(
             {
                 "title": stage.label,
@@ -85,18 +98,28 @@ def tabs(selected: str) -> list[dict[str, Any]]:
 
 
 def cards() -> list[dict[str, Any]]:
-    """For the start page: every open stage with its count and its oldest payout's age."""
-    now = timezone.now()
-    url = reverse("admin:payouts_payout_changelist")
+    """For the start page: what needs attention and every open stage, with its count and its oldest payout's age."""
+    found = depths()
+    flagged = _card(
+        _("Needs attention"),
+        found[ATTENTION],
+        f"{ATTENTION}={ANY_REASON}",
+        ("magenta" if found[ATTENTION].count else "gray", "flag"),
+    )
     return [
-        {
-            "title": stage.label,
-            "url": f"{url}?stage={stage.value}",
-            "count": depth.shown,
-            "is_empty": not depth.count,
-            "oldest": duration(now - depth.oldest_at) if depth.oldest_at else "",
-            "tone": STAGE_LOOKS[stage][0],
-            "icon": STAGE_LOOKS[stage][1],
-        }
-        for stage, depth in ((Stage(name), depth) for name, depth in depths().items())
+        flagged,
+        *(_card(str(stage.label), found[stage], f"stage={stage.value}", STAGE_LOOKS[stage]) for stage in OPEN_STAGES),
     ]
+
+
+def _card(title: str, depth: Depth, query: str, look: tuple[str, str]) -> dict[str, Any]:
+    tone, icon = look
+    return {
+        "title": title,
+        "url": f"{reverse('admin:payouts_payout_changelist')}?{query}",
+        "count": depth.shown,
+        "is_empty": not depth.count,
+        "oldest": duration(timezone.now() - depth.oldest_at) if depth.oldest_at else "",
+        "tone": tone,
+        "icon": icon,
+    }

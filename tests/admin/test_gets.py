@@ -9,6 +9,7 @@ from django.db import connection
 from django.urls import URLPattern, URLResolver, get_resolver
 from django_q.models import OrmQ, Schedule
 
+from payouts import reports
 from payouts.models import ApprovalBand, Heartbeat
 from tests import recipes
 from tests.admin.conftest import as_user
@@ -23,6 +24,9 @@ TABLES = (
     "payouts_apiclient",
     "payouts_apikey",
     "payouts_approvalband",
+    "payouts_breaker",
+    "payouts_providerreport",
+    "payouts_reportline",
     "django_q_schedule",
     "django_q_ormq",
     "django_q_task",
@@ -73,6 +77,7 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
         recipes.unknown_payout(),
     ]
     person = recipes.superuser.make()
+    report = reports.store(b"reference,status,amount\nr-1,pending,1\n", name="march.csv", by=person)
     queued = OrmQ.objects.first() or OrmQ.objects.create(key="x", payload="x")
     Heartbeat.objects.create(cluster="one")
     browser = as_user(person)
@@ -83,6 +88,7 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
         ids = {
             "payouts/payout": payout.pk,
             "payouts/apiclient": client.pk,
+            "payouts/providerreport": report.pk,
             "payouts/approvalband": ApprovalBand.objects.first().pk,
             "auth/user": person.pk,
             "auth/group": Group.objects.first().pk,

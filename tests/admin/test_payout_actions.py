@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from payouts import actions
 from payouts.admin.payouts import PayoutAdmin
@@ -18,6 +19,14 @@ from tests.admin.urls import LIST, dialog, page
 
 pytestmark = pytest.mark.django_db
 
+
+def flagged_payout(**given: Any) -> Payout:
+    """Processed, and missing in a report of the provider's."""
+    payout = recipes.processed_payout(**given)
+    actions.flag_missing(payout.pk, by=recipes.person.make(), source="march.csv")
+    return Payout.objects.get(pk=payout.pk)
+
+
 MAKE = {
     "approve": recipes.awaiting_payout,
     "reject": recipes.awaiting_payout,
@@ -25,13 +34,15 @@ MAKE = {
     "release": recipes.held_payout,
     "cancel": recipes.pending_payout,
     "retry": recipes.failed_payout,
+    "clear_flag": flagged_payout,
     "resolve": recipes.unknown_payout,
     "settle": recipes.pending_payout,
+    "record_return": recipes.processed_payout,
     "reveal": recipes.pending_payout,
 }
 PERMITTED = {
-    "Operator": {"hold", "release", "cancel", "retry"},
-    "Approver": {"approve", "reject", "hold", "release", "resolve"},
+    "Operator": {"hold", "release", "clear_flag", "cancel", "retry"},
+    "Approver": {"approve", "reject", "hold", "release", "clear_flag", "resolve", "record_return"},
     "Auditor": {"reveal"},
     "Admin": set(MAKE),
 }
@@ -40,6 +51,8 @@ EVENTS = {
     "reject": EventName.REJECTED,
     "hold": EventName.HELD,
     "release": EventName.RELEASED,
+    "clear_flag": EventName.RELEASED,
+    "record_return": EventName.RETURNED,
     "cancel": EventName.CANCELLED,
     "retry": EventName.RETRIED,
     "resolve": EventName.RESOLUTION_PROPOSED,
@@ -135,7 +148,7 @@ def test_a_get_with_the_form_in_its_address_does_nothing(as_group: Any) -> None:
     assert Payout.objects.get(pk=payout.pk).version == payout.version
 
 
-@pytest.mark.parametrize("name", ["reject", "hold", "cancel", "retry", "settle", "reveal"])
+@pytest.mark.parametrize("name", ["reject", "hold", "clear_flag", "cancel", "retry", "settle", "reveal"])
 def test_a_reason_is_required(name: str, as_group: Any) -> None:
     payout = Payout.objects.get(pk=MAKE[name]().pk)
 
@@ -294,7 +307,7 @@ def test_buttons_are_offered_in_the_states_that_allow_them(as_group: Any) -> Non
         Stage.HELD: {"reject", "release", "cancel", "reveal"},
         Stage.FAILED: {"retry", "reveal"},
         Stage.UNKNOWN: {"resolve", "reveal"},
-        Stage.PROCESSED: {"reveal"},
+        Stage.PROCESSED: {"record_return", "reveal"},
         Stage.PROCESSING: {"reveal"},
     }
     makers = {
@@ -365,3 +378,131 @@ def test_an_unknown_payout_that_was_given_up_can_be_looked_up_again_from_its_pag
     payout.refresh_from_db()
     assert (payout.status, payout.attention) == ("unknown", "")
     assert payout.due_at is not None
+
+
+def contradicted(payout: Payout) -> Payout:
+    """The provider says that the attempt which it refused was paid after all."""
+    attempt = payout.attempts.earliest("number")
+    actions.hear(message_id=f"msg-{payout.pk}", reference=attempt.reference, reported=Verdict.SUCCEEDED)
+    return Payout.objects.get(pk=payout.pk)
+
+
+def offered(payout: Payout, text: str) -> set[str]:
+    return {name for name in MAKE if f'"{dialog(payout, name)}"' in text}
+
+
+def test_a_flag_is_cleared_wherever_it_is_and_a_flagged_payout_is_not_retried(as_group: Any) -> None:
+    browser = as_group("Admin")
+    wanted = {
+        flagged_payout(): {"clear_flag", "record_return", "reveal"},
+        contradicted(recipes.failed_payout()): {"clear_flag", "reveal"},
+        contradicted(recipes.retried_payout()): {"release", "reject", "hold", "cancel", "reveal"},
+    }
+
+    for payout, names in wanted.items():
+        assert offered(payout, browser.get(page(payout)).content.decode()) == names
+
+
+def test_a_failed_payout_can_be_retried_when_its_flag_is_cleared(as_group: Any) -> None:
+    payout = contradicted(recipes.failed_payout())
+    browser = as_group("Operator")
+
+    browser.post(dialog(payout, "clear_flag"), filled(payout, reason="The provider confirms that no money left."))
+
+    assert offered(payout, browser.get(page(payout)).content.decode()) == {"retry"}
+
+
+def test_nothing_is_offered_for_a_payout_that_was_altered(as_group: Any) -> None:
+    payout = recipes.processed_payout()
+    Payout.objects.filter(pk=payout.pk).update(attention="altered")
+    browser = as_group("Admin")
+
+    text = browser.get(page(payout)).content.decode()
+
+    assert offered(payout, text) == set()
+    assert "before an audit has shown what was changed" in text
+    assert "changed outside the product" in browser.get(dialog(payout, "clear_flag")).content.decode()
+
+
+def test_a_return_takes_evidence_and_another_person_than_the_maker(in_group: Any) -> None:
+    maker = in_group("Approver")
+    payout = recipes.processed_payout(maker=maker)
+
+    refused = as_user(maker).post(dialog(payout, "record_return"), filled(payout)).content.decode()
+    empty = as_user(in_group("Approver")).post(dialog(payout, "record_return"), filled(payout, evidence=" "))
+    as_user(in_group("Approver")).post(dialog(payout, "record_return"), filled(payout))
+
+    assert "so another person must decide on it" in refused
+    assert "This field is required." in empty.content.decode()
+    payout.refresh_from_db()
+    assert payout.status == Status.RETURNED
+    assert payout.events.latest("seq").reason == "Line 7 of the statement."
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_every_flag_in_every_state_says_what_to_do_next(language: str, as_group: Any) -> None:
+    from django.utils import translation
+
+    from payouts.admin.shown import next_step
+    from payouts.models import Attention
+
+    user = recipes.person.make()
+    said = set()
+    with translation.override(language):
+        for make in (
+            recipes.pending_payout,
+            recipes.retried_payout,
+            recipes.unknown_payout,
+            recipes.failed_payout,
+            recipes.processed_payout,
+            recipes.returned_payout,
+        ):
+            payout = make()
+            attempts = list(payout.attempts.all())
+            for attention in filter(None, Attention):
+                payout.attention = attention
+                step = next_step(
+                    payout, user=user, attempts=attempts, approvals=[], may_approve=True, is_silent=False
+                )
+                said.add(step.then)
+                assert step.is_alarm
+                assert str(attention.label) in step.why
+                assert step.then
+
+    assert len(said) > 8
+
+
+def test_the_timeline_tells_of_returns_reports_and_news(as_group: Any) -> None:
+    payout = recipes.unknown_payout()
+    attempt = payout.attempts.get()
+    by = recipes.person.make()
+    for status in (Verdict.SUCCEEDED, Verdict.RETURNED):
+        actions.reconcile(attempt.reference, reported=status, amount=payout.amount, by=by, source="march.csv:7")
+
+    text = as_group("Auditor").get(page(payout)).content.decode()
+
+    assert text.count("march.csv, line 7") == 2
+    assert "march.csv:7" not in text
+    assert "Settled by the provider" in text
+    assert "Returned by the bank" in text
+
+
+def test_news_that_lifts_a_flag_is_told_as_the_providers(as_group: Any, settings: Any) -> None:
+    settings.MAX_ATTEMPT_CALLS = 1
+    payout = recipes.unknown_payout()
+    actions.hear(message_id="m", reference=payout.attempts.get().reference, reported=Verdict.SUCCEEDED)
+
+    text = as_group("Auditor").get(page(payout)).content.decode()
+
+    assert payout.attention == "too_many_calls"
+    assert "Provider http" in text
+    assert "it has news of the payment" in text
+
+
+def test_while_the_provider_is_silent_a_ready_payout_says_what_it_waits_for(as_group: Any) -> None:
+    from payouts.models import Breaker
+
+    payout = recipes.pending_payout()
+    Breaker.objects.create(provider="http", failures=10, open_until=timezone.now())
+
+    assert "it waits until it does" in as_group("Auditor").get(page(payout)).content.decode()

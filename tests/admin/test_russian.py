@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from payouts import reports
 from tests import recipes
 from tests.admin.urls import LIST, dialog, page
 
@@ -123,6 +124,13 @@ LEFTOVERS = (
     "Groups",
     "Password",
     "Save",
+    "Report",
+    "Lines",
+    "Result",
+    "Upload",
+    "File",
+    "Period",
+    "Applied",
 )
 
 
@@ -145,6 +153,10 @@ def visible(text: str) -> str:
         "approve",
         "resolve",
         "/admin/",
+        "report",
+        "differing",
+        "/admin/payouts/providerreport/",
+        "/admin/payouts/providerreport/add/",
         "/admin/payouts/apiclient/",
         "/admin/payouts/apiclient/add/",
         "/admin/payouts/approvalband/",
@@ -164,10 +176,16 @@ def test_pages_have_no_english_left(path: str, as_group: Any) -> None:
         "awaiting": recipes.awaiting_payout(),
         "unknown": recipes.unknown_payout(),
         "held": recipes.held_payout(),
+        "differing": recipes.processed_payout(),
     }
+    attempt = payouts["differing"].attempts.get()
+    lines = f"reference,status,amount\n{attempt.reference},succeeded,1\nr-1,pending,1\n"
+    report = reports.store(lines.encode(), name="march.csv", by=recipes.person.make())
+    reports.apply(report.pk)
     address = {
         "approve": dialog(payouts["awaiting"], "approve"),
         "resolve": dialog(payouts["unknown"], "resolve"),
+        "report": f"/admin/payouts/providerreport/{report.pk}/change/",
         **{name: page(payout) for name, payout in payouts.items()},
     }.get(path, path)
 

@@ -90,6 +90,17 @@
     };
     window.setInterval(lookAgain, 2000);
 
+    // A second click on a slow upload would send it twice.
+    document.addEventListener("submit", (event) => {
+        if (event.target.matches("[data-once]")) {
+            event.target.querySelectorAll("button[type=submit]").forEach((button) => { button.disabled = true; });
+        }
+    });
+    // Back from the page that followed: the form can be sent again.
+    window.addEventListener("pageshow", () => {
+        document.querySelectorAll("[data-once] button[type=submit]").forEach((button) => { button.disabled = false; });
+    });
+
     document.addEventListener("click", (event) => {
         const close = event.target.closest("[data-close-dialog]");
         if (close && modal() && modal().contains(close)) {
