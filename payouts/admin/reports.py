@@ -19,7 +19,7 @@ from django.urls import path, reverse
 from django.utils import formats, timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -105,7 +105,6 @@ class ProviderReportAdmin(ViewOnlyAdmin):
     list_select_related = ("uploaded_by",)
     list_fullwidth = True
     ordering = ("-id",)
-    show_full_result_count = False
     fields = ()
     change_form_template = "admin/payouts/providerreport/change_form.html"
 
@@ -223,6 +222,8 @@ def _page(request: HttpRequest, report: ProviderReport) -> dict[str, Any]:
         "looked_at": _number(looked_at),
         "percent": looked_at * 100 // total if total else 100,
         "facts": _facts(report),
+        "uploaded": shown.exact_time(report.uploaded_at),
+        "period": _period(report),
         "cards": [
             _card(result, look, counts[result], chosen) for result, look in LOOKS.items() if counts.get(result)
         ],
@@ -274,7 +275,7 @@ def _row(line: ReportLine) -> dict[str, Any]:
         "amount": _reported_amount(line.amount, payout.currency if payout else "") if is_reported else "–",
         "payout": payout,
         "payout_url": reverse("admin:payouts_payout_change", args=(payout.pk,)) if payout else "",
-        "payout_amount": shown.amount(payout) if payout else "",
+        "our_amount": shown.amount(payout) if payout and (payout.amount != line.amount or not is_reported) else "",
         "stage": shown.stage_badge(payout.stage) if payout else "",
         "result": _result_badge(line.result),
     }
@@ -307,11 +308,8 @@ def _state(report: ProviderReport, *, calls_people: bool) -> SafeString:
 
 def _facts(report: ProviderReport) -> list[tuple[str, str]]:
     facts = [
-        (_("File"), report.name),
         (_("Provider"), report.provider),
         (_("Period"), _period(report) or _("not given: nothing is missed")),
-        (_("Uploaded by"), report.uploaded_by.get_username()),
-        (_("Uploaded"), shown.exact_time(report.uploaded_at)),
         (_("Applied"), shown.exact_time(report.applied_at)),
         (_("SHA-256 of the file"), bytes(report.content_hash).hex()),
     ]
@@ -321,7 +319,8 @@ def _facts(report: ProviderReport) -> list[tuple[str, str]]:
 def _period(report: ProviderReport) -> str:
     if report.from_on is None or report.to_on is None:
         return ""
-    days = [formats.date_format(day, "SHORT_DATE_FORMAT") for day in (report.from_on, report.to_on)]
+    pattern = pgettext("date format", "j M Y")
+    days = [formats.date_format(day, pattern) for day in (report.from_on, report.to_on)]
     return days[0] if days[0] == days[1] else " – ".join(days)
 
 

@@ -183,6 +183,7 @@ def test_results_are_counted_and_lead_to_their_lines(as_group: Any) -> None:
     assert all(f'href="{page(payout)}"' in everything for payout in (paid, differs, missing))
     assert "100.505\u00a0RUB" in everything
     assert "1,234.5<" in everything
+    assert everything.count("ours: 100.50\u00a0RUB") == 2
     assert (page(paid) in agreeing, page(differs) in agreeing) == (True, False)
     assert (page(missing) in lacking, page(paid) in lacking) == (True, False)
     assert "to look at" in everything
