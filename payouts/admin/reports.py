@@ -4,7 +4,6 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -272,7 +271,7 @@ def _row(line: ReportLine) -> dict[str, Any]:
         "number": line.number if is_reported else "–",
         "reference": line.reference,
         "status": STATUS_WORDS.get(line.status, line.status) if is_reported else "–",
-        "amount": _reported_amount(line.amount, payout.currency if payout else "") if is_reported else "–",
+        "amount": _reported_amount(line) if is_reported else "–",
         "payout": payout,
         "payout_url": reverse("admin:payouts_payout_change", args=(payout.pk,)) if payout else "",
         "our_amount": shown.amount(payout) if payout and (payout.amount != line.amount or not is_reported) else "",
@@ -281,15 +280,13 @@ def _row(line: ReportLine) -> dict[str, Any]:
     }
 
 
-def _reported_amount(amount: Decimal, currency: str) -> str:
-    """As reported, to its last digit: rounded to the currency's decimals it could look like ours."""
-    units = money.minor_units(currency) if currency else 0
-    exponent = amount.normalize().as_tuple().exponent
-    assert isinstance(exponent, int)
-    if currency and -exponent <= units:
-        return money.shown(amount, currency)
-    digits = formats.number_format(amount, decimal_pos=max(-exponent, units), use_l10n=True, force_grouping=True)
-    return f"{digits}{money.NO_BREAK_SPACE}{currency}" if currency else digits
+def _reported_amount(line: ReportLine) -> str:
+    """As reported, to its last digit where it differs: in the currency's own decimals it could look like ours."""
+    payout = line.payout
+    if payout and payout.amount == line.amount:
+        return shown.amount(payout)
+    digits = formats.number_format(line.amount, use_l10n=True, force_grouping=True)
+    return f"{digits}{money.NO_BREAK_SPACE}{payout.currency}" if payout else digits
 
 
 def _result_badge(result: str) -> SafeString:

@@ -168,7 +168,7 @@ def test_results_are_counted_and_lead_to_their_lines(as_group: Any) -> None:
     yesterday = datetime.now(UTC) - timedelta(days=1)
     Attempt.objects.filter(payout=missing).update(finished_at=yesterday)
     report = applied(
-        rows(line(paid), line(differs, amount="100.505"), ("=1+1", "succeeded", "1234.5")),
+        rows(line(paid), line(differs, amount="100.505"), ("=1+1", "succeeded", "1234.50")),
         from_on=yesterday.date(),
         to_on=yesterday.date(),
     )
@@ -182,7 +182,7 @@ def test_results_are_counted_and_lead_to_their_lines(as_group: Any) -> None:
         assert f'href="?result={result}#po-lines"' in everything
     assert all(f'href="{page(payout)}"' in everything for payout in (paid, differs, missing))
     assert "100.505\u00a0RUB" in everything
-    assert "1,234.5<" in everything
+    assert "1,234.50<" in everything
     assert everything.count("ours: 100.50\u00a0RUB") == 2
     assert (page(paid) in agreeing, page(differs) in agreeing) == (True, False)
     assert (page(missing) in lacking, page(paid) in lacking) == (True, False)
