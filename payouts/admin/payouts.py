@@ -43,7 +43,7 @@ from payouts.models import Approval, Attention, Breaker, EventName, Payout
 from payouts.snapshot import snapshot
 from payouts.states import OPEN, Stage, Status, allows
 
-# To clear a flag on these moves no money and asks nobody.
+# To clear a flag on these moves no money; what else a release does is for those that wait.
 AT_REST = (Status.PROCESSED, Status.FAILED, Status.RETURNED, Status.REJECTED, Status.CANCELLED)
 # A payout that has just been let go is paid within a second or two: its page looks again by itself for so long.
 REFRESHED_FOR = timedelta(minutes=1)

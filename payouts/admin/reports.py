@@ -26,6 +26,7 @@ from payouts import money, reports
 from payouts.admin import shown
 from payouts.admin.queue import ViewOnlyAdmin
 from payouts.models import ProviderReport, ReportLine
+from payouts.snapshot import snapshot
 
 Result = ReportLine.Result
 
@@ -178,6 +179,12 @@ class ProviderReportAdmin(ViewOnlyAdmin):
 
     # The page
 
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        # The counts and the lines tell of the same moment, while the worker goes through them.
+        with snapshot():
+            response: HttpResponse = super().change_view(request, object_id, *args, **kwargs)
+        return response
+
     def render_change_form(
         self,
         request: HttpRequest,
@@ -271,7 +278,7 @@ def _row(line: ReportLine) -> dict[str, Any]:
         "number": line.number if is_reported else "–",
         "reference": line.reference,
         "status": STATUS_WORDS.get(line.status, line.status) if is_reported else "–",
-        "amount": _reported_amount(line) if is_reported else "–",
+        "amount": _reported_amount(line) if is_reported else "",
         "payout": payout,
         "payout_url": reverse("admin:payouts_payout_change", args=(payout.pk,)) if payout else "",
         "our_amount": shown.amount(payout) if payout and (payout.amount != line.amount or not is_reported) else "",
