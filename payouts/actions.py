@@ -437,6 +437,8 @@ def resolve(
             to_status = Status.FAILED
         attempt.save(update_fields=["outcome", "finished_at"])
         _move_one(payout, EventName.RESOLVED, to_status, at=at, by=by, reason=evidence, facts=facts)
+        if payout.due_at:
+            doorbell.ring()
     return payout
 
 
@@ -589,6 +591,8 @@ def _apply(
             _move_one(payout, EventName.RECONCILED, Status.PROCESSED, at=at, by=by, reason=source, facts=facts)
         if reported == Verdict.RETURNED:
             _move_one(payout, EventName.RETURNED, Status.RETURNED, at=at, by=by, reason=source, facts=facts)
+        if payout.due_at:
+            doorbell.ring()
 
 
 def flag_missing(payout_id: int, *, by: Person, source: str) -> None:
@@ -871,7 +875,7 @@ def _outcome_move(
             attempt.outcome, attempt.finished_at = Attempt.Outcome.REFUSED, at
             payout.failure_code, payout.failure_message = answer.code, answer.message
             return _Move(payout, EventName.REFUSED, Status.FAILED, facts, answer.message)
-        case Verdict.ABSENT if not assignment.may_post:
+        case Verdict.ABSENT if not (assignment.may_post or payout.news_at):
             return _flag(payout, Attention.NOT_FOUND)
         case _ if attempt.calls >= settings.MAX_ATTEMPT_CALLS:
             return _flag(payout, Attention.TOO_MANY_CALLS)

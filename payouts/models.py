@@ -146,8 +146,9 @@ class Attention(models.TextChoices):
 
 # The worker may have to look at these. A processed one, when the provider says that it has news of it.
 WATCHED = (Status.PENDING, Status.PROCESSING, Status.UNKNOWN, Status.PROCESSED)
-# After so many claims in a row that ended in no record, a payout is claimed alone: it may be what ended them.
-SUSPECT_LEASES = 2
+# After two claims in a row that ended in no record a payout is claimed alone: it may be what ended them. The second
+# of them is not counted before it is claimed again.
+SUSPECT_LEASES = 1
 
 
 class PayoutQuerySet(models.QuerySet["Payout"]):

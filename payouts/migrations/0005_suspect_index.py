@@ -14,6 +14,6 @@ class Migration(migrations.Migration):
     operations = concurrently(
         AddIndexConcurrently(
             model_name="payout",
-            index=models.Index(condition=models.Q(("lost_leases__gte", 2)), fields=["due_at"], name="payout_suspect"),
+            index=models.Index(condition=models.Q(("lost_leases__gte", 1)), fields=["due_at"], name="payout_suspect"),
         )
     )

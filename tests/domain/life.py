@@ -22,7 +22,7 @@ MOVES = {
     "cancelled": set(),
     "returned": set(),
 }
-MOST_CALLS, MOST_LOST_LEASES, LOST_LEASES_OF_A_SUSPECT = 6, 5, 2
+MOST_CALLS, MOST_LOST_LEASES, LOST_LEASES_OF_A_SUSPECT = 6, 5, 1
 NOT_FOUND, VERSION, NOT_ALLOWED = {"NotFoundError"}, {"VersionError"}, {"NotAllowedError"}
 FOUR_EYES, INVALID, REUSED_KEY = {"FourEyesError"}, {"InvalidError"}, {"IdempotencyError"}
 LATER = inf
@@ -59,7 +59,9 @@ class Payout:
     lease: UUID | None = None
     lost_leases: int = 0
     has_news: bool = False
-    """The provider has spoken since it was last asked."""
+    """The provider has spoken, and no clear answer to a later call has come."""
+    is_newer: bool = False
+    """It has spoken since it was last asked."""
     was_misjudged: bool = False
     """Two people have testified against the provider's own books."""
 
@@ -93,6 +95,11 @@ class Payout:
     def is_being_called(self) -> bool:
         return self.lease is not None and self.due == LATER
 
+    @property
+    def is_suspect(self) -> bool:
+        """Two claims in a row ended in no record; the second is not counted before it is claimed again."""
+        return self.lost_leases >= LOST_LEASES_OF_A_SUSPECT
+
     def move(self, event: str, to_status: str | None = None) -> None:
         to_status = to_status or self.status
         if to_status != self.status:
@@ -106,12 +113,15 @@ class Payout:
         self.move(event, {"succeeded": "processed", "refused": "failed"}[outcome])
         self.lease = self.due = None
         self.lost_leases = 0
+        if outcome == "refused":
+            self.has_news = False
 
     def flag(self, attention: str) -> None:
         """No more without a person."""
         self.attention = attention
         self.move("flagged", "unknown" if self.status == "processing" else None)
         self.lease = self.due = None
+        self.lost_leases = 0
 
 
 class Life:
@@ -211,8 +221,7 @@ class Life:
     def release(self, payout: Payout, by: str) -> None:
         payout.is_held, payout.attention = False, ""
         payout.move("released")
-        payout.lost_leases = 0
-        if payout.status == "unknown":
+        if payout.status == "unknown" or (payout.status == "processed" and payout.has_news):
             payout.due = self.now()
         self._make_ready(payout)
 
@@ -247,6 +256,7 @@ class Life:
     def _close(self, payout: Payout, event: str, to_status: str) -> None:
         payout.move(event, to_status)
         payout.due = payout.lease = None
+        payout.has_news = False
 
     def retry(self, payout: Payout, by: str) -> None:
         payout.move("retried", "pending")
@@ -261,7 +271,13 @@ class Life:
             return
         payout.attention = ""
         payout.was_misjudged |= was_paid is None or was_paid != (decision == "paid")
-        payout.finish("resolved", "succeeded" if decision == "paid" else "refused")
+        self._finish(payout, "resolved", "succeeded" if decision == "paid" else "refused")
+
+    def _finish(self, payout: Payout, event: str, outcome: str) -> None:
+        """What was paid is asked about once more when the provider has news of it that nobody has asked about."""
+        payout.finish(event, outcome)
+        if payout.has_news:
+            payout.due = self.now()
 
     def reveal(self, payout: Payout, by: str) -> None:
         payout.move("revealed")
@@ -278,7 +294,7 @@ class Life:
     def hear(self, payout: Payout, attempt: Attempt, reported: Verdict) -> None:
         """A webhook moves nothing: it lets the provider be asked. Where there is nothing to ask, a person is."""
         if attempt.outcome == "refused":
-            if reported in {Verdict.SUCCEEDED, Verdict.RETURNED} and not payout.attention:
+            if reported in {Verdict.SUCCEEDED, Verdict.RETURNED} and payout.attention != "contradicted":
                 payout.flag("contradicted")
         elif payout.status in {"processing", "unknown"} or (
             payout.status == "processed" and reported in {Verdict.REFUSED, Verdict.RETURNED}
@@ -289,10 +305,8 @@ class Life:
         if payout.attention in {"not_found", "too_many_calls"}:
             payout.attention = ""
             payout.move("released")
-        if payout.attention:
-            return
-        payout.has_news = True
-        if not payout.lease:
+        payout.has_news = payout.is_newer = True
+        if not payout.attention and not payout.lease and payout.due in (None, LATER):
             payout.due = self.now()
 
     # What the worker does
@@ -304,7 +318,7 @@ class Life:
 
     def suspects(self) -> list[Payout]:
         """Those that may have ended their last workers are claimed alone."""
-        return [payout for payout in self.due() if payout.lost_leases >= LOST_LEASES_OF_A_SUSPECT]
+        return [payout for payout in self.due() if payout.is_suspect]
 
     def claim(self, limit: int) -> list[tuple[Payout, bool, bool]]:
         """Who is claimed, whether it is an attempt's first call, and whether it may be posted."""
@@ -328,7 +342,7 @@ class Life:
         return claimed
 
     def _claim(self, payout: Payout) -> tuple[Payout, bool, bool]:
-        payout.due, payout.has_news = LATER, False
+        payout.due, payout.is_newer = LATER, False
         if payout.status == "pending":
             assert all(attempt.outcome == "refused" for attempt in payout.attempts)
             payout.attempts.append(Attempt(len(payout.attempts) + 1))
@@ -341,15 +355,17 @@ class Life:
     def record(self, payout: Payout, verdict: Verdict, *, may_post: bool) -> None:
         """Only a success pays and only a refusal fails, whatever else has been said before."""
         attempt = payout.attempt
-        payout.lease, payout.due = None, self.now() if payout.has_news else LATER
+        payout.lease, payout.due = None, self.now() if payout.is_newer else LATER
         payout.lost_leases = 0
+        if verdict != Verdict.UNKNOWN and not payout.is_newer:
+            payout.has_news = False
         if payout.status == "processed":
             self._record_again(payout, verdict)
         elif verdict in {Verdict.SUCCEEDED, Verdict.RETURNED}:
-            payout.finish("succeeded", "succeeded")
-        elif verdict == Verdict.REFUSED:
-            payout.finish("refused", "refused")
-        elif verdict == Verdict.ABSENT and not may_post:
+            self._finish(payout, "succeeded", "succeeded")
+        elif verdict == Verdict.REFUSED and not payout.has_news:
+            self._finish(payout, "refused", "refused")
+        elif verdict == Verdict.ABSENT and not may_post and not payout.has_news:
             payout.flag("not_found")
         elif attempt.calls >= MOST_CALLS:
             payout.flag("too_many_calls")

@@ -118,7 +118,7 @@ def test_a_probe_that_finds_its_payout_taken_is_the_next_ones() -> None:
 
 def test_a_suspect_is_the_probe_when_there_is_nothing_else() -> None:
     suspect = pending_payout()
-    Payout.objects.update(lost_leases=2)
+    Payout.objects.update(lost_leases=1)
     _fail(10)
     _let_time_come()
 
@@ -232,7 +232,7 @@ def _lose_lease(*payouts: Payout) -> None:
 
 def test_a_payout_whose_lease_was_lost_twice_is_claimed_alone() -> None:
     suspect, mate = pending_payout(), pending_payout()
-    for _each in range(3):
+    for _each in range(2):
         _lose_lease(suspect)
 
     together = [each.payout_id for each in actions.claim(limit=10)]
@@ -268,7 +268,7 @@ def test_a_payout_that_two_people_say_was_not_paid_is_no_suspect_when_it_is_sent
 
 def test_a_record_clears_the_suspicion() -> None:
     payout = pending_payout()
-    for _each in range(3):
+    for _each in range(2):
         _lose_lease(payout)
     (assignment,) = actions.claim_suspect()
 
@@ -307,7 +307,7 @@ class Crowd(DoubleProvider):
 
 def test_no_other_call_is_under_way_beside_a_suspects() -> None:
     suspects = [pending_payout() for _each in range(3)]
-    Payout.objects.update(lost_leases=2)
+    Payout.objects.update(lost_leases=1)
     others = [pending_payout() for _each in range(12)]
     crowd = Crowd()
 

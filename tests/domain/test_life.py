@@ -157,8 +157,8 @@ class Lives(RuleBasedStateMachine):
             "shop": recipes.client.make(name="shop", owner=self.people["maker"]),
             "stranger": recipes.client.make(name="stranger"),
         }
-        for amount in amounts:
-            self._submit("shop", amount, None, None)
+        for number, amount in enumerate(amounts, start=1):
+            self._submit("shop", amount, f"order-{number}", None)
 
     def teardown(self) -> None:
         if not hasattr(self, "transaction"):
