@@ -640,12 +640,15 @@ def claim_suspect() -> list[Assignment]:
 
 
 def _claim_probe() -> list[Assignment]:
-    """Take one due payout of a silent provider, when it is time to try that again; no suspect if possible."""
+    """Take one due payout of a silent provider, when it is time to try that again; no suspect if possible.
+
+    Whichever, and not the oldest: a crowd at which this provider fails would be tried one by one before the others.
+    """
     with transaction.atomic():
         provider = breaker.take_probe()
         if provider is None:
             return []
-        claimed = _claim_some(Payout.objects.due().filter(provider=provider).order_by("lost_leases", "due_at"), 1)
+        claimed = _claim_some(Payout.objects.due().filter(provider=provider).order_by("lost_leases", "?"), 1)
         if not claimed:
             breaker.return_probe(provider)
     return claimed

@@ -96,6 +96,7 @@ def test_a_probe_is_not_wasted_while_nothing_is_due() -> None:
 def test_a_payout_that_is_flagged_instead_of_called_for_does_not_use_up_the_probe() -> None:
     unreadable, sound = pending_payout(), pending_payout()
     by_hand("UPDATE payouts_payout SET recipient = 'x' WHERE id = %s", unreadable.pk)
+    Payout.objects.filter(pk=sound.pk).update(lost_leases=1)  # so it comes second
     _fail(10)
     _let_time_come()
 
@@ -192,6 +193,24 @@ def test_an_outage_of_any_kind_costs_few_calls_and_is_over_with_the_first_answer
     assert set(Payout.objects.values_list("status", flat=True)) == {"processed"}
     assert breaker.open_providers() == []
     assert is_clean()
+
+
+def test_a_crowd_at_which_the_provider_fails_is_not_tried_one_by_one_before_the_others() -> None:
+    class Picky(DoubleProvider):
+        def pay(self, instruction: Instruction, *, deadline: float) -> Answer:
+            if instruction.payout in crowd:
+                return Answer(Verdict.UNKNOWN, code="http_500", http_status=500)
+            return super().pay(instruction, deadline=deadline)
+
+    crowd = {pending_payout().reference for _each in range(120)}
+    others = [pending_payout() for _each in range(40)]
+    provider, rounds = Picky(), 0
+
+    while Payout.objects.filter(pk__in=[other.pk for other in others]).exclude(status="processed").exists():
+        _let_time_come()
+        pump.run(provider=provider)
+        rounds += 1
+        assert rounds < 80, "as many probes as the crowd has left"
 
 
 @pytest.mark.parametrize(
