@@ -401,7 +401,10 @@ def resolve(
         if payout.status != Status.UNKNOWN:
             raise NotAllowedError(_("Only a payout whose outcome is unknown can be resolved."), payout)
         _refuse_maker(payout, by)
-        if payout.lease_token and payout.due_at and payout.due_at > at:
+        is_asked = payout.lease_token and payout.due_at and payout.due_at > at
+        # What is not paid can be sent again; the news may be that it was.
+        has_news = decision == Approval.Decision.NOT_PAID and payout.news_at and payout.due_at
+        if is_asked or has_news:
             raise NotAllowedError(_("The provider is being asked about it just now. Try again in a minute."), payout)
         attempt = payout.attempts.select_for_update().exclude(outcome=Attempt.Outcome.REFUSED).get()
         voices = list(attempt.resolutions.all())
@@ -792,7 +795,7 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
             attempt.provider_id = answer.provider_id or attempt.provider_id
             payout.lease_token, payout.lost_leases = None, 0
             payout.due_at = at + timedelta(seconds=_pause_seconds(payout, attempt, answer))
-            if answer.verdict != Verdict.UNKNOWN and not _has_later_news(payout, attempt):
+            if answer.is_heard and not _has_later_news(payout, attempt):
                 payout.news_at = None
             move = _outcome_move(payout, assignment, answer, at, code_before)
             if move:

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 
 from payouts import actions, pump
 from payouts.actions import FourEyesError, InvalidError, NotAllowedError
-from payouts.models import Attempt, Attention, Payout, ReportLine, WebhookMessage
+from payouts.models import Approval, Attempt, Attention, Payout, ReportLine, WebhookMessage
 from payouts.providers import Answer, Verdict
 from tests import recipes
 from tests.domain.observe import audit_of, by_hand, is_clean, last_event, nothing_changes, rings
@@ -236,6 +236,22 @@ def test_news_during_the_call_that_refuses_fails_nothing_before_the_provider_is_
     assert between == ("unknown", "open", True)
     assert payout.status == "failed"
     assert is_clean()
+
+
+@pytest.mark.parametrize("answer", [PENDING, Answer(Verdict.UNKNOWN, code="mismatch", http_status=200)])
+def test_nobody_says_not_paid_before_the_provider_is_asked_about_its_news(
+    answer: Answer, checker: User, second_checker: User
+) -> None:
+    payout = unknown_payout()
+    say = {"decision": Approval.Decision.NOT_PAID, "evidence": "Statement of 3 March, line 4"}
+    actions.resolve(payout.pk, by=checker, **say)
+    payout = _hear(payout, Verdict.SUCCEEDED)
+
+    with nothing_changes(payout), pytest.raises(NotAllowedError, match="being asked"):
+        actions.resolve(payout.pk, by=second_checker, **say)
+
+    answered(payout, answer)
+    assert actions.resolve(payout.pk, by=second_checker, **say).status == "failed"
 
 
 def test_news_that_nobody_has_asked_about_outlives_a_report_that_settles(operator: User) -> None:
