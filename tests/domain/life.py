@@ -178,8 +178,10 @@ class Life:
         is_paid = payout.status == "processed"
         return (set() if is_paid else NOT_ALLOWED) | (FOUR_EYES if by == payout.maker else set())
 
-    def refuses_resolve(self, payout: Payout, by: str, evidence: str) -> set[str]:
-        is_open = payout.status == "unknown" and not payout.is_being_called
+    def refuses_resolve(self, payout: Payout, by: str, evidence: str, decision: str = "paid") -> set[str]:
+        """What was not paid can be sent again, so that cannot be said while the provider's news wait to be read."""
+        is_too_early = decision == "not_paid" and payout.has_news and payout.due is not None
+        is_open = payout.status == "unknown" and not payout.is_being_called and not is_too_early
         is_barred = by == payout.maker or (payout.attempts and by in payout.attempt.voices)
         return (
             (set() if evidence.strip() else INVALID)

@@ -64,6 +64,7 @@ PROFILES = {
     "quick": hypothesis.settings(COMMON, max_examples=100, stateful_step_count=50),
     "deep": hypothesis.settings(COMMON, max_examples=2_000, stateful_step_count=80),
 }
+BRINGS_FURTHER = ("approve", "retry", "release", "resolve")
 REPORTED = (Verdict.SUCCEEDED, Verdict.PENDING, Verdict.REFUSED, Verdict.RETURNED)
 NONSENSE: tuple[dict[str, Any], ...] = (
     {"amount": Decimal("1.005")},
@@ -243,32 +244,32 @@ class Lives(RuleBasedStateMachine):
         payout = self._choose(number, lambda payout: not self.life.refuses_resolve(payout, by, evidence))
         self._resolve(payout, by, version, said, evidence)
 
-    @precondition(lambda self: self._steps_refused_for(set()))
+    @precondition(lambda self: self._steps_refused_for(set(), *BRINGS_FURTHER))
     @rule(number=st.integers(0, 99))
     def help_on(self, number: int) -> None:
         """Somebody who may does what brings a payout further; without this few would live long."""
-        self._step_of(self._steps_refused_for(set()), number)
+        self._step_of(self._steps_refused_for(set(), *BRINGS_FURTHER), number)
 
     @precondition(lambda self: any(self._oversteps().values()))
     @rule(number=st.integers(0, 99), kind=st.sampled_from(("own", "twice", "too early")))
     def overreach(self, number: int, kind: str) -> None:
-        """Somebody does what only another person may, or does it while the provider is asked."""
+        """Somebody does what only another person may, or does it too early: asked just now, held, not approved."""
         steps = self._oversteps()
         self._step_of(steps[kind] or next(filter(None, steps.values())), number)
 
     def _oversteps(self) -> dict[str, list[tuple[str, Payout, str]]]:
-        barred = self._steps_refused_for(FOUR_EYES)
+        barred = self._steps_refused_for(FOUR_EYES, *BRINGS_FURTHER, "return")
         return {
             "own": [step for step in barred if step[2] == step[1].maker],
             "twice": [step for step in barred if step[2] != step[1].maker],
             "too early": [
                 (name, payout, by)
-                for name, payout, by in self._steps_refused_for(NOT_ALLOWED)
-                if name == "resolve" and payout.status == "unknown"
+                for name, payout, by in self._steps_refused_for(NOT_ALLOWED, "resolve", "settle")
+                if payout.status == {"resolve": "unknown", "settle": "pending"}[name]
             ],
         }
 
-    def _steps_refused_for(self, refusals: set[str]) -> list[tuple[str, Payout, str]]:
+    def _steps_refused_for(self, refusals: set[str], *names: str) -> list[tuple[str, Payout, str]]:
         def refuses(name: str, payout: Payout, by: str) -> set[str]:
             if name == "resolve":
                 return self.life.refuses_resolve(payout, by, EVIDENCE)
@@ -277,7 +278,7 @@ class Lives(RuleBasedStateMachine):
         return [
             (name, payout, by)
             for payout in self.life.payouts
-            for name in ("approve", "retry", "release", "resolve")
+            for name in names
             for by in PEOPLE
             if refuses(name, payout, by) == refusals
         ]
@@ -294,7 +295,7 @@ class Lives(RuleBasedStateMachine):
         decision = ("paid" if was_paid else "not_paid") if said == "what is true" else said
         step = Step(
             partial(actions.resolve, decision=Approval.Decision(decision), evidence=evidence),
-            lambda life, payout, by: life.refuses_resolve(payout, by, evidence),
+            lambda life, payout, by: life.refuses_resolve(payout, by, evidence, decision),
             lambda life, payout, by: life.resolve(payout, by, decision, was_paid=was_paid),
         )
         self._do(step, payout, by, None if version is None else payout.version + version)
