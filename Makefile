@@ -44,6 +44,10 @@ coverage: sync ## Run the tests and report the lines and branches that they miss
 bench: sync ## Measure the speed
 	$(RUN) python -m tests.bench $(ARGS)
 
+.PHONY: drills
+drills: sync ## Survive each failure of docs/safety.md, once: ARGS="outage redis", ARGS=--list
+	$(RUN) python -m tests.drills $(ARGS)
+
 .PHONY: makemigrations
 makemigrations: sync ## Write missing migrations, while `make run` runs or DATABASE_URL is set
 	$(MANAGE) makemigrations $(ARGS)

@@ -28,7 +28,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    _listen()
+    listen()
     figures: list[Figure] = []
     began_at = time.monotonic()
     try:
@@ -108,7 +108,7 @@ def _machine(started: Stand, rows: int) -> dict[str, object]:
     }
 
 
-def _listen() -> None:
+def listen() -> None:
     """The first signal stops everything in order; make and uv hand the terminal's on, so more of them say no more."""
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -149,11 +149,13 @@ class Stand:
             yield f"http://127.0.0.1:{program.ask()}"
 
     @contextmanager
-    def web(self) -> Iterator[tuple[Program, int]]:
+    def web(
+        self, name: str = "web", application: str = "tests.bench.wsgi:application", **settings: str
+    ) -> Iterator[tuple[Program, int]]:
         """Granian as the image starts it, serving the product and the bare views; yields its port too."""
         port = free_port()
-        granian = ("-m", "granian", *_granian_options(port))
-        with self.running("web", *granian) as program:
+        granian = ("-m", "granian", *_granian_options(port, application))
+        with self.running(name, *granian, **settings) as program:
             deadline = time.monotonic() + START_SECONDS
             while True:
                 try:
@@ -189,7 +191,7 @@ class Stand:
         )
 
 
-def _granian_options(port: int) -> list[str]:
+def _granian_options(port: int, application: str) -> list[str]:
     """Those of the Dockerfile, but for the address and for what is served."""
     command = re.search(r"^CMD (\[.*\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     if command is None:
@@ -199,7 +201,7 @@ def _granian_options(port: int) -> list[str]:
         "0.0.0.0": "127.0.0.1",
         "$PORT": str(port),
         "${WEB_CONCURRENCY:-$(nproc)}": os.environ.get("WEB_CONCURRENCY") or str(os.process_cpu_count() or 1),
-        "backoffice.wsgi:application": "tests.bench.wsgi:application",
+        "backoffice.wsgi:application": application,
     }
     return [here.get(word, word) for word in words[words.index("granian") + 1 :]]
 

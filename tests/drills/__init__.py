@@ -1,0 +1,10 @@
+"""Each failure that docs/safety.md promises to survive, once, against real processes: `make drills`.
+
+    make drills                              all of them, in about a quarter of an hour on two cores
+    make drills ARGS="outage redis"          some of them
+    make drills ARGS=--list                  their names
+
+A drill runs PostgreSQL with fsync on, a Redis, granian with production's settings, `manage.py cluster` and a provider
+program of its own, breaks one of them, and prints one line with its figure. The exit code is 1 when a figure is not
+what docs/safety.md promises. A random storm of all failures at once is `make campaign`.
+"""

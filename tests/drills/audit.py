@@ -1,0 +1,75 @@
+"""`manage.py audit` over many payouts: how long, how much memory, and a row that SQL has changed is named."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from tests.bench.stand import ROOT, BenchError, Stand
+from tests.drills.ground import Ground, Result, ground
+
+FEW, MANY = 10_000, 100_000
+LIMIT_SECONDS = 60
+# Twice the memory for ten times the payouts would be growth.
+GROWTH_LIMIT = 1.25
+
+
+@dataclass(frozen=True)
+class Audited:
+    seconds: float
+    megabytes: float
+    code: int
+    report: dict[str, Any]
+
+
+def audit(stand: Stand) -> Result:
+    with ground(stand, "audit") as here:
+        _fill(here, FEW)
+        few = _audited(here)
+        _fill(here, MANY - FEW)
+        many = _audited(here)
+        middle = MANY // 2
+        here.query(f"UPDATE payouts_payout SET user_id = user_id + 1 WHERE id = {middle} RETURNING id")
+        tampered = _audited(here)
+        named = [(each["payout_id"], each["invariant"]) for each in tampered.report["broken"]]
+        result = Result(
+            f"{MANY:,} payouts in {many.seconds:.0f} s with {many.megabytes:.0f} MB at most "
+            f"({FEW:,}: {few.seconds:.0f} s, {few.megabytes:.0f} MB); a row changed by SQL is named"
+        )
+        result.expect((few.code, few.report["payouts"]) == (0, FEW), f"{few.report}")
+        result.expect((many.code, many.report["payouts"]) == (0, MANY), f"{many.report}")
+        result.expect(many.seconds < LIMIT_SECONDS, f"{many.seconds:.0f} s")
+        result.expect(many.megabytes < GROWTH_LIMIT * few.megabytes, "memory grows with the payouts")
+        result.expect((tampered.code, named) == (1, [(middle, "row_sealed")]), f"exit {tampered.code}, {named}")
+        return result
+
+
+def _fill(here: Ground, count: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.drills.sound", str(count)],
+        cwd=ROOT,
+        env=os.environ | here.settings,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise BenchError(f"The payouts could not be made:\n{done.stderr[-3000:]}")
+
+
+def _audited(here: Ground) -> Audited:
+    began_at = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "audit", "--json"],
+        cwd=ROOT,
+        env=os.environ | here.settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    report = json.loads(process.stdout.read())
+    _pid, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Audited(time.monotonic() - began_at, usage.ru_maxrss / 1024, process.returncode, report)

@@ -1,0 +1,37 @@
+"""Two clusters whose clocks are ten minutes ahead and ten minutes behind."""
+
+from tests.bench.stand import Stand
+from tests.drills.ground import SHORT_LEASES, Result, ground
+
+PAYOUTS, LATER, LATER_SECONDS = 300, 100, 8
+OFF_SECONDS = 600
+
+EARLY = """
+SELECT count(*) FROM payouts_payout p JOIN payouts_event e ON e.payout_id = p.id
+WHERE e.event = 'claimed' AND e.at < p.scheduled_for
+"""
+
+
+def clock(stand: Stand) -> Result:
+    """With short leases, so that a lease by the wrong clock would be over, or never."""
+    with ground(stand, "clock") as here:
+        provider, hands = here.start_provider(), here.start_hands()
+        provider.tell("delay 500")
+        clusters = [
+            here.start_cluster(provider, ill=("clock", f"{seconds:+}"), **SHORT_LEASES)
+            for seconds in (OFF_SECONDS, -OFF_SECONDS)
+        ]
+        hands.do("submit", LATER, later_seconds=LATER_SECONDS)
+        hands.do("submit", PAYOUTS, with_pumps=1)
+        seconds = here.await_processed(PAYOUTS + LATER)
+        ((early,),) = here.query(EARLY)
+        posts = provider.calls["POST"]
+        restarts = sum(cluster.log.count("cluster_restarted") for cluster in clusters)
+        result = Result(
+            f"two clusters {OFF_SECONDS} s ahead and behind: {PAYOUTS + LATER} paid once each in {seconds:.0f} s, "
+            f"{early} of {LATER} scheduled ones early"
+        )
+        result.expect(posts == PAYOUTS + LATER, f"{posts} POSTs")
+        result.expect(early == 0, f"{early} paid before their time")
+        result.expect(restarts == 0, f"the clusters were restarted {restarts} times")
+        return here.judge(result, provider)

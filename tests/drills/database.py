@@ -1,0 +1,122 @@
+"""PostgreSQL is killed, all its processes at once, three times under load."""
+
+import http.client
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from tests.bench.stand import Stand
+from tests.drills.calls import Caller, Load, Person, Reply
+from tests.drills.ground import Result, ground, until
+from tests.drills.services import Postgres
+
+KILLS, CLIENTS = 3, 4
+UP_SECONDS, AWAY_SECONDS = 4.0, 4.0
+BACK_SECONDS = 10
+# What was being called when the database went is looked up when its lease has ended: LEASE_SECONDS, and a sweep.
+LEASES_SECONDS = 240
+PAGES = ("/admin/", "/admin/payouts/payout/", "/admin/login/", "/readyz/", "/metrics")
+
+
+@dataclass
+class Answers:
+    """What came back: fine, 503 with Retry-After in the form that fits the caller, or something else."""
+
+    fine: int = 0
+    away: int = 0
+    other: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def ask(self, name: str, call: Callable[[], Reply], *, is_api: bool = False) -> Reply | None:
+        try:
+            reply = call()
+        except (OSError, http.client.HTTPException) as error:
+            with self._lock:
+                self.other[f"{name}: {type(error).__name__}"] += 1
+            return None
+        with self._lock:
+            if reply.status < 400:
+                self.fine += 1
+            elif reply.is_refusal_to_wait_for and reply.is_problem == is_api and b"Traceback" not in reply.body:
+                self.away += 1
+            else:
+                self.other[f"{name}: {reply.status}"] += 1
+        return reply
+
+    def __str__(self) -> str:
+        return f"{self.fine} served, {self.away} × 503, {sum(self.other.values())} others"
+
+
+class Client:
+    """Submits again under the same key until it is acknowledged, and looks at what was."""
+
+    def __init__(self, caller: Caller, number: int, answers: Answers, acknowledged: dict[str, int]) -> None:
+        self.caller = caller
+        self.number = number
+        self.answers = answers
+        self.acknowledged = acknowledged
+        self.count = 0
+
+    def __call__(self) -> None:
+        key = f"client-{self.number}-{self.count}"
+        reply = self.answers.ask("POST", lambda: self.caller.submit(key=key), is_api=True)
+        if reply is None or reply.status not in (200, 201):
+            time.sleep(0.05)
+            return
+        payout_id = self.acknowledged[key] = reply.json["id"]
+        self.count += 1
+        self.answers.ask("GET", lambda: self.caller("GET", f"/api/payouts/{payout_id}/"), is_api=True)
+
+
+def database(stand: Stand) -> Result:
+    api, pages = Answers(), Answers()
+    acknowledged: dict[str, int] = {}
+    server = Postgres(stand)
+    with ground(stand, "database") as here:
+        provider = here.start_provider()
+        _web, port = here.start_web()
+        here.start_cluster(provider)
+        load = Load()
+        for number in range(CLIENTS):
+            load.add(Client(here.caller(port), number, api, acknowledged), pause_seconds=0.01)
+        person = Person(port, "operator")
+        for page in PAGES:
+            visitor = person.again()
+            load.add(lambda page=page, visitor=visitor: pages.ask(page, lambda: visitor.get(page)), pause_seconds=0.1)
+        back = [_kill_and_start(server, here.caller(port)) for _ in range(KILLS)]
+        time.sleep(UP_SECONDS)
+        load.stop()
+        seconds = here.await_rest(LEASES_SECONDS)
+        kept = dict(here.query("SELECT idempotency_key, id FROM payouts_payout WHERE status = 'processed'"))
+        lost = [key for key, payout_id in acknowledged.items() if kept.get(key) != payout_id]
+        result = Result(
+            f"killed {KILLS} times under load: API {api}; pages {pages}; API back after {max(back):.1f} s at most; "
+            f"{len(acknowledged)} acknowledged, {len(lost)} lost, all paid {seconds:.0f} s later"
+        )
+        result.expect(not api.other, f"answers of the API: {dict(api.other)}")
+        result.expect(not pages.other, f"answers of the pages: {dict(pages.other)}")
+        result.expect(api.away and pages.away, "nobody saw that it was away")
+        result.expect(max(back) <= BACK_SECONDS, f"back after {max(back):.0f} s")
+        result.expect(not lost, f"lost: {lost[:5]}")
+        return here.judge(result, provider)
+
+
+def _kill_and_start(server: Postgres, caller: Caller) -> float:
+    """Seconds from the moment PostgreSQL takes connections until the API takes a payout."""
+    time.sleep(UP_SECONDS)
+    server.kill()
+    time.sleep(AWAY_SECONDS)
+    server.start()
+    server.await_answer()
+
+    def takes() -> bool:
+        with suppress(OSError, http.client.HTTPException):
+            return caller.submit().status == 201
+        return False
+
+    return until(takes, "the API takes a payout")

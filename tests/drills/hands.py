@@ -1,0 +1,81 @@
+"""Does in Django what no call over HTTP does: submits many, schedules, rings too often.
+
+    python -m tests.drills.hands
+
+Each line of its standard input is a JSON array, the name of a function here and its arguments; it answers with a line
+of JSON.
+"""
+
+import json
+import sys
+from datetime import timedelta
+from decimal import Decimal
+
+import django
+
+django.setup()
+
+from django.contrib.auth.models import User  # noqa: E402
+from django.utils import timezone  # noqa: E402
+from django_q.models import Schedule  # noqa: E402
+from django_q.tasks import async_task  # noqa: E402
+
+from payouts import actions, doorbell  # noqa: E402
+from payouts.models import ApiClient  # noqa: E402
+
+
+def people(password: str) -> None:
+    """Two who may do everything in the back office."""
+    for name in ("operator", "approver"):
+        User.objects.create_superuser(name, password=password)
+
+
+def submit(count: int, *, later_seconds: float = 0.0, amount: str = "100.50", with_pumps: int = 0) -> list[int]:
+    """Returns the ids. With `with_pumps` so many pump tasks are enqueued for each, whatever rings there are."""
+    client = ApiClient.objects.get(name="drills")
+    scheduled_for = timezone.now() + timedelta(seconds=later_seconds) if later_seconds else None
+    ids = []
+    for number in range(count):
+        payout = actions.submit(
+            client=client,
+            user_id=1 + number,
+            amount=Decimal(amount),
+            currency="RUB",
+            recipient={"card": f"0000 1111 {number // 10_000:04} {number % 10_000:04}"},
+            scheduled_for=scheduled_for,
+        )
+        ids.append(payout.pk)
+        for _ in range(with_pumps):
+            async_task(doorbell.PUMP)
+    return ids
+
+
+def schedule(payout_id: int, later_seconds: float) -> bool:
+    """Put the payment off, or let it go for 0 seconds; False when it is refused."""
+    client = ApiClient.objects.get(name="drills")
+    scheduled_for = timezone.now() + timedelta(seconds=later_seconds) if later_seconds else None
+    try:
+        actions.schedule(payout_id, by=client, scheduled_for=scheduled_for)
+    except actions.NotAllowedError:
+        return False
+    return True
+
+
+def double_schedules() -> int:
+    """Every schedule twice, and all of them due now; returns how many there are."""
+    for each in Schedule.objects.all():
+        each.pk = None
+        each.save(force_insert=True)
+    Schedule.objects.update(next_run=timezone.now())
+    return Schedule.objects.count()
+
+
+def main() -> None:
+    orders = {each.__name__: each for each in (people, submit, schedule, double_schedules)}
+    for line in sys.stdin:
+        name, arguments, options = json.loads(line)
+        print(json.dumps(orders[name](*arguments, **options)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

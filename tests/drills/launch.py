@@ -1,0 +1,67 @@
+"""Starts a cluster in a process that is ill in one way; q2 forks its workers, so all of them have it.
+
+python -m tests.drills.launch raises        the provider's adapter raises for the poisoned payout
+python -m tests.drills.launch kills         calling the provider for it kills the worker
+python -m tests.drills.launch clock +600    the clock is so many seconds off
+"""
+
+import os
+import signal
+import sys
+import time
+from decimal import Decimal
+
+import django
+import time_machine
+
+django.setup()
+
+from django.conf import settings  # noqa: E402
+
+from payouts.providers import Answer, Instruction, register  # noqa: E402
+from payouts.providers.http import HttpProvider  # noqa: E402
+from payouts.supervisor import Supervisor  # noqa: E402
+
+POISON = Decimal("666.66")
+
+
+class Poisoned(HttpProvider):
+    """The real adapter, but for payouts of POISON."""
+
+    def pay(self, instruction: Instruction, *, deadline: float) -> Answer:
+        self.strike(instruction)
+        return super().pay(instruction, deadline=deadline)
+
+    def look_up(self, instruction: Instruction, *, deadline: float) -> Answer:
+        self.strike(instruction)
+        return super().look_up(instruction, deadline=deadline)
+
+    def strike(self, instruction: Instruction) -> None:
+        raise NotImplementedError
+
+
+class Raising(Poisoned):
+    def strike(self, instruction: Instruction) -> None:
+        if instruction.amount == POISON:
+            raise RuntimeError("the adapter cannot do this")
+
+
+class Killing(Poisoned):
+    def strike(self, instruction: Instruction) -> None:
+        if instruction.amount == POISON:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main(arguments: list[str]) -> None:
+    match arguments:
+        case ["raises"]:
+            register(Raising(settings.PROVIDER_URL, settings.PROVIDER_TOKEN))
+        case ["kills"]:
+            register(Killing(settings.PROVIDER_URL, settings.PROVIDER_TOKEN))
+        case ["clock", seconds]:
+            time_machine.travel(time.time() + float(seconds), tick=True).start()
+    Supervisor().run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
