@@ -5,13 +5,15 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import get_language_from_request
 
 from payouts import trace
-from payouts.api.problems import PROBLEM, plain_problem
+from payouts.api.problems import PROBLEM, RETRY_AFTER_SECONDS, plain_problem
 
 log = structlog.get_logger("request")
 
@@ -88,3 +90,21 @@ class ApiMiddleware:
         if not response.streaming and response.status_code not in (204, 304):
             response["Content-Length"] = str(len(response.content))
         return response
+
+
+class DatabaseAwayMiddleware:
+    """For people: while the database does not answer, a page that says so, with 503, in place of a crash."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, OperationalError | InterfaceError):
+            return None
+        log.warning("database_failed", exc_info=exception)
+        # Without the request: what the context processors tell is in the database.
+        page = render_to_string("503.html")
+        return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
