@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, RawPostDataException, UnreadablePostError
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
@@ -77,6 +79,8 @@ class ApiMiddleware:
 
     def _answer(self, request: HttpRequest, language: str) -> HttpResponse:
         response = self.get_response(request)
+        if response.status_code >= 400:
+            _read_to_end(request)
         is_page = response.get("Content-Type", "").startswith("text/html")
         if response.status_code >= 400 and not response.get("Content-Type", "").startswith(PROBLEM):
             answer = plain_problem(response.status_code)
@@ -90,6 +94,15 @@ class ApiMiddleware:
         if not response.streaming and response.status_code not in (204, 304):
             response["Content-Length"] = str(len(response.content))
         return response
+
+
+def _read_to_end(request: HttpRequest) -> None:
+    """A server closes a connection whose request it has not read, and a caller that still sends misses the answer.
+
+    What is too large is left.
+    """
+    with suppress(RequestDataTooBig, UnreadablePostError, RawPostDataException):
+        _ = request.body
 
 
 class DatabaseAwayMiddleware:
