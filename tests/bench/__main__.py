@@ -3,18 +3,16 @@
 import argparse
 import os
 import platform
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from types import FrameType
 
 from backoffice.services import ServiceError
 from tests.bench import api, drain, latency
 from tests.bench import fill as filling
 from tests.bench.figures import Figure, table, write
-from tests.bench.stand import ROOT, BenchError, Stand, stand
+from tests.bench.stand import ROOT, BenchError, Stand, listen, stand
 
 PARTS = ("drain", "latency", "api")
 RESULTS = ROOT / "var" / "bench.json"
@@ -106,18 +104,6 @@ def _machine(started: Stand, rows: int) -> dict[str, object]:
         "postgresql": version.split()[0],
         "rows": rows,
     }
-
-
-def listen() -> None:
-    """The first signal stops everything in order; make and uv hand the terminal's on, so more of them say no more."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
 
 
 if __name__ == "__main__":

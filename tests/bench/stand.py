@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -154,7 +155,7 @@ class Stand:
     ) -> Iterator[tuple[Program, int]]:
         """Granian as the image starts it, serving the product and the bare views; yields its port too."""
         port = free_port()
-        granian = ("-m", "granian", *_granian_options(port, application))
+        granian = ("-m", "granian", *granian_options(port, application))
         with self.running(name, *granian, **settings) as program:
             deadline = time.monotonic() + START_SECONDS
             while True:
@@ -191,7 +192,7 @@ class Stand:
         )
 
 
-def _granian_options(port: int, application: str) -> list[str]:
+def granian_options(port: int, application: str) -> list[str]:
     """Those of the Dockerfile, but for the address and for what is served."""
     command = re.search(r"^CMD (\[.*\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     if command is None:
@@ -223,6 +224,18 @@ def fetch(url: str, headers: dict[str, str] | None = None) -> Any:
     opener = build_opener(ProxyHandler({}))
     with opener.open(Request(url, headers=headers or {}), timeout=5) as answer:
         return json.loads(answer.read())
+
+
+def listen() -> None:
+    """The first signal stops everything in order; make and uv hand the terminal's on, so more of them say no more."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
 
 
 @contextmanager

@@ -7,8 +7,7 @@ import traceback
 from collections.abc import Callable
 
 from backoffice.services import ServiceError
-from tests.bench.__main__ import listen
-from tests.bench.stand import BenchError, Stand, stand
+from tests.bench.stand import BenchError, Stand, listen, stand
 from tests.drills import (
     audit,
     cache,

@@ -28,11 +28,6 @@ class Reply:
         return json.loads(self.body)
 
     @property
-    def is_refusal_to_wait_for(self) -> bool:
-        """503 that says when to come back."""
-        return self.status == 503 and "retry-after" in self.headers
-
-    @property
     def is_problem(self) -> bool:
         return self.headers.get("content-type", "").startswith("application/problem+json")
 

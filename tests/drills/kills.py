@@ -10,6 +10,10 @@ from tests.bench.stand import Stand
 from tests.drills.ground import Cluster, Result, ground, until
 
 LIMIT_SECONDS = 60
+# A cluster that hangs with every process alive shows by its heartbeat alone: one is sent every SWEEP_SECONDS (10) and
+# waited for for STALL_SECONDS (60), then the group is started afresh.
+HUNG_LIMIT_SECONDS = 80
+STOPPED = "all workers stopped"
 IDLE_SECONDS = 1.0
 MEMBERS = 4  # two workers, the monitor, the pusher
 
@@ -46,9 +50,10 @@ def kills(stand: Stand) -> Result:
             time.sleep(IDLE_SECONDS)
             strike(role, victims(cluster), signal.SIGKILL)
         until(lambda: len(cluster.members) == MEMBERS, "the cluster is whole again")
-        strike("all workers stopped", cluster.workers, signal.SIGSTOP)
+        strike(STOPPED, cluster.workers, signal.SIGSTOP)
         strike("supervisor", [psutil.Process(cluster.process.pid)], signal.SIGKILL)
         result = Result("next payout paid after " + ", ".join(f"{role} {took[role]:.1f} s" for role in took))
         for role, seconds in took.items():
-            result.expect(seconds <= LIMIT_SECONDS, f"{role}: {seconds:.0f} s")
+            limit = HUNG_LIMIT_SECONDS if role == STOPPED else LIMIT_SECONDS
+            result.expect(seconds <= limit, f"{role}: {seconds:.0f} s")
         return here.judge(result, provider)
