@@ -73,7 +73,7 @@ def _passes(started: Stand, name: str) -> bool:
     began_at = time.monotonic()
     try:
         result = DRILLS[name](started)
-    except (BenchError, AssertionError, OSError) as error:
+    except Exception as error:  # the other drills have figures too
         traceback.print_exc()
         result = Result("did not come to its end", [str(error)])
     verdict = "FAILED" if result.faults else "ok"

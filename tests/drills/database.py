@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 
 from tests.bench.stand import Stand
 from tests.drills.calls import Caller, Load, Person, Reply
-from tests.drills.ground import Result, ground, until
+from tests.drills.ground import SHORT_LEASES, Result, ground, until
 from tests.drills.services import Postgres
 
 KILLS, CLIENTS = 3, 4
 UP_SECONDS, AWAY_SECONDS = 4.0, 4.0
 BACK_SECONDS = 10
-# What was being called when the database went is looked up when its lease has ended: LEASE_SECONDS, and a sweep.
-LEASES_SECONDS = 240
 PAGES = ("/admin/", "/admin/payouts/payout/", "/admin/login/")
 FOR_MACHINES = ("/readyz/", "/metrics")  # whoever reads these comes back by itself
 
@@ -85,7 +83,7 @@ def database(stand: Stand) -> Result:
     with ground(stand, "database") as here:
         provider = here.start_provider()
         _web, port = here.start_web()
-        here.start_cluster(provider)
+        here.start_cluster(provider, **SHORT_LEASES)
         load = Load()
         for number in range(CLIENTS):
             load.add(Client(here.caller(port), number, api, acknowledged), pause_seconds=0.01)
@@ -96,7 +94,7 @@ def database(stand: Stand) -> Result:
         back = [_kill_and_start(server, here.caller(port)) for _ in range(KILLS)]
         time.sleep(UP_SECONDS)
         load.stop()
-        seconds = here.await_rest(LEASES_SECONDS)
+        seconds = here.await_rest()
         kept = dict(here.query("SELECT idempotency_key, id FROM payouts_payout WHERE status = 'processed'"))
         lost = [key for key, payout_id in acknowledged.items() if kept.get(key) != payout_id]
         result = Result(

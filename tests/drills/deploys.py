@@ -77,18 +77,19 @@ def deploys(stand: Stand) -> Result:
             extra += len(hands.do("submit", 5))
             time.sleep(0.5)
         here.await_rest()
-        runs = here.count("django_q_task", "func LIKE 'payouts.tasks.%' AND func <> 'payouts.tasks.pump'")
+        ran = here.count("django_q_schedule", "next_run > now() AND task IS NOT NULL")
         unsuccessful = here.count("django_q_task", "NOT success")
         statuses = here.statuses()
         again = sum(traffic.answers.values()) - submitted
         result = Result(
             f"{DEPLOYS} of web and cluster under load: {submitted} submitted, {again} requests made again, "
             f"{len(traffic.given_up)} given up, {codes.count(0)} of {len(codes)} exits with 0; "
-            f"{schedules} schedules and two clusters: {runs} runs; {statuses.get('processed')} paid once"
+            f"two clusters and each schedule twice, {ran} of {schedules} run; {statuses.get('processed')} paid once"
         )
         result.expect(not traffic.given_up, f"not survived: {traffic.given_up[:5]}, answers {dict(traffic.answers)}")
         result.expect(codes.count(0) == 2 * DEPLOYS, f"exit codes {codes}")
         result.expect(statuses == {"processed": submitted + extra}, f"{submitted} + {extra} submitted, {statuses}")
+        result.expect(ran == schedules, f"{ran} of {schedules} schedules have run")
         result.expect(not unsuccessful, f"{unsuccessful} tasks failed")
         return here.judge(result, provider)
 

@@ -1,6 +1,7 @@
 """The provider is away for a minute, in three ways at once: each on a ground of its own."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tests.bench.stand import Stand
@@ -39,8 +40,10 @@ def outage(stand: Stand) -> Result:
             Outage(here, here.start_provider(), way)
             for here, way in zip((refused, hanging, failing), WAYS, strict=True)
         ]
+        hands = [each.here.start_hands() for each in outages]
+        with ThreadPoolExecutor(len(hands)) as threads:
+            list(threads.map(lambda one: one.do("submit", PAYOUTS), hands))
         for each in outages:
-            each.here.start_hands().do("submit", PAYOUTS)
             each.provider.tell("delay 50")
             each.provider.tell(each.way)
             each.here.start_cluster(each.provider)
