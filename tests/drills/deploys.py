@@ -60,7 +60,7 @@ def deploys(stand: Stand) -> Result:
         traffic, load = Traffic(port, here.key), Load()
         for _ in range(CLIENTS):
             caller = traffic.client()
-            load.add(lambda caller=caller: traffic.submit(caller), pause_seconds=0.02)
+            load.add(lambda caller=caller: traffic.submit(caller), pause_seconds=0.05)
         codes = []
         for _ in range(DEPLOYS):
             new_web, traffic.port = here.start_web()
