@@ -8,7 +8,7 @@ from tests.drills.ground import SHORT_LEASES, Result, ground, until
 PAYOUTS, PUMPS_EACH = 300, 8
 STOPPED = 20
 # Long enough that neither the call, nor q2's time limit, nor the supervisor ends before it can be recorded late.
-PATIENT = SHORT_LEASES | {"PROVIDER_TIMEOUT_SECONDS": "60", "Q_TIMEOUT_SECONDS": "120", "STALL_SECONDS": "120"}
+PATIENT = SHORT_LEASES | {"PROVIDER_TIMEOUT_SECONDS": "12", "Q_TIMEOUT_SECONDS": "120", "STALL_SECONDS": "120"}
 
 
 def duplicates(stand: Stand) -> Result:

@@ -15,7 +15,7 @@ import psutil
 import psycopg
 
 from tests.bench.stand import BenchError, Program, Stand
-from tests.drills.calls import PASSWORD, Caller, Person
+from tests.drills.calls import PASSWORD, Caller
 
 PATIENCE_SECONDS = 120.0
 REDIS_DATABASES = 16
@@ -135,13 +135,17 @@ class Ground(Stand):
     def start_hands(self) -> Hands:
         return Hands(self.start("hands", "-m", "tests.drills.hands"))
 
-    def start_cluster(self, provider: Provider, *, ill: tuple[str, ...] = (), waits: bool = True, **settings: str):
+    def start_cluster(
+        self, provider: Provider, *, ill: tuple[str, ...] = (), waits: bool = True, **settings: str
+    ) -> Cluster:
         """One that has given its first sign of life, unless it is not waited for."""
         command = ("-m", "tests.drills.launch", *ill) if ill else ("manage.py", "cluster")
         beats = self.count("payouts_heartbeat")
         cluster = Cluster(self.start("cluster", *command, PROVIDER_URL=provider.url, **settings))
         if waits:
-            until(lambda: self.count("payouts_heartbeat") > beats, f"a first heartbeat; {cluster.log[-2000:]}")
+            until(
+                lambda: self.count("payouts_heartbeat") > beats, "a first heartbeat", say=lambda: cluster.log[-2000:]
+            )
         return cluster
 
     def start_web(self, **settings: str) -> tuple[Program, int]:
@@ -233,7 +237,3 @@ def prepare(stand: Stand) -> None:
     stand.key = json.loads(made)["key"]
     with stand.running("people", "-m", "tests.drills.hands") as program:
         Hands(program).do("people", PASSWORD)
-
-
-def person(port: int, name: str = "operator") -> Person:
-    return Person(port, name)
