@@ -48,6 +48,10 @@ bench: sync ## Measure the speed
 drills: sync ## Survive each failure of docs/safety.md, once: ARGS="outage redis", ARGS=--list
 	$(RUN) python -m tests.drills $(ARGS)
 
+.PHONY: campaign
+campaign: sync ## Kill everything under load, then audit from outside: CAMPAIGN_N=1000 ARGS=--mutants
+	$(RUN) python -m tests.campaign $(ARGS)
+
 .PHONY: makemigrations
 makemigrations: sync ## Write missing migrations, while `make run` runs or DATABASE_URL is set
 	$(MANAGE) makemigrations $(ARGS)

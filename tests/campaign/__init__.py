@@ -1,0 +1,18 @@
+"""A storm over the whole product, audited from outside: `make campaign`. Linux alone (it reads /proc).
+
+    make campaign                                  1,000 payouts, in under five minutes on two cores
+    CAMPAIGN_N=200 CAMPAIGN_SEED=7 make campaign   fewer, along other dice
+    CAMPAIGN_ORPHANS=reaped make campaign          reaped | alive | both: what becomes of a killed program's children
+    CAMPAIGN_MUTANT=no_sweep make campaign         with one mechanism broken, which must be caught
+    make campaign ARGS=--mutants                   every mutant after the other, as a table
+
+What runs is what production runs, in processes of its own: PostgreSQL that syncs its commits, a Redis, granian with
+the options of the Dockerfile, two `manage.py cluster`. Clients submit over HTTP, operators decide, and meanwhile
+processes are killed and stopped, PostgreSQL and Redis too, and the provider fails in every way that it can, kills its
+callers at the worst moments, and forgets keys past their TTL. In the end the provider's ledger and the database are
+compared in plain SQL. Exit 0: nothing is wrong. 1: the report counts what is, by name. 2: void, because something that
+should have struck never did.
+
+Three things differ from production, the same for the sound product and for mutants: the time limits of the settings
+are seconds (plan.py); the pauses between look-ups are shortened by launch.py; and what is broken by a mutant.
+"""

@@ -1,0 +1,276 @@
+"""The audit from outside: the provider's ledger, the database's rows and the clients' acknowledgements, compared.
+
+Nothing of the product is imported: what must hold is written down here once more, in plain SQL and Python.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import dict_row
+
+from tests.campaign.clients import Ack
+from tests.campaign.ledger import read
+from tests.campaign.plan import KEY_TTL_SECONDS, Intent
+
+# safety.md
+TRANSITIONS: Final = {
+    (None, "pending"),
+    ("pending", "processing"),
+    ("pending", "processed"),
+    ("pending", "rejected"),
+    ("pending", "cancelled"),
+    ("processing", "processed"),
+    ("processing", "failed"),
+    ("processing", "unknown"),
+    ("unknown", "processed"),
+    ("unknown", "failed"),
+    ("failed", "pending"),
+    ("processed", "returned"),
+}
+FINAL_EVENTS: Final = ("succeeded", "refused", "resolved")
+OUTCOME_EVENTS: Final = ("accepted", "outcome_unknown", *FINAL_EVENTS)
+
+type Row = Mapping[str, Any]
+type Finding = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class World:
+    """All that is known from outside when everything is over."""
+
+    intents: Mapping[int, Intent]
+    acks: Iterable[Ack]
+    payouts: Iterable[Row]
+    attempts: Iterable[Row]
+    events: Iterable[Row]
+    approvals: Iterable[Row]
+    """Those that let a payout go, not voices on an attempt."""
+    requests: Iterable[Row]
+    payments: Iterable[Row]
+    tampered: Mapping[int, str] = field(default_factory=dict)
+    torn: Iterable[int] = ()
+    named_by_product: Iterable[tuple[int | None, str]] = ()
+    """Payout and invariant, from `manage.py audit --json`."""
+
+
+def violations(world: World) -> list[Finding]:
+    """Each with its name and what it is about; nothing when all is well."""
+    checks: tuple[Callable[[World], Iterator[Finding]], ...] = (
+        _payments,
+        _sums,
+        _acks,
+        _ends,
+        _keys,
+        _histories,
+        _outcomes,
+        _approvals,
+        _doubles,
+        _own_audit,
+    )
+    return [finding for check in checks for finding in check(world)]
+
+
+def counted(findings: Iterable[Finding]) -> dict[str, int]:
+    return dict(sorted(Counter(name for name, _about in findings).items()))
+
+
+def _payments(world: World) -> Iterator[Finding]:
+    """Money left once for each payout that is processed, for no other, and as it was asked for."""
+    by_payout = _grouped(world.payments, "payout")
+    known = {payout["reference"] for payout in world.payouts}
+    for reference in by_payout.keys() - known:
+        yield "paid_for_nobody", reference
+    for payout in world.payouts:
+        paid = by_payout.get(payout["reference"], [])
+        about = f"payout {payout['id']}"
+        if len(paid) > 1:
+            yield "paid_more_than_once", f"{about}: {len(paid)} payments"
+        if payout["status"] == "processed" and not paid:
+            yield "processed_but_unpaid", about
+        if payout["status"] != "processed" and paid:
+            yield f"{payout['status']}_but_paid", about
+        intent = world.intents.get(payout["user_id"] - 1)
+        for payment in paid:
+            recipient = intent.body["recipient_details"] if intent else None
+            if (
+                Decimal(payment["amount"]) != payout["amount"]
+                or payment["currency"] != payout["currency"]
+                or json.loads(payment["recipient"]) != recipient
+            ):
+                yield "paid_something_else", about
+
+
+def _sums(world: World) -> Iterator[Finding]:
+    processed = sum(payout["amount"] for payout in world.payouts if payout["status"] == "processed")
+    paid = sum(Decimal(payment["amount"]) for payment in world.payments)
+    if processed != paid:
+        yield "sums_differ", f"processed {processed}, paid {paid}"
+
+
+def _acks(world: World) -> Iterator[Finding]:
+    """What was acknowledged is stored, with the content that was acknowledged."""
+    by_id = {payout["id"]: payout for payout in world.payouts}
+    for ack in world.acks:
+        payout = by_id.get(ack.payout)
+        if payout is None:
+            yield "acknowledged_and_lost", f"intent {ack.intent}, payout {ack.payout}"
+            continue
+        wanted = world.intents[ack.intent].body
+        stored = {name: payout[name] for name in ("user_id", "amount", "currency", "comment")}
+        asked = {**wanted, "amount": Decimal(str(wanted["amount"]))}
+        told = {**ack.body, "amount": Decimal(str(ack.body["amount"]))}
+        if any(not stored[name] == asked[name] == told[name] for name in stored) or (
+            payout["reference"] != ack.reference or ack.body["recipient_details"] != wanted["recipient_details"]
+        ):
+            yield "acknowledged_otherwise", f"intent {ack.intent}, payout {ack.payout}"
+
+
+def _ends(world: World) -> Iterator[Finding]:
+    for payout in world.payouts:
+        number = payout["user_id"] - 1
+        if payout["status"] != "processed" and number not in world.tampered:
+            yield "not_paid_in_the_end", f"payout {payout['id']} is {payout['status']} {payout['attention']}"
+
+
+def _keys(world: World) -> Iterator[Finding]:
+    """One key and one body for each attempt, no call under any other key, and no POST when the key is forgotten."""
+    keys = {attempt["reference"]: attempt for attempt in world.attempts}
+    for key, requests in _grouped(world.requests, "key").items():
+        if key not in keys:
+            yield "key_of_no_attempt", key
+        posts = [request for request in requests if request["method"] == "POST"]
+        if len({request["body_hash"] for request in posts}) > 1:
+            yield "key_with_two_bodies", key
+        if posts and posts[-1]["at"] > posts[0]["at"] + KEY_TTL_SECONDS:
+            yield "sent_past_ttl", key
+    payouts = {payout["reference"]: payout["id"] for payout in world.payouts}
+    for payment in world.payments:
+        attempt = keys.get(payment["key"])
+        if attempt and attempt["payout_id"] != payouts.get(payment["payout"]):
+            yield "key_of_another_payout", payment["key"]
+
+
+def _histories(world: World) -> Iterator[Finding]:
+    """Gapless, legal, ending where the row stands; at every moment that was looked at, too."""
+    by_payout = _grouped(world.events, "payout_id")
+    for payout in world.payouts:
+        events = by_payout.get(payout["id"], [])
+        about = f"payout {payout['id']}"
+        if [event["seq"] for event in events] != list(range(1, payout["version"] + 1)):
+            yield "events_with_gaps", about
+        before = None
+        for event in events:
+            origin, target = event["from_status"], event["to_status"]
+            if origin != before or (origin != target and (origin, target) not in TRANSITIONS):
+                yield "move_not_allowed", f"{about}: {origin} to {target} after {before}"
+            before = target
+        if before != payout["status"]:
+            yield "row_is_not_its_history", f"{about}: {payout['status']}, not {before}"
+    for payout_id in world.torn:
+        yield "history_torn", f"payout {payout_id}"
+
+
+def _outcomes(world: World) -> Iterator[Finding]:
+    """An attempt ends once, nothing is said of it afterwards, and its row says the same."""
+    ended: dict[str, str] = {}
+    for event in sorted(world.events, key=lambda each: (each["payout_id"], each["seq"])):
+        attempt = event["facts"].get("attempt")
+        if event["event"] not in OUTCOME_EVENTS or attempt is None:
+            continue
+        if attempt in ended:
+            name = "ended_twice" if event["event"] in FINAL_EVENTS else "late_outcome"
+            yield name, f"attempt {attempt}: {event['event']} after {ended[attempt]}"
+        elif event["event"] in FINAL_EVENTS:
+            ended[attempt] = event["event"]
+    for attempt in world.attempts:
+        if (attempt["outcome"] != "open") != (attempt["reference"] in ended):
+            yield "outcome_without_event", f"attempt {attempt['reference']} is {attempt['outcome']}"
+
+
+def _approvals(world: World) -> Iterator[Finding]:
+    """What needs approvals was paid with as many, by people other than the maker, all given before it was sent."""
+    by_payout = _grouped(world.approvals, "payout_id")
+    sent_at = {event["payout_id"]: event["at"] for event in world.events if event["event"] == "claimed"}
+    paid = {payment["payout"] for payment in world.payments}
+    for payout in world.payouts:
+        number = payout["user_id"] - 1
+        if number in world.tampered and payout["reference"] in paid:
+            yield "tampered_and_paid", f"payout {payout['id']}: {world.tampered[number]}"
+        needed = _approvals_needed(payout)
+        given = {
+            approval["checker_id"]
+            for approval in by_payout.get(payout["id"], [])
+            if approval["checker_id"] != payout["maker_id"]
+            and approval["at"] <= sent_at.get(payout["id"], approval["at"])
+        }
+        if payout["reference"] in paid and len(given) < needed:
+            yield "paid_without_approvals", f"payout {payout['id']}: {len(given)} of {needed}"
+
+
+def _approvals_needed(payout: Row) -> int:
+    """The bands of RUB."""
+    return (payout["amount"] >= 100_000) + (payout["amount"] >= 1_000_000)
+
+
+def _doubles(world: World) -> Iterator[Finding]:
+    stored = Counter(payout["user_id"] - 1 for payout in world.payouts)
+    for number, count in stored.items():
+        if count > 1:
+            yield "intent_stored_twice", f"intent {number}: {count} payouts"
+    for number, acks in _grouped([vars(ack) for ack in world.acks], "intent").items():
+        if len({ack["payout"] for ack in acks}) > 1:
+            yield "intent_acknowledged_as_two", f"intent {number}"
+
+
+def _own_audit(world: World) -> Iterator[Finding]:
+    """`manage.py audit` names what was altered by SQL, and nothing else."""
+    altered = {payout["id"] for payout in world.payouts if payout["user_id"] - 1 in world.tampered}
+    named = {payout for payout, _invariant in world.named_by_product}
+    for payout_id in altered - named:
+        yield "altered_and_not_named", f"payout {payout_id}"
+    for payout_id, invariant in world.named_by_product:
+        if payout_id not in altered:
+            yield f"audit_{invariant}", f"payout {payout_id}"
+
+
+def _grouped(rows: Iterable[Row], name: str) -> dict[Any, list[Row]]:
+    grouped: defaultdict[Any, list[Row]] = defaultdict(list)
+    for row in rows:
+        grouped[row[name]].append(row)
+    return dict(grouped)
+
+
+# Reading
+
+
+DATABASE: Final = {
+    "payouts": """
+        SELECT id, reference::text AS reference, user_id, amount, currency, comment, status, attention, version,
+               maker_id
+        FROM payouts_payout ORDER BY id""",
+    "attempts": """
+        SELECT reference::text AS reference, payout_id, outcome FROM payouts_attempt ORDER BY payout_id, number""",
+    "events": """
+        SELECT payout_id, seq, event, from_status, to_status, at, facts FROM payouts_event ORDER BY payout_id, seq""",
+    "approvals": "SELECT payout_id, checker_id, at FROM payouts_approval WHERE attempt_id IS NULL",
+}
+LEDGER: Final = {
+    "requests": ("seq", "at", "method", "key", "body_hash", "pid", "fault"),
+    "payments": ("seq", "at", "key", "payout", "amount", "currency", "recipient"),
+}
+
+
+def rows_of(database: str, ledger: Path) -> dict[str, list[Row]]:
+    """What a World is made of."""
+    with psycopg.connect(database, row_factory=dict_row) as connection:
+        found: dict[str, list[Row]] = {name: connection.execute(query).fetchall() for name, query in DATABASE.items()}
+    for table, columns in LEDGER.items():
+        query = f"SELECT {', '.join(columns)} FROM {table} ORDER BY seq"
+        found[table] = [dict(zip(columns, row, strict=True)) for row in read(ledger, query)]
+    return found

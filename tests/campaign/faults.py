@@ -1,0 +1,98 @@
+"""How the provider fails: what it does with a call, decided by the plan's dice, the payout and the call's number."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from tests.campaign.plan import HANG_SECONDS, KILLS, Plan
+
+FAULTED_SHARE: Final = 0.42
+
+
+class Reply(Enum):
+    PAYMENT = "what is asked for"
+    SILENCE = "nothing, until the caller gives up"
+    RESET = "a TCP reset"
+    ERROR = "500"
+    LIMITED = "429 with Retry-After"
+    GARBAGE = "200 with what is no JSON"
+    DRIP = "the right answer, a few bytes at a time, beyond the caller's patience"
+    REFUSAL = "422"
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What becomes of one call."""
+
+    name: str = ""
+    reply: Reply = Reply.PAYMENT
+    pays: bool = True
+    wait_seconds: tuple[float, float] = (0.0, 0.0)
+    """Before paying."""
+    strike: str = ""
+
+
+GOOD: Final = Behaviour()
+POST_FAULTS: Final = (
+    Behaviour("delay", wait_seconds=(0.1, 1.0)),
+    Behaviour("hang_then_commit", Reply.SILENCE, wait_seconds=HANG_SECONDS),
+    Behaviour("commit_then_hang", Reply.SILENCE),
+    Behaviour("reset_before", Reply.RESET, pays=False),
+    Behaviour("reset_after", Reply.RESET),
+    Behaviour("error_before", Reply.ERROR, pays=False),
+    Behaviour("error_after", Reply.ERROR),
+    Behaviour("rate_limited", Reply.LIMITED, pays=False),
+    Behaviour("garbage", Reply.GARBAGE),
+    Behaviour("drip", Reply.DRIP),
+)
+GET_FAULTS: Final = (
+    Behaviour("look_up_delay", wait_seconds=(0.1, 1.0)),
+    Behaviour("look_up_hang", Reply.SILENCE),
+    Behaviour("look_up_reset", Reply.RESET),
+    Behaviour("look_up_error", Reply.ERROR),
+    Behaviour("look_up_limited", Reply.LIMITED),
+    Behaviour("look_up_garbage", Reply.GARBAGE),
+    Behaviour("look_up_drip", Reply.DRIP),
+)
+REFUSED: Final = Behaviour("refused", Reply.REFUSAL, pays=False)
+STUBBORN: Final = Behaviour("stubborn", Reply.SILENCE)
+STUBBORN_LOOK_UP: Final = Behaviour("stubborn_look_up", Reply.ERROR)
+UNANSWERED: Final = Behaviour("unanswered", Reply.ERROR)
+
+
+@dataclass(frozen=True)
+class Call:
+    """What the provider knows of a call when it decides."""
+
+    intent: int
+    is_post: bool
+    number: int
+    """Of the calls of this method under this key, from 1."""
+    is_first_key: bool
+    """Whether the key is the first that came for the payout."""
+    key_is_forgotten: bool
+
+
+def behaviour(plan: Plan, call: Call) -> Behaviour:
+    intent = plan.intents.get(call.intent)
+    treatment = intent.treatment if intent else "clean"
+    begins = call.is_post and call.is_first_key and call.number == 1
+    match treatment:
+        case "clean" | "freeze" if not begins or treatment == "clean":
+            return GOOD
+        case "freeze":
+            return Behaviour(treatment, strike=treatment)
+        case "unanswered":
+            return UNANSWERED if begins else GOOD
+        case "refused" if call.is_post and call.is_first_key:
+            return REFUSED
+        case "stubborn" if begins:
+            return STUBBORN
+        case "stubborn" if call.is_first_key and not call.key_is_forgotten:
+            return STUBBORN if call.is_post else STUBBORN_LOOK_UP
+        case strike if strike in KILLS and begins:
+            return Behaviour(strike, strike=strike, pays=strike != "kill_on_receive")
+    dice = plan.dice("fault", call.intent, call.is_post, call.is_first_key, call.number)
+    if dice.random() < FAULTED_SHARE:
+        return dice.choice(POST_FAULTS if call.is_post else GET_FAULTS)
+    return GOOD

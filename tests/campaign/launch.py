@@ -1,0 +1,29 @@
+"""Starts a program of the product as production does, after what the campaign patches in memory.
+
+    python -m tests.campaign.launch cluster         as `manage.py cluster`
+    granian … tests.campaign.launch:application     as `granian … backoffice.wsgi:application`
+
+Patched for the sound product too: the pauses between look-ups, because those of production would take hours. With
+CAMPAIGN_MUTANT one mechanism more. q2 forks its workers, so they inherit both.
+"""
+
+import os
+import sys
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
+
+from backoffice.wsgi import application
+from payouts import actions
+from tests.campaign.mutants import MUTANTS
+from tests.campaign.plan import LOOK_AGAIN_SECONDS
+
+__all__ = ["application"]
+
+actions.LOOK_AGAIN_SECONDS = LOOK_AGAIN_SECONDS
+if mutant := os.environ.get("CAMPAIGN_MUTANT"):
+    MUTANTS[mutant]()
+
+if __name__ == "__main__":
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(["manage.py", *sys.argv[1:]])

@@ -1,0 +1,189 @@
+"""One mechanism broken each, in every process of the web server and of the clusters. The campaign must catch each.
+
+Patched from outside, in memory, by launch.py; nothing of the product knows of it.
+"""
+
+import dataclasses
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from payouts import actions, supervisor, tasks
+from payouts.models import Attempt, Attention, Event, EventName, Payout
+from payouts.providers import Verdict
+from payouts.states import Status
+
+OLD_SECONDS: Final = 8
+
+
+def new_key_per_call() -> None:
+    """Every call has a key of its own."""
+    sound = actions._assignment
+
+    def assignment(*given: Any, **named: Any) -> actions.Assignment:
+        made = sound(*given, **named)
+        return dataclasses.replace(made, instruction=dataclasses.replace(made.instruction, reference=uuid.uuid4()))
+
+    actions._assignment = assignment
+
+
+def failing_by_age() -> None:
+    """What is not known for some seconds counts as failed."""
+    sound = actions.claim
+
+    def claim(*, limit: int) -> list[actions.Assignment]:
+        _fail_old()
+        return sound(limit=limit)
+
+    actions.claim = claim
+
+
+def _fail_old() -> None:
+    with transaction.atomic():
+        old = list(
+            Payout.objects.select_for_update(skip_locked=True).filter(
+                status__in=(Status.PROCESSING, Status.UNKNOWN),
+                updated_at__lt=timezone.now() - timedelta(seconds=OLD_SECONDS),
+            )
+        )
+        at = timezone.now()
+        moves = []
+        for payout in old:
+            attempt = payout.attempts.get(outcome=Attempt.Outcome.OPEN)
+            attempt.outcome, attempt.finished_at = Attempt.Outcome.REFUSED, at
+            attempt.save(update_fields=["outcome", "finished_at"])
+            payout.attention = Attention.NONE
+            facts = {"attempt": str(attempt.reference), "code": "too_old"}
+            moves.append(actions._Move(payout, EventName.REFUSED, Status.FAILED, facts))
+        actions._move(moves, at=at, actor=actions.WORKER)
+
+
+def timeout_as_failure() -> None:
+    """An outcome that is not known is recorded as a refusal."""
+    sound = actions.record_outcomes
+
+    def record_outcomes(outcomes: Sequence[Any]) -> int:
+        return sound(
+            [
+                (
+                    assignment,
+                    dataclasses.replace(answer, verdict=Verdict.REFUSED)
+                    if answer.verdict == Verdict.UNKNOWN
+                    else answer,
+                )
+                for assignment, answer in outcomes
+            ]
+        )
+
+    actions.record_outcomes = record_outcomes
+
+
+def ignore_idempotency_key() -> None:
+    """The client's key is dropped."""
+    sound = actions.submit
+
+    def submit(*, idempotency_key: str | None = None, **named: Any) -> Payout:
+        return sound(**named)
+
+    actions.submit = submit
+
+
+def no_sweep() -> None:
+    """The sweep gives the sign of life, and rings for nothing."""
+    sound = tasks.sweep
+
+    def sweep(cluster: str = "") -> None:
+        ring, tasks.doorbell.ring = tasks.doorbell.ring, lambda: None
+        try:
+            sound(cluster)
+        finally:
+            tasks.doorbell.ring = ring
+
+    tasks.sweep = sweep
+
+
+def post_past_ttl() -> None:
+    """An attempt whose key is past its TTL is sent again, without looking up."""
+    sound = actions._assignment
+
+    def assignment(payout: Payout, attempt: Attempt, **named: Any) -> actions.Assignment:
+        if attempt.key_expires_at < timezone.now():
+            named |= {"is_first_call": True, "may_post": True}
+        return sound(payout, attempt, **named)
+
+    actions._assignment = assignment
+
+
+def event_outside_transaction() -> None:
+    """The events of a move are written after its rows are committed."""
+    sound = actions.bulk.insert
+
+    def insert(*batches: Any) -> None:
+        events = [batch for batch in batches if batch[0] is Event]
+        sound(*[batch for batch in batches if batch[0] is not Event])
+        transaction.on_commit(lambda: sound(*events))
+
+    actions.bulk.insert = insert
+
+
+def no_fencing() -> None:
+    """A result is accepted with any token."""
+    sound = actions.record_outcomes
+
+    def record_outcomes(outcomes: Sequence[Any]) -> int:
+        tokens = dict(
+            Payout.objects.filter(pk__in=[assignment.payout_id for assignment, _answer in outcomes]).values_list(
+                "pk", "lease_token"
+            )
+        )
+        return sound(
+            [
+                (dataclasses.replace(assignment, lease_token=tokens[assignment.payout_id]), answer)
+                for assignment, answer in outcomes
+            ]
+        )
+
+    actions.record_outcomes = record_outcomes
+
+
+def no_watchdog() -> None:
+    """Heartbeats are sent, and nobody minds when they stop."""
+    sound = supervisor.Pulse.has_stopped
+
+    def has_stopped(self: supervisor.Pulse) -> bool:
+        sound(self)
+        return False
+
+    supervisor.Pulse.has_stopped = has_stopped
+
+
+def approvals_not_rechecked() -> None:
+    """Before paying, the row's own count of approvals is believed."""
+    sound = actions._problem
+
+    def problem(*given: Any) -> Attention | None:
+        found = sound(*given)
+        return None if found == Attention.APPROVALS_MISSING else found
+
+    actions._problem = problem
+
+
+MUTANTS: Final[dict[str, Callable[[], None]]] = {
+    mutant.__name__: mutant
+    for mutant in (
+        new_key_per_call,
+        failing_by_age,
+        timeout_as_failure,
+        ignore_idempotency_key,
+        no_sweep,
+        post_past_ttl,
+        event_outside_transaction,
+        no_fencing,
+        no_watchdog,
+        approvals_not_rechecked,
+    )
+}

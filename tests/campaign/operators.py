@@ -1,0 +1,102 @@
+"""The operators: two people who approve, retry what was refused, and resolve what the worker leaves to them.
+
+    python -m tests.campaign.operators LEDGER
+
+Their evidence for a resolution is the provider's ledger: what was paid is PAID; what was not, and cannot be any more
+because its key is past its TTL, is NOT_PAID, and then retried. They go on when PostgreSQL is back.
+"""
+
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import django
+
+django.setup()
+
+from django.contrib.auth.models import User  # noqa: E402
+from django.db import DatabaseError, InterfaceError, connection  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+from payouts import actions  # noqa: E402
+from payouts.actions import PayoutError  # noqa: E402
+from payouts.models import Approval, Attempt, Attention, Payout  # noqa: E402
+from payouts.states import Status  # noqa: E402
+from tests.campaign.ledger import read  # noqa: E402
+from tests.campaign.people import CHECKERS  # noqa: E402
+from tests.campaign.plan import HANG_SECONDS, KEY_TTL_SECONDS, Plan  # noqa: E402
+
+PAUSE_SECONDS: Final = 0.5
+# Time for the campaign to delete an approval between the approval and the payment.
+TAMPERED_SECONDS: Final = 25
+LATE_SECONDS: Final = max(HANG_SECONDS) + 2
+FOR_PEOPLE: Final = (Attention.NOT_FOUND, Attention.TOO_MANY_CALLS)
+
+
+class Operators:
+    def __init__(self, ledger: Path, plan: Plan) -> None:
+        self.ledger = ledger
+        self.people = list(User.objects.filter(username__in=CHECKERS).order_by("pk"))
+        self.users_to_schedule = [intent.number + 1 for intent in plan.tampered("approval_deleted")]
+        self.users_to_ignore = [intent.number + 1 for intent in plan.tampered("count_raised")]
+
+    def look(self) -> None:
+        """Decide on all that waits for a person now."""
+        waiting = Payout.objects.in_stage("awaiting_approval").exclude(user_id__in=self.users_to_ignore)
+        for payout in waiting.order_by("pk"):
+            self._try(self._approve, payout)
+        for payout in Payout.objects.filter(status=Status.FAILED).order_by("pk"):
+            self._try(self._retry, payout)
+        for payout in Payout.objects.filter(status=Status.UNKNOWN, attention__in=FOR_PEOPLE).order_by("pk"):
+            self._try(self._resolve, payout)
+
+    def _try(self, decide, payout: Payout) -> None:
+        """A refusal is no failure: somebody else was faster, or the provider is being asked just now."""
+        try:
+            decide(payout)
+        except PayoutError as refusal:
+            print(f"{payout.pk}: {refusal}", flush=True)
+
+    def _approve(self, payout: Payout) -> None:
+        if payout.user_id in self.users_to_schedule and payout.scheduled_for is None:
+            later = timezone.now() + timedelta(seconds=TAMPERED_SECONDS)
+            actions.schedule(payout.pk, by=self.people[0], scheduled_for=later)
+        given = set(payout.approvals.filter(attempt=None).values_list("checker_id", flat=True))
+        for person in self.people:
+            if person.pk not in given and payout.approvals_given < payout.approvals_required:
+                payout = actions.approve(payout.pk, by=person)
+
+    def _retry(self, payout: Payout) -> None:
+        actions.retry(payout.pk, by=self.people[0], reason="refused, so once more")
+
+    def _resolve(self, payout: Payout) -> None:
+        attempt = payout.attempts.get(outcome=Attempt.Outcome.OPEN)
+        found = read(self.ledger, "SELECT id FROM payments WHERE key = ?", (str(attempt.reference),))
+        if found:
+            decision, evidence = Approval.Decision.PAID, f"the ledger's payment {found[0][0]}"
+        elif timezone.now() > attempt.key_expires_at + timedelta(seconds=LATE_SECONDS):
+            decision, evidence = Approval.Decision.NOT_PAID, f"nothing in the ledger {KEY_TTL_SECONDS} s later"
+        else:
+            return
+        spoken = set(attempt.resolutions.values_list("checker_id", flat=True))
+        for person in self.people:
+            if person.pk not in spoken:
+                actions.resolve(payout.pk, by=person, decision=decision, evidence=evidence)
+
+
+def main(ledger: Path) -> None:
+    """Until SIGTERM."""
+    operators = Operators(ledger, Plan.from_environment())
+    while True:
+        try:
+            operators.look()
+        except (DatabaseError, InterfaceError) as error:
+            print(f"{type(error).__name__}: {error}", flush=True)
+            connection.close()
+        time.sleep(PAUSE_SECONDS)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

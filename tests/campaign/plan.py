@@ -1,0 +1,156 @@
+"""Everything that the dice decide, from the seed alone: what is asked for, and what befalls it."""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from random import Random
+from typing import Final
+
+# The product's time limits, as short as its system checks allow.
+SETTINGS: Final = {
+    "PROVIDER_TIMEOUT_SECONDS": "2",
+    "PROVIDER_KEY_TTL_SECONDS": "40",
+    "PROVIDER_CONCURRENCY": "8",
+    "Q_WORKERS": "2",
+    "Q_TIMEOUT_SECONDS": "12",
+    "Q_RETRY_SECONDS": "48",
+    "LEASE_SECONDS": "17",
+    "SWEEP_SECONDS": "2",
+    "STALL_SECONDS": "8",
+    "WEB_CONCURRENCY": "2",
+}
+KEY_TTL_SECONDS: Final = int(SETTINGS["PROVIDER_KEY_TTL_SECONDS"])
+LEASE_SECONDS: Final = int(SETTINGS["LEASE_SECONDS"])
+# In production 2, 5, 15, 60, 300, 3600, then a day.
+LOOK_AGAIN_SECONDS: Final = (2, 3, 4, *[5] * 17)
+# The longest that the provider takes to commit what it was asked for.
+HANG_SECONDS: Final = (2.3, 4.0)
+
+KILLS: Final = ("kill_on_receive", "kill_after_commit", "kill_after_reply")
+FREEZE: Final = "freeze"
+STRIKES: Final = (*KILLS, FREEZE)
+# How long a round after the storm may take.
+ROUND_SECONDS: Final = 60
+ROUND_SIZE: Final = 20
+ROUNDS: Final = ("all_workers_killed", "all_workers_stopped", "nobody_rings")
+# A mutant that only one round meets runs that one alone, on a small storm.
+ROUNDS_OF: Final = {"no_watchdog": ("all_workers_stopped",), "no_sweep": ("nobody_rings",)}
+# Altered by SQL, so not to be paid: by what is altered.
+TAMPERED: Final = ("approval_deleted", "count_raised")
+TAMPERED_EACH: Final = 3
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A payout that somebody wants: once, whatever happens."""
+
+    number: int
+    amount: str
+    treatment: str
+    """What the provider has in mind for it; empty: any fault of any call."""
+    doubled: str = ""
+    """Submitted a second time: `at once`, `later`, or not."""
+
+    @property
+    def key(self) -> str:
+        return f"intent-{self.number}"
+
+    @property
+    def body(self) -> dict[str, object]:
+        return {
+            "user_id": self.number + 1,
+            "amount": self.amount,
+            "currency": "RUB",
+            "recipient_details": {"card": f"0000 1111 {self.number:08}", "intent": str(self.number)},
+            "comment": f"campaign {self.number}",
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    seed: str
+    count: int
+    orphans: str
+    mutant: str
+
+    @classmethod
+    def from_environment(cls) -> "Plan":
+        mutant = os.environ.get("CAMPAIGN_MUTANT", "")
+        orphans = os.environ.get("CAMPAIGN_ORPHANS", "both")
+        if orphans not in ("reaped", "alive", "both"):
+            raise ValueError(f"CAMPAIGN_ORPHANS is reaped, alive or both, not {orphans}.")
+        count = int(os.environ.get("CAMPAIGN_N", "1000"))
+        if count < 100:
+            raise ValueError("CAMPAIGN_N must be 100 or more.")
+        return cls(os.environ.get("CAMPAIGN_SEED", "1"), count, orphans, mutant)
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "CAMPAIGN_SEED": self.seed,
+            "CAMPAIGN_N": str(self.count),
+            "CAMPAIGN_ORPHANS": self.orphans,
+            "CAMPAIGN_MUTANT": self.mutant,
+        }
+
+    def dice(self, *of: object) -> Random:
+        return Random(f"{self.seed}:{':'.join(map(str, of))}")
+
+    @property
+    def storm_seconds(self) -> float:
+        return max(30.0, 0.1 * self.count)
+
+    @property
+    def rounds(self) -> tuple[str, ...]:
+        return ROUNDS_OF.get(self.mutant, ROUNDS if not self.mutant else ())
+
+    @property
+    def strikes(self) -> dict[str, int]:
+        """How many payouts have each strike in mind."""
+        return {**dict.fromkeys(KILLS, max(2, self.count // 150)), FREEZE: 2}
+
+    @cached_property
+    def storm(self) -> list[Intent]:
+        """The intents of the storm, in the order in which they are submitted."""
+        dice = self.dice("storm")
+        treatments = self._treatments()
+        intents = []
+        for number in range(self.count):
+            amount = f"{dice.randint(1_00, 9_999_99) / 100:.2f}"
+            if dice.random() < 0.05:
+                amount = dice.choice(("100000.00", "250000.50", "1000000.00"))
+            doubled = dice.choice(("at once", "later")) if dice.random() < 0.15 else ""
+            intents.append(Intent(number, amount, treatments.get(number, ""), doubled))
+        return intents
+
+    def _treatments(self) -> dict[int, str]:
+        """Strikes in the storm's first three quarters, and what takes a key's TTL to end in its first half."""
+        dice = self.dice("treatments")
+        treatments: dict[int, str] = {}
+
+        def give(name: str, count: int, begin: float, end: float) -> None:
+            free = [n for n in range(int(begin * self.count), int(end * self.count)) if n not in treatments]
+            treatments.update(dict.fromkeys(dice.sample(free, count), name))
+
+        give(FREEZE, 1, 0.08, 0.12)
+        give(FREEZE, 1, 0.60, 0.64)
+        for strike in KILLS:
+            give(strike, self.strikes[strike], 0.02, 0.75)
+        give("stubborn", max(4, self.count // 100), 0.0, 0.5)
+        give("refused", max(4, self.count * 3 // 100), 0.0, 0.9)
+        give("pending", max(4, self.count * 3 // 100), 0.0, 0.9)
+        return treatments
+
+    def tampered(self, kind: str) -> list[Intent]:
+        first = self.count + 1_000 + 100 * TAMPERED.index(kind)
+        return [Intent(first + n, "150000.00", "clean") for n in range(TAMPERED_EACH)]
+
+    def round(self, name: str) -> list[Intent]:
+        first = self.count + 100 * ROUNDS.index(name)
+        treatment = "unanswered" if name == "nobody_rings" else "clean"
+        return [Intent(first + n, "100.50", treatment) for n in range(ROUND_SIZE)]
+
+    @cached_property
+    def intents(self) -> dict[int, Intent]:
+        rounds = [intent for name in ROUNDS for intent in self.round(name)]
+        tampered = [intent for kind in TAMPERED for intent in self.tampered(kind)]
+        return {intent.number: intent for intent in (*self.storm, *rounds, *tampered)}

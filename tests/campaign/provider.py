@@ -1,0 +1,263 @@
+"""The campaign's provider: speaks the provider protocol, fails as the plan says, strikes its callers, keeps a ledger.
+
+    python -m tests.campaign.provider LEDGER
+
+Prints its port. It remembers an idempotency key for PROVIDER_KEY_TTL_SECONDS: after that, the key pays again. What
+was paid is found by reference for ever. It finds out which process calls it, and can kill that one at the worst
+moments, or freeze its whole cluster until its lease has ended and the others have looked up.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from tests.campaign import marks
+from tests.campaign.faults import Behaviour, Call, Reply, behaviour
+from tests.campaign.ledger import Ledger
+from tests.campaign.plan import KEY_TTL_SECONDS, LEASE_SECONDS, Plan
+
+IDLE_SECONDS: Final = 120.0
+SILENCE_SECONDS: Final = 10.0
+DRIP_BYTES: Final = 8
+DRIP_PAUSE_SECONDS: Final = 0.3
+SETTLE_SECONDS: Final = 3.0
+# A frozen cluster is woken when its payout was looked up, or at the latest then.
+FREEZE_SECONDS: Final = 45.0
+# The thread that waits for the answer is woken before those that would end it.
+WAKE_PAUSE_SECONDS: Final = 1.5
+
+GARBAGE: Final = b'{"id": "cmp_\x00\xff<html>'
+
+
+@dataclass
+class Key:
+    """What the provider has in mind of one idempotency key."""
+
+    number: int
+    """Of the keys of its payout, from 1."""
+    intent: int
+    first_at: float
+    calls: Counter[str] = field(default_factory=Counter)
+    looked_up: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_forgotten(self) -> bool:
+        return time.time() > self.first_at + KEY_TTL_SECONDS
+
+
+@dataclass
+class Line:
+    """One connection and, once it has been found out, who is at its other end."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    pid: int | None = None
+
+
+class Provider:
+    def __init__(self, ledger: Ledger, plan: Plan, run: str) -> None:
+        self.ledger = ledger
+        self.plan = plan
+        self.run = run
+        self.keys: dict[str, Key] = {}
+        self.keys_of: Counter[str] = Counter()
+        self.paid: dict[str, float] = {}
+        """When the payment that a key remembers was asked for."""
+        self.is_freezing = False
+        self.callers: list[int] = []
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = Line(reader, writer)
+        line.pid = self._caller(writer)
+        try:
+            while await self._serve_one(line):
+                pass
+        except (asyncio.IncompleteReadError, TimeoutError, OSError):
+            pass
+        finally:
+            writer.close()
+
+    async def _serve_one(self, line: Line) -> bool:
+        head = await asyncio.wait_for(line.reader.readuntil(b"\r\n\r\n"), IDLE_SECONDS)
+        request_line, *lines = head.decode("latin-1").split("\r\n")
+        method, target, _ = request_line.split(" ")
+        headers = {name.lower(): value.strip() for name, _, value in (each.partition(":") for each in lines if each)}
+        body = await line.reader.readexactly(int(headers.get("content-length", "0")))
+        if method == "POST":
+            return await self._pay(line, headers["idempotency-key"], body)
+        return await self._look_up(line, parse_qs(urlsplit(target).query)["reference"][0])
+
+    def _caller(self, writer: asyncio.StreamWriter) -> int | None:
+        local, remote = writer.get_extra_info("peername")[1], writer.get_extra_info("sockname")[1]
+        pid = marks.caller(local, remote, self.callers)
+        if pid is None:
+            self.callers = marks.pids(marks.RUN, self.run)
+            pid = marks.caller(local, remote, self.callers)
+        return pid
+
+    async def _pay(self, line: Line, name: str, body: bytes) -> bool:
+        order = json.loads(body)
+        key = self._key(name, order)
+        does = self._decide(key, "POST")
+        self.ledger.request("POST", name, hashlib.sha256(body).hexdigest(), line.pid, does.name)
+        if does.strike:
+            return await self._strike(line, does, name, order)
+        await asyncio.sleep(self.plan.dice("wait", name, key.calls["POST"]).uniform(*does.wait_seconds))
+        if does.pays:
+            self._commit(name, order)
+        return await self._answer(line, does.reply, 201, (self.ledger.find(name) or [{}])[-1])
+
+    async def _look_up(self, line: Line, name: str) -> bool:
+        key = self.keys.get(name) or Key(1, -1, time.time())
+        does = self._decide(key, "GET")
+        self.ledger.request("GET", name, "", line.pid, does.name)
+        await asyncio.sleep(self.plan.dice("wait", name, "GET", key.calls["GET"]).uniform(*does.wait_seconds))
+        is_open = await self._answer(line, does.reply, 200, {"data": self.ledger.find(name)})
+        key.looked_up.set()
+        return is_open
+
+    def _key(self, name: str, order: dict) -> Key:
+        if name not in self.keys:
+            self.keys_of[order["payout"]] += 1
+            intent = int(order["recipient"]["intent"])
+            self.keys[name] = Key(self.keys_of[order["payout"]], intent, time.time())
+        return self.keys[name]
+
+    def _decide(self, key: Key, method: str) -> Behaviour:
+        key.calls[method] += 1
+        call = Call(key.intent, method == "POST", key.calls[method], key.number == 1, key.is_forgotten)
+        does = behaviour(self.plan, call)
+        if does.strike == "freeze" and self.is_freezing:
+            return Behaviour()
+        return does
+
+    def _commit(self, name: str, order: dict) -> None:
+        """Once per key, for as long as the key is remembered."""
+        paid_at = self.paid.get(name)
+        if paid_at is not None and time.time() - self.keys[name].first_at <= KEY_TTL_SECONDS:
+            return
+        self.paid[name] = time.time()
+        intent = self.plan.intents.get(self.keys[name].intent)
+        settles_at = time.time() + (SETTLE_SECONDS if intent and intent.treatment == "pending" else 0.0)
+        recipient = json.dumps(order["recipient"], sort_keys=True)
+        self.ledger.pay(name, order["payout"], order["amount"], order["currency"], recipient, settles_at)
+
+    # Strikes
+
+    async def _strike(self, line: Line, does: Behaviour, name: str, order: dict) -> bool:
+        if line.pid is None:
+            self._commit(name, order)
+            return await self._answer(line, Reply.PAYMENT, 201, self.ledger.find(name)[-1])
+        if does.strike == "freeze":
+            return await self._freeze(line, name, order)
+        if does.strike == "kill_on_receive":
+            self._kill(does.strike, name, line.pid)
+            return False
+        self._commit(name, order)
+        if does.strike == "kill_after_reply":
+            await self._answer(line, Reply.PAYMENT, 201, self.ledger.find(name)[-1])
+        self._kill(does.strike, name, line.pid)
+        return False
+
+    def _kill(self, kind: str, name: str, pid: int) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            self.ledger.strike(kind, name, pid)
+
+    async def _freeze(self, line: Line, name: str, order: dict) -> bool:
+        """Stop the caller's whole cluster; its answer waits in its socket until the payout is not its any more."""
+        assert line.pid is not None
+        members = marks.pids(marks.PROGRAM, marks.program_of(line.pid))
+        marks.signal_all([line.pid, *members], signal.SIGSTOP)
+        self.is_freezing = True
+        self.ledger.strike("freeze", name, line.pid)
+        self._commit(name, order)
+        is_open = await self._answer(line, Reply.PAYMENT, 201, self.ledger.find(name)[-1])
+        task = asyncio.create_task(self._wake(self.keys[name], line.pid, members))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return is_open
+
+    async def _wake(self, key: Key, pid: int, members: list[int]) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FREEZE_SECONDS):
+                await asyncio.sleep(LEASE_SECONDS)
+                await key.looked_up.wait()
+                await asyncio.sleep(WAKE_PAUSE_SECONDS)
+        marks.signal_all([pid], signal.SIGCONT)
+        await asyncio.sleep(WAKE_PAUSE_SECONDS)
+        marks.signal_all(members, signal.SIGCONT)
+        self.is_freezing = False
+
+    # Answers
+
+    async def _answer(self, line: Line, reply: Reply, status: int, content: object) -> bool:
+        """Returns whether the connection goes on."""
+        match reply:
+            case Reply.SILENCE:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(line.reader.read(), SILENCE_SECONDS)
+                return False
+            case Reply.RESET:
+                sock: socket.socket = line.writer.get_extra_info("socket")
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                line.writer.transport.abort()
+                return False
+            case Reply.DRIP:
+                return await self._drip(line, _response(status, json.dumps(content).encode()))
+        line.writer.write(_as_http(reply, status, content))
+        await line.writer.drain()
+        return True
+
+    async def _drip(self, line: Line, response: bytes) -> bool:
+        for begin in range(0, len(response), DRIP_BYTES):
+            line.writer.write(response[begin : begin + DRIP_BYTES])
+            await line.writer.drain()
+            await asyncio.sleep(DRIP_PAUSE_SECONDS)
+        return True
+
+
+def _as_http(reply: Reply, status: int, content: object) -> bytes:
+    match reply:
+        case Reply.ERROR:
+            return _response(500, b'{"code": "internal_error"}')
+        case Reply.LIMITED:
+            return _response(429, b'{"code": "rate_limited"}', "Retry-After: 1\r\n")
+        case Reply.GARBAGE:
+            return _response(200, GARBAGE)
+        case Reply.REFUSAL:
+            return _response(422, b'{"code": "recipient_blocked", "message": "The recipient cannot be paid."}')
+        case _:
+            return _response(status, json.dumps(content).encode())
+
+
+def _response(status: int, body: bytes, headers: str = "") -> bytes:
+    head = f"HTTP/1.1 {status} -\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
+    return head.encode() + body
+
+
+async def main(ledger: Path) -> None:
+    """Until SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    provider = Provider(Ledger(ledger), Plan.from_environment(), os.environ[marks.RUN])
+    server = await asyncio.start_server(provider.serve, "127.0.0.1", 0, backlog=512)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await stop.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))

@@ -1,0 +1,267 @@
+"""One campaign from its start to its report."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+from urllib.error import URLError
+
+import psycopg
+
+from backoffice.services import ends_with_parent, free_port
+from tests.bench import stand as bench
+from tests.bench.stand import BenchError, Stand, fetch
+from tests.campaign import marks
+from tests.campaign.audit import World, rows_of, violations
+from tests.campaign.chaos import Chaos
+from tests.campaign.clients import Clients
+from tests.campaign.ledger import read
+from tests.campaign.plan import ROUND_SECONDS, SETTINGS, TAMPERED, Intent, Plan
+from tests.campaign.programs import Keeper, members
+from tests.campaign.report import Report
+from tests.campaign.tamper import Tamperer
+from tests.campaign.watch import Watch
+
+CLUSTERS: Final = ("cluster-1", "cluster-2")
+START_SECONDS: Final = 60
+DRAIN_SECONDS: Final = 120
+MUTANT_DRAIN_SECONDS: Final = 60
+AWAY_SECONDS: Final = 10
+# The product's own log line when a result comes whose lease is lost.
+DROPPED: Final = b'"result_dropped"'
+OPEN: Final = ("pending", "processing", "unknown", "failed")
+
+
+class Campaign:
+    """Everything that runs, and the phases in their order."""
+
+    def __init__(self, stand: Stand, keeper: Keeper, plan: Plan, key: str) -> None:
+        self.stand = stand
+        self.keeper = keeper
+        self.plan = plan
+        self.ledger = stand.folder / "ledger.sqlite3"
+        self.report = Report(plan.seed, plan.mutant, plan.orphans, len(plan.storm))
+        self.port = free_port()
+        self.clients = Clients(plan, self.port, key)
+        self.chaos = Chaos(keeper, plan, stand.services.redis)
+        self.watch = Watch(stand.services.database, self.port, key)
+        self.tamperer = Tamperer(stand.services.database, plan)
+        self.asked_for: list[Intent] = list(plan.storm)
+
+    def run(self) -> Report:
+        began_at = time.monotonic()
+        self._start()
+        say("the storm")
+        self._storm()
+        for name in self.plan.rounds:
+            say(f"the round {name}")
+            self._round(name)
+        say("the audit")
+        self._end()
+        self.report.total_seconds = time.monotonic() - began_at
+        return self.report
+
+    def _start(self) -> None:
+        services = self.stand.services
+        for name in ("postgres", "redis"):
+            self.keeper.keep_service(name, services.servers[name])
+        provider = self.keeper.add("provider", "-m", "tests.campaign.provider", str(self.ledger))
+        assert provider.process is not None
+        assert provider.process.stdout is not None
+        port = int(provider.process.stdout.readline() or self._failed("provider"))
+        self.keeper.settings["PROVIDER_URL"] = f"http://127.0.0.1:{port}"
+        self.keeper.add("web", "-m", "granian", *_granian_options(self.port))
+        for name in CLUSTERS:
+            self.keeper.add(name, "-m", "tests.campaign.launch", "cluster")
+        self.keeper.add("operators", "-m", "tests.campaign.operators", str(self.ledger))
+        if not self.keeper.until(self._is_up, START_SECONDS):
+            self._failed("web")
+
+    def _failed(self, name: str) -> int:
+        log = (self.stand.folder / f"{name}.log").read_text(errors="replace")
+        raise BenchError(f"{name} did not start:\n{log[-3000:]}")
+
+    def _is_up(self) -> bool:
+        with suppress(OSError, URLError):
+            fetch(f"http://127.0.0.1:{self.port}/healthz/")
+            return self._count("SELECT count(*) FROM payouts_heartbeat") == len(CLUSTERS)
+        return False
+
+    def _storm(self) -> None:
+        began_at = time.monotonic()
+        extra = [intent for kind in TAMPERED for intent in self.plan.tampered(kind)]
+        for part in (self.watch, self.tamperer, self.chaos):
+            part.start()
+        self.clients.storm(extra)
+        limit = self.plan.storm_seconds + 60
+        self.keeper.until(lambda: self.clients.done and self.chaos.done, limit)
+        self.chaos.stop()
+        self.keeper.reaps_orphans = True
+        self.report.storm_seconds = time.monotonic() - began_at
+        began_at = time.monotonic()
+        limit = MUTANT_DRAIN_SECONDS if self.plan.mutant else DRAIN_SECONDS
+        self.keeper.until(self._is_settled, limit)
+        self.report.drain_seconds = time.monotonic() - began_at
+
+    def _round(self, name: str) -> None:
+        """Do the round's harm to the idle clusters, ask for more payouts, and wait until they are paid."""
+        intents = self.plan.round(name)
+        self.asked_for += intents
+        if name != "nobody_rings":
+            self._strike_all_workers(signal.SIGKILL if name == "all_workers_killed" else signal.SIGSTOP)
+        began_at = time.monotonic()
+        self.clients.submit([(began_at, intent) for intent in intents])
+        if not self.keeper.until(self._is_settled, ROUND_SECONDS):
+            self.report.findings.append(("round_not_finished", name))
+        self.report.round_seconds[name] = time.monotonic() - began_at
+
+    def _strike_all_workers(self, number: signal.Signals) -> None:
+        """When both clusters are there and whole: nothing mends them but themselves."""
+        programs = [self.keeper.programs[name] for name in CLUSTERS]
+        found: list[dict[str, list[int]]] = []
+
+        def are_whole() -> bool:
+            found[:] = [members(program) for program in programs]
+            return all(each.get("worker") and each.get("pusher") for each in found)
+
+        if not self.keeper.until(are_whole, START_SECONDS):
+            self.report.findings.append(("cluster_not_whole", str(found)))
+        marks.signal_all([pid for each in found for pid in each.get("worker", [])], number)
+
+    def _is_settled(self) -> bool:
+        """Everything that was asked for is stored, and paid; nothing of it is open."""
+        users = [intent.number + 1 for intent in self.asked_for]
+        paid = "SELECT count(DISTINCT user_id) FROM payouts_payout WHERE user_id = ANY(%s) AND status = 'processed'"
+        still = "SELECT count(*) FROM payouts_payout WHERE user_id = ANY(%s) AND status = ANY(%s)"
+        return self._count(paid, users) == len(users) and self._count(still, users, list(OPEN)) == 0
+
+    def _count(self, query: str, *values: Any) -> int:
+        """-1 while PostgreSQL is away."""
+        try:
+            return int(self.stand.query(query, values)[0][0])
+        except psycopg.Error:
+            return -1
+
+    def _end(self) -> None:
+        self.clients.stopped.set()
+        self.tamperer.stop()
+        self.watch.stop()
+        self._note_programs()
+        codes = self.keeper.stop("operators", "web", *CLUSTERS, "provider")
+        self.report.findings += [
+            ("cluster_not_drained", f"{name} ended with {codes.get(name)}")
+            for name in CLUSTERS
+            if codes.get(name) != 0
+        ]
+        rows = rows_of(self.stand.services.database, self.ledger)
+        world = World(
+            intents=self.plan.intents,
+            acks=self.clients.acks,
+            tampered=self.tamperer.altered,
+            torn=sorted(self.watch.torn),
+            named_by_product=self._named_by_product(),
+            **rows,
+        )
+        self.report.findings += violations(world)
+        self.report.findings += [("api_failed", text) for text in self.clients.refused]
+        self._note_figures(rows)
+
+    def _named_by_product(self) -> list[tuple[int | None, str]]:
+        answer = subprocess.run(
+            [sys.executable, "manage.py", "audit", "--json"],
+            cwd=bench.ROOT,
+            env=os.environ | self.stand.settings,
+            capture_output=True,
+            text=True,
+            preexec_fn=ends_with_parent(signal.SIGKILL),
+        )
+        return [(item["payout_id"], item["invariant"]) for item in json.loads(answer.stdout)["broken"]]
+
+    def _note_programs(self) -> None:
+        report, chaos = self.report, self.chaos
+        report.kills, report.stops = _sorted(chaos.kills), _sorted(chaos.stops)
+        report.orphans_left = dict(chaos.orphans)
+        report.postgres_kills, report.redis_blows = dict(chaos.postgres_kills), dict(chaos.redis_blows)
+        report.restarts = {
+            name: program.starts if name in ("postgres", "redis") else program.starts - 1
+            for name, program in self.keeper.programs.items()
+        }
+        report.answers = _sorted(self.clients.answers)
+        report.acks = len(self.clients.acks)
+        report.doubled = sum(bool(intent.doubled) for intent in self.plan.storm)
+        report.history_looks = self.watch.looks
+        report.api_away_seconds = self.watch.longest_away_seconds
+        if report.api_away_seconds > AWAY_SECONDS:
+            report.findings.append(("api_away", f"{report.api_away_seconds:.1f} s after PostgreSQL's return"))
+        if len(self.tamperer.altered) < len(TAMPERED):
+            report.findings.append(("nothing_tampered", "the campaign came too late to alter anything"))
+
+    def _note_figures(self, rows: dict[str, list[Any]]) -> None:
+        report = self.report
+        report.calls, report.payments = len(rows["requests"]), len(rows["payments"])
+        report.faults = _sorted(Counter(row["fault"] for row in rows["requests"] if row["fault"]))
+        report.strikes = dict(read(self.ledger, "SELECT kind, count(*) FROM strikes GROUP BY kind"))
+        report.faulted = sum(report.faults.values())
+        report.events = _sorted(Counter(row["event"] for row in rows["events"]))
+        logs = [(self.stand.folder / f"{name}.log").read_bytes() for name in CLUSTERS]
+        report.late_results_dropped = sum(log.count(DROPPED) for log in logs)
+
+
+def _sorted(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items()))
+
+
+def _granian_options(port: int) -> list[str]:
+    served = {"tests.bench.wsgi:application": "tests.campaign.launch:application"}
+    return [served.get(word, word) for word in bench._granian_options(port)]
+
+
+def run(plan: Plan) -> Report:
+    """Raises BenchError when something cannot even start. Call it from the main thread."""
+    with bench.stand() as stand, _keeper(stand) as keeper:
+        say("services, schema, people")
+        stand.settings |= SETTINGS
+        keeper.settings |= stand.settings | plan.environment()
+        stand.manage("migrate", "--verbosity", "0")
+        key = subprocess.run(
+            [sys.executable, "-m", "tests.campaign.people"],
+            cwd=bench.ROOT,
+            env=os.environ | stand.settings,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+        try:
+            return Campaign(stand, keeper, plan, key).run()
+        finally:
+            _keep_logs(stand.folder)
+
+
+@contextmanager
+def _keeper(stand: Stand) -> Iterator[Keeper]:
+    keeper = Keeper(stand.folder, secrets.token_hex(8), {})
+    try:
+        yield keeper
+    finally:
+        keeper.kill()
+        keeper.close()
+
+
+def _keep_logs(folder: Path) -> None:
+    """Where CAMPAIGN_KEEP says, the logs and the ledger outlive the run."""
+    if place := os.environ.get("CAMPAIGN_KEEP"):
+        Path(place).mkdir(parents=True, exist_ok=True)
+        for path in (*folder.glob("*.log"), *folder.glob("ledger.sqlite3*")):
+            (Path(place) / path.name).write_bytes(path.read_bytes())
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
