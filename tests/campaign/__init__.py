@@ -10,8 +10,8 @@ What runs is what production runs, in processes of its own: PostgreSQL that sync
 the options of the Dockerfile, two `manage.py cluster`. Clients submit over HTTP, operators decide, and meanwhile
 processes are killed and stopped, PostgreSQL and Redis too, and the provider fails in every way that it can, kills its
 callers at the worst moments, and forgets keys past their TTL. In the end the provider's ledger and the database are
-compared in plain SQL. Exit 0: nothing is wrong. 1: the report counts what is, by name. 2: void, because something that
-should have struck never did.
+compared in plain SQL. Exit 0: nothing is wrong. 1: the report counts what is, by name. 2: void, because something
+that should have struck never did.
 
 Three things differ from production, the same for the sound product and for mutants: the time limits of the settings
 are seconds (plan.py); the pauses between look-ups are shortened by launch.py; and what is broken by a mutant.

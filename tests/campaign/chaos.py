@@ -32,7 +32,7 @@ LEFT_STOPPED: Final = ("supervisors_child", "sentinel", "worker", "monitor", "pu
 WHOLE: Final = ("web_parent", "supervisor")
 """The first process of a container: where orphans are reaped, all its family goes with it."""
 KILL_EVERY_SECONDS: Final = 2.5
-STOP_EVERY_SECONDS: Final = 8.0
+STOP_EVERY_SECONDS: Final = 6.0
 STOPPED_SECONDS: Final = (1.0, 6.0)
 WEB_SPARED_SECONDS: Final = 6.0
 POSTGRES_KILLS: Final = ((0.25, "postmaster"), (0.5, "every process"), (0.75, "postmaster"))
@@ -100,14 +100,16 @@ class Chaos:
     def _jittered(self, at: float, every: float) -> float:
         return at + self.dice.uniform(0, 0.8 * every)
 
-    def _draw(self, deck: str, from_kinds: tuple[str, ...]) -> str:
-        """Every kind once before any comes twice."""
-        if not self._decks.get(deck):
-            self._decks[deck] = self.dice.sample(from_kinds, len(from_kinds))
-        return self._decks[deck].pop()
-
-    def _put_back(self, deck: str, kind: str) -> None:
-        self._decks.setdefault(deck, []).insert(0, kind)
+    def _draw(self, deck: str) -> tuple[str, Program, int] | None:
+        """A process to strike, of the next kind that is there: every kind once before any comes twice."""
+        waiting = self._decks.setdefault(deck, [])
+        if not waiting:
+            waiting += self.dice.sample(KILLED, len(KILLED))
+        for kind in list(waiting):
+            if found := self._find(kind):
+                waiting.remove(kind)
+                return kind, *found
+        return None
 
     def _find(self, kind: str) -> tuple[Program, int] | None:
         """A process of this kind in a program that is not frozen at the moment."""
@@ -121,12 +123,9 @@ class Chaos:
         return None
 
     def _kill(self) -> None:
-        kind = self._draw("kill", KILLED)
-        found = self._find(kind)
-        if found is None:
-            self._put_back("kill", kind)
+        if (drawn := self._draw("kill")) is None:
             return
-        program, pid = found
+        kind, program, pid = drawn
         family = program.family
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -138,12 +137,9 @@ class Chaos:
             self.orphans[kind] += sum(marks.state(each) not in ("", "Z") for each in family)
 
     def _stop_one(self) -> None:
-        kind = self._draw("stop", KILLED)
-        found = self._find(kind)
-        if found is None:
-            self._put_back("stop", kind)
+        if (drawn := self._draw("stop")) is None:
             return
-        _program, pid = found
+        kind, _program, pid = drawn
         is_left = kind in LEFT_STOPPED and self.dice.random() < 0.5
         marks.signal_all([pid], signal.SIGSTOP)
         self.stops[f"{kind}, left" if is_left else kind] += 1

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from tests.campaign.plan import HANG_SECONDS, KILLS, Plan
+from tests.campaign.plan import FREEZE, HANG_SECONDS, KILLS, Plan
 
 FAULTED_SHARE: Final = 0.42
 
@@ -68,31 +68,38 @@ class Call:
     is_post: bool
     number: int
     """Of the calls of this method under this key, from 1."""
-    is_first_key: bool
-    """Whether the key is the first that came for the payout."""
+    key_number: int
+    """Of the keys of its payout, from 1."""
     key_is_forgotten: bool
+    is_frozen: bool
+    """Whether the caller of this key was frozen: the others find out at once."""
+    to_freeze: bool
+    """Whether the time has come to freeze this caller."""
 
 
 def behaviour(plan: Plan, call: Call) -> Behaviour:
     intent = plan.intents.get(call.intent)
     treatment = intent.treatment if intent else "clean"
-    begins = call.is_post and call.is_first_key and call.number == 1
+    is_first_key = call.key_number == 1
+    begins = call.is_post and is_first_key and call.number == 1
     match treatment:
-        case "clean" | "freeze" if not begins or treatment == "clean":
+        case "clean":
             return GOOD
-        case "freeze":
-            return Behaviour(treatment, strike=treatment)
+        case _ if call.is_frozen:
+            return GOOD
+        case "" if begins and call.to_freeze:
+            return Behaviour(FREEZE, strike=FREEZE)
         case "unanswered":
             return UNANSWERED if begins else GOOD
-        case "refused" if call.is_post and call.is_first_key:
+        case "refused" if call.is_post and is_first_key:
             return REFUSED
         case "stubborn" if begins:
             return STUBBORN
-        case "stubborn" if call.is_first_key and not call.key_is_forgotten:
+        case "stubborn" if is_first_key and not call.key_is_forgotten:
             return STUBBORN if call.is_post else STUBBORN_LOOK_UP
         case strike if strike in KILLS and begins:
             return Behaviour(strike, strike=strike, pays=strike != "kill_on_receive")
-    dice = plan.dice("fault", call.intent, call.is_post, call.is_first_key, call.number)
+    dice = plan.dice("fault", call.intent, call.is_post, call.key_number, call.number)
     if dice.random() < FAULTED_SHARE:
         return dice.choice(POST_FAULTS if call.is_post else GET_FAULTS)
     return GOOD

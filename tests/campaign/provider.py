@@ -26,7 +26,7 @@ from urllib.parse import parse_qs, urlsplit
 from tests.campaign import marks
 from tests.campaign.faults import Behaviour, Call, Reply, behaviour
 from tests.campaign.ledger import Ledger
-from tests.campaign.plan import KEY_TTL_SECONDS, LEASE_SECONDS, Plan
+from tests.campaign.plan import FREEZE, FREEZE_AFTER, FROZEN_CLUSTER, KEY_TTL_SECONDS, LEASE_SECONDS, Plan
 
 IDLE_SECONDS: Final = 120.0
 SILENCE_SECONDS: Final = 10.0
@@ -51,6 +51,8 @@ class Key:
     first_at: float
     calls: Counter[str] = field(default_factory=Counter)
     looked_up: asyncio.Event = field(default_factory=asyncio.Event)
+    is_frozen: bool = False
+    """Whether its caller was frozen."""
 
     @property
     def is_forgotten(self) -> bool:
@@ -75,7 +77,7 @@ class Provider:
         self.keys_of: Counter[str] = Counter()
         self.paid: dict[str, float] = {}
         """When the payment that a key remembers was asked for."""
-        self.is_freezing = False
+        self.freezes_left = [share * plan.count for share in FREEZE_AFTER]
         self.callers: list[int] = []
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -111,7 +113,7 @@ class Provider:
     async def _pay(self, line: Line, name: str, body: bytes) -> bool:
         order = json.loads(body)
         key = self._key(name, order)
-        does = self._decide(key, "POST")
+        does = self._decide(key, "POST", line.pid)
         self.ledger.request("POST", name, hashlib.sha256(body).hexdigest(), line.pid, does.name)
         if does.strike:
             return await self._strike(line, does, name, order)
@@ -122,7 +124,7 @@ class Provider:
 
     async def _look_up(self, line: Line, name: str) -> bool:
         key = self.keys.get(name) or Key(1, -1, time.time())
-        does = self._decide(key, "GET")
+        does = self._decide(key, "GET", line.pid)
         self.ledger.request("GET", name, "", line.pid, does.name)
         await asyncio.sleep(self.plan.dice("wait", name, "GET", key.calls["GET"]).uniform(*does.wait_seconds))
         is_open = await self._answer(line, does.reply, 200, {"data": self.ledger.find(name)})
@@ -136,13 +138,24 @@ class Provider:
             self.keys[name] = Key(self.keys_of[order["payout"]], intent, time.time())
         return self.keys[name]
 
-    def _decide(self, key: Key, method: str) -> Behaviour:
+    def _decide(self, key: Key, method: str, pid: int | None) -> Behaviour:
         key.calls[method] += 1
-        call = Call(key.intent, method == "POST", key.calls[method], key.number == 1, key.is_forgotten)
-        does = behaviour(self.plan, call)
-        if does.strike == "freeze" and self.is_freezing:
-            return Behaviour()
-        return does
+        to_freeze = bool(
+            self.freezes_left
+            and len(self.keys) > self.freezes_left[0]
+            and pid is not None
+            and marks.program_of(pid).startswith(FROZEN_CLUSTER)
+        )
+        call = Call(
+            intent=key.intent,
+            is_post=method == "POST",
+            number=key.calls[method],
+            key_number=key.number,
+            key_is_forgotten=key.is_forgotten,
+            is_frozen=key.is_frozen,
+            to_freeze=to_freeze,
+        )
+        return behaviour(self.plan, call)
 
     def _commit(self, name: str, order: dict) -> None:
         """Once per key, for as long as the key is remembered."""
@@ -161,7 +174,7 @@ class Provider:
         if line.pid is None:
             self._commit(name, order)
             return await self._answer(line, Reply.PAYMENT, 201, self.ledger.find(name)[-1])
-        if does.strike == "freeze":
+        if does.strike == FREEZE:
             return await self._freeze(line, name, order)
         if does.strike == "kill_on_receive":
             self._kill(does.strike, name, line.pid)
@@ -182,8 +195,9 @@ class Provider:
         assert line.pid is not None
         members = marks.pids(marks.PROGRAM, marks.program_of(line.pid))
         marks.signal_all([line.pid, *members], signal.SIGSTOP)
-        self.is_freezing = True
-        self.ledger.strike("freeze", name, line.pid)
+        self.freezes_left.pop(0)
+        self.keys[name].is_frozen = True
+        self.ledger.strike(FREEZE, name, line.pid)
         self._commit(name, order)
         is_open = await self._answer(line, Reply.PAYMENT, 201, self.ledger.find(name)[-1])
         task = asyncio.create_task(self._wake(self.keys[name], line.pid, members))
@@ -200,7 +214,6 @@ class Provider:
         marks.signal_all([pid], signal.SIGCONT)
         await asyncio.sleep(WAKE_PAUSE_SECONDS)
         marks.signal_all(members, signal.SIGCONT)
-        self.is_freezing = False
 
     # Answers
 

@@ -74,7 +74,7 @@ class Report:
     def as_text(self) -> str:
         lines = [
             f"seed {self.seed}, mutant {self.mutant or 'none'}, orphans {self.orphans}",
-            f"{self.intents} intents, {self.doubled} submitted twice; {self.acks} acknowledged; {_list(self.answers)}",
+            f"{self.intents} intents, {self.doubled} submitted twice; {self.acks} acks; {_list(self.answers)}",
             f"{self.calls} calls to the provider, {self.faulted} ({self._share}) faulted; {self.payments} payments",
             f"faults: {_list(self.faults)}",
             f"strikes: {_list(self.strikes)}; late results dropped: {self.late_results_dropped}",

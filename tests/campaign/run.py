@@ -24,7 +24,7 @@ from tests.campaign.audit import World, rows_of, violations
 from tests.campaign.chaos import Chaos
 from tests.campaign.clients import Clients
 from tests.campaign.ledger import read
-from tests.campaign.plan import ROUND_SECONDS, SETTINGS, TAMPERED, Intent, Plan
+from tests.campaign.plan import FROZEN_CLUSTER, FROZEN_SETTINGS, ROUND_SECONDS, SETTINGS, TAMPERED, Intent, Plan
 from tests.campaign.programs import Keeper, members
 from tests.campaign.report import Report
 from tests.campaign.tamper import Tamperer
@@ -80,7 +80,8 @@ class Campaign:
         self.keeper.settings["PROVIDER_URL"] = f"http://127.0.0.1:{port}"
         self.keeper.add("web", "-m", "granian", *_granian_options(self.port))
         for name in CLUSTERS:
-            self.keeper.add(name, "-m", "tests.campaign.launch", "cluster")
+            settings = FROZEN_SETTINGS if name == FROZEN_CLUSTER else {}
+            self.keeper.add(name, "-m", "tests.campaign.launch", "cluster", **settings)
         self.keeper.add("operators", "-m", "tests.campaign.operators", str(self.ledger))
         if not self.keeper.until(self._is_up, START_SECONDS):
             self._failed("web")
