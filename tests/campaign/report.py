@@ -56,6 +56,8 @@ class Report:
             missing.append(f"only {self.faulted} of {self.calls} calls met a fault")
         missing += [f"no {kind} was killed" for kind in KILLED if not self.kills.get(kind)]
         missing += [f"no {kind} struck" for kind in STRIKES if not self.strikes.get(kind)]
+        if not self.late_results_dropped:
+            missing.append("no late result came")
         if sum(self.postgres_kills.values()) < 3:
             missing.append(f"PostgreSQL was killed {sum(self.postgres_kills.values())} times, not three")
         missing += [f"Redis was not {how}" for how in ("killed", "flushed") if not self.redis_blows.get(how)]

@@ -35,6 +35,8 @@ START_SECONDS: Final = 60
 DRAIN_SECONDS: Final = 120
 MUTANT_DRAIN_SECONDS: Final = 60
 AWAY_SECONDS: Final = 10
+# For what a woken process may still write.
+LATE_SECONDS: Final = 3
 # The product's own log line when a result comes whose lease is lost.
 DROPPED: Final = b'"result_dropped"'
 OPEN: Final = ("pending", "processing", "unknown", "failed")
@@ -111,6 +113,11 @@ class Campaign:
         limit = MUTANT_DRAIN_SECONDS if self.plan.mutant else DRAIN_SECONDS
         self.keeper.until(self._is_settled, limit)
         self.report.drain_seconds = time.monotonic() - began_at
+        self.keeper.until(self._is_awake, START_SECONDS)
+        self.keeper.until(lambda: False, LATE_SECONDS)
+
+    def _is_awake(self) -> bool:
+        return not any(marks.state(self.keeper.programs[name].pid) == "T" for name in CLUSTERS)
 
     def _round(self, name: str) -> None:
         """Do the round's harm to the idle clusters, ask for more payouts, and wait until they are paid."""
