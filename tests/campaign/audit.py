@@ -33,7 +33,7 @@ TRANSITIONS: Final = {
     ("failed", "pending"),
     ("processed", "returned"),
 }
-FINAL_EVENTS: Final = ("succeeded", "refused", "resolved")
+FINAL_EVENTS: Final = ("succeeded", "refused", "resolved", "reconciled")
 OUTCOME_EVENTS: Final = ("accepted", "outcome_unknown", *FINAL_EVENTS)
 
 type Row = Mapping[str, Any]

@@ -60,6 +60,14 @@ STUBBORN_LOOK_UP: Final = Behaviour("stubborn_look_up", Reply.ERROR)
 UNANSWERED: Final = Behaviour("unanswered", Reply.ERROR)
 
 
+class Frozen(Enum):
+    """What a payout whose caller was frozen has come to."""
+
+    NEVER = "its caller was not frozen"
+    ASLEEP = "its caller is frozen"
+    AWAKE = "its caller has been woken"
+
+
 @dataclass(frozen=True)
 class Call:
     """What the provider knows of a call when it decides."""
@@ -71,8 +79,7 @@ class Call:
     key_number: int
     """Of the keys of its payout, from 1."""
     key_is_forgotten: bool
-    is_frozen: bool
-    """Whether the caller of this key was frozen: the others find out at once."""
+    frozen: Frozen
     to_freeze: bool
     """Whether the time has come to freeze this caller."""
 
@@ -85,10 +92,10 @@ def behaviour(plan: Plan, call: Call) -> Behaviour:
     match treatment:
         case "clean":
             return GOOD
-        case _ if call.is_frozen:
-            return GOOD
+        case _ if call.frozen != Frozen.NEVER:
+            return _after_freeze(call)
         case "" if begins and call.to_freeze:
-            return Behaviour(FREEZE, strike=FREEZE)
+            return Behaviour(FREEZE, Reply.REFUSAL, pays=False, strike=FREEZE)
         case "unanswered":
             return UNANSWERED if begins else GOOD
         case "refused" if call.is_post and is_first_key:
@@ -103,3 +110,14 @@ def behaviour(plan: Plan, call: Call) -> Behaviour:
     if dice.random() < FAULTED_SHARE:
         return dice.choice(POST_FAULTS if call.is_post else GET_FAULTS)
     return GOOD
+
+
+def _after_freeze(call: Call) -> Behaviour:
+    """The frozen caller's refusal waits in its socket. The others are refused too, then somebody retries: the second
+    key pays, and stays unknown until the frozen one is awake and would record its refusal, which must count for
+    nothing by then."""
+    if call.key_number == 1:
+        return REFUSED if call.is_post else GOOD
+    if call.frozen == Frozen.AWAKE:
+        return GOOD
+    return STUBBORN if call.is_post else STUBBORN_LOOK_UP

@@ -32,7 +32,7 @@ PAUSE_SECONDS: Final = 0.5
 # Time for the campaign to delete an approval between the approval and the payment.
 TAMPERED_SECONDS: Final = 25
 LATE_SECONDS: Final = max(HANG_SECONDS) + 2
-FOR_PEOPLE: Final = (Attention.NOT_FOUND, Attention.TOO_MANY_CALLS)
+FOR_PEOPLE: Final = (Attention.NOT_FOUND, Attention.TOO_MANY_CALLS, Attention.UNWORKABLE)
 
 
 class Operators:
@@ -51,6 +51,8 @@ class Operators:
             self._try(self._retry, payout)
         for payout in Payout.objects.filter(status=Status.UNKNOWN, attention__in=FOR_PEOPLE).order_by("pk"):
             self._try(self._resolve, payout)
+        for payout in Payout.objects.filter(status=Status.PENDING, attention=Attention.UNWORKABLE).order_by("pk"):
+            self._try(self._release, payout)
 
     def _try(self, decide, payout: Payout) -> None:
         """A refusal is no failure: somebody else was faster, or the provider is being asked just now."""
@@ -70,6 +72,9 @@ class Operators:
 
     def _retry(self, payout: Payout) -> None:
         actions.retry(payout.pk, by=self.people[0], reason="refused, so once more")
+
+    def _release(self, payout: Payout) -> None:
+        actions.release(payout.pk, by=self.people[0], reason="its workers were killed by others")
 
     def _resolve(self, payout: Payout) -> None:
         attempt = payout.attempts.get(outcome=Attempt.Outcome.OPEN)

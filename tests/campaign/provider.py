@@ -4,7 +4,7 @@
 
 Prints its port. It remembers an idempotency key for PROVIDER_KEY_TTL_SECONDS: after that, the key pays again. What
 was paid is found by reference for ever. It finds out which process calls it, and can kill that one at the worst
-moments, or freeze its whole cluster until its lease has ended and the others have looked up.
+moments, or freeze its whole cluster until its lease has ended and its payout is another's.
 """
 
 import asyncio
@@ -24,16 +24,16 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from tests.campaign import marks
-from tests.campaign.faults import Behaviour, Call, Reply, behaviour
+from tests.campaign.faults import Behaviour, Call, Frozen, Reply, behaviour
 from tests.campaign.ledger import Ledger
-from tests.campaign.plan import FREEZE, FREEZE_AFTER, FROZEN_CLUSTER, KEY_TTL_SECONDS, LEASE_SECONDS, Plan
+from tests.campaign.plan import FREEZE, FREEZE_AFTER, FROZEN_CLUSTER, KEY_TTL_SECONDS, Plan
 
 IDLE_SECONDS: Final = 120.0
 SILENCE_SECONDS: Final = 10.0
 DRIP_BYTES: Final = 8
 DRIP_PAUSE_SECONDS: Final = 0.3
 SETTLE_SECONDS: Final = 3.0
-# A frozen cluster is woken when its payout was looked up, or at the latest then.
+# A frozen cluster is woken when its payout is sent under another key, or at the latest then.
 FREEZE_SECONDS: Final = 45.0
 # The thread that waits for the answer is woken before those that would end it.
 WAKE_PAUSE_SECONDS: Final = 1.5
@@ -50,9 +50,6 @@ class Key:
     intent: int
     first_at: float
     calls: Counter[str] = field(default_factory=Counter)
-    looked_up: asyncio.Event = field(default_factory=asyncio.Event)
-    is_frozen: bool = False
-    """Whether its caller was frozen."""
 
     @property
     def is_forgotten(self) -> bool:
@@ -77,6 +74,10 @@ class Provider:
         self.keys_of: Counter[str] = Counter()
         self.paid: dict[str, float] = {}
         """When the payment that a key remembers was asked for."""
+        self.frozen: dict[int, Frozen] = {}
+        """By intent; those whose caller was frozen."""
+        self.sent_again = asyncio.Event()
+        """Set when the payout of the last freeze came under its second key."""
         self.freezes_left = [share * plan.count for share in FREEZE_AFTER]
         self.callers: list[int] = []
         self.tasks: set[asyncio.Task[None]] = set()
@@ -127,15 +128,15 @@ class Provider:
         does = self._decide(key, "GET", line.pid)
         self.ledger.request("GET", name, "", line.pid, does.name)
         await asyncio.sleep(self.plan.dice("wait", name, "GET", key.calls["GET"]).uniform(*does.wait_seconds))
-        is_open = await self._answer(line, does.reply, 200, {"data": self.ledger.find(name)})
-        key.looked_up.set()
-        return is_open
+        return await self._answer(line, does.reply, 200, {"data": self.ledger.find(name)})
 
     def _key(self, name: str, order: dict) -> Key:
         if name not in self.keys:
             self.keys_of[order["payout"]] += 1
             intent = int(order["recipient"]["intent"])
             self.keys[name] = Key(self.keys_of[order["payout"]], intent, time.time())
+            if self.frozen.get(intent) == Frozen.ASLEEP:
+                self.sent_again.set()
         return self.keys[name]
 
     def _decide(self, key: Key, method: str, pid: int | None) -> Behaviour:
@@ -152,7 +153,7 @@ class Provider:
             number=key.calls[method],
             key_number=key.number,
             key_is_forgotten=key.is_forgotten,
-            is_frozen=key.is_frozen,
+            frozen=self.frozen.get(key.intent, Frozen.NEVER),
             to_freeze=to_freeze,
         )
         return behaviour(self.plan, call)
@@ -175,7 +176,7 @@ class Provider:
             self._commit(name, order)
             return await self._answer(line, Reply.PAYMENT, 201, self.ledger.find(name)[-1])
         if does.strike == FREEZE:
-            return await self._freeze(line, name, order)
+            return await self._freeze(line, name)
         if does.strike == "kill_on_receive":
             self._kill(does.strike, name, line.pid)
             return False
@@ -190,30 +191,31 @@ class Provider:
             os.kill(pid, signal.SIGKILL)
             self.ledger.strike(kind, name, pid)
 
-    async def _freeze(self, line: Line, name: str, order: dict) -> bool:
-        """Stop the caller's whole cluster; its answer waits in its socket until the payout is not its any more."""
+    async def _freeze(self, line: Line, name: str) -> bool:
+        """Stop the caller's whole cluster; its refusal waits in its socket until the payout is not its any more."""
         assert line.pid is not None
         members = marks.pids(marks.PROGRAM, marks.program_of(line.pid))
         marks.signal_all([line.pid, *members], signal.SIGSTOP)
         self.freezes_left.pop(0)
-        self.keys[name].is_frozen = True
+        self.sent_again.clear()
+        intent = self.keys[name].intent
+        self.frozen[intent] = Frozen.ASLEEP
         self.ledger.strike(FREEZE, name, line.pid)
-        self._commit(name, order)
-        is_open = await self._answer(line, Reply.PAYMENT, 201, self.ledger.find(name)[-1])
-        task = asyncio.create_task(self._wake(self.keys[name], line.pid, members))
+        is_open = await self._answer(line, Reply.REFUSAL, 422, None)
+        task = asyncio.create_task(self._wake(intent, line.pid, members))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return is_open
 
-    async def _wake(self, key: Key, pid: int, members: list[int]) -> None:
+    async def _wake(self, intent: int, pid: int, members: list[int]) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(FREEZE_SECONDS):
-                await asyncio.sleep(LEASE_SECONDS)
-                await key.looked_up.wait()
+                await self.sent_again.wait()
                 await asyncio.sleep(WAKE_PAUSE_SECONDS)
         marks.signal_all([pid], signal.SIGCONT)
         await asyncio.sleep(WAKE_PAUSE_SECONDS)
         marks.signal_all(members, signal.SIGCONT)
+        self.frozen[intent] = Frozen.AWAKE
 
     # Answers
 
