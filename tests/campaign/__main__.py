@@ -7,9 +7,8 @@ import subprocess
 import sys
 
 from backoffice.services import ServiceError
-from tests.bench.__main__ import _listen
-from tests.bench.stand import ROOT, BenchError
-from tests.campaign.plan import Plan
+from tests.bench.stand import ROOT, BenchError, listen
+from tests.campaign.plan import MUTANTS, Plan
 from tests.campaign.report import VIOLATED, table
 from tests.campaign.run import run, say
 
@@ -20,7 +19,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make campaign", description="A storm over the product, audited outside.")
     parser.add_argument("--mutants", action="store_true", help="break one mechanism after the other")
     arguments = parser.parse_args()
-    _listen()
+    listen()
     try:
         if arguments.mutants:
             return every_mutant()
@@ -38,9 +37,8 @@ def main() -> int:
 
 def every_mutant() -> int:
     """Each in a campaign of its own; 1 when one of them is not caught."""
-    names = _mutants()
     rows: list[tuple[str, dict[str, int]]] = []
-    for name in names:
+    for name in MUTANTS:
         say(f"the mutant {name}")
         answer = subprocess.run(
             [sys.executable, "-m", "tests.campaign"],
@@ -58,14 +56,6 @@ def every_mutant() -> int:
     missed = [name for name, violations in rows if not violations]
     print(f"{len(rows) - len(missed)} of {len(rows)} caught{': not ' + ', '.join(missed) if missed else ''}")
     return 1 if missed else 0
-
-
-def _mutants() -> list[str]:
-    """Their names, without setting Django up here."""
-    import ast
-
-    tree = ast.parse((ROOT / "tests/campaign/mutants.py").read_text(encoding="utf-8"))
-    return [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
 
 
 if __name__ == "__main__":

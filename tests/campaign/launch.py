@@ -14,14 +14,14 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
 
 from backoffice.wsgi import application
 from payouts import actions
-from tests.campaign.mutants import MUTANTS
+from tests.campaign import mutants
 from tests.campaign.plan import LOOK_AGAIN_SECONDS
 
 __all__ = ["application"]
 
 actions.LOOK_AGAIN_SECONDS = LOOK_AGAIN_SECONDS
 if mutant := os.environ.get("CAMPAIGN_MUTANT"):
-    MUTANTS[mutant]()
+    getattr(mutants, mutant)()
 
 if __name__ == "__main__":
     from django.core.management import execute_from_command_line

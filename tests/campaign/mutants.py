@@ -1,11 +1,11 @@
 """One mechanism broken each, in every process of the web server and of the clusters. The campaign must catch each.
 
-Patched from outside, in memory, by launch.py; nothing of the product knows of it.
+Patched from outside, in memory, by launch.py; nothing of the product knows of it. plan.py lists them.
 """
 
 import dataclasses
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -170,20 +170,3 @@ def approvals_not_rechecked() -> None:
         return None if found == Attention.APPROVALS_MISSING else found
 
     actions._problem = problem
-
-
-MUTANTS: Final[dict[str, Callable[[], None]]] = {
-    mutant.__name__: mutant
-    for mutant in (
-        new_key_per_call,
-        failing_by_age,
-        timeout_as_failure,
-        ignore_idempotency_key,
-        no_sweep,
-        post_past_ttl,
-        event_outside_transaction,
-        no_fencing,
-        no_watchdog,
-        approvals_not_rechecked,
-    )
-}

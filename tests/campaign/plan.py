@@ -39,6 +39,18 @@ STRIKES: Final = (*KILLS, FREEZE)
 ROUND_SECONDS: Final = 60
 ROUND_SIZE: Final = 20
 ROUNDS: Final = ("all_workers_killed", "all_workers_stopped", "nobody_rings")
+MUTANTS: Final = (
+    "new_key_per_call",
+    "failing_by_age",
+    "timeout_as_failure",
+    "ignore_idempotency_key",
+    "no_sweep",
+    "post_past_ttl",
+    "event_outside_transaction",
+    "no_fencing",
+    "no_watchdog",
+    "approvals_not_rechecked",
+)
 # A mutant that only one round meets runs that one alone, on a small storm.
 ROUNDS_OF: Final = {"no_watchdog": ("all_workers_stopped",), "no_sweep": ("nobody_rings",)}
 # Altered by SQL, so not to be paid: by what is altered.
@@ -85,6 +97,8 @@ class Plan:
         orphans = os.environ.get("CAMPAIGN_ORPHANS", "both")
         if orphans not in ("reaped", "alive", "both"):
             raise ValueError(f"CAMPAIGN_ORPHANS is reaped, alive or both, not {orphans}.")
+        if mutant and mutant not in MUTANTS:
+            raise ValueError(f"CAMPAIGN_MUTANT is one of {', '.join(MUTANTS)}, not {mutant}.")
         count = int(os.environ.get("CAMPAIGN_N", "1000"))
         if count < 100:
             raise ValueError("CAMPAIGN_N must be 100 or more.")

@@ -7,7 +7,7 @@ from typing import Final
 
 from tests.campaign.audit import Finding, counted
 from tests.campaign.chaos import KILLED
-from tests.campaign.plan import STRIKES
+from tests.campaign.plan import FROZEN_CLUSTER, FROZEN_SETTINGS, LOOK_AGAIN_SECONDS, SETTINGS, STRIKES
 
 FAULTED_AT_LEAST: Final = 0.25
 SHOWN: Final = 40
@@ -76,6 +76,8 @@ class Report:
     def as_text(self) -> str:
         lines = [
             f"seed {self.seed}, mutant {self.mutant or 'none'}, orphans {self.orphans}",
+            f"scaled down: {_list(SETTINGS)}; {FROZEN_CLUSTER}: {_list(FROZEN_SETTINGS)}",
+            f"looked up again after {', '.join(map(str, LOOK_AGAIN_SECONDS[:5]))}… s (2, 5, 15, 60, 300… in production)",
             f"{self.intents} intents, {self.doubled} submitted twice; {self.acks} acks; {_list(self.answers)}",
             f"{self.calls} calls to the provider, {self.faulted} ({self._share}) faulted; {self.payments} payments",
             f"faults: {_list(self.faults)}",

@@ -12,13 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
-from urllib.error import URLError
 
 import psycopg
 
 from backoffice.services import ends_with_parent, free_port
-from tests.bench import stand as bench
-from tests.bench.stand import BenchError, Stand, fetch
+from tests.bench.stand import ROOT, BenchError, Stand, fetch, granian_options, stand
 from tests.campaign import marks
 from tests.campaign.audit import World, rows_of, violations
 from tests.campaign.chaos import Chaos
@@ -80,7 +78,7 @@ class Campaign:
         assert provider.process.stdout is not None
         port = int(provider.process.stdout.readline() or self._failed("provider"))
         self.keeper.settings["PROVIDER_URL"] = f"http://127.0.0.1:{port}"
-        self.keeper.add("web", "-m", "granian", *_granian_options(self.port))
+        self.keeper.add("web", "-m", "granian", *granian_options(self.port, "tests.campaign.launch:application"))
         for name in CLUSTERS:
             settings = FROZEN_SETTINGS if name == FROZEN_CLUSTER else {}
             self.keeper.add(name, "-m", "tests.campaign.launch", "cluster", **settings)
@@ -93,7 +91,7 @@ class Campaign:
         raise BenchError(f"{name} did not start:\n{log[-3000:]}")
 
     def _is_up(self) -> bool:
-        with suppress(OSError, URLError):
+        with suppress(OSError):
             fetch(f"http://127.0.0.1:{self.port}/healthz/")
             return self._count("SELECT count(*) FROM payouts_heartbeat") == len(CLUSTERS)
         return False
@@ -185,7 +183,7 @@ class Campaign:
     def _named_by_product(self) -> list[tuple[int | None, str]]:
         answer = subprocess.run(
             [sys.executable, "manage.py", "audit", "--json"],
-            cwd=bench.ROOT,
+            cwd=ROOT,
             env=os.environ | self.stand.settings,
             capture_output=True,
             text=True,
@@ -227,30 +225,25 @@ def _sorted(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _granian_options(port: int) -> list[str]:
-    served = {"tests.bench.wsgi:application": "tests.campaign.launch:application"}
-    return [served.get(word, word) for word in bench._granian_options(port)]
-
-
 def run(plan: Plan) -> Report:
     """Raises BenchError when something cannot even start. Call it from the main thread."""
-    with bench.stand() as stand, _keeper(stand) as keeper:
+    with stand() as started, _keeper(started) as keeper:
         say("services, schema, people")
-        stand.settings |= SETTINGS
-        keeper.settings |= stand.settings | plan.environment()
-        stand.manage("migrate", "--verbosity", "0")
+        started.settings |= SETTINGS
+        keeper.settings |= started.settings | plan.environment()
+        started.manage("migrate", "--verbosity", "0")
         key = subprocess.run(
             [sys.executable, "-m", "tests.campaign.people"],
-            cwd=bench.ROOT,
-            env=os.environ | stand.settings,
+            cwd=ROOT,
+            env=os.environ | started.settings,
             check=True,
             capture_output=True,
             text=True,
         ).stdout.strip()
         try:
-            return Campaign(stand, keeper, plan, key).run()
+            return Campaign(started, keeper, plan, key).run()
         finally:
-            _keep_logs(stand.folder)
+            _keep_logs(started.folder)
 
 
 @contextmanager
