@@ -77,7 +77,7 @@ class Report:
         lines = [
             f"seed {self.seed}, mutant {self.mutant or 'none'}, orphans {self.orphans}",
             f"scaled down: {_list(SETTINGS)}; {FROZEN_CLUSTER}: {_list(FROZEN_SETTINGS)}",
-            f"looked up again after {', '.join(map(str, LOOK_AGAIN_SECONDS[:5]))}… s (2, 5, 15, 60, 300… in production)",
+            f"looked up again after {', '.join(map(str, LOOK_AGAIN_SECONDS[:5]))}… s, not after 2, 5, 15, 60, 300… s",
             f"{self.intents} intents, {self.doubled} submitted twice; {self.acks} acks; {_list(self.answers)}",
             f"{self.calls} calls to the provider, {self.faulted} ({self._share}) faulted; {self.payments} payments",
             f"faults: {_list(self.faults)}",
