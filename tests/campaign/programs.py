@@ -14,10 +14,12 @@ from urllib.parse import urlsplit
 from backoffice.services import Server, ends_with_parent
 from tests.bench.stand import ROOT, BenchError
 from tests.campaign import marks
+from tests.campaign.plan import SETTINGS
 
 TICK_SECONDS: Final = 0.05
 RESTART_PAUSE_SECONDS: Final = 0.3
 STOP_SECONDS: Final = 30
+WORKERS: Final = int(SETTINGS["Q_WORKERS"])
 
 
 class Program:
@@ -204,9 +206,9 @@ def members(program: Program) -> dict[str, list[int]]:
         if sentinel := _children(main[0], family):
             found["sentinel"] = sentinel[:1]
             # q2's order of birth: the workers, the monitor, the pusher.
-            *workers, monitor, pusher = _children(sentinel[0], family) or [0, 0]
-            if workers and pusher:
-                found |= {"worker": workers, "monitor": [monitor], "pusher": [pusher]}
+            born = _children(sentinel[0], family)
+            if len(born) == WORKERS + 2:
+                found |= {"worker": born[:WORKERS], "monitor": born[-2:-1], "pusher": born[-1:]}
     return found
 
 

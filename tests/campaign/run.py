@@ -6,6 +6,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -177,6 +178,7 @@ class Campaign:
             **rows,
         )
         self.report.findings += violations(world)
+        self.report.findings += [("campaign_itself_failed", text) for text in _crashes]
         self.report.findings += [("api_failed", text) for text in self.clients.refused]
         self._note_figures(rows)
 
@@ -225,8 +227,18 @@ def _sorted(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
+_crashes: list[str] = []
+
+
+def _note_crash(crash: threading.ExceptHookArgs) -> None:
+    """A thread of the campaign that died would let everything pass."""
+    threading.__excepthook__(crash)
+    _crashes.append(f"{crash.thread and crash.thread.name}: {crash.exc_value!r}")
+
+
 def run(plan: Plan) -> Report:
     """Raises BenchError when something cannot even start. Call it from the main thread."""
+    threading.excepthook = _note_crash
     with stand() as started, _keeper(started) as keeper:
         say("services, schema, people")
         started.settings |= SETTINGS
