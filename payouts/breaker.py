@@ -52,8 +52,9 @@ def take_probe() -> str | None:
 
 
 def return_probe(provider: str) -> None:
-    """There was nothing to call for after all; the right is the next one's."""
-    Breaker.objects.filter(provider=provider).update(open_until=Now(), probing_since=None)
+    """Nothing was called for after all, or nothing was learnt; the right is the next one's."""
+    probed = Breaker.objects.filter(provider=provider, probing_since__isnull=False)
+    probed.update(open_until=Now(), probing_since=None)
 
 
 def note_answer(provider: str) -> None:

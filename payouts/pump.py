@@ -108,22 +108,27 @@ def _record(outcomes: "SimpleQueue[Outcome]") -> int:
             taken.append(outcomes.get_nowait())
         except Empty:
             break
-    answered = [(assignment, answer) for assignment, answer in taken if answer is not None]
-    _record_answers(answered)
-    _note(answered)
+    _record_answers([(assignment, answer) for assignment, answer in taken if answer is not None])
+    _note(taken)
     _give_back([assignment for assignment, answer in taken if answer is None])
     return len(taken)
 
 
-def _note(answered: list[tuple[Assignment, Answer]]) -> None:
+def _note(taken: list[Outcome]) -> None:
     """Tell the circuit breaker how each provider does. What a database that is away misses, the next answers tell."""
-    for provider in {assignment.attempt.provider for assignment, _answer in answered}:
-        ours = [(each, answer) for each, answer in answered if each.attempt.provider == provider]
+    for provider in {assignment.attempt.provider for assignment, _answer in taken}:
+        ours = [
+            (assignment, answer)
+            for assignment, answer in taken
+            if answer is not None and assignment.attempt.provider == provider
+        ]
         try:
-            if any(answer.is_heard for _each, answer in ours):
+            if any(answer.is_heard for _assignment, answer in ours):
                 breaker.note_answer(provider)
             elif outages := [each.attempt.last_called_at for each, answer in ours if answer.is_outage]:
                 breaker.note_failures(provider, outages)
+            else:
+                breaker.return_probe(provider)
         except (OperationalError, InterfaceError):
             log.exception("outage_not_noted", provider=provider)
 

@@ -63,19 +63,22 @@ class Answer:
 
     @property
     def is_outage(self) -> bool:
-        """It tells of the provider, not of the payment: silence, an error, something that is not the protocol."""
+        """It tells of the provider, or of our way to it, and not of one payment: no answer, an error, a failure."""
         return self.verdict is Verdict.UNKNOWN and self.code not in ABOUT_ONE_PAYMENT
 
     @property
     def is_heard(self) -> bool:
         """The provider itself has said something about the payment."""
-        return not self.is_outage and self.code not in OUR_FAILURES
+        return not self.is_outage and self.code != "unsendable"
 
 
-# Codes of UNKNOWN that say nothing about the provider.
-OUR_FAILURES = frozenset({"unsendable", "adapter_error"})
-# Codes of UNKNOWN for one payment, while the provider serves the others.
-ABOUT_ONE_PAYMENT = OUR_FAILURES | {"mismatch", "several_matches", "idempotency_conflict"}
+# Codes of UNKNOWN for one payment, while the provider may well serve the others.
+ABOUT_ONE_PAYMENT = frozenset(
+    (
+        *("unsendable", "mismatch", "several_matches", "idempotency_conflict"),
+        *("http_400", "http_409", "http_413", "http_415"),
+    )
+)
 
 
 class Provider(Protocol):

@@ -59,7 +59,14 @@ def test_ready_tells_of_the_database_the_cache_the_clusters_and_the_backlog(clie
     assert response.status_code == 200
     facts = response.json()
     assert facts.pop("backlog_age_seconds") >= 0
-    assert facts == {"status": "ok", "database": "ok", "cache": "ok", "clusters": 1, "backlog": 1}
+    assert facts == {
+        "status": "ok",
+        "database": "ok",
+        "cache": "ok",
+        "clusters": 1,
+        "backlog": 1,
+        "providers_silent": 0,
+    }
 
 
 def test_ready_is_503_without_the_database(client):

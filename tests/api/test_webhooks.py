@@ -124,7 +124,7 @@ def test_a_bad_signature_is_401_and_changes_nothing(forgery: str, stranger: Api)
     assert not WebhookMessage.objects.exists()
 
 
-def test_299_seconds_are_not_too_old(stranger: Api) -> None:
+def test_298_seconds_are_not_too_old(stranger: Api) -> None:
     body = _body(accepted_payout())
 
     headers = _signed(body, at=datetime.now(UTC) - timedelta(seconds=298))

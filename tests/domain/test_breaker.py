@@ -62,7 +62,7 @@ def test_an_answer_in_between_begins_the_count_anew() -> None:
     assert breaker.open_providers() == []
 
 
-def test_the_payouts_of_other_providers_go_on() -> None:
+def test_the_silence_of_another_provider_stops_nothing_here() -> None:
     pending_payout()
     other = pending_payout()
     Breaker.objects.create(provider="elsewhere", failures=10, open_until=timezone.now() + timedelta(minutes=1))
@@ -106,7 +106,7 @@ def test_a_payout_that_is_flagged_instead_of_called_for_does_not_use_up_the_prob
     assert (taken, unreadable.attention) == ([sound.pk], Attention.UNREADABLE)
 
 
-def test_a_probe_that_finds_its_payout_taken_is_the_next_ones() -> None:
+def test_a_probe_that_only_flags_is_the_next_ones() -> None:
     payout = pending_payout()
     by_hand("UPDATE payouts_payout SET recipient = 'x' WHERE id = %s", payout.pk)
     _fail(10)
@@ -180,7 +180,6 @@ def test_an_outage_of_any_kind_costs_few_calls_and_is_over_with_the_first_answer
     pump.run(provider=provider)
     calls = len(provider.calls)
     waiting = Payout.objects.filter(status="pending").count()
-    provider.script()
     provider._script.clear()
     provider.look_ups_fail = False
     _let_time_come()
@@ -223,6 +222,7 @@ def test_a_crowd_at_which_the_provider_fails_is_not_tried_one_by_one_before_the_
         Answer(Verdict.UNKNOWN, code="mismatch", http_status=200),
         Answer(Verdict.UNKNOWN, code="several_matches", http_status=200),
         Answer(Verdict.UNKNOWN, code="idempotency_conflict", http_status=422),
+        Answer(Verdict.UNKNOWN, code="http_400", http_status=400),
     ],
     ids=lambda answer: answer.code or answer.verdict,
 )
@@ -231,12 +231,32 @@ def test_what_says_something_about_a_payment_is_no_outage(answer: Answer) -> Non
     assert not answer.is_outage
 
 
-@pytest.mark.parametrize("code", ["unsendable", "adapter_error"])
-def test_our_own_failures_say_nothing_about_the_provider(code: str) -> None:
-    answer = Answer(Verdict.UNKNOWN, code=code)
+def test_what_could_not_be_sent_says_nothing_about_the_provider() -> None:
+    answer = Answer(Verdict.UNKNOWN, code="unsendable")
 
     assert not answer.is_heard
     assert not answer.is_outage
+
+
+@pytest.mark.parametrize("code", ["timeout", "http_500", "http_401", "rate_limited", "adapter_error"])
+def test_silence_errors_and_our_own_failures_are_outages(code: str) -> None:
+    assert Answer(Verdict.UNKNOWN, code=code).is_outage
+
+
+def test_a_probe_that_teaches_nothing_is_the_next_ones() -> None:
+    pending_payout()
+    _fail(10)
+    _let_time_come()
+
+    class Mute(DoubleProvider):
+        def pay(self, instruction: Instruction, *, deadline: float) -> Answer:
+            return Answer(Verdict.UNKNOWN, code="unsendable")
+
+    pump.run(provider=Mute())
+
+    assert _state().probing_since is None
+    pending_payout()
+    assert len(actions.claim(limit=10)) == 1
 
 
 # Suspects
