@@ -1,6 +1,6 @@
 """Each failure that docs/safety.md promises to survive, once, against real processes: `make drills`.
 
-    make drills                              all of them, in about a quarter of an hour on two cores
+    make drills                              all of them, in a quarter of an hour on two cores, longer on busy ones
     make drills ARGS="outage redis"          some of them
     make drills ARGS=--list                  their names
 
