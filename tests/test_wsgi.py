@@ -80,6 +80,7 @@ def test_the_api_answers_alike_through_both_chains(method, path, body):
     assert set(answer) == set(response.json())
     assert {name: headers.get(name) for name in HEADERS} == {name: response.get(name) for name in HEADERS}
     assert headers["X-Request-ID"]
+    assert bool(headers.get("Content-Length")) == bool(response.get("Content-Length"))  # two payouts, two lengths
 
 
 @pytest.mark.parametrize("path", ["/api/payouts/", "/api/nothing/"])

@@ -72,16 +72,22 @@ def test_a_missing_schedule_comes_back_and_an_unknown_one_goes() -> None:
 def test_the_groups_may_do_these_things_and_no_more() -> None:
     view = {
         f"view_{model}"
-        for model in ("payout", "event", "attempt", "approval", "apiclient", "apikey", "approvalband", "heartbeat")
+        for model in (
+            *("payout", "event", "attempt", "approval", "apiclient", "apikey", "approvalband", "heartbeat"),
+            *("providerreport", "reportline"),
+        )
     }
+    evidence = {"add_providerreport", "return_payout"}
     queue = {"view_schedule", "view_task", "view_success", "view_failure", "view_ormq"}
 
     may = {group.name: set(group.permissions.values_list("codename", flat=True)) for group in Group.objects.all()}
 
     assert may["Operator"] == view | {"hold_payout", "cancel_payout", "retry_payout"}
-    assert may["Approver"] == view | {"approve_payout", "hold_payout", "resolve_payout"}
+    assert may["Approver"] == view | evidence | {"approve_payout", "hold_payout", "resolve_payout"}
     assert may["Auditor"] == view | queue | {"reveal_payout"}
-    assert may["Admin"] >= view | queue | {"approve_payout", "settle_payout", "resolve_payout", "change_schedule"}
+    assert may["Admin"] >= view | queue | evidence | {
+        *("approve_payout", "settle_payout", "resolve_payout", "change_schedule")
+    }
     assert set(may) == {"Operator", "Approver", "Auditor", "Admin"}
 
 
