@@ -155,7 +155,7 @@ class Chaos:
         pid = self.keeper.programs["postgres"].pid
         if not pid:
             return
-        self._web_spared_until = time.monotonic() + WEB_SPARED_SECONDS
+        self._web_spared_until = time.monotonic() + min(WEB_SPARED_SECONDS, self.plan.storm_seconds / 10)
         with suppress(psutil.NoSuchProcess):
             postmaster = psutil.Process(pid)
             targets = [postmaster, *(postmaster.children() if how == "every process" else [])]

@@ -22,7 +22,7 @@ SETTINGS: Final = {
 # The cluster that is frozen past its leases. q2's time limit, shorter than a lease, would end a woken worker before
 # it records its late answer; here it is longer (system check W005), so that only the fencing token is in the way.
 FROZEN_CLUSTER: Final = "cluster-2"
-FROZEN_SETTINGS: Final = {"Q_TIMEOUT_SECONDS": "60", "Q_RETRY_SECONDS": "240"}
+FROZEN_SETTINGS: Final = {"Q_TIMEOUT_SECONDS": "240", "Q_RETRY_SECONDS": "960"}
 FREEZE_AFTER: Final = (0.08, 0.6)
 """Of the storm's payouts."""
 KEY_TTL_SECONDS: Final = int(SETTINGS["PROVIDER_KEY_TTL_SECONDS"])

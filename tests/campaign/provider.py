@@ -34,7 +34,7 @@ DRIP_BYTES: Final = 8
 DRIP_PAUSE_SECONDS: Final = 0.3
 SETTLE_SECONDS: Final = 3.0
 # A frozen cluster is woken when its payout is sent under another key, or at the latest then.
-FREEZE_SECONDS: Final = 45.0
+FREEZE_SECONDS: Final = 120.0
 # The thread that waits for the answer is woken before those that would end it.
 WAKE_PAUSE_SECONDS: Final = 1.5
 

@@ -12,6 +12,12 @@ from tests.campaign.plan import FROZEN_CLUSTER, FROZEN_SETTINGS, LOOK_AGAIN_SECO
 FAULTED_AT_LEAST: Final = 0.25
 SHOWN: Final = 40
 CLEAN, VIOLATED, VOID = 0, 1, 2
+# What a small campaign that was given too little time may show as well: they catch no mutant.
+UNFINISHED: Final = {
+    "not_paid_in_the_end",
+    "sums_differ",
+    *(f"{status}_but_paid" for status in ("pending", "processing", "unknown")),
+}
 
 
 @dataclass

@@ -32,7 +32,8 @@ from tests.campaign.watch import Watch
 CLUSTERS: Final = ("cluster-1", "cluster-2")
 START_SECONDS: Final = 60
 DRAIN_SECONDS: Final = 120
-MUTANT_DRAIN_SECONDS: Final = 60
+MUTANT_DRAIN_SECONDS: Final = 75
+FREEZE_SECONDS: Final = 125
 AWAY_SECONDS: Final = 10
 # For what a woken process may still write.
 LATE_SECONDS: Final = 3
@@ -55,7 +56,6 @@ class Campaign:
         self.chaos = Chaos(keeper, plan, stand.services.redis)
         self.watch = Watch(stand.services.database, self.port, key)
         self.tamperer = Tamperer(stand.services.database, plan)
-        self.asked_for: list[Intent] = list(plan.storm)
 
     def run(self) -> Report:
         began_at = time.monotonic()
@@ -110,9 +110,9 @@ class Campaign:
         self.report.storm_seconds = time.monotonic() - began_at
         began_at = time.monotonic()
         limit = MUTANT_DRAIN_SECONDS if self.plan.mutant else DRAIN_SECONDS
-        self.keeper.until(self._is_settled, limit)
+        self.keeper.until(lambda: self._are_paid(self.plan.storm), limit)
         self.report.drain_seconds = time.monotonic() - began_at
-        self.keeper.until(self._is_awake, START_SECONDS)
+        self.keeper.until(self._is_awake, FREEZE_SECONDS)
         self.keeper.until(lambda: False, LATE_SECONDS)
 
     def _is_awake(self) -> bool:
@@ -121,12 +121,11 @@ class Campaign:
     def _round(self, name: str) -> None:
         """Do the round's harm to the idle clusters, ask for more payouts, and wait until they are paid."""
         intents = self.plan.round(name)
-        self.asked_for += intents
         if name != "nobody_rings":
             self._strike_all_workers(signal.SIGKILL if name == "all_workers_killed" else signal.SIGSTOP)
         began_at = time.monotonic()
         self.clients.submit([(began_at, intent) for intent in intents])
-        if not self.keeper.until(self._is_settled, ROUND_SECONDS):
+        if not self.keeper.until(lambda: self._are_paid(intents), ROUND_SECONDS):
             self.report.findings.append(("round_not_finished", name))
         self.report.round_seconds[name] = time.monotonic() - began_at
 
@@ -143,9 +142,9 @@ class Campaign:
             self.report.findings.append(("cluster_not_whole", str(found)))
         marks.signal_all([pid for each in found for pid in each.get("worker", [])], number)
 
-    def _is_settled(self) -> bool:
-        """Everything that was asked for is stored, and paid; nothing of it is open."""
-        users = [intent.number + 1 for intent in self.asked_for]
+    def _are_paid(self, intents: list[Intent]) -> bool:
+        """All of them are stored and paid, and nothing of them is open."""
+        users = [intent.number + 1 for intent in intents]
         paid = "SELECT count(DISTINCT user_id) FROM payouts_payout WHERE user_id = ANY(%s) AND status = 'processed'"
         still = "SELECT count(*) FROM payouts_payout WHERE user_id = ANY(%s) AND status = ANY(%s)"
         return self._count(paid, users) == len(users) and self._count(still, users, list(OPEN)) == 0
