@@ -20,7 +20,6 @@ pytestmark = pytest.mark.django_db
 
 HEADERS = (
     "Content-Type",
-    "Content-Length",
     "Content-Security-Policy",
     "X-Content-Type-Options",
     "Cache-Control",
