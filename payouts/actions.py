@@ -580,8 +580,7 @@ def _apply(
 ) -> None:
     facts = {"attempt": str(attempt.reference), "report": source}
     if result in FLAGS and payout.attention not in (FLAGS[result], Attention.CONTRADICTED):
-        flag = _flag(payout, FLAGS[result])
-        _move_one(payout, flag.event, flag.to_status, at=at, by=by, reason=source, facts=flag.facts | facts)
+        _flag_one(payout, FLAGS[result], at=at, by=by, reason=source, facts=facts)
     elif result == ReportLine.Result.ASKED:
         _ask_again(payout, at=at, actor=_name(by))
     elif result in CHANGING:
@@ -602,9 +601,7 @@ def flag_missing(payout_id: int, *, by: Person, source: str) -> None:
     """The provider's report covers the day this was paid on, and does not have it: a person must look."""
     with _locked(payout_id) as (payout, at):
         if payout.status == Status.PROCESSED and not payout.attention:
-            flag = _flag(payout, Attention.MISSING)
-            facts = flag.facts | {"report": source}
-            _move_one(payout, flag.event, flag.to_status, at=at, by=by, reason=source, facts=facts)
+            _flag_one(payout, Attention.MISSING, at=at, by=by, reason=source, facts={"report": source})
 
 
 # The worker
@@ -1142,6 +1139,13 @@ def _move_one(
     facts: dict[str, Any] | None = None,
 ) -> None:
     _move([_Move(payout, event, to_status, facts or {})], at=at, actor=_name(by), reason=_reason(reason))
+
+
+def _flag_one(
+    payout: Payout, problem: Attention, *, at: datetime, by: Actor, reason: str, facts: dict[str, Any]
+) -> None:
+    flag = _flag(payout, problem)
+    _move_one(payout, flag.event, flag.to_status, at=at, by=by, reason=reason, facts=flag.facts | facts)
 
 
 def _require_evidence(text: str) -> None:
