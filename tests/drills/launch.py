@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from abc import ABC, abstractmethod
 from decimal import Decimal
 
 import django
@@ -25,7 +26,7 @@ from payouts.supervisor import Supervisor  # noqa: E402
 POISON = Decimal("666.66")
 
 
-class Poisoned(HttpProvider):
+class Poisoned(ABC, HttpProvider):
     """The real adapter, but for payouts of POISON."""
 
     def pay(self, instruction: Instruction, *, deadline: float) -> Answer:
@@ -36,8 +37,9 @@ class Poisoned(HttpProvider):
         self.strike(instruction)
         return super().look_up(instruction, deadline=deadline)
 
+    @abstractmethod
     def strike(self, instruction: Instruction) -> None:
-        raise NotImplementedError
+        """Do harm when this is the poison."""
 
 
 class Raising(Poisoned):
