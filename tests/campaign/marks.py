@@ -13,7 +13,7 @@ from pathlib import Path
 RUN = "CAMPAIGN_RUN"
 """Of everything that one campaign starts."""
 PROGRAM = "CAMPAIGN_PROGRAM"
-"""Of one program from one start to its end, such as cluster-1.3."""
+"""Of one program from one start to its end, such as cluster-1.3.4711, the last being the campaign's own process."""
 
 
 def pids(mark: str, value: str) -> list[int]:

@@ -34,7 +34,8 @@ class Program:
 
     @property
     def mark(self) -> str:
-        return f"{self.name}.{self.starts}"
+        """No other campaign on this machine has it, or they would end each other's programs."""
+        return f"{self.name}.{self.starts}.{os.getpid()}"
 
     @property
     def pid(self) -> int:
