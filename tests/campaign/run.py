@@ -121,7 +121,9 @@ class Campaign:
     def _round(self, name: str) -> None:
         """Do the round's harm to the idle clusters, ask for more payouts, and wait until they are paid."""
         intents = self.plan.round(name)
-        if name != "nobody_rings":
+        if name == "nobody_rings":
+            self.keeper.stop("operators")  # what they decide rings
+        else:
             self._strike_all_workers(signal.SIGKILL if name == "all_workers_killed" else signal.SIGSTOP)
         began_at = time.monotonic()
         self.clients.submit([(began_at, intent) for intent in intents])
@@ -161,7 +163,8 @@ class Campaign:
         self.tamperer.stop()
         self.watch.stop()
         self._note_programs()
-        codes = self.keeper.stop("operators", "web", *CLUSTERS, "provider")
+        services = self.stand.services.servers
+        codes = self.keeper.stop(*(name for name in self.keeper.programs if name not in services))
         self.report.findings += [
             ("cluster_not_drained", f"{name} ended with {codes.get(name)}")
             for name in CLUSTERS
