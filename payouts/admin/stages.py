@@ -24,8 +24,9 @@ OPEN_STAGES = (
 )
 # Of whatever status. The name that it has in addresses is no stage's.
 ATTENTION, ANY_REASON = "attention", "any"
+# While a deploy lasts, old and new pages count different queues: neither reads the other's.
+CACHE_KEY = "admin:queues:" + ":".join((ATTENTION, *OPEN_STAGES))
 COUNT_LIMIT = 1_000
-CACHE_KEY = "admin:stages"
 CACHE_SECONDS = 15
 
 

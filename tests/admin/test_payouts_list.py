@@ -264,3 +264,11 @@ def test_a_payouts_page_costs_a_bounded_number_of_queries(
 
     assert answer.status_code == 200
     assert Payout.objects.get(pk=payout.pk).version == 8
+
+
+def test_counts_that_another_version_of_the_product_cached_are_not_read(db: None) -> None:
+    cache.set("admin:stages", {stage.value: (0, None) for stage in stages.OPEN_STAGES}, 15)
+
+    titles = {tab["title"] for tab in stages.tabs("")}
+
+    assert len(titles) == len(stages.OPEN_STAGES) + 3  # all, what needs attention, and processed
