@@ -150,6 +150,9 @@ PROVIDER_KEY_TTL_SECONDS = env.int("PROVIDER_KEY_TTL_SECONDS", default=86_400)
 PROVIDER_CONCURRENCY = env.int("PROVIDER_CONCURRENCY", default=32)
 MAX_ATTEMPT_CALLS = env.int("MAX_ATTEMPT_CALLS", default=20)
 
+# After the last approval: for as long it can be taken back.
+RELEASE_DELAY_SECONDS = env.int("RELEASE_DELAY_SECONDS", default=0)
+
 # Worker
 
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=120)

@@ -4,7 +4,6 @@ An action locks the row, checks, moves, records the event and rings for the work
 the payout, or raises a PayoutError whose text is a sentence for a person. Times are the database's, in UTC.
 """
 
-import re
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,9 +20,8 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import DateTimeField, Func
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
-from stdnum import luhn
 
-from payouts import breaker, bulk, doorbell, money, trace, vault
+from payouts import breaker, bulk, doorbell, money, recipients, trace, vault
 from payouts.bulk import StaleError
 from payouts.models import (
     SUSPECT_LEASES,
@@ -36,6 +34,7 @@ from payouts.models import (
     Payout,
     PayoutQuerySet,
     ReportLine,
+    ReviewFlag,
     WebhookMessage,
     stamp,
     terms_hash,
@@ -56,6 +55,8 @@ LOOK_AGAIN_SECONDS = (2, 5, 15, 60, 300, 3_600)
 DAY_SECONDS = 86_400
 UNCLAIMABLE_PAUSE_SECONDS = 3_600
 POISON_LIMIT = 3
+# Of one person on one payout: four approvals, and each can be taken back.
+VOICES_LIMIT = 8
 # Claims in a row that ended in no record: what is claimed for it kills the worker.
 LOST_LEASES_LIMIT = 5
 ADAPTER_ERROR = "adapter_error"
@@ -128,16 +129,18 @@ def submit(
     maker: Person | None = None,
     scheduled_for: datetime | None = None,
     idempotency_key: str | None = None,
+    reference: uuid.UUID | None = None,
 ) -> Payout:
-    """Store a new pending payout and ring when it needs no approval.
+    """Store a new pending payout and ring when it needs no approval. What a person makes needs one at least.
 
-    The same idempotency key of the same client with the same content returns the first payout, marked `is_replay`.
-    Raises InvalidError, or IdempotencyError for the key with another content.
+    The same idempotency key of the same client with the same content returns the first payout, marked `is_replay`;
+    so does the same `reference` of the same maker, which a form carries. Raises InvalidError, or IdempotencyError for
+    the key with another content.
     """
     amount = _checked(amount=amount, currency=currency, user_id=user_id, recipient=recipient, comment=comment)
     recipient = vault.normal(recipient)
     payout = Payout(
-        reference=uuid.uuid4(),
+        reference=reference or uuid.uuid4(),
         client=client,
         maker_id=maker.pk if maker else client.owner_id if client else None,
         user_id=user_id,
@@ -160,28 +163,16 @@ def submit(
         payout.request_hash = _request_hash(payout)
     try:
         with transaction.atomic():
-            payout.pk, at, payout.approvals_required, is_repeated = _facts_for(payout)
-            payout.review_flags = _review_flags(recipient) + (["possible_duplicate"] if is_repeated else [])
-            payout.created_at = at
-            _move(
-                [
-                    _Move(
-                        payout,
-                        EventName.SUBMITTED,
-                        Status.PENDING,
-                        {"approvals_required": payout.approvals_required},
-                    )
-                ],
-                at=at,
-                actor=_name(client or maker),
-                reason="",
-            )
+            at, facts = _judge(payout, recipients.findings(recipient))
+            _move([_Move(payout, EventName.SUBMITTED, Status.PENDING, facts)], at=at, actor=_name(client or maker))
             if payout.due_at:
                 doorbell.ring()
     except IntegrityError as error:
-        if "payout_one_per_idempotency_key" not in str(error):
-            raise
-        return _first_with_key(payout)
+        if "payout_one_per_idempotency_key" in str(error):
+            return _first_with_key(payout)
+        if reference is not None and "payouts_payout_reference" in str(error):
+            return _first_with_reference(payout)
+        raise
     return payout
 
 
@@ -223,32 +214,91 @@ def _request_hash(payout: Payout) -> bytes:
     )
 
 
-def _facts_for(payout: Payout) -> tuple[int, datetime, int, bool]:
-    """A new id, the database's time, the approvals that the bands ask for, whether its like came within a day."""
+def _judge(payout: Payout, findings: list[ReviewFlag]) -> tuple[datetime, dict[str, Any]]:
+    """Give a new payout its id, its time, its flags and the approvals that it needs; returns the time and the facts.
+
+    What may be each other's duplicate, or exceed the same recipient's limit together, is judged one after the other.
+    """
+    facing: dict[str, Any] = {
+        "client": payout.client_id,
+        "user_id": payout.user_id,
+        "currency": payout.currency,
+        "amount": payout.amount,
+        "recipient_index": bytes(payout.recipient_index),
+        "is_keyless": payout.idempotency_key is None,
+    }
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT nextval(pg_get_serial_sequence('payouts_payout', 'id')),
-                   clock_timestamp(),
-                   coalesce((SELECT approvals_required FROM payouts_approvalband
-                             WHERE currency = %(currency)s AND from_amount <= %(amount)s
-                             ORDER BY from_amount DESC LIMIT 1), 1),
-                   EXISTS (SELECT 1 FROM payouts_payout
-                           WHERE recipient_index = %(recipient_index)s AND currency = %(currency)s
-                             AND amount = %(amount)s AND created_at > now() - interval '1 day')
-            """,
-            {"currency": payout.currency, "amount": payout.amount, "recipient_index": bytes(payout.recipient_index)},
+            TURN,
+            {
+                "repetition": _lock_number("repetition", *map(str, facing.values())),
+                "recipient": _lock_number("recipient", payout.currency, bytes(payout.recipient_index).hex()),
+                "currency": payout.currency,
+                "is_keyless": facing["is_keyless"],
+            },
         )
-        row: tuple[int, datetime, int, bool] = cursor.fetchone()
-    return row
+        cursor.execute(JUDGEMENT, facing)
+        payout.pk, at, required, is_repeated, is_above_recipient, is_above_day, asking = cursor.fetchone()
+    flags = list(findings)
+    if is_repeated:
+        flags.append(ReviewFlag.POSSIBLE_DUPLICATE)
+    if is_above_recipient:
+        flags.append(ReviewFlag.ABOVE_RECIPIENT_LIMIT)
+    if is_above_day:
+        flags.append(ReviewFlag.ABOVE_DAY_LIMIT)
+    payout.review_flags = [flag.value for flag in flags]
+    payout.created_at = at
+    is_by_hand = payout.client_id is None
+    asked_by = [flag for flag in payout.review_flags if flag in asking]
+    payout.approvals_required = (max(required, 1) if is_by_hand else required) + bool(asked_by)
+    facts: dict[str, Any] = {"approvals_required": payout.approvals_required}
+    if payout.review_flags:
+        facts["review_flags"] = payout.review_flags
+    if asked_by:
+        facts["asked_by"] = asked_by
+    return at, facts
 
 
-def _review_flags(recipient: dict[str, Any]) -> list[str]:
-    """What staff should look at; never a reason to refuse."""
-    for text in recipient.values():
-        if isinstance(text, str) and vault.CARD.fullmatch(text) and not luhn.is_valid(re.sub(r"\D", "", text)):
-            return ["card_checksum"]
-    return []
+def _lock_number(*parts: str) -> int:
+    """For PostgreSQL's advisory locks: a signed number of 64 bits."""
+    return int.from_bytes(vault.seal("lock", *parts)[:8], signed=True)
+
+
+# A statement of its own: the judgement must see what was committed while this one waited.
+TURN = """
+SELECT (SELECT pg_advisory_xact_lock(%(repetition)s) WHERE %(is_keyless)s)::text,
+       (SELECT pg_advisory_xact_lock(%(recipient)s) FROM payouts_payoutlimit
+        WHERE currency = %(currency)s AND recipient_amount IS NOT NULL)::text
+"""
+JUDGEMENT = """
+WITH used AS (
+    UPDATE payouts_payoutlimit
+    SET used_on = (now() AT TIME ZONE 'UTC')::date,
+        used_amount = %(amount)s
+            + CASE WHEN used_on = (now() AT TIME ZONE 'UTC')::date THEN used_amount ELSE 0 END
+    WHERE currency = %(currency)s AND day_amount IS NOT NULL
+    RETURNING used_amount > day_amount AS is_above
+)
+SELECT nextval(pg_get_serial_sequence('payouts_payout', 'id')),
+       clock_timestamp(),
+       coalesce((SELECT approvals_required FROM payouts_approvalband
+                 WHERE currency = %(currency)s AND from_amount <= %(amount)s
+                 ORDER BY from_amount DESC LIMIT 1), 1),
+       %(is_keyless)s AND EXISTS (
+           SELECT 1 FROM payouts_payout
+           WHERE recipient_index = %(recipient_index)s AND created_at > now() - interval '10 minutes'
+             AND user_id = %(user_id)s AND client_id IS NOT DISTINCT FROM %(client)s
+             AND currency = %(currency)s AND amount = %(amount)s AND status NOT IN ('cancelled', 'rejected')),
+       coalesce((SELECT %(amount)s + coalesce((
+                     SELECT sum(amount) FROM payouts_payout
+                     WHERE recipient_index = %(recipient_index)s AND created_at > now() - interval '1 day'
+                       AND currency = %(currency)s AND status NOT IN ('cancelled', 'rejected', 'failed')), 0)
+                     > recipient_amount
+                 FROM payouts_payoutlimit
+                 WHERE currency = %(currency)s AND recipient_amount IS NOT NULL), false),
+       coalesce((SELECT is_above FROM used), false),
+       ARRAY(SELECT flag FROM payouts_reviewrule WHERE effect = 'ask')
+"""
 
 
 def _first_with_key(payout: Payout) -> Payout:
@@ -261,27 +311,63 @@ def _first_with_key(payout: Payout) -> Payout:
     return first
 
 
+def _first_with_reference(payout: Payout) -> Payout:
+    first = Payout.objects.get(reference=payout.reference)
+    is_same = first.maker_id == payout.maker_id and bytes(first.terms_hash) == bytes(payout.terms_hash)
+    if not is_same or first.client_id != payout.client_id:
+        raise InvalidError({"reference": [_("This form was sent before, with other content. Open a new one.")]})
+    first.is_replay = True
+    return first
+
+
 # People decide
 
 
 def approve(payout_id: int, *, by: Person, reason: str = "", version: int | None = None) -> Payout:
-    """Give one approval to what the payout says now; the last one that is needed lets it go.
+    """Give one approval to what the payout says now; the last one that is needed lets it go, after the release delay.
 
     Raises NotAllowedError, FourEyesError for the maker and for a second voice, VersionError.
     """
     with _locked(payout_id, version=version) as (payout, at):
         if payout.status != Status.PENDING:
             raise NotAllowedError(_("Only a pending payout can be approved."), payout)
+        voices = list(payout.approvals.filter(attempt=None).select_related("checker").order_by("number"))
+        standing = _standing(voices)
         if payout.is_approved:
-            raise NotAllowedError(_("The payout has all the approvals that it needs."), payout)
+            raise NotAllowedError(_all_approvals(standing), payout)
         _refuse_maker(payout, by)
-        if payout.approvals.filter(attempt=None, checker=by).exists():
+        if by.pk in standing:
             raise FourEyesError(_("You have approved this payout already."))
-        _add_approval(payout, by=by, decision=Approval.Decision.APPROVE, at=at)
+        number = _voice_number(voices, by)
+        if number > VOICES_LIMIT:
+            raise FourEyesError(_("You have changed your mind too often. Another person must decide."))
+        _add_approval(payout, by=by, decision=Approval.Decision.APPROVE, at=at, number=number)
         payout.approvals_given += 1
+        is_last = payout.approvals_given >= payout.approvals_required
+        if is_last and settings.RELEASE_DELAY_SECONDS:
+            payout.release_at = at + timedelta(seconds=settings.RELEASE_DELAY_SECONDS)
         _move_one(payout, EventName.APPROVED, Status.PENDING, at=at, by=by, reason=reason)
         if payout.due_at:
             doorbell.ring()
+    return payout
+
+
+def take_back(payout_id: int, *, by: Person, reason: str = "", version: int | None = None) -> Payout:
+    """Withdraw one's own approval, while the worker has not taken the payout: it waits for approval again.
+
+    Raises NotAllowedError, FourEyesError for who has not approved it.
+    """
+    with _locked(payout_id, version=version) as (payout, at):
+        if payout.status != Status.PENDING:
+            raise NotAllowedError(_("An approval can be taken back while the payout is pending."), payout)
+        voices = list(payout.approvals.filter(attempt=None).order_by("number"))
+        if by.pk not in _standing(voices):
+            raise FourEyesError(_("You have not approved this payout."))
+        decision = Approval.Decision.WITHDRAW
+        _add_approval(payout, by=by, decision=decision, at=at, number=_voice_number(voices, by))
+        payout.approvals_given -= 1
+        payout.release_at = None
+        _move_one(payout, EventName.APPROVAL_WITHDRAWN, Status.PENDING, at=at, by=by, reason=reason)
     return payout
 
 
@@ -405,7 +491,7 @@ def resolve(
         # What is not paid can be sent again; the news may be that it was.
         has_news = decision == Approval.Decision.NOT_PAID and payout.news_at and payout.due_at
         if is_asked or has_news:
-            raise NotAllowedError(_("The provider is being asked about it just now. Try again in a minute."), payout)
+            raise _asked_just_now(payout)
         attempt = payout.attempts.select_for_update().exclude(outcome=Attempt.Outcome.REFUSED).get()
         voices = list(attempt.resolutions.all())
         if any(not _is_valid(voice, payout) for voice in voices):
@@ -442,6 +528,21 @@ def resolve(
         _move_one(payout, EventName.RESOLVED, to_status, at=at, by=by, reason=evidence, facts=facts)
         if payout.due_at:
             doorbell.ring()
+    return payout
+
+
+def ask_now(payout_id: int, *, by: Person, reason: str = "", version: int | None = None) -> Payout:
+    """Have the provider asked at once what became of a payout that was sent. Raises NotAllowedError."""
+    with _locked(payout_id, version=version) as (payout, at):
+        is_sent = payout.status in (Status.PROCESSING, Status.UNKNOWN)
+        if not is_sent or payout.attention not in (Attention.NONE, *UNANSWERED):
+            raise NotAllowedError(_("There is nothing to ask the provider about this payout now."), payout)
+        if payout.lease_token and payout.due_at and payout.due_at > at:
+            raise _asked_just_now(payout)
+        payout.attention = Attention.NONE
+        payout.due_at = at
+        _move_one(payout, EventName.ASKED, Status(payout.status), at=at, by=by, reason=reason)
+        doorbell.ring()
     return payout
 
 
@@ -956,8 +1057,8 @@ def _problem(payout: Payout, approvals: dict[int, list[Approval]]) -> Attention 
         money.exact(payout.amount, payout.currency)
     except money.AmountError:
         return Attention.UNPAYABLE
-    valid = {approval.checker_id for approval in approvals.get(payout.pk, ()) if _is_valid(approval, payout)}
-    if len(valid) < payout.approvals_required:
+    valid = [approval for approval in approvals.get(payout.pk, ()) if _is_valid(approval, payout)]
+    if len(_standing(valid)) < payout.approvals_required:
         return Attention.APPROVALS_MISSING
     return None
 
@@ -971,10 +1072,20 @@ def _is_valid(approval: Approval, payout: Payout) -> bool:
     )
 
 
+def _standing(voices: Iterable[Approval]) -> dict[int, Approval]:
+    """The approvals that were not taken back, by checker; `voices` come in the order of their numbers."""
+    last = {voice.checker_id: voice for voice in voices}
+    return {checker: voice for checker, voice in last.items() if voice.decision == Approval.Decision.APPROVE}
+
+
+def _voice_number(voices: Iterable[Approval], by: Person) -> int:
+    return 1 + sum(voice.checker_id == by.pk for voice in voices)
+
+
 def _approvals_by_payout(payouts: Sequence[Payout]) -> dict[int, list[Approval]]:
     found: dict[int, list[Approval]] = {}
     if payouts:
-        for approval in Approval.objects.filter(payout__in=payouts, attempt=None):
+        for approval in Approval.objects.filter(payout__in=payouts, attempt=None).order_by("number"):
             found.setdefault(approval.payout_id, []).append(approval)
     return found
 
@@ -1114,6 +1225,7 @@ MOVED_FIELDS = (
     "held_by",
     "attention",
     "scheduled_for",
+    "release_at",
     "failure_code",
     "failure_message",
     "updated_at",
@@ -1195,8 +1307,20 @@ def _not_from(payout: Payout) -> str:
     }
 
 
+def _asked_just_now(payout: Payout) -> NotAllowedError:
+    return NotAllowedError(_("The provider is being asked about it just now. Try again in a minute."), payout)
+
+
 def _unreadable(payout: Payout) -> NotAllowedError:
     return NotAllowedError(_("The recipient cannot be decrypted with the present keys."), payout)
+
+
+def _all_approvals(standing: dict[int, Approval]) -> str:
+    """Who was quicker."""
+    names = ", ".join(voice.checker.get_username() for voice in standing.values())
+    if not names:
+        return _("The payout needs no approval.")
+    return _("The payout has all the approvals that it needs: already approved by %(names)s.") % {"names": names}
 
 
 def _refuse_maker(payout: Payout, by: Person) -> None:
@@ -1210,6 +1334,7 @@ def _add_approval(
     by: Person,
     decision: Approval.Decision,
     at: datetime,
+    number: int = 1,
     attempt: Attempt | None = None,
     evidence: str = "",
 ) -> None:
@@ -1224,6 +1349,7 @@ def _add_approval(
         attempt=attempt,
         checker=by,
         decision=decision.value,
+        number=number,
         terms_hash=terms,
         evidence=_reason(evidence),
         at=at,
@@ -1236,7 +1362,7 @@ def _due_at(payout: Payout, at: datetime) -> datetime | None:
     """When the worker may take this pending payout; None while it waits for a person."""
     if not payout.is_approved or payout.held_at or payout.attention:
         return None
-    return max(at, payout.scheduled_for) if payout.scheduled_for else at
+    return max(at, payout.not_before) if payout.not_before else at
 
 
 def _is_sealed(payout: Payout) -> bool:

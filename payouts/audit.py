@@ -212,7 +212,9 @@ def _money(payout: Payout, events: list[Event], attempts: list[Attempt]) -> Iter
 
 def _eyes(payout: Payout, events: list[Event], approvals: list[Approval]) -> Iterator[Finding]:
     """Enough other people approved these terms before money could leave."""
-    given = [approval for approval in approvals if approval.attempt_id is None]
+    voices = sorted((voice for voice in approvals if voice.attempt_id is None), key=lambda voice: voice.number)
+    last = {voice.checker_id: voice.decision for voice in voices}
+    given = [checker for checker, decision in last.items() if decision == Approval.Decision.APPROVE]
     for approval in approvals:
         if bytes(approval.mac) != approval.expected_mac(payout.reference):
             yield "approval_sealed", f"approval {approval.pk} was not made by actions.py"
@@ -220,7 +222,7 @@ def _eyes(payout: Payout, events: list[Event], approvals: list[Approval]) -> Ite
             yield "approval_bound_to_terms", f"approval {approval.pk} was given for other terms"
         if approval.checker_id == payout.maker_id:
             yield "maker_is_not_checker", f"approval {approval.pk} is the maker's own"
-    if len({approval.checker_id for approval in given}) != payout.approvals_given:
+    if len(given) != payout.approvals_given:
         yield "approvals_counted", f"{payout.approvals_given} approvals are counted, {len(given)} are there"
     for event in events:
         if event.event == EventName.RESOLVED:

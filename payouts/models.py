@@ -121,10 +121,100 @@ class ApprovalBand(models.Model):
         return f"{self.currency} {self.from_amount} → {self.approvals_required}"
 
     def clean(self) -> None:
-        try:
-            money.minor_units(self.currency)
-        except money.AmountError as error:
-            raise ValidationError({"currency": str(error)}) from error
+        _check_currency(self.currency)
+
+
+def _check_currency(code: str) -> None:
+    """Raises ValidationError."""
+    try:
+        money.minor_units(code)
+    except money.AmountError as error:
+        raise ValidationError({"currency": str(error)}) from error
+
+
+class ReviewFlag(models.TextChoices):
+    """What staff should look at before they let a payout go; it never refuses one."""
+
+    POSSIBLE_DUPLICATE = (
+        "possible_duplicate",
+        _("the same amount for the same recipient and user came in within ten minutes before"),
+    )
+    ABOVE_RECIPIENT_LIMIT = "above_recipient_limit", _("with it, the recipient's limit of 24 hours is exceeded")
+    ABOVE_DAY_LIMIT = "above_day_limit", _("with it, the day's limit of the currency is exceeded")
+    CARD_CHECKSUM = "card_checksum", _("the card number fails its checksum")
+    IBAN_CHECKSUM = "iban_checksum", _("the IBAN fails its checksum")
+
+
+class ReviewRule(models.Model):
+    """What a review flag does: it is shown, or it asks for one approval more (one in all, however many flags ask)."""
+
+    class Effect(models.TextChoices):
+        NOTE = "note", _("note: shown to staff")
+        ASK = "ask", _("ask: one approval more")
+
+    flag = models.CharField(_("review flag"), max_length=32, choices=ReviewFlag, primary_key=True)
+    effect = models.CharField(_("effect"), max_length=8, choices=Effect)
+
+    class Meta:
+        verbose_name = _("review rule")
+        verbose_name_plural = _("review rules")
+        default_permissions = ["view", "change"]
+        ordering = ["flag"]
+        constraints = [
+            models.CheckConstraint(condition=Q(flag__in=ReviewFlag.values), name="review_rule_flag_known"),
+            models.CheckConstraint(condition=Q(effect__in=["note", "ask"]), name="review_rule_effect_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.flag
+
+
+class PayoutLimit(models.Model):
+    """How much may be submitted in a currency before staff are told: to one recipient in 24 hours, in all in a day.
+
+    A day is one of UTC. `used_amount` is what was submitted on `used_on` since the day's limit was set.
+    """
+
+    currency = models.CharField(_("currency"), max_length=3, unique=True)
+    recipient_amount = models.DecimalField(
+        _("limit of a recipient"), null=True, blank=True, help_text=_("For one recipient within 24 hours.")
+    )
+    day_amount = models.DecimalField(
+        _("limit of a day"), null=True, blank=True, help_text=_("For all payouts of one day (UTC) together.")
+    )
+    used_on = models.DateField(null=True, editable=False)
+    used_amount = models.DecimalField(default=0, db_default=0, editable=False)
+
+    class Meta:
+        verbose_name = _("limit")
+        verbose_name_plural = _("limits")
+        ordering = ["currency"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(currency__regex="^[A-Z]{3}$"),
+                name="payout_limit_currency",
+                violation_error_message=_("A currency is three capital letters, as in RUB."),
+            ),
+            models.CheckConstraint(
+                condition=Q(recipient_amount__isnull=False) | Q(day_amount__isnull=False),
+                name="payout_limit_says_something",
+                violation_error_message=_("Give at least one of the two limits."),
+            ),
+            models.CheckConstraint(
+                condition=(
+                    Q(recipient_amount=None) | Q(recipient_amount__gt=0, recipient_amount__lt=money.AMOUNT_LIMIT)
+                )
+                & (Q(day_amount=None) | Q(day_amount__gt=0, day_amount__lt=money.AMOUNT_LIMIT)),
+                name="payout_limit_amounts",
+                violation_error_message=_("A limit must be greater than zero."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.currency
+
+    def clean(self) -> None:
+        _check_currency(self.currency)
 
 
 class Attention(models.TextChoices):
@@ -163,15 +253,18 @@ class PayoutQuerySet(models.QuerySet["Payout"]):
         """The payouts that `Payout.stage` would give this stage."""
         pending = self.filter(status=Status.PENDING)
         free = pending.filter(held_at=None, attention=Attention.NONE)
+        later = Q(scheduled_for__isnull=False, scheduled_for__gt=Now()) | Q(
+            release_at__isnull=False, release_at__gt=Now()
+        )
         match stage:
             case Stage.HELD:
                 return pending.exclude(held_at=None, attention=Attention.NONE)
             case Stage.AWAITING_APPROVAL:
                 return free.filter(approvals_given__lt=F("approvals_required"))
             case Stage.SCHEDULED:
-                return free.filter(approvals_given__gte=F("approvals_required"), scheduled_for__gt=Now())
+                return free.filter(later, approvals_given__gte=F("approvals_required"))
             case Stage.READY:
-                return free.filter(approvals_given__gte=F("approvals_required")).exclude(scheduled_for__gt=Now())
+                return free.filter(approvals_given__gte=F("approvals_required")).exclude(later)
             case _:
                 return self.filter(status=stage)
 
@@ -228,6 +321,12 @@ class Payout(models.Model):
         _("needs attention"), max_length=32, choices=Attention, default=Attention.NONE, blank=True
     )
     scheduled_for = models.DateTimeField(_("scheduled for"), null=True, blank=True)
+    release_at = models.DateTimeField(
+        _("released at"),
+        null=True,
+        blank=True,
+        help_text=_("Until then the last approval can be taken back."),
+    )
     failure_code = models.CharField(_("failure code"), max_length=64, blank=True)
     failure_message = models.CharField(_("failure message"), max_length=255, blank=True)
     created_at = models.DateTimeField(_("created at"))
@@ -326,8 +425,10 @@ class Payout(models.Model):
                 condition=Q(status__in=sorted(OPEN)),
                 name="payout_open_by_age",
             ),
-            models.Index(fields=["recipient_index"], name="payout_by_recipient"),
+            models.Index(fields=["recipient_index", "created_at"], name="payout_of_recipient"),
             models.Index(fields=["-id"], condition=~Q(attention=""), name="payout_needs_attention"),
+            # Payouts are created in the order of their rows, so ranges of pages tell the days apart.
+            BrinIndex(fields=["created_at"], autosummarize=True, pages_per_range=32, name="payout_by_creation"),
         ]
 
     def __str__(self) -> str:
@@ -342,9 +443,15 @@ class Payout(models.Model):
             return Stage.HELD
         if not self.is_approved:
             return Stage.AWAITING_APPROVAL
-        if self.scheduled_for and self.scheduled_for > timezone.now():
+        if self.not_before and self.not_before > timezone.now():
             return Stage.SCHEDULED
         return Stage.READY
+
+    @property
+    def not_before(self) -> datetime | None:
+        """When it may be paid at the earliest: its own time, or the end of the release delay."""
+        times = [moment for moment in (self.scheduled_for, self.release_at) if moment]
+        return max(times, default=None)
 
     @property
     def is_approved(self) -> bool:
@@ -387,6 +494,7 @@ class Payout(models.Model):
             stamp(self.scheduled_for),
             stamp(self.processed_at),
             stamp(self.withdrawn_at),
+            *([stamp(self.release_at)] if self.release_at else []),  # older rows were sealed without
         )
 
 
@@ -403,6 +511,7 @@ def stamp(moment: datetime | None) -> str | None:
 class EventName(models.TextChoices):
     SUBMITTED = "submitted", _("submitted")
     APPROVED = "approved", _("approved")
+    APPROVAL_WITHDRAWN = "approval_withdrawn", _("approval taken back")
     REJECTED = "rejected", _("rejected")
     HELD = "held", _("put on hold")
     RELEASED = "released", _("released")
@@ -416,6 +525,7 @@ class EventName(models.TextChoices):
     REFUSED = "refused", _("refused by the provider")
     OUTCOME_UNKNOWN = "outcome_unknown", _("outcome unknown")
     FLAGGED = "flagged", _("needs attention")
+    ASKED = "asked", _("the provider is to be asked now")
     RETRIED = "retried", _("retried")
     RESOLUTION_PROPOSED = "resolution_proposed", _("resolution proposed")
     RESOLVED = "resolved", _("resolved by hand")
@@ -543,11 +653,13 @@ class Approval(models.Model):
     """One checker's decision, bound to the terms that the checker saw.
 
     Without an attempt it lets the payout go; with one it is a voice on how that attempt ended, and takes evidence.
-    A trigger keeps the payout's maker out of both.
+    A trigger keeps the payout's maker out of both. An approval that is taken back stays: the next voice of the same
+    person withdraws it, so a person's odd voices approve and the even ones withdraw.
     """
 
     class Decision(models.TextChoices):
         APPROVE = "approve", _("approve")
+        WITHDRAW = "withdraw", _("take the approval back")
         PAID = "paid", _("was paid")
         NOT_PAID = "not_paid", _("was not paid")
 
@@ -562,6 +674,9 @@ class Approval(models.Model):
         verbose_name=_("checker"),
     )
     decision = models.CharField(_("decision"), max_length=16, choices=Decision)
+    number = models.PositiveSmallIntegerField(
+        _("number"), default=1, db_default=1, help_text=_("Of this person's voices on this payout.")
+    )
     terms_hash = models.BinaryField(max_length=32)
     evidence = models.CharField(_("evidence"), max_length=1000, blank=True)
     at = models.DateTimeField(_("at"))
@@ -573,7 +688,7 @@ class Approval(models.Model):
         default_permissions = ["view"]
         constraints = [
             models.UniqueConstraint(
-                fields=["payout", "checker"], condition=Q(attempt=None), name="approval_nobody_twice"
+                fields=["payout", "checker", "number"], condition=Q(attempt=None), name="approval_voice_once"
             ),
             models.UniqueConstraint(
                 fields=["attempt", "checker"],
@@ -581,9 +696,14 @@ class Approval(models.Model):
                 name="approval_resolution_nobody_twice",
             ),
             models.CheckConstraint(
-                condition=Q(attempt=None, decision="approve")
+                condition=Q(attempt=None, decision__in=["approve", "withdraw"])
                 | (Q(attempt__isnull=False, decision__in=["paid", "not_paid"]) & ~Q(evidence="")),
                 name="approval_resolution_has_evidence",
+            ),
+            models.CheckConstraint(
+                condition=(~Q(decision="approve") | Q(number__in=[1, 3, 5, 7]))
+                & (~Q(decision="withdraw") | Q(number__in=[2, 4, 6, 8])),
+                name="approval_alternates",
             ),
         ]
 
@@ -600,6 +720,7 @@ class Approval(models.Model):
             bytes(self.terms_hash).hex(),
             self.evidence,
             stamp(self.at),
+            *([self.number] if self.number > 1 else []),  # the first ones were sealed without
         )
 
 

@@ -36,7 +36,7 @@ def pytest_unconfigure() -> None:
 def _flush_past_the_guards() -> Iterator[None]:
     """Tests with threads empty the tables afterwards, which the append-only triggers would refuse.
 
-    The default approval bands stay: they come from a migration, not from a test.
+    The default approval bands and review rules stay: they come from a migration, not from a test.
     """
     from django.db.backends.postgresql.operations import DatabaseOperations
 
@@ -49,7 +49,7 @@ def _flush_past_the_guards() -> Iterator[None]:
     stock = DatabaseOperations.sql_flush
 
     def sql_flush(self, style, tables, **options):  # type: ignore[no-untyped-def]
-        kept = [table for table in tables if table != "payouts_approvalband"]
+        kept = [table for table in tables if table not in ("payouts_approvalband", "payouts_reviewrule")]
         return [
             *(f"ALTER TABLE {table} DISABLE TRIGGER {guard}" for table, guard in guards.items()),
             *stock(self, style, kept, **options),

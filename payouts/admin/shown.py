@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 from payouts import money
-from payouts.models import Approval, Attempt, Attention, Event, EventName, Payout
+from payouts.models import Approval, Attempt, Attention, Event, EventName, Payout, ReviewFlag
 from payouts.states import Stage, Status
 from payouts.vault import BULLET
 
@@ -84,11 +84,6 @@ KEY_LABELS = {
     "city": gettext_lazy("City"),
     "country": gettext_lazy("Country"),
     "inn": gettext_lazy("Taxpayer number"),
-}
-
-FLAG_LABELS = {
-    "card_checksum": gettext_lazy("the card number fails its checksum"),
-    "possible_duplicate": gettext_lazy("the same amount for the same recipient came in within a day before"),
 }
 
 
@@ -459,4 +454,4 @@ def _failed_step(payout: Payout) -> NextStep:
 
 
 def review_flags(payout: Payout) -> list[str]:
-    return [str(FLAG_LABELS.get(flag, flag)) for flag in payout.review_flags]
+    return [str(ReviewFlag(flag).label) if flag in ReviewFlag.values else flag for flag in payout.review_flags]

@@ -53,7 +53,7 @@ def test_newest_come_first(browser: Client) -> None:
 
 def test_the_search_finds_by_every_exact_name(browser: Client) -> None:
     payout = recipes.pending_payout(client=(client := recipes.client.make()), idempotency_key="Order-77/A")
-    sent = recipes.processed_payout(client=client)
+    sent = recipes.processed_payout(client=client, user_id=7)
     attempt = Attempt.objects.get(payout=sent)
 
     assert listed(browser, q=str(payout.pk)) == [payout.pk]

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, transaction
 
+from payouts.models import PayoutLimit, ReviewRule
 from tests import recipes
 from tests.domain.observe import by_hand, nothing_changes
 from tests.recipes import (
@@ -204,10 +205,49 @@ APPROVAL = (
 )
 
 
-def test_approval_nobody_twice(checker: User) -> None:
+def test_approval_voice_once(checker: User) -> None:
     payout = recipes.actions.approve(awaiting_payout(amount=recipes.TWO_APPROVALS).pk, by=checker)
 
-    _refused_by("approval_nobody_twice", APPROVAL, payout.pk, None, checker.pk, "approve", "")
+    _refused_by("approval_voice_once", APPROVAL, payout.pk, None, checker.pk, "approve", "")
+
+
+@pytest.mark.parametrize(("decision", "number"), [("approve", 2), ("withdraw", 1), ("withdraw", 3), ("approve", 9)])
+def test_approval_alternates(decision: str, number: int, checker: User) -> None:
+    payout = awaiting_payout()
+
+    _refused_by(
+        "approval_alternates",
+        "INSERT INTO payouts_approval (payout_id, checker_id, decision, number, terms_hash, evidence, at, mac)"
+        " VALUES (%s, %s, %s, %s, 'x', '', now(), 'x')",
+        payout.pk,
+        checker.pk,
+        decision,
+        number,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("payout_limit_currency", {"currency": "rub", "day_amount": 1}),
+        ("payout_limit_says_something", {"currency": "RUB"}),
+        ("payout_limit_amounts", {"currency": "RUB", "day_amount": 0}),
+        ("payout_limit_amounts", {"currency": "RUB", "recipient_amount": 10**14}),
+    ],
+)
+def test_a_limit_that_says_nothing_sensible_is_refused(name: str, given: dict[str, object]) -> None:
+    with pytest.raises(IntegrityError, match=name):
+        PayoutLimit.objects.create(**given)
+
+
+def test_a_review_rule_is_of_a_known_flag() -> None:
+    with pytest.raises(IntegrityError, match="review_rule_flag_known"):
+        ReviewRule.objects.create(flag="odd", effect="ask")
+
+
+def test_a_review_rule_has_a_known_effect() -> None:
+    with pytest.raises(IntegrityError, match="review_rule_effect_known"):
+        ReviewRule.objects.update(effect="refuse")
 
 
 def test_approval_resolution_nobody_twice() -> None:

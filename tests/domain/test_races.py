@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from django.db import connection, connections, transaction
 from payouts import actions, pump
 from payouts.actions import Assignment, NotAllowedError, PayoutError
 from payouts.audit import broken_invariants
-from payouts.models import ApiClient, Approval, Attempt, Event, Payout
+from payouts.models import ApiClient, Approval, Attempt, Event, Payout, PayoutLimit
 from tests import recipes
 from tests.domain.observe import is_clean, rings
 from tests.providers.double import DoubleProvider
@@ -52,6 +53,27 @@ def at_once(*jobs: Callable[[], Any]) -> list[Any]:
 
 def accepted(results: Sequence[Any]) -> list[Any]:
     return [each for each in results if not isinstance(each, PayoutError)]
+
+
+def test_of_eight_equal_submissions_without_a_key_seven_are_possible_duplicates(client: ApiClient) -> None:
+    results = at_once(*[lambda: pending_payout(client=client)] * 8)
+
+    assert sorted(payout.review_flags for payout in results) == [[], *[["possible_duplicate"]] * 7]
+    assert Payout.objects.filter(approvals_required=0).count() == 1
+
+
+def test_eight_submissions_at_once_use_the_limits_one_by_one(client: ApiClient) -> None:
+    PayoutLimit.objects.create(currency="RUB", recipient_amount=Decimal("300.00"), day_amount=Decimal("500.00"))
+
+    results = at_once(
+        *[
+            lambda user_id=user_id: pending_payout(client=client, user_id=user_id, amount=Decimal("100.00"))
+            for user_id in range(1, 9)
+        ]
+    )
+
+    flags = [flag for payout in results for flag in payout.review_flags]
+    assert (flags.count("above_recipient_limit"), flags.count("above_day_limit")) == (5, 3)
 
 
 def test_eight_submissions_with_one_key_make_one_payout(client: ApiClient) -> None:
@@ -148,8 +170,8 @@ AGAINST_CLAIM: dict[str, tuple[Callable[[Payout, User, ApiClient], object], str]
 def test_a_decision_and_a_claim_never_both_succeed(name: str, operator: User, client: ApiClient) -> None:
     decide, status = AGAINST_CLAIM[name]
 
-    for _race in range(RACES * (4 if name == "cancel" else 1)):
-        payout = pending_payout(client=client)
+    for race in range(RACES * (4 if name == "cancel" else 1)):
+        payout = pending_payout(client=client, user_id=race + 1)
 
         decision, claims = at_once(lambda payout=payout: decide(payout, operator, client), _take)
 

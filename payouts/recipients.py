@@ -1,0 +1,138 @@
+"""Recipients by kind, as staff and files give them: read into the details that a payout carries, or refused in words.
+
+What has the wrong shape is refused. A checksum that fails (Luhn, IBAN) is a finding for staff, for the contract takes
+such numbers too.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from stdnum import iban, luhn
+
+from payouts import vault
+from payouts.models import ReviewFlag
+
+IBAN_SHAPE = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
+# SBP, the Russian system of faster payments, pays in roubles to a mobile number at a bank.
+SBP_CURRENCY = "RUB"
+SBP_PHONE = re.compile(r"(?:\+?7|8)(9\d{9})")
+SPACING = re.compile(r"[\s\u00a0\u202f()-]")
+TEXT_LIMIT = 255
+FREE_LINES_LIMIT = 40
+
+
+class Kind(models.TextChoices):
+    CARD = "card", gettext_lazy("Card")
+    IBAN = "iban", gettext_lazy("Bank account (IBAN)")
+    PHONE = "phone", gettext_lazy("Phone (SBP)")
+    OTHER = "other", gettext_lazy("Other")
+
+
+class RecipientError(ValueError):
+    """No such recipient can be paid. `errors` has a sentence by field: account, name, bank."""
+
+    def __init__(self, errors: dict[str, str]) -> None:
+        super().__init__(" ".join(errors.values()))
+        self.errors = errors
+
+
+def build(kind: str, *, account: str, name: str = "", bank: str = "", currency: str = "") -> dict[str, Any]:
+    """The recipient's details: `card`, `iban`, `phone` or `account`, with `name` and `bank` where they are given.
+
+    Raises RecipientError.
+    """
+    account, name, bank = account.strip(), name.strip(), bank.strip()
+    errors: dict[str, str] = {}
+    details: dict[str, Any] = {}
+    try:
+        key, number = _account(kind, account, currency)
+        details[key] = number
+    except ValueError as error:
+        errors["account"] = str(error)
+    if kind == Kind.PHONE and not bank:
+        errors["bank"] = _("Name the recipient's bank: a number can have accounts in several.")
+    for field, text in (("name", name), ("bank", bank)):
+        if len(text) > TEXT_LIMIT:
+            errors[field] = _("Give at most %(limit)s characters.") % {"limit": TEXT_LIMIT}
+        elif text:
+            details[field] = text
+    if errors:
+        raise RecipientError(errors)
+    return details
+
+
+def _account(kind: str, account: str, currency: str) -> tuple[str, str]:
+    """The detail's name, and the number as it is kept. Raises ValueError with a sentence."""
+    if not account:
+        raise ValueError(_("Say where the money goes."))
+    bare = SPACING.sub("", account)
+    match kind:
+        case Kind.CARD:
+            if not vault.CARD.fullmatch(bare):
+                raise ValueError(_("A card number has 13 to 19 digits."))
+            return "card", bare
+        case Kind.IBAN:
+            if not IBAN_SHAPE.fullmatch(bare.upper()):
+                raise ValueError(_("An IBAN begins with two letters and two digits and has 15 to 34 characters."))
+            return "iban", bare.upper()
+        case Kind.PHONE:
+            match = SBP_PHONE.fullmatch(bare)
+            if not match:
+                raise ValueError(_("Give a Russian mobile number, as in +7 912 345-67-89."))
+            if currency and currency != SBP_CURRENCY:
+                raise ValueError(_("By phone number, SBP pays in RUB only."))
+            return "phone", f"+7{match.group(1)}"
+        case Kind.OTHER:
+            if len(account) > TEXT_LIMIT:
+                raise ValueError(_("Give at most %(limit)s characters.") % {"limit": TEXT_LIMIT})
+            return "account", account
+        case _:
+            raise ValueError(_("The kind is one of card, iban, phone and other."))
+
+
+def free(text: str) -> dict[str, Any]:
+    """Details given as lines of “name: value”. Raises RecipientError for the field `account`."""
+    details: dict[str, Any] = {}
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise RecipientError({"account": _("Say where the money goes.")})
+    if len(lines) > FREE_LINES_LIMIT:
+        raise RecipientError({"account": _("Give at most %(limit)s lines.") % {"limit": FREE_LINES_LIMIT}})
+    for number, line in enumerate(lines, 1):
+        name, separator, value = (part.strip() for part in line.partition(":"))
+        if not (name and separator and value) or len(name) > 64:
+            wrong = _("Line %(number)s is not of the form “name: value”.")
+            raise RecipientError({"account": wrong % {"number": number}})
+        if name in details:
+            raise RecipientError({"account": _("“%(name)s” is there twice.") % {"name": name[:64]}})
+        details[name] = value
+    return details
+
+
+def findings(recipient: dict[str, Any]) -> list[ReviewFlag]:
+    """What staff should look at, by the recipient alone; never a reason to refuse."""
+    found = []
+    texts = list(_texts(recipient))
+    if any(vault.CARD.fullmatch(text) and not luhn.is_valid(re.sub(r"\D", "", text)) for _key, text in texts):
+        found.append(ReviewFlag.CARD_CHECKSUM)
+    ibans = [SPACING.sub("", text).upper() for key, text in texts if key == "iban"]
+    if any(not iban.is_valid(text) for text in ibans):
+        found.append(ReviewFlag.IBAN_CHECKSUM)
+    return found
+
+
+def _texts(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every text, with the name it stands under, in lower case."""
+    match content:
+        case dict():
+            for name, value in content.items():
+                yield from _texts(value, str(name).lower())
+        case list():
+            for value in content:
+                yield from _texts(value, key)
+        case str():
+            yield key, content.strip()
