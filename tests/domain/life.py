@@ -23,6 +23,7 @@ MOVES = {
     "returned": set(),
 }
 MOST_CALLS, MOST_LOST_LEASES, LOST_LEASES_OF_A_SUSPECT = 6, 5, 1
+MOST_TAKEN_BACK = 4
 NOT_FOUND, VERSION, NOT_ALLOWED = {"NotFoundError"}, {"VersionError"}, {"NotAllowedError"}
 FOUR_EYES, INVALID, REUSED_KEY = {"FourEyesError"}, {"InvalidError"}, {"IdempotencyError"}
 LATER = inf
@@ -50,6 +51,7 @@ class Payout:
     is_put_off: bool
     status: str = "pending"
     approved_by: list[str] = field(default_factory=list)
+    taken_back: list[str] = field(default_factory=list)
     is_held: bool = False
     attention: str = ""
     is_withdrawn: bool = False
@@ -131,6 +133,7 @@ class Life:
         self.payouts: list[Payout] = []
         self._moments = count()
         self._by_key: dict[tuple[str, str], tuple[Payout, object]] = {}
+        self._amounts: list[tuple[Payout, object]] = []
 
     def now(self) -> float:
         return float(next(self._moments))
@@ -151,8 +154,15 @@ class Life:
 
     def refuses_approve(self, payout: Payout, by: str) -> set[str]:
         is_open = payout.status == "pending" and not payout.is_approved
-        is_barred = by == payout.maker or by in payout.approved_by
+        is_barred = by == payout.maker or by in payout.approved_by or payout.taken_back.count(by) == MOST_TAKEN_BACK
         return (set() if is_open else NOT_ALLOWED) | (FOUR_EYES if is_barred else set())
+
+    def refuses_take_back(self, payout: Payout, by: str) -> set[str]:
+        return self.refuses_unless_pending(payout, by) | (set() if by in payout.approved_by else FOUR_EYES)
+
+    def refuses_ask_now(self, payout: Payout, by: str) -> set[str]:
+        is_sent = payout.status in {"processing", "unknown"} and not payout.is_being_called
+        return set() if is_sent and payout.attention in {"", "not_found", "too_many_calls"} else NOT_ALLOWED
 
     def refuses_reject(self, payout: Payout, by: str) -> set[str]:
         return self.refuses_unless_pending(payout, by) | (FOUR_EYES if by == payout.maker else set())
@@ -203,9 +213,18 @@ class Life:
             refusals |= NOT_ALLOWED
         return first, refusals
 
-    def submit(self, payout: Payout, key: str | None, content: object) -> None:
+    def needs(self, band: int, client: str | None, amount: object, key: str | None) -> int:
+        """How many must approve: by hand it is one at least, and what came without a key before needs one more."""
+        is_repeated = key is None and any(
+            (earlier.client, its_amount) == (client, amount) and earlier.status not in {"cancelled", "rejected"}
+            for earlier, its_amount in self._amounts
+        )
+        return (band if client else max(band, 1)) + is_repeated
+
+    def submit(self, payout: Payout, key: str | None, content: object, amount: object) -> None:
         payout.events.append(("submitted", None, "pending"))
         self.payouts.append(payout)
+        self._amounts.append((payout, amount))
         if key is not None:
             self._by_key[payout.client or "", key] = payout, content
         self._make_ready(payout)
@@ -214,6 +233,17 @@ class Life:
         payout.approved_by.append(by)
         payout.move("approved")
         self._make_ready(payout)
+
+    def take_back(self, payout: Payout, by: str) -> None:
+        payout.approved_by.remove(by)
+        payout.taken_back.append(by)
+        payout.move("approval_withdrawn")
+        self._make_ready(payout)
+
+    def ask_now(self, payout: Payout, by: str) -> None:
+        payout.attention = ""
+        payout.due = self.now()
+        payout.move("asked")
 
     def hold(self, payout: Payout, by: str) -> None:
         payout.is_held = True

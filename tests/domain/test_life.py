@@ -116,6 +116,8 @@ class Step:
 
 STEPS = {
     "approve": Step(partial(actions.approve), Life.refuses_approve, Life.approve),
+    "take back": Step(partial(actions.take_back), Life.refuses_take_back, Life.take_back),
+    "ask now": Step(partial(actions.ask_now), Life.refuses_ask_now, Life.ask_now),
     "reject": Step(partial(actions.reject, reason="No contract."), Life.refuses_reject, Life.reject),
     "hold": Step(partial(actions.hold, reason="The card looks odd."), Life.refuses_hold, Life.hold),
     "release": Step(partial(actions.release), Life.refuses_release, Life.release),
@@ -140,6 +142,8 @@ DRAWN = ("approve", "retry", "release", "hold", "reveal", "put off", "pay at onc
     "settle",
     "withdraw",
     "return",
+    "take back",
+    "ask now",
 )
 OPEN_TO_CLIENTS = {"reveal", "put off", "pay at once", "pay any time", "cancel", "settle", "withdraw"}
 
@@ -203,7 +207,7 @@ class Lives(RuleBasedStateMachine):
         queue = rings()
 
         def submit() -> Row:
-            whose = {"client" if client else "maker": self._actor(by)}
+            whose = {"client": self._actor(by)} if client else {"client": None, "maker": self._actor(by)}
             return recipes.pending_payout(amount=amount, scheduled_for=scheduled_for, idempotency_key=key, **whose)
 
         if first:
@@ -215,10 +219,11 @@ class Lives(RuleBasedStateMachine):
                 assert (again.pk, again.is_replay) == (first.id, True)
             assert self._digest() == before
             return
+        needs = self.life.needs(NEEDS[amount], client, amount, key)
         row = submit()
-        maker = "maker" if by in {"maker", "shop"} else None
-        payout = Payout(row.pk, row.reference, client, maker, NEEDS[amount], scheduled_for is not None)
-        self.life.submit(payout, key, (amount, scheduled_for))
+        maker = by if client is None else "maker" if by == "shop" else None
+        payout = Payout(row.pk, row.reference, client, maker, needs, scheduled_for is not None)
+        self.life.submit(payout, key, (amount, scheduled_for), amount)
         assert not row.is_replay
         assert payout not in self.life.due() or rings() > queue, "nobody was told that it is due"
 
@@ -617,8 +622,11 @@ def _stored() -> dict[int, dict[str, Any]]:
     voices: dict[int, dict[str, str]] = {}
     for approval in Approval.objects.select_related("checker").order_by("pk"):
         name = approval.checker.get_username()
-        if approval.attempt_id is None:
-            stored[approval.payout_id]["approvals"][2].append(name)
+        standing = stored[approval.payout_id]["approvals"][2]
+        if approval.decision == Approval.Decision.APPROVE:
+            standing.append(name)
+        elif approval.decision == Approval.Decision.WITHDRAW:
+            standing.remove(name)
         else:
             voices.setdefault(approval.attempt_id, {})[name] = approval.decision
     for row in stored.values():
