@@ -31,6 +31,7 @@ from payouts.models import (
     Attention,
     Event,
     EventName,
+    Exchange,
     Payout,
     PayoutQuerySet,
     ReportLine,
@@ -581,7 +582,8 @@ def hear(*, message_id: str, reference: uuid.UUID, reported: Verdict) -> bool:
     person. Returns whether it was news: a message id that was heard before, or a reference that is not ours, is none.
     """
     with transaction.atomic():
-        if not WebhookMessage.objects.get_or_create(message_id=message_id)[1]:
+        said = {"reference": reference, "reported": reported.value}
+        if not WebhookMessage.objects.get_or_create(message_id=message_id, defaults=said)[1]:
             return False
         attempt = Attempt.objects.filter(reference=reference).only("payout_id").first()
         if attempt is None:
@@ -875,6 +877,7 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
         moves: list[_Move] = []
         returns: list[_Move] = []
         unmoved: list[Payout] = []
+        exchanges: list[Exchange] = []
         sound = {payout.pk for payout in _without_altered(payouts)}
         for payout in payouts:
             assignment, answer = by_payout[payout.pk]
@@ -885,6 +888,7 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
                 continue
             attempt, code_before = assignment.attempt, assignment.attempt.last_code
             attempts.append(attempt)
+            exchanges.append(_exchange(attempt, answer, at))
             attempt.last_code, attempt.last_message, attempt.last_answer = (
                 answer.code,
                 answer.message,
@@ -907,6 +911,7 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
         _move(moves, at=at, actor=WORKER)
         bulk.update(Payout, unmoved, ("lease_token", "due_at", "lost_leases", "news_at"))
         bulk.update(Attempt, attempts, ATTEMPT_OUTCOME_FIELDS, key="reference")
+        bulk.insert((Exchange, exchanges, EXCHANGE_FIELDS))
         _move(returns, at=at, actor=WORKER)
     return len(attempts)
 
@@ -934,6 +939,33 @@ ATTEMPT_OUTCOME_FIELDS = (
     "last_answer",
     "finished_at",
 )
+
+
+EXCHANGE_FIELDS = (
+    "attempt",
+    "call",
+    "called_at",
+    "answered_at",
+    "verdict",
+    "http_status",
+    "code",
+    "message",
+    "excerpt",
+)
+
+
+def _exchange(attempt: Attempt, answer: Answer, at: datetime) -> Exchange:
+    return Exchange(
+        attempt=attempt,
+        call=attempt.calls,
+        called_at=attempt.last_called_at,
+        answered_at=at,
+        verdict=answer.verdict.value,
+        http_status=answer.http_status,
+        code=answer.code,
+        message=answer.message,
+        excerpt=answer.excerpt,
+    )
 
 
 def give_back(assignments: Sequence[Assignment]) -> None:

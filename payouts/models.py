@@ -649,6 +649,37 @@ class Attempt(models.Model):
         return self.created_at + timedelta(seconds=settings.PROVIDER_KEY_TTL_SECONDS)
 
 
+class Exchange(models.Model):
+    """What the provider answered to one call of an attempt, as it was understood. A call that died has none."""
+
+    attempt = models.ForeignKey(
+        Attempt,
+        to_field="reference",
+        on_delete=models.PROTECT,
+        related_name="exchanges",
+        db_index=False,
+        verbose_name=_("attempt"),
+    )
+    call = models.PositiveSmallIntegerField(_("call"))
+    called_at = models.DateTimeField(_("called at"))
+    answered_at = models.DateTimeField(_("answered at"))
+    verdict = models.CharField(_("understood as"), max_length=16)
+    http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True)
+    code = models.CharField(_("code"), max_length=64, blank=True)
+    message = models.CharField(_("message"), max_length=255, blank=True)
+    excerpt = models.CharField(_("answer, masked"), max_length=1000, blank=True)
+
+    class Meta:
+        verbose_name = _("exchange")
+        verbose_name_plural = _("exchanges")
+        default_permissions = ()
+        ordering = ["attempt", "call"]
+        constraints = [models.UniqueConstraint(fields=["attempt", "call"], name="exchange_once_per_call")]
+
+    def __str__(self) -> str:
+        return f"{self.call}: {self.verdict}"
+
+
 class Approval(models.Model):
     """One checker's decision, bound to the terms that the checker saw.
 
@@ -762,12 +793,17 @@ class WebhookMessage(models.Model):
     """A webhook that was heard; the same one again says nothing new."""
 
     message_id = models.CharField(_("message ID"), max_length=255, primary_key=True)
+    reference = models.UUIDField(_("idempotency key"), null=True, help_text=_("Of the attempt that it is about."))
+    reported = models.CharField(_("reported status"), max_length=16, blank=True, db_default="")
     received_at = models.DateTimeField(_("received at"), db_default=Now(), db_index=True)
 
     class Meta:
         verbose_name = _("webhook message")
         verbose_name_plural = _("webhook messages")
         default_permissions = ()
+        indexes = [
+            models.Index(fields=["reference"], condition=Q(reference__isnull=False), name="webhook_by_reference")
+        ]
 
     def __str__(self) -> str:
         return self.message_id

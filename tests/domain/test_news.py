@@ -89,6 +89,13 @@ def test_the_same_message_is_heard_once() -> None:
     assert (is_news, rings(), WebhookMessage.objects.count()) == (False, before, 1)
 
 
+def test_a_message_is_kept_with_what_it_said() -> None:
+    payout = _hear(accepted_payout(), Verdict.SUCCEEDED, "msg_1")
+
+    message = WebhookMessage.objects.get()
+    assert (message.message_id, message.reference, message.reported) == ("msg_1", _key(payout), "succeeded")
+
+
 def test_a_reference_that_is_not_ours_is_no_news() -> None:
     assert not actions.hear(message_id="msg_1", reference=uuid4(), reported=Verdict.SUCCEEDED)
 

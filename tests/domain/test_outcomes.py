@@ -119,6 +119,18 @@ def test_what_the_provider_said_is_kept_with_the_attempt() -> None:
     )
 
 
+def test_every_answer_to_a_call_is_kept() -> None:
+    payout = recipes.answered(unknown_payout(), REFUSED)
+
+    attempt = payout.attempts.get()
+    kept = list(attempt.exchanges.values_list("call", "verdict", "http_status", "code", "message"))
+    assert kept == [
+        (1, "unknown", None, "timeout", "No answer before the deadline."),
+        (2, "refused", 422, "account_closed", "The account is closed."),
+    ]
+    assert attempt.exchanges.get(call=2).called_at == attempt.last_called_at
+
+
 @pytest.mark.parametrize("late", [SUCCEEDED, REFUSED, PENDING, UNKNOWN, ABSENT])
 def test_a_result_whose_lease_was_lost_is_dropped(late: Answer) -> None:
     payout = pending_payout()
