@@ -332,7 +332,7 @@ UNFOLD = {
     "ENVIRONMENT": "payouts.admin.site.environment",
     "DASHBOARD_CALLBACK": "payouts.admin.site.start",
     "STYLES": ["payouts.admin.site.stylesheet"],
-    "SCRIPTS": ["payouts.admin.site.script"],
+    "SCRIPTS": ["payouts.admin.site.script", "payouts.admin.site.payout_script"],
     "COMMAND": {"search_callback": "payouts.admin.site.search"},
     "SIDEBAR": {"show_search": True, "navigation": "payouts.admin.site.navigation"},
     "COLORS": {

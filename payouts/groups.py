@@ -14,6 +14,8 @@ VIEW = (
     "view_apiclient",
     "view_apikey",
     "view_approvalband",
+    "view_reviewrule",
+    "view_payoutlimit",
     "view_heartbeat",
     "view_providerreport",
     "view_reportline",
@@ -22,14 +24,18 @@ OPERATE = ("hold_payout", "cancel_payout", "retry_payout")
 # What the provider or the bank says counts for as much as an approval.
 EVIDENCE = ("add_providerreport", "return_payout")
 CLIENTS = ("add_apiclient", "change_apiclient", "add_apikey", "change_apikey")
-BANDS = ("add_approvalband", "change_approvalband", "delete_approvalband")
+RULES = (
+    *("add_approvalband", "change_approvalband", "delete_approvalband"),
+    *("change_reviewrule", "add_payoutlimit", "change_payoutlimit", "delete_payoutlimit"),
+)
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    gettext_noop("Operator"): (*VIEW, *OPERATE),
+    gettext_noop("Operator"): (*VIEW, "add_payout", *OPERATE),
     gettext_noop("Approver"): (*VIEW, "approve_payout", "hold_payout", "resolve_payout", *EVIDENCE),
     gettext_noop("Auditor"): (*VIEW, "reveal_payout"),
     gettext_noop("Admin"): (
         *VIEW,
+        "add_payout",
         *OPERATE,
         "approve_payout",
         "settle_payout",
@@ -37,7 +43,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "reveal_payout",
         *EVIDENCE,
         *CLIENTS,
-        *BANDS,
+        *RULES,
     ),
 }
 QUEUE = ("view_schedule", "view_task", "view_success", "view_failure", "view_ormq")

@@ -18,7 +18,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import action
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import (
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from payouts import vault
 from payouts.actions import PayoutError
@@ -50,10 +54,32 @@ class OptionalReasonForm(ReasonForm):
 class EvidenceForm(DialogForm):
     evidence = forms.CharField(
         label=gettext_lazy("Evidence"),
-        max_length=1000,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text=gettext_lazy("What shows it: a statement's line, a provider's letter."),
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text=gettext_lazy("What shows it: a statement's number and line, the provider's letter and its date."),
     )
+    note = forms.CharField(
+        label=gettext_lazy("Note"),
+        max_length=700,
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text=gettext_lazy("Both stand in the payout's history for good."),
+    )
+
+    def whole_evidence(self) -> str:
+        """The reference and the note under it."""
+        return "\n".join(part for part in (self.cleaned_data["evidence"], self.cleaned_data["note"]) if part)
+
+
+class ScheduleForm(ReasonForm):
+    scheduled_for = forms.DateTimeField(
+        label=gettext_lazy("Not before"),
+        required=False,
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M"],
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}),
+        help_text=gettext_lazy("In UTC. Empty: as soon as it may be paid."),
+    )
+    field_order = ("version", "scheduled_for", "reason")
 
 
 class ResolveForm(EvidenceForm):
@@ -62,7 +88,7 @@ class ResolveForm(EvidenceForm):
         choices=[(choice.value, choice.label) for choice in (Approval.Decision.PAID, Approval.Decision.NOT_PAID)],
         widget=UnfoldAdminRadioSelectWidget,
     )
-    field_order = ("version", "decision", "evidence")
+    field_order = ("version", "decision", "evidence", "note")
 
 
 type Perform = Callable[[Any, HttpRequest, forms.Form, Any], str | HttpResponse]

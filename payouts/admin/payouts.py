@@ -7,9 +7,11 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
+from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -21,13 +23,14 @@ from unfold.enums import ActionVariant
 from unfold.views import ChangeList
 
 from payouts import actions as domain
-from payouts.admin import lookup, shown, stages
+from payouts.admin import entry, known, lookup, norms, shown, stages
 from payouts.admin.dialogs import (
     DialogsMixin,
     EvidenceForm,
     OptionalReasonForm,
     ReasonForm,
     ResolveForm,
+    ScheduleForm,
     dialog_action,
 )
 from payouts.admin.dialogs import shown as dialog
@@ -87,17 +90,19 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
         "reject",
         "hold",
         "release",
+        "take_back",
         "clear_flag",
+        "ask_now",
         "resolve",
         "retry",
         "cancel",
-        {"title": gettext_lazy("More"), "items": ["settle", "record_return", "reveal"]},
+        {"title": gettext_lazy("More"), "items": ["schedule", "settle", "record_return", "reveal"]},
     )
 
     # Nobody edits a payout, whatever their permissions: it is changed by actions alone.
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+        return _may(request, "add_payout")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -119,6 +124,9 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
 
     def has_retry_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _may(request, "retry_payout")
+
+    def has_ask_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _may(request, "retry_payout") or _may(request, "resolve_payout")
 
     def has_settle_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _may(request, "settle_payout")
@@ -185,6 +193,25 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
     def age(self, payout: Payout) -> SafeString:
         return shown.age(payout.created_at)
 
+    # A new one
+
+    def get_urls(self) -> list[Any]:
+        check = self.admin_site.admin_view(self.check_view)
+        return [path("add/check/", check, name="payouts_payout_check"), *super().get_urls()]
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return entry.enter(request, self)
+
+    def check_view(self, request: HttpRequest) -> HttpResponse:
+        """What is wrong with what was typed so far, and what staff would be told of it; stores nothing."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return entry.check(request)
+
     # The page
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -209,7 +236,9 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
         waits = payout.status in (Status.PENDING, Status.PROCESSING, Status.UNKNOWN, Status.FAILED)
         # A reveal is an event too, but it ends nothing.
         moves = [event.at for event in events if event.from_status != event.to_status]
-        ended_at = timezone.now() if waits or not moves else moves[-1]
+        now = timezone.now()
+        began_at = payout.held_at or moves[-1] if waits and moves else payout.created_at
+        spent = (now if waits or not moves else moves[-1]) - began_at
         is_under_way = payout.stage in (Stage.READY, Stage.PROCESSING)
         assert isinstance(request.user, User)
         return {
@@ -221,7 +250,10 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
             "recipient_name": name,
             "recipient_account": account,
             "waiting_label": _("Waiting") if waits else _("Took"),
-            "waiting": shown.duration(ended_at - payout.created_at),
+            "waiting": norms.against_norm(payout.stage, spent),
+            "is_late": norms.is_over(payout.stage, spent),
+            "next_word": shown.next_word(payout),
+            "known": known.about(payout, attempts) if payout.status == Status.UNKNOWN else [],
             "created": shown.exact_time(payout.created_at),
             "step": shown.next_step(
                 payout,
@@ -245,10 +277,16 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
                 }
                 for attempt in attempts
             ],
+            "exchanges": known.exchanges(attempts),
+            "webhooks": known.webhooks(attempts),
             "approvals": [
                 {
                     "approval": approval,
-                    "decision": approval.get_decision_display() if approval.attempt_id else EventName.APPROVED.label,
+                    "decision": approval.get_decision_display()
+                    if approval.attempt_id
+                    else EventName.APPROVED.label
+                    if approval.decision == Approval.Decision.APPROVE
+                    else EventName.APPROVAL_WITHDRAWN.label,
                     "at": shown.exact_time(approval.at),
                 }
                 for approval in approvals
@@ -288,19 +326,22 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
             return _("The payout is in the stage “%(stage)s”, in which this is not possible.") % {
                 "stage": instance.stage.label
             }
+        voices = instance.approvals.filter(checker=request.user)
+        has_approved = bool(voices.filter(attempt=None).count() % 2)
+        if name == "take_back" and not has_approved:
+            return _("You have not approved this payout.")
         if name not in ("approve", "reject", "resolve", "record_return"):
             return ""
         if instance.maker_id == request.user.pk:
             return _("You made this payout, so another person must decide on it.")
-        voices = instance.approvals.filter(checker=request.user)
-        if name == "approve" and voices.filter(attempt=None).exists():
+        if name == "approve" and has_approved:
             return _("You have approved this payout already.")
         if name == "resolve" and voices.filter(attempt__outcome="open").exists():
             return _("You have given your voice on this payout already.")
         return ""
 
     @dialog_action(
-        form_class=OptionalReasonForm,
+        form_class=ReasonForm,
         permission="approve",
         description=gettext_lazy("Approve"),
         title=gettext_lazy("Approve the payout"),
@@ -341,7 +382,7 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
         return _said(_("%(payout)s: on hold."), payout)
 
     @dialog_action(
-        form_class=OptionalReasonForm,
+        form_class=ReasonForm,
         permission="hold",
         description=gettext_lazy("Release"),
         title=gettext_lazy("Release the payout"),
@@ -356,6 +397,48 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
     def release(self, request: HttpRequest, form: Form, payout: Payout) -> str:
         payout = domain.release(payout.pk, by=_person(request), **form.cleaned_data)
         return _said(_("%(payout)s: released."), payout)
+
+    @dialog_action(
+        form_class=ReasonForm,
+        permission="approve",
+        description=gettext_lazy("Undo my approval"),
+        title=gettext_lazy("Take your approval back"),
+        submit=gettext_lazy("Take it back"),
+        warning=gettext_lazy("It waits for approval again. Once the worker has taken it, it is too late."),
+        icon="undo",
+    )
+    def take_back(self, request: HttpRequest, form: Form, payout: Payout) -> str:
+        payout = domain.take_back(payout.pk, by=_person(request), **form.cleaned_data)
+        return _said(_("%(payout)s: your approval is taken back."), payout)
+
+    @dialog_action(
+        form_class=OptionalReasonForm,
+        permission="ask",
+        description=gettext_lazy("Ask the provider now"),
+        title=gettext_lazy("Ask the provider what became of the payout"),
+        submit=gettext_lazy("Ask now"),
+        warning=gettext_lazy("The worker looks it up within seconds; nothing is paid twice by asking."),
+        icon="contact_support",
+    )
+    def ask_now(self, request: HttpRequest, form: Form, payout: Payout) -> str:
+        payout = domain.ask_now(payout.pk, by=_person(request), **form.cleaned_data)
+        return _said(_("%(payout)s: the provider is asked now."), payout)
+
+    @dialog_action(
+        form_class=ScheduleForm,
+        permission="hold",
+        description=gettext_lazy("Schedule"),
+        title=gettext_lazy("Say when the payout is paid"),
+        submit=gettext_lazy("Schedule"),
+        warning=gettext_lazy("It is paid not before that time, and only with all its approvals."),
+        icon="schedule",
+    )
+    def schedule(self, request: HttpRequest, form: Form, payout: Payout) -> str:
+        payout = domain.schedule(payout.pk, by=_person(request), **form.cleaned_data)
+        if payout.scheduled_for:
+            said = _("%(payout)s: paid not before %(at)s.")
+            return said % {"payout": payout, "at": shown.exact_time(payout.scheduled_for)}
+        return _said(_("%(payout)s: paid as soon as it may be."), payout)
 
     @dialog_action(
         form_class=ReasonForm,
@@ -414,7 +497,7 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
             payout.pk,
             by=_person(request),
             decision=Approval.Decision(form.cleaned_data["decision"]),
-            evidence=form.cleaned_data["evidence"],
+            evidence=_evidence(form),
             version=form.cleaned_data["version"],
         )
         if payout.status == Status.UNKNOWN:
@@ -445,7 +528,8 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
         is_final=True,
     )
     def record_return(self, request: HttpRequest, form: Form, payout: Payout) -> str:
-        payout = domain.record_return(payout.pk, by=_person(request), **form.cleaned_data)
+        version = form.cleaned_data["version"]
+        payout = domain.record_return(payout.pk, by=_person(request), evidence=_evidence(form), version=version)
         return _said(_("%(payout)s: returned."), payout)
 
     @dialog_action(
@@ -492,6 +576,11 @@ def _is_possible(name: str, payout: Payout) -> bool:
             return allows(payout.status, Status.CANCELLED)
         case "retry":
             return allows(payout.status, Status.PENDING) and not payout.attention
+        case "take_back" | "schedule":
+            return is_pending
+        case "ask_now":
+            is_sent = payout.status in (Status.PROCESSING, Status.UNKNOWN)
+            return is_sent and payout.attention in (Attention.NONE, *domain.UNANSWERED)
         case "settle":
             return payout.stage in (Stage.READY, Stage.SCHEDULED)
         case "resolve":
@@ -512,6 +601,7 @@ def _facts(payout: Payout) -> list[tuple[str, str]]:
         (_("Comment"), payout.comment),
         (_("Approvals"), f"{payout.approvals_given} / {payout.approvals_required}"),
         (_("Scheduled for"), shown.exact_time(payout.scheduled_for)),
+        (_("Approval can be taken back until"), shown.exact_time(payout.release_at)),
         (_("Failure"), ": ".join(part for part in (payout.failure_code, payout.failure_message) if part)),
         (_("Needs attention"), str(payout.get_attention_display()) if payout.attention else ""),
         (_("Created"), shown.exact_time(payout.created_at)),
@@ -532,6 +622,11 @@ def _may(request: HttpRequest, codename: str) -> bool:
 def _person(request: HttpRequest) -> User:
     assert isinstance(request.user, User)
     return request.user
+
+
+def _evidence(form: Form) -> str:
+    assert isinstance(form, EvidenceForm)
+    return form.whole_evidence()
 
 
 def _said(sentence: str, payout: Payout) -> str:

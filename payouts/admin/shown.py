@@ -35,6 +35,8 @@ STAGE_LOOKS: dict[Stage, tuple[str, str]] = {
 
 EVENT_LOOKS: dict[str, str] = {
     EventName.APPROVED: "green",
+    EventName.APPROVAL_WITHDRAWN: "orange",
+    EventName.ASKED: "blue",
     EventName.REJECTED: "red",
     EventName.HELD: "orange",
     EventName.CANCELLED: "red",
@@ -274,6 +276,10 @@ def _details(event: Event) -> list[tuple[str, str]]:
         details.append((_("Scheduled for"), exact_time(moment) or _("as soon as it may be paid")))
     if required := facts.get("approvals_required"):
         details.append((_("Approvals required"), str(required)))
+    if flags := facts.get("review_flags"):
+        details.append((_("To review"), "; ".join(flag_label(str(flag)) for flag in flags)))
+    if asked_by := facts.get("asked_by"):
+        details.append((_("One approval more because"), "; ".join(flag_label(str(flag)) for flag in asked_by)))
     return details
 
 
@@ -307,6 +313,11 @@ def next_step(
             )
         case Stage.AWAITING_APPROVAL:
             return _approval_step(payout, user=user, approvals=approvals, may_approve=may_approve)
+        case Stage.SCHEDULED if payout.release_at and payout.release_at == payout.not_before:
+            return NextStep(
+                _("Approved; it is paid on %(at)s.") % {"at": exact_time(payout.release_at)},
+                _("Until then who approved it can take the approval back, and anybody who may can hold it."),
+            )
         case Stage.SCHEDULED:
             return NextStep(
                 _("It will be paid on %(at)s.") % {"at": exact_time(payout.scheduled_for)},
@@ -400,7 +411,7 @@ def _approval_step(payout: Payout, *, user: User, approvals: Sequence[Approval],
     }
     if payout.maker_id == user.pk:
         return NextStep(why, _("You made this payout, so another person must approve it."))
-    if any(approval.checker_id == user.pk and approval.attempt_id is None for approval in approvals):
+    if sum(approval.checker_id == user.pk and approval.attempt_id is None for approval in approvals) % 2:
         return NextStep(why, _("You have approved it; another person must, too."))
     if may_approve:
         return NextStep(why, _("Check the amount and the recipient, then approve or reject it."))
@@ -453,5 +464,31 @@ def _failed_step(payout: Payout) -> NextStep:
     )
 
 
+def next_word(payout: Payout) -> str:
+    """What comes next, in a few words."""
+    match payout.stage:
+        case Stage.AWAITING_APPROVAL:
+            return _("approval %(number)s of %(required)s") % {
+                "number": payout.approvals_given + 1,
+                "required": payout.approvals_required,
+            }
+        case Stage.HELD:
+            return _("a person decides")
+        case Stage.SCHEDULED:
+            return exact_time(payout.not_before)
+        case Stage.READY | Stage.PROCESSING:
+            return _("the provider")
+        case Stage.UNKNOWN:
+            return _("find out how it ended")
+        case Stage.FAILED:
+            return _("retry it, or leave it")
+        case _:
+            return _("nothing")
+
+
+def flag_label(flag: str) -> str:
+    return str(ReviewFlag(flag).label) if flag in ReviewFlag.values else flag
+
+
 def review_flags(payout: Payout) -> list[str]:
-    return [str(ReviewFlag(flag).label) if flag in ReviewFlag.values else flag for flag in payout.review_flags]
+    return [flag_label(flag) for flag in payout.review_flags]

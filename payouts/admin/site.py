@@ -33,6 +33,10 @@ def script(request: HttpRequest) -> str:
     return static("payouts/admin.js")
 
 
+def payout_script(request: HttpRequest) -> str:
+    return static("payouts/payout.js")
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar: only what this person may open."""
     groups: list[dict[str, Any]] = [
@@ -53,6 +57,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "title": _("Rules and access"),
             "separator": True,
             "items": [
+                _item(_("Review rules"), "flag_check", "payouts_reviewrule_changelist", "payouts.view_reviewrule"),
+                _item(_("Limits"), "speed", "payouts_payoutlimit_changelist", "payouts.view_payoutlimit"),
                 _item(_("Approval bands"), "rule", "payouts_approvalband_changelist", "payouts.view_approvalband"),
                 _item(_("API clients"), "key", "payouts_apiclient_changelist", "payouts.view_apiclient"),
                 _item(_("People"), "group", "auth_user_changelist", "auth.view_user"),

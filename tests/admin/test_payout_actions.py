@@ -1,5 +1,6 @@
 """The buttons of a payout: who may press them, what they do, and how a refusal is told."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from payouts import actions
+from payouts.admin import shown
 from payouts.admin.payouts import PayoutAdmin
 from payouts.models import Approval, Event, EventName, Payout
 from payouts.providers import Answer, Verdict
@@ -36,13 +38,17 @@ MAKE = {
     "retry": recipes.failed_payout,
     "clear_flag": flagged_payout,
     "resolve": recipes.unknown_payout,
+    "ask_now": recipes.unknown_payout,
+    "schedule": recipes.pending_payout,
     "settle": recipes.pending_payout,
     "record_return": recipes.processed_payout,
     "reveal": recipes.pending_payout,
 }
 PERMITTED = {
-    "Operator": {"hold", "release", "clear_flag", "cancel", "retry"},
-    "Approver": {"approve", "reject", "hold", "release", "clear_flag", "resolve", "record_return"},
+    "Operator": {"hold", "release", "clear_flag", "cancel", "retry", "ask_now", "schedule"},
+    "Approver": {
+        *("approve", "reject", "hold", "release", "clear_flag", "resolve", "record_return", "ask_now", "schedule"),
+    },
     "Auditor": {"reveal"},
     "Admin": set(MAKE),
 }
@@ -56,6 +62,8 @@ EVENTS = {
     "cancel": EventName.CANCELLED,
     "retry": EventName.RETRIED,
     "resolve": EventName.RESOLUTION_PROPOSED,
+    "ask_now": EventName.ASKED,
+    "schedule": EventName.SCHEDULED,
     "settle": EventName.SETTLED,
     "reveal": EventName.REVEALED,
 }
@@ -148,7 +156,10 @@ def test_a_get_with_the_form_in_its_address_does_nothing(as_group: Any) -> None:
     assert Payout.objects.get(pk=payout.pk).version == payout.version
 
 
-@pytest.mark.parametrize("name", ["reject", "hold", "clear_flag", "cancel", "retry", "settle", "reveal"])
+@pytest.mark.parametrize(
+    "name",
+    ["approve", "reject", "hold", "release", "clear_flag", "cancel", "retry", "schedule", "settle", "reveal"],
+)
 def test_a_reason_is_required(name: str, as_group: Any) -> None:
     payout = Payout.objects.get(pk=MAKE[name]().pk)
 
@@ -159,11 +170,10 @@ def test_a_reason_is_required(name: str, as_group: Any) -> None:
     assert Payout.objects.get(pk=payout.pk).version == payout.version
 
 
-@pytest.mark.parametrize("name", ["approve", "release"])
-def test_a_reason_is_optional_to_let_a_payout_go(name: str, as_group: Any) -> None:
-    payout = Payout.objects.get(pk=MAKE[name]().pk)
+def test_a_reason_is_optional_to_have_the_provider_asked(as_group: Any) -> None:
+    payout = recipes.unknown_payout()
 
-    as_group("Admin").post(dialog(payout, name), filled(payout, reason=""))
+    as_group("Admin").post(dialog(payout, "ask_now"), filled(payout, reason=""))
 
     assert Payout.objects.get(pk=payout.pk).version == payout.version + 1
 
@@ -223,6 +233,72 @@ def test_the_maker_cannot_approve_their_own_payout(is_superuser: bool, in_group:
     assert "<textarea" not in shown
     assert "so another person must decide on it" in done
     assert Payout.objects.get(pk=payout.pk).approvals_given == 0
+
+
+def test_who_approved_takes_it_back_and_nobody_else_is_offered_that(in_group: Any, as_group: Any) -> None:
+    approver = in_group("Approver")
+    payout = actions.approve(recipes.awaiting_payout(amount=recipes.TWO_APPROVALS).pk, by=approver)
+    other = as_group("Approver")
+
+    elsewhere = other.get(page(payout)).content.decode()
+    refused = other.post(dialog(payout, "take_back"), filled(payout)).content.decode()
+    seen = as_user(approver).get(page(payout)).content.decode()
+    as_user(approver).post(dialog(payout, "take_back"), filled(payout, reason="The wrong row."))
+
+    assert dialog(payout, "take_back") not in elsewhere
+    assert "You have not approved this payout." in refused
+    assert dialog(payout, "take_back") in seen
+    payout.refresh_from_db()
+    assert payout.approvals_given == 0
+    assert payout.events.get(event=EventName.APPROVAL_WITHDRAWN).reason == "The wrong row."
+    assert dialog(payout, "approve") in as_user(approver).get(page(payout)).content.decode()
+
+
+def test_evidence_is_a_reference_and_a_note(as_group: Any) -> None:
+    payout = recipes.unknown_payout()
+
+    as_group("Approver").post(dialog(payout, "resolve"), filled(payout, note="Value date 14 January."))
+
+    voice = Approval.objects.get(payout=payout)
+    assert voice.evidence == "Line 7 of the statement.\nValue date 14 January."
+
+
+def test_the_page_of_an_unknown_outcome_says_what_is_known_and_when_the_provider_is_asked(as_group: Any) -> None:
+    payout = recipes.unknown_payout()
+    attempt = payout.attempts.get()
+
+    text = as_group("Operator").get(page(payout)).content.decode()
+
+    for fact in ("What is known", str(attempt.reference), "timeout: No answer before the deadline.", "1 of 20 times"):
+        assert fact in text
+    assert f"Asked again</dt><dd>{shown.exact_time(payout.due_at)}" in text
+    assert "if the provider has nothing under it" in text
+
+
+def test_the_provider_s_answers_and_webhooks_stand_on_the_page(as_group: Any) -> None:
+    payout = recipes.answered(recipes.unknown_payout(), recipes.REFUSED)
+    reference = payout.attempts.get().reference
+    actions.hear(message_id="msg_77", reference=reference, reported=Verdict.REFUSED)
+
+    text = as_group("Operator").get(page(payout)).content.decode()
+
+    assert "account_closed: The account is closed." in text
+    assert "HTTP 422" in text
+    assert "msg_77" in text
+
+
+def test_a_payout_is_put_off_and_paid_as_soon_as_may_be(as_group: Any) -> None:
+    payout = recipes.pending_payout()
+    operator = as_group("Operator")
+
+    operator.post(dialog(payout, "schedule"), filled(payout, scheduled_for="2099-01-15T10:30"))
+    payout.refresh_from_db()
+    later = payout.scheduled_for
+    operator.post(dialog(payout, "schedule"), filled(payout, scheduled_for=""))
+
+    payout.refresh_from_db()
+    assert later == datetime(2099, 1, 15, 10, 30, tzinfo=UTC)
+    assert payout.scheduled_for is None
 
 
 def test_a_superuser_needs_a_second_person_as_well(db: None) -> None:
@@ -302,13 +378,13 @@ def test_reveal_shows_the_recipient_once_records_it_and_is_not_kept_by_the_brows
 def test_buttons_are_offered_in_the_states_that_allow_them(as_group: Any) -> None:
     browser = as_group("Admin")
     offered = {
-        Stage.AWAITING_APPROVAL: {"approve", "reject", "hold", "cancel", "reveal"},
-        Stage.READY: {"reject", "hold", "cancel", "settle", "reveal"},
-        Stage.HELD: {"reject", "release", "cancel", "reveal"},
+        Stage.AWAITING_APPROVAL: {"approve", "reject", "hold", "cancel", "schedule", "reveal"},
+        Stage.READY: {"reject", "hold", "cancel", "schedule", "settle", "reveal"},
+        Stage.HELD: {"reject", "release", "cancel", "schedule", "reveal"},
         Stage.FAILED: {"retry", "reveal"},
-        Stage.UNKNOWN: {"resolve", "reveal"},
+        Stage.UNKNOWN: {"resolve", "ask_now", "reveal"},
         Stage.PROCESSED: {"record_return", "reveal"},
-        Stage.PROCESSING: {"reveal"},
+        Stage.PROCESSING: {"ask_now", "reveal"},
     }
     makers = {
         Stage.AWAITING_APPROVAL: recipes.awaiting_payout,
@@ -338,12 +414,11 @@ def test_every_action_of_every_admin_has_a_permission_and_a_dialog() -> None:
                 assert method.dialog, f"{model_admin}.{name} would act on a GET"
 
 
-def test_nobody_adds_changes_or_deletes_a_payout_by_hand() -> None:
+def test_nobody_changes_or_deletes_a_payout_by_hand() -> None:
     payout = recipes.pending_payout()
     browser = as_user(recipes.superuser.make())
     path = page(payout)
 
-    assert browser.get("/admin/payouts/payout/add/").status_code == 403
     assert browser.post(path, {"status": "processed"}).status_code == 403
     assert browser.post(path.replace("change", "delete"), {"post": "yes"}).status_code == 403
     browser.post(LIST, {"action": "delete_selected", "_selected_action": payout.pk, "post": "yes"})
@@ -353,7 +428,7 @@ def test_nobody_adds_changes_or_deletes_a_payout_by_hand() -> None:
 def test_the_buttons_cover_the_actions_of_people() -> None:
     names = PayoutAdmin._extract_action_names(PayoutAdmin, PayoutAdmin.actions_detail)  # type: ignore[arg-type]
 
-    assert set(names) == set(MAKE)
+    assert set(names) == {*MAKE, "take_back"}
 
 
 def test_a_stranger_is_sent_to_log_in() -> None:
@@ -396,7 +471,7 @@ def test_a_flag_is_cleared_wherever_it_is_and_a_flagged_payout_is_not_retried(as
     wanted = {
         flagged_payout(): {"clear_flag", "record_return", "reveal"},
         contradicted(recipes.failed_payout()): {"clear_flag", "reveal"},
-        contradicted(recipes.retried_payout()): {"release", "reject", "hold", "cancel", "reveal"},
+        contradicted(recipes.retried_payout()): {"release", "reject", "hold", "cancel", "schedule", "reveal"},
     }
 
     for payout, names in wanted.items():

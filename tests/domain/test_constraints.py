@@ -240,6 +240,13 @@ def test_a_limit_that_says_nothing_sensible_is_refused(name: str, given: dict[st
         PayoutLimit.objects.create(**given)
 
 
+def test_exchange_once_per_call() -> None:
+    attempt = processed_payout().attempts.get()
+
+    with pytest.raises(IntegrityError, match="exchange_once_per_call"):
+        attempt.exchanges.create(call=1, called_at=attempt.created_at, answered_at=attempt.created_at, verdict="x")
+
+
 def test_a_review_rule_is_of_a_known_flag() -> None:
     with pytest.raises(IntegrityError, match="review_rule_flag_known"):
         ReviewRule.objects.create(flag="odd", effect="ask")
