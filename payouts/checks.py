@@ -72,6 +72,8 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
             refuse(13, "PROVIDER_WEBHOOK_SECRET is no Standard Webhooks secret: whsec_ and 24 to 64 bytes in base64.")
     if settings.LEASE_SECONDS < settings.PROVIDER_TIMEOUT_SECONDS + RECORDING_SECONDS:
         refuse(14, "LEASE_SECONDS must be at least PROVIDER_TIMEOUT_SECONDS + 5, or no call could begin.")
+    if not 0 <= settings.RELEASE_DELAY_SECONDS <= 86_400:
+        refuse(15, "RELEASE_DELAY_SECONDS must be between 0 and 86400, a day.")
     return errors
 
 

@@ -243,6 +243,7 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
         assert isinstance(request.user, User)
         return {
             "payout": payout,
+            "has_add_permission": False,  # a new payout begins at the list
             "is_about_to_change": is_under_way and timezone.now() - payout.updated_at < REFRESHED_FOR,
             "number": str(payout.pk),
             "amount": shown.amount(payout),

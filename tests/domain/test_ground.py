@@ -74,7 +74,7 @@ def test_the_groups_may_do_these_things_and_no_more() -> None:
         f"view_{model}"
         for model in (
             *("payout", "event", "attempt", "approval", "apiclient", "apikey", "approvalband", "heartbeat"),
-            *("providerreport", "reportline"),
+            *("providerreport", "reportline", "reviewrule", "payoutlimit"),
         )
     }
     evidence = {"add_providerreport", "return_payout"}
@@ -82,7 +82,7 @@ def test_the_groups_may_do_these_things_and_no_more() -> None:
 
     may = {group.name: set(group.permissions.values_list("codename", flat=True)) for group in Group.objects.all()}
 
-    assert may["Operator"] == view | {"hold_payout", "cancel_payout", "retry_payout"}
+    assert may["Operator"] == view | {"add_payout", "hold_payout", "cancel_payout", "retry_payout"}
     assert may["Approver"] == view | evidence | {"approve_payout", "hold_payout", "resolve_payout"}
     assert may["Auditor"] == view | queue | {"reveal_payout"}
     assert may["Admin"] >= view | queue | evidence | {
@@ -149,6 +149,8 @@ def test_the_settings_of_the_tests_contradict_nothing() -> None:
         ({"PROVIDER_TOKEN": ""}, ["payouts.E012"]),
         ({"PROVIDER_TOKEN": "", "PROVIDER_URL": ""}, []),
         ({"API_THROTTLE": "often"}, ["payouts.E011"]),
+        ({"RELEASE_DELAY_SECONDS": -1}, ["payouts.E015"]),
+        ({"RELEASE_DELAY_SECONDS": 86_401}, ["payouts.E015"]),
         ({"PROVIDER_WEBHOOK_SECRET": "whsec_"}, ["payouts.E013"]),
         ({"PROVIDER_WEBHOOK_SECRET": "whsec_a"}, ["payouts.E013"]),
         ({"PROVIDER_WEBHOOK_SECRET": "changeme"}, ["payouts.E013"]),
