@@ -52,6 +52,10 @@ INSTALLED_APPS = [
     "axes",
     "ninja",
     "django_q",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "simple_history",
     "payouts",
 ]
 
@@ -66,9 +70,13 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "backoffice.middleware.SessionEndMiddleware",
+    "backoffice.middleware.SecondFactorMiddleware",
     "backoffice.middleware.DatabaseAwayMiddleware",
 ]
 
@@ -198,6 +206,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "payouts.access.PasswordWatch"},
 ]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
@@ -209,7 +218,18 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
+# Who is locked out is told so, and a try meanwhile makes it no longer.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_LOCKOUT_CALLABLE = "payouts.admin.second_factor.locked_out"
+AXES_CLIENT_IP_CALLABLE = "payouts.addresses.client_address"
+AXES_DISABLE_ACCESS_LOG = True  # payouts/access.py keeps one
 LOGIN_URL = "admin:login"
+
+# Proxies between us and the client, each of which appends to X-Forwarded-For. 0: the header is not believed.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+SECOND_FACTOR = env.bool("SECOND_FACTOR", default=not DEBUG)
+OTP_TOTP_ISSUER = env.str("SECOND_FACTOR_ISSUER", default="Payouts")
+SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_SECONDS", default=1_800)
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("ru", _("Russian"))]
@@ -223,6 +243,8 @@ USE_THOUSAND_SEPARATOR = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_NAME = "payouts_session"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"  # Strict would ask who follows a link in a letter to log in
 SECURE_SSL_REDIRECT = not DEBUG
 SECURE_REDIRECT_EXEMPT = [r"^healthz/?$", r"^readyz/?$", r"^metrics/?$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -334,6 +356,7 @@ UNFOLD = {
     "STYLES": ["payouts.admin.site.stylesheet"],
     "SCRIPTS": ["payouts.admin.site.script", "payouts.admin.site.payout_script"],
     "COMMAND": {"search_callback": "payouts.admin.site.search"},
+    "ACCOUNT": {"navigation": "payouts.admin.site.account_links"},
     "SIDEBAR": {"show_search": True, "navigation": "payouts.admin.site.navigation"},
     "COLORS": {
         "primary": {

@@ -7,9 +7,13 @@ class PayoutsConfig(AppConfig):
     verbose_name = _("Payouts")
 
     def ready(self) -> None:
+        from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
         from django.db.models.signals import post_migrate
 
-        from payouts import checks, groups, schedules  # noqa: F401
+        from payouts import access, checks, groups, schedules  # noqa: F401
 
         post_migrate.connect(groups.make_groups, sender=self)
         post_migrate.connect(schedules.register, sender=self)
+        user_logged_in.connect(access.logged_in)
+        user_logged_out.connect(access.logged_out)
+        user_login_failed.connect(access.login_failed)

@@ -74,6 +74,12 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         refuse(14, "LEASE_SECONDS must be at least PROVIDER_TIMEOUT_SECONDS + 5, or no call could begin.")
     if not 0 <= settings.RELEASE_DELAY_SECONDS <= 86_400:
         refuse(15, "RELEASE_DELAY_SECONDS must be between 0 and 86400, a day.")
+    if settings.TRUSTED_PROXIES < 0:
+        refuse(20, "TRUSTED_PROXIES is the number of proxies in front: 0 or more.")
+    if not 60 <= settings.SESSION_IDLE_SECONDS <= settings.SESSION_COOKIE_AGE:
+        refuse(21, f"SESSION_IDLE_SECONDS must be from 60 to {settings.SESSION_COOKIE_AGE}.")
+    if not settings.SECOND_FACTOR and not settings.DEBUG:
+        warn(22, "SECOND_FACTOR is off: a password alone lets somebody approve payouts.")
     return errors
 
 

@@ -88,4 +88,8 @@ def find_key(key: str) -> FoundKey | None:
 
 def revoke_key(key_id: int) -> None:
     """Stop the key at once; revoking it again changes nothing."""
-    ApiKey.objects.filter(pk=key_id, revoked_at=None).update(revoked_at=Now())
+    with transaction.atomic():
+        key = ApiKey.objects.select_for_update().filter(pk=key_id, revoked_at=None).first()
+        if key is not None:
+            key.revoked_at = Now()
+            key.save(update_fields=["revoked_at"])

@@ -4,7 +4,9 @@ from django.apps import apps
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
-from django.utils.translation import gettext_noop
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop
 
 VIEW = (
     "view_payout",
@@ -20,6 +22,7 @@ VIEW = (
     "view_providerreport",
     "view_reportline",
 )
+CREATE = ("add_payout",)
 OPERATE = ("hold_payout", "cancel_payout", "retry_payout")
 # What the provider or the bank says counts for as much as an approval.
 EVIDENCE = ("add_providerreport", "return_payout")
@@ -29,13 +32,16 @@ RULES = (
     *("change_reviewrule", "add_payoutlimit", "change_payoutlimit", "delete_payoutlimit"),
 )
 
+ACCESS = ("view_accessevent",)
+
 GROUPS: dict[str, tuple[str, ...]] = {
-    gettext_noop("Operator"): (*VIEW, "add_payout", *OPERATE),
+    gettext_noop("Operator"): (*VIEW, *CREATE, *OPERATE),
     gettext_noop("Approver"): (*VIEW, "approve_payout", "hold_payout", "resolve_payout", *EVIDENCE),
-    gettext_noop("Auditor"): (*VIEW, "reveal_payout"),
+    gettext_noop("Auditor"): (*VIEW, *ACCESS, "reveal_payout"),
     gettext_noop("Admin"): (
         *VIEW,
-        "add_payout",
+        *ACCESS,
+        *CREATE,
         *OPERATE,
         "approve_payout",
         "settle_payout",
@@ -48,6 +54,50 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 QUEUE = ("view_schedule", "view_task", "view_success", "view_failure", "view_ormq")
 PEOPLE = ("view_user", "add_user", "change_user", "view_group")
+
+# What a group may do, in the words of the table on the groups' page; each by the permission that tells it.
+VERBS: tuple[tuple[Promise, str], ...] = (
+    (gettext_lazy("See payouts and what belongs to them"), "payouts.view_payout"),
+    (gettext_lazy("Make a payout by hand"), "payouts.add_payout"),
+    (gettext_lazy("Approve and reject"), "payouts.approve_payout"),
+    (gettext_lazy("Hold and release"), "payouts.hold_payout"),
+    (gettext_lazy("Cancel"), "payouts.cancel_payout"),
+    (gettext_lazy("Retry a failed payout"), "payouts.retry_payout"),
+    (gettext_lazy("Resolve an unknown outcome"), "payouts.resolve_payout"),
+    (gettext_lazy("Record that the bank returned a payout"), "payouts.return_payout"),
+    (gettext_lazy("Settle by hand"), "payouts.settle_payout"),
+    (gettext_lazy("See recipients in clear"), "payouts.reveal_payout"),
+    (gettext_lazy("Upload provider reports"), "payouts.add_providerreport"),
+    (gettext_lazy("Make API clients and keys"), "payouts.add_apikey"),
+    (gettext_lazy("Change approval bands"), "payouts.change_approvalband"),
+    (gettext_lazy("Add and change people"), "auth.change_user"),
+    (gettext_lazy("Read the access log"), "payouts.view_accessevent"),
+    (gettext_lazy("See the machinery: schedules, queue, failed tasks"), "django_q.view_ormq"),
+)
+
+# Permissions stand in the database in English. These are the models' own; the others say what may be done with what.
+NAMED = (
+    gettext_noop("Can approve and reject payouts"),
+    gettext_noop("Can hold and release payouts"),
+    gettext_noop("Can cancel payouts"),
+    gettext_noop("Can retry failed payouts"),
+    gettext_noop("Can settle payouts by hand"),
+    gettext_noop("Can resolve payouts whose outcome is unknown"),
+    gettext_noop("Can record that the bank returned a payout"),
+    gettext_noop("Can see recipients in clear"),
+)
+
+
+def in_words(permission: Permission) -> str:
+    """“See: API clients” in the present language. Reads the permission's content type."""
+    verb, _separator, model_name = permission.codename.partition("_")
+    model = permission.content_type.model_class()
+    if model is None or model_name != permission.content_type.model:
+        return _(permission.name)
+    verbs = {"view": _("See"), "add": _("Add"), "change": _("Change"), "delete": _("Delete")}
+    if verb not in verbs:
+        return _(permission.name)
+    return f"{verbs[verb]}: {model._meta.verbose_name_plural}"
 
 
 def make_groups(**_kwargs: object) -> None:

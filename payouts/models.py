@@ -3,6 +3,7 @@
 Rows are written by `actions.py` alone and never deleted.
 """
 
+import base64
 import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,8 +18,11 @@ from django.db.models import F, Q
 from django.db.models.functions import Now, Round
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from payouts import money, vault
+from payouts.history import History
 from payouts.states import OPEN, PAID, Stage, Status
 
 
@@ -43,6 +47,8 @@ class ApiClient(models.Model):
         help_text=_("The person answerable for it: counted as the maker of its payouts, so may not approve them."),
     )
     created_at = models.DateTimeField(_("created at"), db_default=Now())
+
+    history = History()
 
     class Meta:
         verbose_name = _("API client")
@@ -70,6 +76,7 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True)
 
     objects = ApiKeyQuerySet.as_manager()
+    history = History(without=("secret_hash", "last_used_at"))
 
     class Meta:
         verbose_name = _("API key")
@@ -89,6 +96,8 @@ class ApprovalBand(models.Model):
     currency = models.CharField(_("currency"), max_length=3)
     from_amount = models.DecimalField(_("from amount"))
     approvals_required = models.PositiveSmallIntegerField(_("approvals required"))
+
+    history = History()
 
     class Meta:
         verbose_name = _("approval band")
@@ -155,6 +164,8 @@ class ReviewRule(models.Model):
     flag = models.CharField(_("review flag"), max_length=32, choices=ReviewFlag, primary_key=True)
     effect = models.CharField(_("effect"), max_length=8, choices=Effect)
 
+    history = History()
+
     class Meta:
         verbose_name = _("review rule")
         verbose_name_plural = _("review rules")
@@ -184,6 +195,8 @@ class PayoutLimit(models.Model):
     )
     used_on = models.DateField(null=True, editable=False)
     used_amount = models.DecimalField(default=0, db_default=0, editable=False)
+
+    history = History(without=("used_on", "used_amount"))
 
     class Meta:
         verbose_name = _("limit")
@@ -884,3 +897,86 @@ class ReportLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number}: {self.reference}"
+
+
+# People
+
+
+class Authenticator(TOTPDevice):  # type: ignore[misc]
+    """A person's authenticator app. The row holds no key: the key is derived from it under EVENT_HMAC_KEY.
+
+    So who reads the database can make no code, and who writes to it can give nobody an authenticator of theirs.
+    """
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("authenticator")
+        verbose_name_plural = _("authenticators")
+
+    @property
+    def bin_key(self) -> bytes:
+        return vault.seal("authenticator", self.user_id, self.key)[:20]
+
+
+class BackupCodes(StaticDevice):  # type: ignore[misc]
+    """A person's codes for the day without the phone, each good once; only their HMAC is kept."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("backup codes")
+        verbose_name_plural = _("backup codes")
+
+    def sealed(self, code: str) -> str:
+        return base64.b32encode(vault.seal("backup-code", self.user_id, code)[:10]).decode().lower()
+
+    def verify_token(self, token: str) -> bool:
+        is_right: bool = super().verify_token(self.sealed(token))
+        return is_right
+
+
+class AccessEvent(models.Model):
+    """Somebody came in, went, was refused, or changed how they come in."""
+
+    class Kind(models.TextChoices):
+        LOGGED_IN = "logged_in", _("logged in")
+        LOGGED_OUT = "logged_out", _("logged out")
+        IDLE = "idle", _("session ended after no activity")
+        EXPIRED = "expired", _("session ended at its time limit")
+        LOGIN_FAILED = "login_failed", _("login refused")
+        LOCKED_OUT = "locked_out", _("locked out after too many refusals")
+        CODE_ACCEPTED = "code_accepted", _("confirmed the second factor")
+        BACKUP_CODE_USED = "backup_code_used", _("confirmed the second factor with a backup code")
+        CODE_REFUSED = "code_refused", _("second factor refused")
+        SET_UP = "set_up", _("set up a second factor")
+        REPLACED = "replaced", _("replaced the second factor")
+        CODES_MADE = "codes_made", _("made new backup codes")
+        REMOVED = "removed", _("second factor removed on the server")
+        PASSWORD_SET = "password_set", _("has a new password")
+
+    at = models.DateTimeField(_("time"), db_default=Now())
+    kind = models.CharField(_("what"), max_length=32, choices=Kind)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("person"),
+    )
+    address = models.GenericIPAddressField(_("address"), null=True)
+    trace_id = models.CharField(_("request ID"), max_length=128, blank=True)
+
+    class Meta:
+        verbose_name = _("access event")
+        verbose_name_plural = _("access log")
+        default_permissions = ["view"]
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["user", "-id"], name="access_event_of_user"),
+            models.Index(fields=["address", "-id"], name="access_event_from"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at}: {self.kind}"

@@ -258,7 +258,8 @@ def test_the_migrations_are_one_line() -> None:
 # Constraints, keys, words
 
 
-MODELS = list(apps.get_app_config("payouts").get_models())
+# A proxy's rows are another app's.
+MODELS = [model for model in apps.get_app_config("payouts").get_models() if not model._meta.proxy]
 CONSTRAINTS = [constraint.name for model in MODELS for constraint in model._meta.constraints]
 
 

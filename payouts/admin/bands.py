@@ -1,4 +1,4 @@
-"""Approval bands: how many people must approve from which amount on. Django's log keeps who changed them."""
+"""Approval bands: how many people must approve from which amount on. Their history stands below."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy
@@ -6,11 +6,12 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from payouts import money
+from payouts.admin.history import HistoryMixin
 from payouts.models import ApprovalBand
 
 
 @admin.register(ApprovalBand)
-class ApprovalBandAdmin(ModelAdmin):
+class ApprovalBandAdmin(HistoryMixin, ModelAdmin):
     list_display = ("currency", "from_shown", "approvals_required")
     list_display_links = ("currency", "from_shown")
     ordering = ("currency", "from_amount")

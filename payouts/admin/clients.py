@@ -1,11 +1,11 @@
 """API clients and their keys. A key is shown once, on the answer to the request that made it."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import QuerySet
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
@@ -25,10 +25,11 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from payouts import clients
+from payouts import access, clients
 from payouts.admin import shown
 from payouts.admin.dialogs import DialogForm, DialogsMixin, dialog_action
 from payouts.admin.dialogs import shown as dialog
+from payouts.admin.history import Change, HistoryMixin, changes
 from payouts.models import ApiClient, ApiKey, Scope
 
 
@@ -98,7 +99,7 @@ class RevokeForm(DialogForm):
 
 
 @admin.register(ApiClient)
-class ApiClientAdmin(DialogsMixin, ModelAdmin):
+class ApiClientAdmin(HistoryMixin, DialogsMixin, ModelAdmin):
     list_display = ("name", "keys_shown", "scopes_shown", "owner", "last_used", "expiry", "state")
     list_select_related = ("owner",)
     list_fullwidth = True
@@ -162,6 +163,13 @@ class ApiClientAdmin(DialogsMixin, ModelAdmin):
         )
         add_never_cache_headers(response)
         return response
+
+    def history_sections(self, instance: ApiClient | None) -> Sequence[tuple[str, list[Change]]]:
+        sections = list(super().history_sections(instance))
+        if instance is not None:
+            keys = ApiKey.history.filter(client_id=instance.pk)
+            sections.append((_("History of the keys"), changes(keys, subject=lambda key: f"pk_{key.prefix}…")))
+        return sections
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: ApiClient | None = None, **kwargs: Any
@@ -233,7 +241,7 @@ class ApiClientAdmin(DialogsMixin, ModelAdmin):
         key = clients.create_key(
             client, scopes=form.cleaned_data["scopes"], expires_at=form.cleaned_data["expires_on"]
         )
-        _log(request, client, f"key pk_{key.split('_')[1]} made")
+        access.log_act(request.user, client, "key_made", key=f"pk_{key.split('_')[1]}")
         return dialog(request, self, client, {"title": _("The new key"), "key": key})
 
     @dialog_action(
@@ -249,7 +257,7 @@ class ApiClientAdmin(DialogsMixin, ModelAdmin):
     def revoke_key(self, request: HttpRequest, form: Form, client: ApiClient) -> str:
         key = form.cleaned_data["key"]
         clients.revoke_key(key.pk)
-        _log(request, client, f"key pk_{key.prefix} revoked")
+        access.log_act(request.user, client, "key_revoked", key=f"pk_{key.prefix}")
         return _("The key pk_%(prefix)s… is revoked.") % {"prefix": key.prefix}
 
 
@@ -263,9 +271,3 @@ def _state(key: ApiKey) -> SafeString:
 
 def _none() -> SafeString:
     return format_html("{}", "–")
-
-
-def _log(request: HttpRequest, client: ApiClient, message: str) -> None:
-    """Django's own log of changes; keys by their prefix only."""
-    assert request.user.pk is not None
-    LogEntry.objects.log_actions(request.user.pk, [client], CHANGE, message, single_object=True)

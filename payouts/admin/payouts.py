@@ -22,6 +22,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.views import ChangeList
 
+from payouts import access
 from payouts import actions as domain
 from payouts.admin import entry, known, lookup, norms, shown, stages
 from payouts.admin.dialogs import (
@@ -544,6 +545,7 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
     )
     def reveal(self, request: HttpRequest, form: Form, payout: Payout) -> HttpResponse:
         recipient = domain.reveal(payout.pk, by=_person(request), reason=form.cleaned_data["reason"])
+        access.log_act(request.user, payout, "revealed", reason=form.cleaned_data["reason"])
         payout.refresh_from_db()
         return dialog(
             request,

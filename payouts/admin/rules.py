@@ -9,11 +9,12 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from payouts import money
+from payouts.admin.history import HistoryMixin
 from payouts.models import PayoutLimit, ReviewFlag, ReviewRule
 
 
 @admin.register(ReviewRule)
-class ReviewRuleAdmin(ModelAdmin):
+class ReviewRuleAdmin(HistoryMixin, ModelAdmin):
     list_display = ("when", "effect")
     list_display_links = ("when",)
     readonly_fields = ("when",)
@@ -35,7 +36,7 @@ class ReviewRuleAdmin(ModelAdmin):
 
 
 @admin.register(PayoutLimit)
-class PayoutLimitAdmin(ModelAdmin):
+class PayoutLimitAdmin(HistoryMixin, ModelAdmin):
     list_display = ("currency", "of_recipient", "of_day")
     list_display_links = ("currency",)
     fields = ("currency", "recipient_amount", "day_amount")

@@ -63,6 +63,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item(_("API clients"), "key", "payouts_apiclient_changelist", "payouts.view_apiclient"),
                 _item(_("People"), "group", "auth_user_changelist", "auth.view_user"),
                 _item(_("Groups"), "badge", "auth_group_changelist", "auth.view_group"),
+                _item(_("Access log"), "history", "payouts_accessevent_changelist", "payouts.view_accessevent"),
             ],
         },
         {
@@ -82,6 +83,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         if items:
             shown_groups.append({**group, "items": items})
     return shown_groups
+
+
+def account_links(request: HttpRequest) -> list[dict[str, Any]]:
+    """The menu at the person's own name."""
+    links = [{"title": _("Second factor"), "link": reverse("second_factor_mine")}]
+    if request.user.is_authenticated and request.user.has_usable_password():
+        links.append({"title": _("Change password"), "link": reverse("admin:password_change")})
+    return links
 
 
 def _item(title: str, icon: str, view: str, needs: str = "") -> dict[str, Any]:

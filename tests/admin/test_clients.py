@@ -1,5 +1,6 @@
 """API clients and their keys: made, shown once, revoked, logged without the secret."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -94,7 +95,8 @@ def test_a_second_key_is_shown_in_its_dialog_and_logged_by_its_prefix(as_group: 
     assert found is not None
     assert found.scopes == ["payouts:write"]
     assert "no-store" in answer.headers["Cache-Control"]
-    assert LogEntry.objects.get().change_message == f"key pk_{ApiKey.objects.get(pk=found.id).prefix} made"
+    prefix = ApiKey.objects.get(pk=found.id).prefix
+    assert json.loads(LogEntry.objects.get().change_message) == [{"act": {"name": "key_made", "key": f"pk_{prefix}"}}]
 
 
 def test_a_revoked_key_stops_and_the_others_go_on(as_group: Any) -> None:
@@ -107,7 +109,8 @@ def test_a_revoked_key_stops_and_the_others_go_on(as_group: Any) -> None:
 
     assert clients.find_key(first) is None
     assert clients.find_key(second) is not None
-    assert LogEntry.objects.get().change_message == f"key pk_{ApiKey.objects.get(pk=found.id).prefix} revoked"
+    act = {"name": "key_revoked", "key": f"pk_{ApiKey.objects.get(pk=found.id).prefix}"}
+    assert json.loads(LogEntry.objects.get().change_message) == [{"act": act}]
 
 
 def test_another_clients_key_cannot_be_revoked_here(as_group: Any) -> None:

@@ -1,0 +1,28 @@
+"""Whose address a request comes from. A header is believed only as far as our own proxies wrote it."""
+
+import ipaddress
+
+from django.conf import settings
+from django.http import HttpRequest
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """The client's IP address; None when there is none, as on a Unix socket.
+
+    Each of `TRUSTED_PROXIES` proxies appended the address that it was called from to X-Forwarded-For, so the
+    client's stands that many places from the end; what stands before it the client may have written itself.
+    """
+    peer = request.META.get("REMOTE_ADDR", "")
+    if settings.TRUSTED_PROXIES < 1:
+        return _address(peer)
+    hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+    if len(hops) < settings.TRUSTED_PROXIES:
+        return _address(peer)
+    return _address(hops[-settings.TRUSTED_PROXIES]) or _address(peer)
+
+
+def _address(text: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None

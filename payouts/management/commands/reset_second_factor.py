@@ -1,0 +1,24 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError
+
+from payouts import access, second_factor
+from payouts.models import AccessEvent
+
+
+class Command(BaseCommand):
+    help = "Remove a person's second factor, when their phone is lost and no superuser can log in."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = User.objects.filter(username=options["username"]).first()
+        if user is None:
+            raise CommandError(f"Nobody is called {options['username']}.")
+        if not second_factor.remove(user):
+            raise CommandError(f"{user.get_username()} has no second factor.")
+        access.note(AccessEvent.Kind.REMOVED, None, user=user)
+        self.stdout.write(f"The second factor of {user.get_username()} is removed; the next login sets up a new one.")

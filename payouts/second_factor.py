@@ -1,0 +1,168 @@
+"""The second factor: a code from the person's phone (TOTP, RFC 6238), besides the password.
+
+Who decides over money needs one while SECOND_FACTOR is on; who has set one up is always asked for it. A person sets
+up their own; only a superuser, or `manage.py reset_second_factor` on the server, takes one away.
+"""
+
+import re
+import secrets
+import time
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, Permission, User
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django_otp.oath import TOTP
+
+from payouts import vault
+from payouts.models import Authenticator, BackupCodes
+
+DECIDING = ("approve_payout", "resolve_payout", "return_payout", "settle_payout", "reveal_payout")
+CODES = 10
+OFFERED_SECONDS = 1_800
+
+_SPACES = re.compile(r"[\s\-\u2010-\u2015]")
+_CODE = re.compile(r"[0-9]{6}")
+_BACKUP_CODE = re.compile(r"[0-9]{10}")
+
+
+class SecondFactorError(Exception):
+    """The code is not accepted; the text is a sentence for a person."""
+
+
+# Who
+
+
+def decides(user: User | AnonymousUser) -> bool:
+    """Whether this person may decide over money, or see what is secret."""
+    return user.is_superuser or any(user.has_perm(f"payouts.{codename}") for codename in DECIDING)
+
+
+def deciding_permissions() -> QuerySet[Permission]:
+    return Permission.objects.filter(content_type__app_label="payouts", codename__in=DECIDING)
+
+
+def deciders() -> QuerySet[User]:
+    """Everybody who decides, those with closed accounts too: an account can be opened again."""
+    permissions = deciding_permissions()
+    return User.objects.filter(
+        Q(is_superuser=True) | Q(groups__permissions__in=permissions) | Q(user_permissions__in=permissions)
+    ).distinct()
+
+
+def has_one(user: User | AnonymousUser) -> bool:
+    return Authenticator.objects.filter(user_id=user.pk, confirmed=True).exists()
+
+
+def is_required(user: User | AnonymousUser) -> bool:
+    return bool(settings.SECOND_FACTOR) and decides(user)
+
+
+# Setting up
+
+
+def offer(user: User) -> str:
+    """A new key for this person, encrypted, for the form that asks for its first code. Nothing is stored yet."""
+    until = int(time.time()) + OFFERED_SECONDS
+    return vault.encrypt({"purpose": "second factor", "user": user.pk, "key": secrets.token_hex(20), "until": until})
+
+
+def offered(user: User, token: str) -> Authenticator | None:
+    """The authenticator that was offered; None when it was not, or not to this person, or too long ago."""
+    try:
+        facts = vault.decrypt(token)
+    except vault.UnreadableError:
+        return None
+    if facts.get("purpose") != "second factor" or facts.get("user") != user.pk or facts["until"] < time.time():
+        return None
+    return Authenticator(user=user, name="authenticator", key=facts["key"])
+
+
+def set_up(user: User, authenticator: Authenticator, code: str) -> list[str]:
+    """Confirm it by its first code, in place of the one before; returns new backup codes.
+
+    Raises SecondFactorError.
+    """
+    digits = _digits(code)
+    totp = TOTP(authenticator.bin_key, authenticator.step, authenticator.t0, authenticator.digits)
+    totp.time = time.time()
+    if not _CODE.fullmatch(digits) or not totp.verify(int(digits), authenticator.tolerance):
+        raise SecondFactorError(_("This code is not the one that the app shows now. Type the next one."))
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        Authenticator.objects.filter(user=user).delete()
+        authenticator.confirmed, authenticator.last_t, authenticator.drift = True, totp.t(), totp.drift
+        authenticator.save(force_insert=True)
+        return new_backup_codes(user)
+
+
+def new_backup_codes(user: User) -> list[str]:
+    """Ten codes that work once each, in clear, which is stored nowhere; the earlier ones stop."""
+    codes = [f"{secrets.randbelow(10**10):010}" for _number in range(CODES)]
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        BackupCodes.objects.filter(user=user).delete()
+        device = BackupCodes.objects.create(user=user, name="backup codes")
+        for code in codes:
+            device.token_set.create(token=device.sealed(code))
+    return [f"{code[:5]}-{code[5:]}" for code in codes]
+
+
+def backup_codes_left(user: User) -> int:
+    device = BackupCodes.objects.filter(user=user).first()
+    return device.token_set.count() if device else 0
+
+
+def remove(user: User) -> bool:
+    """Take the second factor away, the backup codes too; every session that it confirmed must confirm anew.
+
+    Returns whether there was one.
+    """
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        BackupCodes.objects.filter(user=user).delete()
+        removed, _by_model = Authenticator.objects.filter(user=user).delete()
+    return bool(removed)
+
+
+# Asking
+
+
+def verify(user: User, code: str) -> Authenticator | BackupCodes:
+    """What accepted the code, which is used up by it.
+
+    Raises SecondFactorError; after wrong codes for every code, until a wait that doubles is over.
+    """
+    digits = _digits(code)
+    if _CODE.fullmatch(digits):
+        devices: QuerySet[Authenticator] | QuerySet[BackupCodes] = Authenticator.objects.filter(confirmed=True)
+    elif _BACKUP_CODE.fullmatch(digits):
+        devices = BackupCodes.objects.filter(confirmed=True)
+    else:
+        raise SecondFactorError(_("A code has 6 digits, a backup code 10."))
+    with transaction.atomic():  # a wrong code is counted, so nothing is raised in here
+        device = devices.filter(user=user).select_for_update().first()
+        wait = _wait(device) if device else None
+        is_right = device is not None and wait is None and device.verify_token(digits)
+    if device is not None and is_right:
+        return device
+    if wait:
+        raise SecondFactorError(
+            _("Too many wrong codes. Try again in %(seconds)s s.") % {"seconds": int(wait.total_seconds()) + 1}
+        )
+    raise SecondFactorError(_("This code is wrong, or was used already. Wait for the next one."))
+
+
+def _wait(device: Authenticator | BackupCodes) -> timedelta | None:
+    is_allowed, facts = device.verify_is_allowed()
+    if is_allowed:
+        return None
+    left: timedelta = facts["locked_until"] - timezone.now()
+    return max(left, timedelta(0))
+
+
+def _digits(code: str) -> str:
+    return _SPACES.sub("", code)
