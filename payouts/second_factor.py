@@ -54,7 +54,7 @@ def deciders() -> QuerySet[User]:
 
 
 def has_one(user: User | AnonymousUser) -> bool:
-    return Authenticator.objects.filter(user_id=user.pk, confirmed=True).exists()
+    return bool(Authenticator.objects.filter(user_id=user.pk, confirmed=True).exists())
 
 
 def is_required(user: User | AnonymousUser) -> bool:

@@ -97,14 +97,19 @@ class AccessEventAdmin(ViewOnlyAdmin):
             events = events.none()
         elif kind:
             events, entries = events.none(), entries.none()
-        reach = CappedPaginator.LIMIT + 1
-        rows = [
-            found.order_by("-id")
-            .annotate(table=Value(name, output_field=CharField()))
-            .values_list(column, "table", "id")[:reach]
+        sources = [
+            found.annotate(table=Value(name, output_field=CharField())).values_list(column, "table", "id")
             for found, column, name in ((events, "at", SIGN_INS), (entries, "action_time", ACTS_ON_OBJECTS))
+            if not found.query.is_empty()
         ]
-        return rows[0].union(rows[1], all=True).order_by("-at", "table", "-id")
+        if not sources:
+            return AccessEvent.objects.none()
+        if len(sources) == 1:
+            return sources[0].order_by("-id")
+        reach = CappedPaginator.LIMIT + 1
+        newest = [source.order_by("-id")[:reach] for source in sources]
+        both: QuerySet[Any, Any] = newest[0].union(newest[1], all=True).order_by("-at", "table", "-id")
+        return both
 
 
 def _address(text: str) -> str | None:
