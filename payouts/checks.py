@@ -75,11 +75,11 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
     if not 0 <= settings.RELEASE_DELAY_SECONDS <= 86_400:
         refuse(15, "RELEASE_DELAY_SECONDS must be between 0 and 86400, a day.")
     if settings.TRUSTED_PROXIES < 0:
-        refuse(20, "TRUSTED_PROXIES is the number of proxies in front: 0 or more.")
+        refuse(16, "TRUSTED_PROXIES is the number of proxies in front: 0 or more.")
     if not 60 <= settings.SESSION_IDLE_SECONDS <= settings.SESSION_COOKIE_AGE:
-        refuse(21, f"SESSION_IDLE_SECONDS must be from 60 to {settings.SESSION_COOKIE_AGE}.")
+        refuse(17, f"SESSION_IDLE_SECONDS must be from 60 to {settings.SESSION_COOKIE_AGE}.")
     if not settings.SECOND_FACTOR and not settings.DEBUG:
-        warn(22, "SECOND_FACTOR is off: a password alone lets somebody approve payouts.")
+        warn(18, "SECOND_FACTOR is off: a password alone lets somebody approve payouts.")
     return errors
 
 

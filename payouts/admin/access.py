@@ -105,7 +105,8 @@ class AccessEventAdmin(ViewOnlyAdmin):
         if not sources:
             return AccessEvent.objects.none()
         if len(sources) == 1:
-            return sources[0].order_by("-id")
+            only: QuerySet[Any, Any] = sources[0].order_by("-id")
+            return only
         reach = CappedPaginator.LIMIT + 1
         newest = [source.order_by("-id")[:reach] for source in sources]
         both: QuerySet[Any, Any] = newest[0].union(newest[1], all=True).order_by("-at", "table", "-id")

@@ -40,7 +40,9 @@ def changes(records: QuerySet[Any], *, subject: Callable[[Any], str] | None = No
     """The newest SHOWN of a history, each against the record of the same object before it; three queries."""
     model = records.model
     related = [field.name for field in model._meta.fields if isinstance(field, models.ForeignKey)]
-    before = model.objects.filter(id=OuterRef("id"), history_id__lt=OuterRef("history_id")).order_by("-history_id")
+    key = model.instance_type._meta.pk.name
+    same = model.objects.filter(**{key: OuterRef(key)})
+    before = same.filter(history_id__lt=OuterRef("history_id")).order_by("-history_id")
     found = list(
         records.order_by("-history_id")
         .select_related(*related)
@@ -105,7 +107,8 @@ class HistoryMixin:
         """Titles and changes for the page of this object, or for the list when there is none."""
         if instance is None:
             return [(_("Last changes"), changes(self.model.history.all(), subject=lambda each: str(each.instance)))]
-        return [(_("History"), changes(self.model.history.filter(id=instance.pk)))]
+        own = self.model.history.filter(**{self.model._meta.pk.name: instance.pk})
+        return [(_("History"), changes(own))]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         context = {**(extra_context or {}), "history_sections": self.history_sections(None)}

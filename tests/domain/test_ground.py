@@ -84,7 +84,7 @@ def test_the_groups_may_do_these_things_and_no_more() -> None:
 
     assert may["Operator"] == view | {"add_payout", "hold_payout", "cancel_payout", "retry_payout"}
     assert may["Approver"] == view | evidence | {"approve_payout", "hold_payout", "resolve_payout"}
-    assert may["Auditor"] == view | queue | {"reveal_payout"}
+    assert may["Auditor"] == view | queue | {"reveal_payout", "view_accessevent"}
     assert may["Admin"] >= view | queue | evidence | {
         *("approve_payout", "settle_payout", "resolve_payout", "change_schedule")
     }
@@ -117,7 +117,9 @@ def test_making_the_groups_again_mends_them_and_leaves_others_alone() -> None:
 # Checks
 
 
-def test_the_settings_of_the_tests_contradict_nothing() -> None:
+def test_the_settings_of_the_tests_contradict_nothing(settings: Any) -> None:
+    settings.SECOND_FACTOR = True
+
     assert check_settings() == []
 
 
@@ -149,6 +151,11 @@ def test_the_settings_of_the_tests_contradict_nothing() -> None:
         ({"PROVIDER_TOKEN": ""}, ["payouts.E012"]),
         ({"PROVIDER_TOKEN": "", "PROVIDER_URL": ""}, []),
         ({"API_THROTTLE": "often"}, ["payouts.E011"]),
+        ({"TRUSTED_PROXIES": -1}, ["payouts.E016"]),
+        ({"SESSION_IDLE_SECONDS": 59}, ["payouts.E017"]),
+        ({"SESSION_IDLE_SECONDS": 43_201}, ["payouts.E017"]),
+        ({"SECOND_FACTOR": False, "DEBUG": False}, ["payouts.W018"]),
+        ({"SECOND_FACTOR": False, "DEBUG": True}, []),
         ({"RELEASE_DELAY_SECONDS": -1}, ["payouts.E015"]),
         ({"RELEASE_DELAY_SECONDS": 86_401}, ["payouts.E015"]),
         ({"PROVIDER_WEBHOOK_SECRET": "whsec_"}, ["payouts.E013"]),
@@ -163,6 +170,7 @@ def test_the_settings_of_the_tests_contradict_nothing() -> None:
 def test_settings_that_contradict_each_other_stop_the_start(
     given: dict[str, Any], ids: list[str], settings: Any
 ) -> None:
+    settings.SECOND_FACTOR = True
     for name, value in given.items():
         setattr(settings, name, value)
 
