@@ -21,7 +21,7 @@ from django.db.models import DateTimeField, Func
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from payouts import breaker, bulk, doorbell, money, recipients, trace, vault
+from payouts import breaker, bulk, doorbell, money, pauses, recipients, trace, vault
 from payouts.bulk import StaleError
 from payouts.models import (
     SUSPECT_LEASES,
@@ -728,9 +728,11 @@ def claim(*, limit: int) -> list[Assignment]:
     A ready payout moves to processing with a new attempt, committed before any call. One whose lease ran out, or
     whose next look-up has come up, keeps its attempt, and its next call looks up first. What must not be paid as it
     stands is flagged for a person instead, and so is one that cannot even be claimed: it holds up nobody. A provider
-    that does not answer is left alone but for one probe at a time (breaker.py), and suspects are for `claim_suspect`.
+    that does not answer is left alone but for one probe at a time (breaker.py), one that a person has paused is left
+    alone altogether (pauses.py), and suspects are for `claim_suspect`.
     """
     due = Payout.objects.due().filter(lost_leases__lt=SUSPECT_LEASES).order_by("due_at")
+    due = due.exclude(provider__in=pauses.paused_providers())
     if silent := breaker.open_providers():
         return _claim_probe() or _claim_some(due.exclude(provider__in=silent), limit)
     return _claim_some(due, limit)
@@ -739,7 +741,9 @@ def claim(*, limit: int) -> list[Assignment]:
 def claim_suspect() -> list[Assignment]:
     """Take one due payout whose last claims ended in no record, alone, so that it can take no other with it."""
     due = Payout.objects.due().filter(lost_leases__gte=SUSPECT_LEASES).order_by("due_at")
-    return _claim_some(due.exclude(provider__in=breaker.open_providers()), 1) if due.exists() else []
+    if not due.exists():
+        return []
+    return _claim_some(due.exclude(provider__in=[*breaker.open_providers(), *pauses.paused_providers()]), 1)
 
 
 def _claim_probe() -> list[Assignment]:

@@ -31,7 +31,7 @@ def open_providers() -> list[str]:
 def take_probe() -> str | None:
     """The right to call one provider once, in the present transaction; until its call must have ended, for us alone.
 
-    Only for a provider with something due, and one whose time has come.
+    Only for a provider with something due, whose time has come, and that nobody has paused.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -42,6 +42,8 @@ def take_probe() -> str | None:
                               WHERE b.open_until <= clock_timestamp()
                                 AND EXISTS (SELECT 1 FROM payouts_payout p
                                             WHERE p.due_at <= clock_timestamp() AND p.provider = b.provider)
+                                AND NOT EXISTS (SELECT 1 FROM payouts_providerpause s
+                                                WHERE s.provider = b.provider AND s.resumed_at IS NULL)
                               LIMIT 1 FOR UPDATE SKIP LOCKED)
             RETURNING provider
             """,

@@ -19,6 +19,7 @@ VIEW = (
     "view_reviewrule",
     "view_payoutlimit",
     "view_heartbeat",
+    "view_providerpause",
     "view_providerreport",
     "view_reportline",
 )
@@ -26,6 +27,7 @@ CREATE = ("add_payout",)
 OPERATE = ("hold_payout", "cancel_payout", "retry_payout")
 # What the provider or the bank says counts for as much as an approval.
 EVIDENCE = ("add_providerreport", "return_payout")
+PROVIDERS = ("pause_providerpause",)
 CLIENTS = ("add_apiclient", "change_apiclient", "add_apikey", "change_apikey")
 RULES = (
     *("add_approvalband", "change_approvalband", "delete_approvalband"),
@@ -36,7 +38,7 @@ ACCESS = ("view_accessevent",)
 
 GROUPS: dict[str, tuple[str, ...]] = {
     gettext_noop("Operator"): (*VIEW, *CREATE, *OPERATE),
-    gettext_noop("Approver"): (*VIEW, "approve_payout", "hold_payout", "resolve_payout", *EVIDENCE),
+    gettext_noop("Approver"): (*VIEW, "approve_payout", "hold_payout", "resolve_payout", *EVIDENCE, *PROVIDERS),
     gettext_noop("Auditor"): (*VIEW, *ACCESS, "reveal_payout"),
     gettext_noop("Admin"): (
         *VIEW,
@@ -48,6 +50,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "resolve_payout",
         "reveal_payout",
         *EVIDENCE,
+        *PROVIDERS,
         *CLIENTS,
         *RULES,
     ),

@@ -442,6 +442,12 @@ class Payout(models.Model):
             models.Index(fields=["-id"], condition=~Q(attention=""), name="payout_needs_attention"),
             # Payouts are created in the order of their rows, so ranges of pages tell the days apart.
             BrinIndex(fields=["created_at"], autosummarize=True, pages_per_range=32, name="payout_by_creation"),
+            models.Index(
+                fields=["processed_at"],
+                include=["currency", "amount"],
+                condition=Q(processed_at__isnull=False),
+                name="payout_by_day",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -800,6 +806,88 @@ class Breaker(models.Model):
 
     def __str__(self) -> str:
         return self.provider
+
+
+class ProviderPause(models.Model):
+    """A person has stopped all calls to a provider; it goes on when another person has said so."""
+
+    provider = models.CharField(_("provider"), max_length=32)
+    paused_at = models.DateTimeField(_("paused at"), db_default=Now())
+    paused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name=_("paused by")
+    )
+    pause_reason = models.CharField(_("reason for the pause"), max_length=1000)
+    resumed_at = models.DateTimeField(_("resumed at"), null=True)
+    resumed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("resumed by")
+    )
+    resume_reason = models.CharField(_("reason to resume"), max_length=1000, blank=True)
+
+    class Meta:
+        verbose_name = _("provider pause")
+        verbose_name_plural = _("provider pauses")
+        default_permissions = ["view"]
+        permissions = [("pause_providerpause", _("Can pause and resume providers"))]
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider"], condition=Q(resumed_at=None), name="provider_pause_one_open"
+            ),
+            models.CheckConstraint(condition=~Q(pause_reason=""), name="provider_pause_has_a_reason"),
+            models.CheckConstraint(
+                condition=Q(resumed_at=None, resumed_by=None, resume_reason="")
+                | (Q(resumed_at__isnull=False, resumed_by__isnull=False) & ~Q(resume_reason="")),
+                name="provider_pause_resumed_at_with_resumed_by",
+            ),
+            models.CheckConstraint(
+                condition=Q(resumed_by=None) | ~Q(resumed_by=F("paused_by")),
+                name="provider_pause_takes_two_people",
+                violation_error_message=_("You paused it, so another person must resume it."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.provider
+
+
+class DailyTotal(models.Model):
+    """What was paid on one day (UTC) in one currency, counted once, after the day. A return takes nothing away."""
+
+    on = models.DateField(_("day"))
+    currency = models.CharField(_("currency"), max_length=3)
+    paid_count = models.PositiveIntegerField(_("payouts paid"))
+    paid_amount = models.DecimalField(_("amount paid"))
+
+    class Meta:
+        verbose_name = _("daily total")
+        verbose_name_plural = _("daily totals")
+        default_permissions = ()
+        ordering = ["on", "currency"]
+        constraints = [
+            models.UniqueConstraint(fields=["on", "currency"], name="daily_total_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.on}: {money.shown(self.paid_amount, self.currency)}"
+
+
+class AuditRun(models.Model):
+    """One run of the audit over all payouts, and what it found so far."""
+
+    started_at = models.DateTimeField(_("started at"), db_default=Now())
+    seen_at = models.DateTimeField(_("last sign at"), db_default=Now())
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+    broken_count = models.PositiveIntegerField(_("broken invariants"), default=0)
+    findings = models.JSONField(_("first findings"), default=list)
+
+    class Meta:
+        verbose_name = _("audit run")
+        verbose_name_plural = _("audit runs")
+        default_permissions = ()
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.started_at:%Y-%m-%d %H:%M}"
 
 
 class WebhookMessage(models.Model):

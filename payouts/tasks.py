@@ -9,21 +9,23 @@ from datetime import timedelta
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
-from payouts import broker, doorbell, reports
+from payouts import broker, doorbell, reports, totals
 from payouts import pump as pumping
 from payouts.audit import Broken, batches, missing_guards
-from payouts.models import Heartbeat, Payout, WebhookMessage
+from payouts.models import AuditRun, Heartbeat, Payout, WebhookMessage
 
 log = structlog.get_logger(__name__)
 
 PRUNE_AFTER = timedelta(days=14)
 STALE_QUEUE_AFTER = timedelta(hours=1)
 APPROVAL_WAITS_TOO_LONG = timedelta(hours=24)
+FINDINGS_KEPT = 50
 
 
 def pump() -> None:
@@ -74,21 +76,40 @@ def prune() -> None:
     WebhookMessage.objects.filter(received_at__lt=timezone.now() - PRUNE_AFTER).delete()
 
 
-def audit(after_id: int = 0) -> None:
-    """Check every invariant; what is broken is logged as an error, by payout and invariant.
+def count_days() -> None:
+    """Count what was paid on the days that are over; what does not fit into half of q2's time limit, in a new task."""
+    give_up = time.monotonic() + settings.Q_TIMEOUT_SECONDS / 2
+    if not totals.count_days(must_stop=lambda: time.monotonic() > give_up or _must_make_way()):
+        async_task("payouts.tasks.count_days")
+
+
+def audit(after_id: int = 0, run_id: int = 0) -> None:
+    """Check every invariant; what is broken is logged as an error, by payout and invariant, and kept in the run.
 
     As much as fits into half of q2's time limit; a task of its own goes on behind the last payout.
     """
     give_up = time.monotonic() + settings.Q_TIMEOUT_SECONDS / 2
     if after_id == 0:
-        _report(missing_guards())
+        run_id = AuditRun.objects.create().pk
+        _report(run_id, missing_guards())
+    last_id = after_id
     for last_id, broken in batches(after_id):
-        _report(broken)
+        _report(run_id, broken)
         if time.monotonic() > give_up:
-            async_task("payouts.tasks.audit", last_id)
+            AuditRun.objects.filter(pk=run_id).update(seen_at=Now())
+            async_task("payouts.tasks.audit", last_id, run_id)
             return
+    AuditRun.objects.filter(pk=run_id).update(seen_at=Now(), finished_at=Now())
 
 
-def _report(broken: Iterable[Broken]) -> None:
-    for item in broken:
+def _report(run_id: int, broken: Iterable[Broken]) -> None:
+    found = list(broken)
+    for item in found:
         log.error("invariant_broken", payout=item.payout_id, invariant=item.invariant, detail=item.detail)
+    if not found:
+        return
+    with transaction.atomic():
+        for run in AuditRun.objects.select_for_update().filter(pk=run_id):
+            run.broken_count += len(found)
+            run.findings = [*run.findings, *(item.as_dict() for item in found)][:FINDINGS_KEPT]
+            run.save(update_fields=["broken_count", "findings"])

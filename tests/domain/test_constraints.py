@@ -329,6 +329,46 @@ REPORT_LINE = (
 )
 
 
+PAUSE = (
+    "INSERT INTO payouts_providerpause"
+    " (provider, paused_by_id, pause_reason, resumed_at, resumed_by_id, resume_reason) VALUES ('http', %s, %s, {}, %s, %s)"
+)
+
+
+def test_provider_pause_one_open(operator: User, checker: User) -> None:
+    by_hand(PAUSE.format("now()"), operator.pk, "Why", checker.pk, "Why not")
+    by_hand(PAUSE.format("NULL"), operator.pk, "Why", None, "")
+
+    _refused_by("provider_pause_one_open", PAUSE.format("NULL"), checker.pk, "Why", None, "")
+
+
+def test_provider_pause_has_a_reason(operator: User) -> None:
+    _refused_by("provider_pause_has_a_reason", PAUSE.format("NULL"), operator.pk, "", None, "")
+
+
+@pytest.mark.parametrize(
+    ("at", "is_named", "reason"),
+    [("now()", False, "Why not"), ("NULL", True, "Why not"), ("now()", True, ""), ("NULL", False, "Why not")],
+)
+def test_provider_pause_resumed_at_with_resumed_by(
+    at: str, is_named: bool, reason: str, operator: User, checker: User
+) -> None:
+    by = checker.pk if is_named else None
+
+    _refused_by("provider_pause_resumed_at_with_resumed_by", PAUSE.format(at), operator.pk, "Why", by, reason)
+
+
+def test_provider_pause_takes_two_people(operator: User) -> None:
+    _refused_by("provider_pause_takes_two_people", PAUSE.format("now()"), operator.pk, "Why", operator.pk, "Why not")
+
+
+def test_daily_total_unique() -> None:
+    total = "INSERT INTO payouts_dailytotal (\"on\", currency, paid_count, paid_amount) VALUES ('2026-03-05', 'RUB', 1, 1)"
+    by_hand(total)
+
+    _refused_by("daily_total_unique", total)
+
+
 # History and money are kept
 
 

@@ -1,0 +1,68 @@
+"""What was paid, by day (UTC) and currency: counted once when a day is over, so that no screen scans the payouts.
+
+The days are counted from the oldest on without a gap, so the last one that is there says how far the count has come.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from django.db import connection
+from django.db.models import Max
+
+from payouts.models import DailyTotal
+
+# A day is counted when no transaction that paid on it can still be open.
+SETTLED_AFTER = timedelta(minutes=10)
+
+# One seek in payout_by_day: days on which nothing was paid are jumped over.
+NEXT_PAID = """
+SELECT min(processed_at), clock_timestamp() FROM payouts_payout WHERE processed_at >= %s
+"""
+COUNT_DAY = """
+INSERT INTO payouts_dailytotal ("on", currency, paid_count, paid_amount)
+SELECT %(on)s, currency, count(*), sum(amount) FROM payouts_payout
+WHERE processed_at >= %(begins)s AND processed_at < %(ends)s GROUP BY currency
+ON CONFLICT ON CONSTRAINT daily_total_unique
+DO UPDATE SET paid_count = excluded.paid_count, paid_amount = excluded.paid_amount
+"""
+BY_DAY = """
+SELECT (processed_at AT TIME ZONE 'UTC')::date, currency, count(*), sum(amount) FROM payouts_payout
+WHERE processed_at >= %s GROUP BY 1, 2
+"""
+
+
+def count_days(*, must_stop: Callable[[], bool] = lambda: False) -> bool:
+    """Count every day that is over and was not counted yet, one at a time. Returns whether none is left."""
+    while day := next_uncounted():
+        if must_stop():
+            return False
+        with connection.cursor() as cursor:
+            cursor.execute(
+                COUNT_DAY, {"on": day, "begins": _midnight(day), "ends": _midnight(day + timedelta(days=1))}
+            )
+    return True
+
+
+def next_uncounted() -> date | None:
+    """The first day that is over, on which something was paid, and that is not counted."""
+    last = DailyTotal.objects.aggregate(last=Max("on"))["last"]
+    begins = _midnight(last + timedelta(days=1)) if last else datetime(1970, 1, 1, tzinfo=UTC)
+    with connection.cursor() as cursor:
+        cursor.execute(NEXT_PAID, [begins])
+        paid_at, now = cursor.fetchone()
+    if paid_at is None:
+        return None
+    day: date = paid_at.astimezone(UTC).date()
+    return day if now >= _midnight(day + timedelta(days=1)) + SETTLED_AFTER else None
+
+
+def paid_since(day: date) -> dict[tuple[date, str], tuple[int, Decimal]]:
+    """How many and how much was paid by day and currency from this day on, from the payouts themselves."""
+    with connection.cursor() as cursor:
+        cursor.execute(BY_DAY, [_midnight(day)])
+        return {(on, currency): (count, amount) for on, currency, count, amount in cursor.fetchall()}
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
