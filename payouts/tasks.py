@@ -77,7 +77,7 @@ def prune() -> None:
 
 
 def count_days() -> None:
-    """Count what was paid on the days that are over; what does not fit into half of q2's time limit, in a new task."""
+    """Count what was paid on the days that are over; what is left after half of q2's time limit, in a new task."""
     give_up = time.monotonic() + settings.Q_TIMEOUT_SECONDS / 2
     if not totals.count_days(must_stop=lambda: time.monotonic() > give_up or _must_make_way()):
         async_task("payouts.tasks.count_days")

@@ -28,6 +28,7 @@ from payouts import vault
 from payouts.actions import PayoutError
 from payouts.clients import ClientError
 from payouts.models import Approval
+from payouts.pauses import PauseError
 
 
 class DialogForm(forms.Form):
@@ -109,8 +110,8 @@ def dialog_action(
     """A button on an object's page that opens a dialog.
 
     The function does the work of a valid form. It returns the sentence for the page that is shown again, or an answer
-    of its own; its PayoutError and ClientError go back into the form. `permission` names a `has_…_permission` method.
-    `is_final` marks what cannot be taken back. The admin's `dialog_obstacle(request, name, object)` may say why the
+    of its own; its PayoutError, ClientError and PauseError go back into the form. `permission` names a
+    `has_…_permission` method. `is_final` marks what cannot be taken back. The admin's `dialog_obstacle(request, name, object)` may say why the
     action cannot be done now.
     """
 
@@ -132,7 +133,7 @@ def dialog_action(
             if request.method == "POST" and form.is_valid():
                 try:
                     done = perform(model_admin, request, form, instance)
-                except (PayoutError, ClientError) as error:
+                except (PayoutError, ClientError, PauseError) as error:
                     form.add_error(None, str(error))
                 except vault.UnreadableError:
                     form.add_error(None, _("The recipient cannot be decrypted with the present keys."))

@@ -24,6 +24,7 @@ from unfold.views import ChangeList
 
 from payouts import access
 from payouts import actions as domain
+from payouts import pauses
 from payouts.admin import entry, known, lookup, norms, shown, stages
 from payouts.admin.dialogs import (
     DialogsMixin,
@@ -264,6 +265,7 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
                 approvals=approvals,
                 may_approve=self.has_approve_permission(request),
                 is_silent=Breaker.objects.filter(provider=payout.provider, open_until__isnull=False).exists(),
+                is_paused=payout.provider in pauses.paused_providers(),
             ),
             "facts": _facts(payout),
             "recipient": shown.recipient_lines(payout.recipient_masked),

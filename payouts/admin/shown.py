@@ -300,8 +300,9 @@ def next_step(
     approvals: Sequence[Approval],
     may_approve: bool,
     is_silent: bool,
+    is_paused: bool = False,
 ) -> NextStep:
-    """`is_silent` says that the provider does not answer just now."""
+    """`is_silent` says that the provider does not answer just now, `is_paused` that a person has stopped all calls."""
     if payout.attention:
         return _attention_step(payout, attempts, approvals)
     match payout.stage:
@@ -323,6 +324,12 @@ def next_step(
                 _("It will be paid on %(at)s.") % {"at": exact_time(payout.scheduled_for)},
                 _("Hold or cancel it before then if it must not be paid."),
             )
+        case Stage.READY if is_paused:
+            return NextStep(
+                _("The provider %(provider)s is paused: it waits until somebody resumes the provider.")
+                % {"provider": payout.provider},
+                _("Hold or cancel it now if it must not be paid."),
+            )
         case Stage.READY if is_silent:
             return NextStep(
                 _("The provider %(provider)s does not answer: it waits until it does.")
@@ -335,9 +342,9 @@ def next_step(
                 _("Hold or cancel it now if it must not be paid."),
             )
         case Stage.PROCESSING:
-            return _processing_step(payout, attempts)
+            return _processing_step(payout, attempts, is_paused)
         case Stage.UNKNOWN:
-            return _unknown_step(payout, attempts, approvals)
+            return _unknown_step(payout, attempts, approvals, is_paused)
         case Stage.PROCESSED:
             return NextStep(
                 _("Paid on %(at)s.") % {"at": exact_time(payout.processed_at)}, _("Nothing is left to do.")
@@ -418,25 +425,31 @@ def _approval_step(payout: Payout, *, user: User, approvals: Sequence[Approval],
     return NextStep(why, _("Someone who may approve payouts decides on it."))
 
 
-def _processing_step(payout: Payout, attempts: Sequence[Attempt]) -> NextStep:
+def _processing_step(payout: Payout, attempts: Sequence[Attempt], is_paused: bool) -> NextStep:
     if payout.lease_token:
         return NextStep(_("The provider is being asked right now."), _("Nothing can be done until it answers."))
     accepted = bool(attempts and attempts[-1].accepted_at)
     why = _("The provider has accepted it, and has not paid it yet.") if accepted else _("Sent to the provider.")
-    return NextStep(why, _asked_again(payout))
+    return NextStep(why, _asked_again(payout, is_paused))
 
 
-def _unknown_step(payout: Payout, attempts: Sequence[Attempt], approvals: Sequence[Approval]) -> NextStep:
+def _unknown_step(
+    payout: Payout, attempts: Sequence[Attempt], approvals: Sequence[Approval], is_paused: bool
+) -> NextStep:
     return NextStep(
         _("Nobody knows yet whether it was paid. Do not pay it in another way."),
-        f"{_asked_again(payout)} {_resolution_hint(attempts, approvals)}".strip(),
+        f"{_asked_again(payout, is_paused)} {_resolution_hint(attempts, approvals)}".strip(),
         is_alarm=True,
     )
 
 
-def _asked_again(payout: Payout) -> str:
+def _asked_again(payout: Payout, is_paused: bool) -> str:
     if payout.due_at is None:
         return ""
+    if is_paused:
+        return _("The provider %(provider)s is paused: it is asked again when somebody has resumed it.") % {
+            "provider": payout.provider
+        }
     if payout.due_at <= timezone.now():
         return _("The provider will be asked again now.")
     return _("The provider will be asked again on %(at)s.") % {"at": exact_time(payout.due_at)}

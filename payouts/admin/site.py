@@ -4,17 +4,14 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from unfold.dataclasses import SearchResult
 
-from payouts.admin import lookup, shown, stages
-from payouts.models import Breaker, Payout
+from payouts.admin import dashboard, lookup, operations, shown
+from payouts.models import Payout
 
 
 def environment(request: HttpRequest) -> list[str] | None:
@@ -70,6 +67,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "title": _("Machinery"),
             "separator": True,
             "items": [
+                {
+                    "title": _("Operations"),
+                    "icon": "monitor_heart",
+                    "link": reverse("operations"),
+                    "needs": "payouts.view_heartbeat",
+                },
                 _item(_("Clusters"), "dns", "payouts_heartbeat_changelist", "payouts.view_heartbeat"),
                 _item(_("Schedules"), "schedule", "django_q_schedule_changelist", "django_q.view_schedule"),
                 _item(_("Queue"), "list_alt", "django_q_ormq_changelist", "django_q.view_ormq"),
@@ -115,26 +118,22 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
 
 
 def start(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """The start page: the open stages, first those that wait for a person."""
+    """The start page: what waits for people, how old it is, what moves the money, and what was paid by day."""
     user: User | AnonymousUser = request.user
-    sees_payouts = user.has_perm("payouts.view_payout")
-    context["stage_cards"] = stages.cards() if sees_payouts else []
-    context["silent"] = [_silence(breaker) for breaker in _open_breakers()] if sees_payouts else []
     context["title"] = _("Start")
+    context["sees_payouts"] = user.has_perm("payouts.view_payout")
+    if not context["sees_payouts"]:
+        return context
+    sees_operations = user.has_perm("payouts.view_heartbeat")
+    context |= {
+        "alerts": operations.alerts(),
+        "cards": dashboard.cards(user),
+        "on_their_way": dashboard.on_their_way(),
+        "ages": dashboard.ages(),
+        "volume": dashboard.volume(request.GET.get("volume", "")),
+        "providers": operations.provider_rows(),
+        "clusters_alive": operations.clusters_alive(),
+        "operations_url": reverse("operations") if sees_operations else "",
+        "counted_at": dashboard.counted_at(),
+    }
     return context
-
-
-def _open_breakers() -> QuerySet[Breaker]:
-    return Breaker.objects.filter(open_until__isnull=False).order_by("provider")
-
-
-def _silence(breaker: Breaker) -> dict[str, str]:
-    """A provider that does not answer, in words."""
-    said = ngettext(
-        "The provider %(provider)s does not answer (%(count)s failure in a row). Its payouts wait as they are.",
-        "The provider %(provider)s does not answer (%(count)s failures in a row). Its payouts wait as they are.",
-        breaker.failures,
-    ) % {"provider": breaker.provider, "count": breaker.failures}
-    if breaker.open_until is None or breaker.open_until <= timezone.now():
-        return {"said": said, "next": _("The next payout that is due tries it again.")}
-    return {"said": said, "next": _("Next try on %(at)s.") % {"at": shown.exact_time(breaker.open_until)}}

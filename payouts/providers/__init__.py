@@ -110,6 +110,11 @@ def unregister(name: str) -> None:
     _registered.pop(name, None)
 
 
+def known_names() -> list[str]:
+    """The names that `get_provider` takes, sorted."""
+    return sorted({"http", *_registered})
+
+
 def get_provider(name: str = "http") -> Provider:
     """Return the provider of that name.
 

@@ -331,7 +331,8 @@ REPORT_LINE = (
 
 PAUSE = (
     "INSERT INTO payouts_providerpause"
-    " (provider, paused_by_id, pause_reason, resumed_at, resumed_by_id, resume_reason) VALUES ('http', %s, %s, {}, %s, %s)"
+    " (provider, paused_by_id, pause_reason, resumed_at, resumed_by_id, resume_reason)"
+    " VALUES ('http', %s, %s, {}, %s, %s)"
 )
 
 
@@ -363,7 +364,7 @@ def test_provider_pause_takes_two_people(operator: User) -> None:
 
 
 def test_daily_total_unique() -> None:
-    total = "INSERT INTO payouts_dailytotal (\"on\", currency, paid_count, paid_amount) VALUES ('2026-03-05', 'RUB', 1, 1)"
+    total = """INSERT INTO payouts_dailytotal ("on", currency, paid_count, paid_amount) VALUES (now(), 'RUB', 1, 1)"""
     by_hand(total)
 
     _refused_by("daily_total_unique", total)

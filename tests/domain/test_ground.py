@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from payouts import checks, groups, schedules, tasks
 from payouts.checks import check_settings
-from payouts.models import Heartbeat, Payout, WebhookMessage
+from payouts.models import AuditRun, Heartbeat, Payout, WebhookMessage
 from tests import recipes
 from tests.domain.observe import by_hand, is_clean, rings
 from tests.recipes import CARD, awaiting_payout, pending_payout
@@ -30,6 +30,7 @@ def test_the_schedules_are_these_and_can_run() -> None:
     assert set(Schedule.objects.values_list("name", "func")) == {
         ("sweep", "payouts.tasks.sweep"),
         ("remind of approvals", "payouts.tasks.remind_of_approvals"),
+        ("count days", "payouts.tasks.count_days"),
         ("prune", "payouts.tasks.prune"),
         ("audit", "payouts.tasks.audit"),
     }
@@ -74,7 +75,7 @@ def test_the_groups_may_do_these_things_and_no_more() -> None:
         f"view_{model}"
         for model in (
             *("payout", "event", "attempt", "approval", "apiclient", "apikey", "approvalband", "heartbeat"),
-            *("providerreport", "reportline", "reviewrule", "payoutlimit"),
+            *("providerreport", "reportline", "reviewrule", "payoutlimit", "providerpause"),
         )
     }
     evidence = {"add_providerreport", "return_payout"}
@@ -83,10 +84,15 @@ def test_the_groups_may_do_these_things_and_no_more() -> None:
     may = {group.name: set(group.permissions.values_list("codename", flat=True)) for group in Group.objects.all()}
 
     assert may["Operator"] == view | {"add_payout", "hold_payout", "cancel_payout", "retry_payout"}
-    assert may["Approver"] == view | evidence | {"approve_payout", "hold_payout", "resolve_payout"}
+    assert may["Approver"] == view | evidence | {
+        "approve_payout",
+        "hold_payout",
+        "resolve_payout",
+        "pause_providerpause",
+    }
     assert may["Auditor"] == view | queue | {"reveal_payout", "view_accessevent"}
     assert may["Admin"] >= view | queue | evidence | {
-        *("approve_payout", "settle_payout", "resolve_payout", "change_schedule")
+        *("approve_payout", "settle_payout", "resolve_payout", "change_schedule", "pause_providerpause")
     }
     assert set(may) == {"Operator", "Approver", "Auditor", "Admin"}
 
@@ -231,6 +237,23 @@ def test_the_audit_task_logs_each_broken_invariant() -> None:
     ]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_run_of_the_audit_keeps_what_it_found(monkeypatch: Any) -> None:
+    monkeypatch.setattr("payouts.tasks.FINDINGS_KEPT", 1)
+    payouts = [pending_payout() for _each in range(2)]
+    tasks.audit()
+    for payout in payouts:
+        by_hand("UPDATE payouts_payout SET user_id = 9 WHERE id = %s", payout.pk)
+
+    tasks.audit()
+
+    clean, broken = AuditRun.objects.order_by("pk")
+    assert (clean.broken_count, clean.findings) == (0, [])
+    assert clean.finished_at is not None
+    assert broken.broken_count == 2
+    assert [(found["payout_id"], found["invariant"]) for found in broken.findings] == [(payouts[0].pk, "row_sealed")]
+
+
 def test_prune_deletes_old_results_and_orphaned_queues_and_no_payout() -> None:
     now = timezone.now()
     for name, age_days in (("old", 15), ("young", 13)):
@@ -284,6 +307,9 @@ def test_an_audit_that_takes_too_long_goes_on_in_a_task_of_its_own(settings: Any
     with capture_logs() as second:
         tasks.audit(*queued["args"])
 
-    assert (queued["func"], queued["args"]) == ("payouts.tasks.audit", (payouts[0].pk,))
+    run = AuditRun.objects.get()
+    assert (queued["func"], queued["args"]) == ("payouts.tasks.audit", (payouts[0].pk, run.pk))
+    assert run.finished_at is None
+    assert run.broken_count == 1
     assert [line for line in first if line["event"] == "invariant_broken"] == []
     assert {line["payout"] for line in second if line["event"] == "invariant_broken"} == {payouts[1].pk}

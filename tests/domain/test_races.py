@@ -9,10 +9,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, connections, transaction
 
-from payouts import actions, pump
+from payouts import actions, pauses, pump
 from payouts.actions import Assignment, NotAllowedError, PayoutError
 from payouts.audit import broken_invariants
-from payouts.models import ApiClient, Approval, Attempt, Event, Payout, PayoutLimit
+from payouts.models import ApiClient, Approval, Attempt, Event, Payout, PayoutLimit, ProviderPause
+from payouts.pauses import PauseError
 from tests import recipes
 from tests.domain.observe import is_clean, rings
 from tests.providers.double import DoubleProvider
@@ -97,6 +98,28 @@ def test_eight_submissions_with_one_key_and_eight_contents_make_one_payout(clien
     assert len(accepted(results)) == 1
     assert {type(each) for each in results} == {Payout, actions.IdempotencyError}
     assert Payout.objects.get() == accepted(results)[0]
+
+
+def test_of_eight_people_who_pause_a_provider_at_once_one_does_and_of_eight_who_resume_it_one_does() -> None:
+    people = [recipes.person.make() for _each in range(9)]
+
+    def told(job: Callable[[], Any]) -> Callable[[], Any]:
+        def run() -> Any:
+            try:
+                return job()
+            except PauseError as refusal:
+                return str(refusal)
+
+        return run
+
+    pausing = at_once(*[told(lambda by=by: pauses.pause("http", by=by, reason="Odd.")) for by in people[:8]])
+    (made,) = (each for each in pausing if isinstance(each, ProviderPause))
+    others = [person for person in people if person != made.paused_by]
+    resuming = at_once(*[told(lambda by=by: pauses.resume(made.pk, by=by, reason="Fine.")) for by in others])
+
+    assert [each for each in pausing if each != made] == [f"It is paused already by {made.paused_by}."] * 7
+    (done,) = (each for each in resuming if isinstance(each, ProviderPause))
+    assert [each for each in resuming if each != done] == [f"It was resumed already by {done.resumed_by}."] * 7
 
 
 def test_of_eight_checkers_at_once_only_as_many_stand_as_are_needed() -> None:
