@@ -147,6 +147,27 @@ def _queues() -> dict[str, Depth]:
     }
 
 
+def lead(person: Someone) -> dict[str, str]:
+    """The next thing to do, in a sentence, and where; first what only this person and their like can do."""
+    found = queues()
+    listed = reverse("admin:payouts_payout_changelist")
+    mine = _mine(person)
+    if mine and mine.oldest_at:
+        said = ngettext(
+            "%(count)s payout waits for your approval, for %(age)s.",
+            "%(count)s payouts wait for your approval, the oldest for %(age)s.",
+            mine.count,
+        ) % {"count": mine.shown, "age": duration(timezone.now() - mine.oldest_at)}
+        return {"said": said, "url": f"{listed}?stage={Stage.AWAITING_APPROVAL.value}"}
+    if found[stages.ATTENTION].count:
+        depth = found[stages.ATTENTION]
+        said = ngettext("%(count)s payout needs attention.", "%(count)s payouts need attention.", depth.count)
+        return {"said": said % {"count": depth.shown}, "url": f"{listed}?{stages.ATTENTION}={stages.ANY_REASON}"}
+    if mine is not None:
+        return {"said": _("Nothing waits for your approval."), "url": ""}
+    return {"said": _("Nothing needs attention."), "url": ""}
+
+
 def cards(person: Someone) -> list[dict[str, Any]]:
     """The six figures that a day begins with, each with the list that it counts."""
     found = queues()
@@ -163,14 +184,21 @@ def cards(person: Someone) -> list[dict[str, Any]]:
 def _first_card(person: Someone, everyones: Depth) -> dict[str, Any]:
     """What waits for this person; for one who may not approve, what waits for others."""
     name = Stage.AWAITING_APPROVAL
-    if not isinstance(person, User) or not person.has_perm("payouts.approve_payout"):
+    mine = _mine(person)
+    if mine is None:
         return _card(str(name.label), name, {name: everyones})
-    mine = cached(f"mine:{person.pk}", lambda: measure(awaiting(person)))
     card = _card(_("Waiting for me"), name, {name: mine})
     card["is_first"] = bool(mine.count)
     if everyones.count > mine.count or everyones.is_capped:
         card["note"] = _("of %(count)s awaiting approval") % {"count": everyones.shown}
     return card
+
+
+def _mine(person: Someone) -> Depth | None:
+    """What waits for this person's approval; None for one who may not approve."""
+    if not isinstance(person, User) or not person.has_perm("payouts.approve_payout"):
+        return None
+    return cached(f"mine:{person.pk}", lambda: measure(awaiting(person)))
 
 
 def _card(title: str, name: str, found: dict[str, Depth]) -> dict[str, Any]:
@@ -361,7 +389,7 @@ def volume(chosen: str) -> dict[str, Any]:
         },
         "choices": [
             {"label": label, "query": f"?volume={name}", "is_chosen": chosen == name}
-            for name, label in [(COUNTS, _("Number")), *((currency, currency) for currency in currencies)]
+            for name, label in [(COUNTS, _("By number")), *((currency, currency) for currency in currencies)]
         ],
         "ticks": [{"label": _short(tick), "height": _percent(tick, top)} for tick in ticks],
         "bars": [

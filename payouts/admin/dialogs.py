@@ -111,8 +111,8 @@ def dialog_action(
 
     The function does the work of a valid form. It returns the sentence for the page that is shown again, or an answer
     of its own; its PayoutError, ClientError and PauseError go back into the form. `permission` names a
-    `has_…_permission` method. `is_final` marks what cannot be taken back. The admin's `dialog_obstacle(request, name, object)` may say why the
-    action cannot be done now.
+    `has_…_permission` method. `is_final` marks what cannot be taken back. The admin's
+    `dialog_obstacle(request, name, object)` may say why the action cannot be done now.
     """
 
     def decorate(perform: Perform) -> Any:

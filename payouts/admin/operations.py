@@ -181,10 +181,10 @@ def _provider_badge(breaker: Breaker | None, paused: ProviderPause | None) -> Sa
     if paused:
         return shown.badge(_("Paused"), tone="orange", icon="pause_circle")
     if breaker and breaker.open_until:
-        return shown.badge(_("Does not answer"), tone="magenta", icon="cloud_off")
+        return shown.badge(_("Not answering"), tone="magenta", icon="cloud_off")
     if breaker and breaker.failures:
         return shown.badge(_("Stumbles"), tone="amber", icon="warning")
-    return shown.badge(_("Answers"), tone="green", icon="check_circle")
+    return shown.badge(_("Answering"), tone="green", icon="check_circle")
 
 
 def _provider_words(breaker: Breaker | None, paused: ProviderPause | None) -> str:
@@ -296,9 +296,36 @@ def cluster_rows() -> list[dict[str, Any]]:
     ]
 
 
-def clusters_alive() -> str:
+def signs() -> list[dict[str, str]]:
+    """How the machinery does, a line each, for the start page."""
     alive = sum(is_alive(beat) for beat in Heartbeat.objects.all())
-    return ngettext("%(count)s cluster alive", "%(count)s clusters alive", alive) % {"count": alive}
+    load = loads().values()
+    due, oldest = sum(each.due for each in load), _oldest_due(load)
+    is_late = oldest is not None and timezone.now() - oldest > BACKLOG_NORM
+    backlog = _("Due for the worker: %(count)s") % {"count": _capped(due)}
+    said = [
+        {
+            "icon": "dns",
+            "tone": "green" if alive else "red",
+            "said": ngettext("%(count)s cluster alive", "%(count)s clusters alive", alive) % {"count": number(alive)},
+        },
+        {
+            "icon": "alarm" if is_late else "inbox",
+            "tone": "red" if is_late else "",
+            "said": f"{backlog} ({_backlog_words(oldest, is_late=is_late)})" if due else backlog,
+        },
+    ]
+    run = AuditRun.objects.first()
+    if run and run.broken_count:
+        said.append({"icon": "gpp_maybe", "tone": "red", "said": _("The last audit found broken invariants.")})
+    elif run and run.finished_at:
+        words = _("Every invariant held in the audit of %(at)s.") % {"at": shown.exact_time(run.started_at)}
+        said.append({"icon": "verified_user", "tone": "green", "said": words})
+    return said
+
+
+def _oldest_due(load: Iterable[Load]) -> datetime | None:
+    return min((each.oldest_due_at for each in load if each.oldest_due_at), default=None)
 
 
 def schedule_rows(*, may_view: bool) -> list[dict[str, Any]]:
@@ -334,7 +361,7 @@ SCHEDULE_FIELDS = ("name", "func", "schedule_type", "minutes", "cron", "next_run
 
 def _schedule_badge(schedule: Schedule, *, has_failed: bool) -> SafeString:
     if has_failed:
-        return shown.badge(_("Failed"), tone="red", icon="error")
+        return shown.badge(_("Ended in failure"), tone="red", icon="error")
     if not schedule.task:
         return shown.badge(_("Has not run yet"), tone="gray", icon="hourglass_empty")
     return shown.badge(_("No failure"), tone="green", icon="check_circle")
@@ -468,7 +495,7 @@ def _list_url(user: Any, model: str) -> str:
 
 def _cards(load: Any, *, sees_payouts: bool) -> list[dict[str, Any]]:
     due, in_flight = sum(each.due for each in load), sum(each.in_flight for each in load)
-    oldest = min((each.oldest_due_at for each in load if each.oldest_due_at), default=None)
+    oldest = _oldest_due(load)
     asked = sum(each.asked_now for each in load)
     unknown = cached("unknown", lambda: measure(Payout.objects.in_stage(Stage.UNKNOWN)))
     listed = reverse("admin:payouts_payout_changelist") if sees_payouts else ""

@@ -302,7 +302,7 @@ def next_step(
     is_silent: bool,
     is_paused: bool = False,
 ) -> NextStep:
-    """`is_silent` says that the provider does not answer just now, `is_paused` that a person has stopped all calls."""
+    """`is_silent` says that the provider does not answer just now, `is_paused` that somebody has stopped calls."""
     if payout.attention:
         return _attention_step(payout, attempts, approvals)
     match payout.stage:

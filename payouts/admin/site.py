@@ -127,12 +127,13 @@ def start(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     sees_operations = user.has_perm("payouts.view_heartbeat")
     context |= {
         "alerts": operations.alerts(),
+        "lead": dashboard.lead(user),
         "cards": dashboard.cards(user),
         "on_their_way": dashboard.on_their_way(),
         "ages": dashboard.ages(),
         "volume": dashboard.volume(request.GET.get("volume", "")),
         "providers": operations.provider_rows(),
-        "clusters_alive": operations.clusters_alive(),
+        "signs": operations.signs(),
         "operations_url": reverse("operations") if sees_operations else "",
         "counted_at": dashboard.counted_at(),
     }

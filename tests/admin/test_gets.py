@@ -9,7 +9,7 @@ from django.db import connection
 from django.urls import URLPattern, URLResolver, get_resolver
 from django_q.models import OrmQ, Schedule
 
-from payouts import reports
+from payouts import pauses, reports
 from payouts.models import ApprovalBand, Heartbeat
 from tests import recipes
 from tests.admin.conftest import as_user
@@ -25,6 +25,9 @@ TABLES = (
     "payouts_apikey",
     "payouts_approvalband",
     "payouts_breaker",
+    "payouts_providerpause",
+    "payouts_dailytotal",
+    "payouts_auditrun",
     "payouts_providerreport",
     "payouts_reportline",
     "django_q_schedule",
@@ -80,6 +83,7 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
     report = reports.store(b"reference,status,amount\nr-1,pending,1\n", name="march.csv", by=person)
     queued = OrmQ.objects.first() or OrmQ.objects.create(key="x", payload="x")
     Heartbeat.objects.create(cluster="one")
+    paused = pauses.pause("elsewhere", by=recipes.person.make(), reason="Odd.")
     browser = as_user(person)
     before = dump()
 
@@ -95,6 +99,8 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
             "django_q/schedule": Schedule.objects.first().pk,
             "django_q/ormq": queued.pk,
             "payouts/heartbeat": "one",
+            "payouts/providerpause": paused.pk,
+            "payouts/providerpause/pause": "http",
         }
         for path in sorted(addresses(ids)):
             answer = browser.get(path)
