@@ -68,6 +68,7 @@ class Rate:
     def share(self) -> str:
         if not self.ended:
             return "–"
+        # Cut, not rounded: only a success of all is a hundred.
         percent = formats.number_format(self.succeeded * 100 / self.ended, decimal_pos=1, use_l10n=True)
         return pgettext("share of a hundred", "%(number)s%%") % {"number": percent}
 
@@ -88,7 +89,7 @@ def seconds_shown(seconds: float | None) -> str:
     if seconds is None:
         return "–"
     if seconds < 60:
-        digits = formats.number_format(seconds, decimal_pos=1 if seconds < 10 else 0, use_l10n=True)
+        digits = formats.number_format(round(seconds, 1), decimal_pos=1 if seconds < 10 else 0, use_l10n=True)
         return _("%(count)s s") % {"count": digits}
     return shown.duration(timedelta(seconds=seconds))
 

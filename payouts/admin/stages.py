@@ -5,11 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from django.core.cache import cache
-from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from payouts.admin.shown import STAGE_LOOKS, duration
 from payouts.models import Attention, Payout, PayoutQuerySet
 from payouts.states import Stage
 
@@ -96,31 +93,3 @@ def tabs(selected: str, attention: str = "") -> list[dict[str, Any]]:
             for stage in shown
         ),
     ]
-
-
-def cards() -> list[dict[str, Any]]:
-    """For the start page: what needs attention and every open stage, with its count and its oldest payout's age."""
-    found = depths()
-    flagged = _card(
-        _("Needs attention"),
-        found[ATTENTION],
-        f"{ATTENTION}={ANY_REASON}",
-        ("magenta" if found[ATTENTION].count else "gray", "flag"),
-    )
-    return [
-        flagged,
-        *(_card(str(stage.label), found[stage], f"stage={stage.value}", STAGE_LOOKS[stage]) for stage in OPEN_STAGES),
-    ]
-
-
-def _card(title: str, depth: Depth, query: str, look: tuple[str, str]) -> dict[str, Any]:
-    tone, icon = look
-    return {
-        "title": title,
-        "url": f"{reverse('admin:payouts_payout_changelist')}?{query}",
-        "count": depth.shown,
-        "is_empty": not depth.count,
-        "oldest": duration(timezone.now() - depth.oldest_at) if depth.oldest_at else "",
-        "tone": tone,
-        "icon": icon,
-    }

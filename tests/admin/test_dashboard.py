@@ -199,6 +199,7 @@ def test_the_page_works_while_the_cache_is_down(as_group: Any, settings: Any) ->
 
 def test_the_page_costs_the_same_queries_for_few_and_for_many(as_group: Any, django_assert_num_queries: Any) -> None:
     browser = as_group("Approver")
+    recipes.failed_payout()
     recipes.awaiting_payout()
     recipes.processed_payout()
     browser.get(START)
