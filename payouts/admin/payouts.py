@@ -22,9 +22,8 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.views import ChangeList
 
-from payouts import access
+from payouts import access, pauses
 from payouts import actions as domain
-from payouts import pauses
 from payouts.admin import entry, known, lookup, norms, shown, stages
 from payouts.admin.dialogs import (
     DialogsMixin,
