@@ -136,6 +136,8 @@ def _database_away(exception: Exception) -> HttpResponse:
 # People's sessions. What these two send elsewhere are the back office's own pages; the API has keys.
 
 UNGUARDED = {"login", "logout"}
+# Their views let in who has a password and no second factor yet, and nobody else.
+SECOND_FACTOR_VIEWS = {"second_factor", "second_factor_set_up", "second_factor_mine"}
 SEEN_EVERY_SECONDS = 60
 
 
@@ -148,7 +150,9 @@ class _BackOfficeMiddleware:
 
     def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponse | None:
         match = request.resolver_match
-        if match is None or "admin" not in match.app_names:
+        # By its address: a view of our own that stands outside Django's admin is guarded too.
+        is_back_office = request.path_info.startswith(reverse("admin:index"))
+        if match is None or not is_back_office or match.url_name in SECOND_FACTOR_VIEWS:
             return None
         try:
             return self.answer_instead(request, is_guarded=match.url_name not in UNGUARDED)

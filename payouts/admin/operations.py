@@ -132,9 +132,9 @@ def loads() -> dict[str, Load]:
                 """
                 SELECT provider, sum(due)::int, min(due_at), sum(in_flight)::int, sum(asked)::int FROM (
                     (SELECT provider, 1 AS due, due_at, 0 AS in_flight, 0 AS asked FROM payouts_payout
-                     WHERE due_at <= now() ORDER BY due_at LIMIT %(limit)s)
+                     WHERE due_at <= statement_timestamp() ORDER BY due_at LIMIT %(limit)s)
                     UNION ALL
-                    (SELECT provider, 0, NULL, 1, (lease_token IS NOT NULL AND due_at > now())::int
+                    (SELECT provider, 0, NULL, 1, (lease_token IS NOT NULL AND due_at > statement_timestamp())::int
                      FROM payouts_payout WHERE status = 'processing' ORDER BY created_at LIMIT %(limit)s)
                 ) AS load GROUP BY provider
                 """,
