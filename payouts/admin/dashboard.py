@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from payouts import money, totals
-from payouts.admin import stages
+from payouts.admin import norms, stages
 from payouts.admin.shown import STAGE_LOOKS, duration, exact_time
 from payouts.models import Approval, Attention, DailyTotal, Payout, PayoutQuerySet
 from payouts.states import Stage, Status
@@ -35,14 +35,6 @@ CACHE_VERSION = "1"
 CURRENCIES_SHOWN = 4
 DAYS_SHOWN = 30
 
-# How long a payout may wait for people before its card says that it is too long.
-NORMS: dict[str, timedelta] = {
-    Stage.AWAITING_APPROVAL: timedelta(hours=4),
-    Stage.HELD: timedelta(hours=24),
-    Stage.UNKNOWN: timedelta(hours=1),
-    Stage.FAILED: timedelta(hours=24),
-    stages.ATTENTION: timedelta(hours=4),
-}
 # Beginning with the youngest.
 AGE_BOUNDS = (timedelta(hours=1), timedelta(hours=4), timedelta(hours=24))
 AGE_LABELS = (
@@ -126,9 +118,11 @@ def measure(queue: PayoutQuerySet, *, order: str = "created_at") -> Depth:
 
 
 def awaiting(person: User) -> PayoutQuerySet:
-    """What this person may approve now: made by others, and not approved by them yet."""
-    own = Approval.objects.filter(payout=OuterRef("pk"), checker=person, attempt=None)
-    return Payout.objects.in_stage(Stage.AWAITING_APPROVAL).exclude(maker=person).filter(~Exists(own))
+    """What this person may approve now: made by others, and without an approval of theirs that stands."""
+    voices = Approval.objects.filter(checker=person, attempt=None)
+    taken_back = voices.filter(payout=OuterRef("payout"), number__gt=OuterRef("number"))
+    standing = voices.filter(~Exists(taken_back), payout=OuterRef("pk"), decision=Approval.Decision.APPROVE)
+    return Payout.objects.in_stage(Stage.AWAITING_APPROVAL).exclude(maker=person).filter(~Exists(standing))
 
 
 def queues() -> dict[str, Depth]:
@@ -214,26 +208,20 @@ def _card(title: str, name: str, found: dict[str, Depth]) -> dict[str, Any]:
         "is_empty": not depth.count,
         "sums": depth.sums_shown,
         "note": _("sums of the oldest %(limit)s only") % {"limit": number(LIMIT)} if depth.is_capped else "",
-        **_against_norm(depth, NORMS[name]),
+        **against_norm(name, depth.oldest_at),
     }
 
 
-def _against_norm(depth: Depth, norm: timedelta) -> dict[str, Any]:
+def against_norm(name: str, oldest_at: datetime | None) -> dict[str, str]:
     """The oldest one's age, in words that say whether it is too much; the colour only repeats them."""
-    if depth.oldest_at is None:
+    if oldest_at is None:
         return {"age": _("nothing waits here"), "age_tone": "", "age_icon": ""}
-    spent = timezone.now() - depth.oldest_at
-    words = {"age": duration(spent), "norm": duration(norm)}
-    if spent > norm:
-        return {
-            "age": _("oldest: %(age)s, over the norm of %(norm)s") % words,
-            "age_tone": "red",
-            "age_icon": "alarm",
-        }
+    spent = timezone.now() - oldest_at
+    is_late = norms.is_over(name, spent)
     return {
-        "age": _("oldest: %(age)s, within the norm of %(norm)s") % words,
-        "age_tone": "green",
-        "age_icon": "schedule",
+        "age": _("oldest: %(age)s") % {"age": norms.against_norm(name, spent)},
+        "age_tone": "red" if is_late else "green",
+        "age_icon": "alarm" if is_late else "schedule",
     }
 
 

@@ -1,10 +1,11 @@
-"""How long a payout may stay in a stage before that is too long, and how that reads."""
+"""How long a payout may stay in a stage, or need attention, before that is too long, and how that reads."""
 
 from datetime import timedelta
 
 from django.utils.translation import gettext as _
 
 from payouts.admin.shown import duration
+from payouts.admin.stages import ATTENTION
 from payouts.states import Stage
 
 NORMS: dict[str, timedelta] = {
@@ -14,6 +15,7 @@ NORMS: dict[str, timedelta] = {
     Stage.FAILED: timedelta(hours=24),
     Stage.READY: timedelta(minutes=5),
     Stage.PROCESSING: timedelta(minutes=15),
+    ATTENTION: timedelta(hours=4),
 }
 
 

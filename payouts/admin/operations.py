@@ -30,7 +30,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from payouts import pauses, providers
 from payouts.admin import shown
-from payouts.admin.dashboard import LIMIT, cached, measure, number
+from payouts.admin.dashboard import LIMIT, against_norm, cached, measure, number
 from payouts.admin.dialogs import DialogsMixin, back_to, dialog_action
 from payouts.admin.dialogs import shown as dialog
 from payouts.admin.queue import ScheduleAdmin, ViewOnlyAdmin
@@ -40,7 +40,6 @@ from payouts.states import Stage, Status
 RATES_SECONDS = 30
 SAMPLE = 50_000
 HISTORY_SHOWN = 10
-BACKLOG_NORM = timedelta(minutes=2)
 AUDIT_IS_SILENT_AFTER = timedelta(minutes=30)
 PAUSE_PERMISSIONS = ("payouts.view_providerpause", "payouts.pause_providerpause")
 
@@ -301,8 +300,8 @@ def signs() -> list[dict[str, str]]:
     """How the machinery does, a line each, for the start page."""
     alive = sum(is_alive(beat) for beat in Heartbeat.objects.all())
     load = loads().values()
-    due, oldest = sum(each.due for each in load), _oldest_due(load)
-    is_late = oldest is not None and timezone.now() - oldest > BACKLOG_NORM
+    due = sum(each.due for each in load)
+    wait = against_norm(Stage.READY, _oldest_due(load))
     backlog = _("Due for the worker: %(count)s") % {"count": _capped(due)}
     said = [
         {
@@ -311,9 +310,9 @@ def signs() -> list[dict[str, str]]:
             "said": ngettext("%(count)s cluster alive", "%(count)s clusters alive", alive) % {"count": number(alive)},
         },
         {
-            "icon": "alarm" if is_late else "inbox",
-            "tone": "red" if is_late else "",
-            "said": f"{backlog} ({_backlog_words(oldest, is_late=is_late)})" if due else backlog,
+            "icon": "inbox",
+            "tone": wait["age_tone"],
+            "said": f"{backlog} ({wait['age']})" if due else backlog,
         },
     ]
     run = AuditRun.objects.first()
@@ -496,23 +495,20 @@ def _list_url(user: Any, model: str) -> str:
 
 def _cards(load: Any, *, sees_payouts: bool) -> list[dict[str, Any]]:
     due, in_flight = sum(each.due for each in load), sum(each.in_flight for each in load)
-    oldest = _oldest_due(load)
     asked = sum(each.asked_now for each in load)
     unknown = cached("unknown", lambda: measure(Payout.objects.in_stage(Stage.UNKNOWN)))
     listed = reverse("admin:payouts_payout_changelist") if sees_payouts else ""
-    is_late = oldest is not None and timezone.now() - oldest > BACKLOG_NORM
+    wait = against_norm(Stage.READY, _oldest_due(load))
     return [
         {
             "title": _("Due for the worker"),
             "icon": "inbox",
-            "tone": "amber" if is_late else "blue" if due else "gray",
+            "tone": "amber" if wait["age_tone"] == "red" else "blue" if due else "gray",
             "count": _capped(due),
             "is_empty": not due,
             "sums": [],
             "url": "",
-            "age": _backlog_words(oldest, is_late=is_late),
-            "age_tone": "red" if is_late else "green" if due else "",
-            "age_icon": "alarm" if is_late else "schedule" if due else "",
+            **wait,
         },
         {
             "title": _("In flight"),
@@ -538,21 +534,9 @@ def _cards(load: Any, *, sees_payouts: bool) -> list[dict[str, Any]]:
             "is_empty": not unknown.count,
             "sums": unknown.sums_shown,
             "url": f"{listed}?stage={Status.UNKNOWN.value}" if listed else "",
-            "age": _("oldest: %(age)s") % {"age": shown.duration(timezone.now() - unknown.oldest_at)}
-            if unknown.oldest_at
-            else _("nothing waits here"),
-            "age_tone": "",
+            **against_norm(Stage.UNKNOWN, unknown.oldest_at),
         },
     ]
-
-
-def _backlog_words(oldest: datetime | None, *, is_late: bool) -> str:
-    if oldest is None:
-        return _("nothing waits here")
-    words = {"age": shown.duration(timezone.now() - oldest), "norm": shown.duration(BACKLOG_NORM)}
-    if is_late:
-        return _("oldest: %(age)s, over the norm of %(norm)s") % words
-    return _("oldest: %(age)s, within the norm of %(norm)s") % words
 
 
 # Pauses

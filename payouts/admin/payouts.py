@@ -329,6 +329,10 @@ class PayoutAdmin(DialogsMixin, ModelAdmin):
             return _("The payout is in the stage “%(stage)s”, in which this is not possible.") % {
                 "stage": instance.stage.label
             }
+        if name == "ask_now" and instance.provider in pauses.paused_providers():
+            return _("The provider %(provider)s is paused: it is asked again when somebody has resumed it.") % {
+                "provider": instance.provider
+            }
         voices = instance.approvals.filter(checker=request.user)
         has_approved = bool(voices.filter(attempt=None).count() % 2)
         if name == "take_back" and not has_approved:

@@ -53,15 +53,17 @@ def test_what_waits_for_me_is_others_payouts_that_i_have_not_approved(in_group: 
     recipes.awaiting_payout()
     recipes.awaiting_payout(client=None, maker=me)
     recipes.awaiting_payout(currency="EUR", amount=Decimal("2000.00"))
-    approved = recipes.awaiting_payout(amount=recipes.TWO_APPROVALS)
-    actions.approve(approved.pk, by=me)
+    approved, taken_back = (recipes.awaiting_payout(amount=recipes.TWO_APPROVALS) for _each in range(2))
+    for payout in (approved, taken_back):
+        actions.approve(payout.pk, by=me, reason="Matches the contract.")
+    actions.take_back(taken_back.pk, by=me, reason="The wrong one.")
     actions.hold(recipes.awaiting_payout().pk, by=me, reason="Odd.")
 
     card = cards(as_user(me))["Waiting for me"]
 
-    assert card["count"] == "2"
-    assert card["note"] == "of 4 awaiting approval"
-    assert card["sums"] == ["2,000.00\u00a0EUR", "250,000.00\u00a0RUB"]
+    assert card["count"] == "3"
+    assert card["note"] == "of 5 awaiting approval"
+    assert card["sums"] == ["2,250,000.00\u00a0RUB", "2,000.00\u00a0EUR"]
 
 
 def test_the_page_begins_with_the_next_thing_to_do(as_group: Any) -> None:

@@ -72,7 +72,7 @@ def test_backlog_and_flight_are_counted_by_provider(as_group: Any) -> None:
 
     due, flight, unknown = answer.context["cards"]
     assert (due["count"], flight["count"], unknown["count"]) == ("2", "1", "0")
-    assert "over the norm of 2 min" in due["age"]
+    assert "over the norm of 5 min" in due["age"]
     row = answer.context["providers"][0]
     assert (row["name"], row["due"], row["in_flight"]) == ("http", "2", "1")
 
