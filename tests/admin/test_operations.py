@@ -367,3 +367,17 @@ def test_payouts_say_that_their_provider_is_paused(as_group: Any) -> None:
     assert "The provider http is paused: it waits until somebody resumes the provider." in texts[0]
     assert "The provider http is paused: it is asked again when somebody has resumed it." in texts[1]
     assert "is paused" not in texts[2]
+
+
+def test_a_paused_provider_cannot_be_asked_now(as_group: Any) -> None:
+    payout = recipes.unknown_payout()
+    browser = as_group("Admin")
+    address = f"/admin/payouts/payout/{payout.pk}/ask-now/"
+    before = address in browser.get(page(payout)).content.decode()
+    paused()
+
+    shown = browser.get(address, headers=FROM_SCRIPT).content.decode()
+
+    assert before
+    assert address not in browser.get(page(payout)).content.decode()
+    assert "is paused: it is asked again when somebody has resumed it." in shown
