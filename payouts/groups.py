@@ -38,8 +38,16 @@ ACCESS = ("view_accessevent",)
 
 GROUPS: dict[str, tuple[str, ...]] = {
     gettext_noop("Operator"): (*VIEW, *CREATE, *OPERATE),
-    gettext_noop("Approver"): (*VIEW, "approve_payout", "hold_payout", "resolve_payout", *EVIDENCE, *PROVIDERS),
-    gettext_noop("Auditor"): (*VIEW, *ACCESS, "reveal_payout"),
+    gettext_noop("Approver"): (
+        *VIEW,
+        "approve_payout",
+        "hold_payout",
+        "resolve_payout",
+        "export_payout",
+        *EVIDENCE,
+        *PROVIDERS,
+    ),
+    gettext_noop("Auditor"): (*VIEW, *ACCESS, "reveal_payout", "export_payout", "view_export"),
     gettext_noop("Admin"): (
         *VIEW,
         *ACCESS,
@@ -49,6 +57,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "settle_payout",
         "resolve_payout",
         "reveal_payout",
+        "export_payout",
+        "view_export",
         *EVIDENCE,
         *PROVIDERS,
         *CLIENTS,

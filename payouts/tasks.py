@@ -15,7 +15,7 @@ from django.utils import timezone
 from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
-from payouts import broker, doorbell, reports, totals
+from payouts import broker, doorbell, exports, reports, totals
 from payouts import pump as pumping
 from payouts.audit import Broken, batches, missing_guards
 from payouts.models import AuditRun, Heartbeat, Payout, WebhookMessage
@@ -41,12 +41,19 @@ def apply_report(report_id: int) -> None:
         async_task(reports.APPLY, report_id)
 
 
+def write_exports() -> None:
+    """Write the exports that were asked for: as much as fits into half of q2's time limit, then a new task."""
+    give_up = time.monotonic() + settings.Q_TIMEOUT_SECONDS / 2
+    if not exports.write(must_stop=lambda: time.monotonic() > give_up or _must_make_way()):
+        async_task(exports.WRITE)
+
+
 def _must_make_way() -> bool:
     return bool(broker.progress and broker.progress.must_make_way)
 
 
 def sweep(cluster: str = "") -> None:
-    """Find what a lost ring, an expired lease or a coming look-up left due, and reports whose task was lost.
+    """Find what a lost ring, an expired lease or a coming look-up left due; reports and exports whose task was lost.
 
     The sign of life of its cluster too.
     """
@@ -57,6 +64,7 @@ def sweep(cluster: str = "") -> None:
     if Payout.objects.due().exists():
         doorbell.ring()
     reports.ring_for_forgotten()
+    exports.ring_for_forgotten()
 
 
 def remind_of_approvals() -> None:
@@ -69,7 +77,12 @@ def remind_of_approvals() -> None:
 
 
 def prune() -> None:
-    """Delete q2's old results, webhooks' ids that are refused by their age, and what clusters that are gone left."""
+    """Delete what nobody asks for any more.
+
+    q2's old results, webhooks' ids that are refused by their age, old exports' files, and what clusters that are gone
+    left.
+    """
+    exports.prune()
     Task.objects.filter(stopped__lt=timezone.now() - PRUNE_AFTER).delete()
     Heartbeat.objects.filter(beat_at__lt=timezone.now() - PRUNE_AFTER).delete()
     OrmQ.objects.filter(key__contains=":", lock__lt=timezone.now() - STALE_QUEUE_AFTER).delete()

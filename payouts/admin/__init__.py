@@ -1,5 +1,29 @@
 """The back office's screens, by subject. What changes a payout calls one function of `payouts.actions`."""
 
-from payouts.admin import access, bands, clients, clusters, operations, payouts, people, queue, reports, rules
+from payouts.admin import (
+    access,
+    bands,
+    clients,
+    clusters,
+    exports,
+    operations,
+    payouts,
+    people,
+    queue,
+    reports,
+    rules,
+)
 
-__all__ = ["access", "bands", "clients", "clusters", "operations", "payouts", "people", "queue", "reports", "rules"]
+__all__ = [
+    "access",
+    "bands",
+    "clients",
+    "clusters",
+    "exports",
+    "operations",
+    "payouts",
+    "people",
+    "queue",
+    "reports",
+    "rules",
+]

@@ -35,6 +35,7 @@ from payouts.admin.dialogs import (
     dialog_action,
 )
 from payouts.admin.dialogs import shown as dialog
+from payouts.admin.exports import ExportedMixin
 from payouts.admin.filters import (
     AmountFilter,
     AttentionFilter,
@@ -66,7 +67,7 @@ class PayoutChangeList(ChangeList):
 
 
 @admin.register(Payout)
-class PayoutAdmin(DialogsMixin, ModelAdmin):
+class PayoutAdmin(ExportedMixin, DialogsMixin, ModelAdmin):
     list_display = ("number", "amount_shown", "stage_shown", "recipient_shown", "provider", "origin", "age")
     list_display_links = ("number",)
     list_filter = (StageFilter, AttentionFilter, CurrencyFilter, CreatedFilter, AmountFilter)

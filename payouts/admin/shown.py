@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 from payouts import money
+from payouts.masked import recipient_pair as recipient_pair
 from payouts.models import Approval, Attempt, Attention, Event, EventName, Payout, ReviewFlag
 from payouts.states import Stage, Status
-from payouts.vault import BULLET
 
 # The colour (admin.css) and the icon of each stage; the text always stands beside them.
 STAGE_LOOKS: dict[Stage, tuple[str, str]] = {
@@ -52,23 +52,6 @@ EVENT_LOOKS: dict[str, str] = {
     EventName.RETURNED: "orange",
     EventName.REVEALED: "orange",
 }
-
-NAME_KEYS = (
-    "name",
-    "full_name",
-    "fullname",
-    "holder",
-    "card_holder",
-    "cardholder",
-    "account_holder",
-    "recipient_name",
-    "recipient",
-    "beneficiary",
-    "company",
-    "фио",
-    "получатель",
-)
-ACCOUNT_KEYS = ("card", "card_number", "pan", "account", "account_number", "iban", "phone", "wallet")
 
 KEY_LABELS = {
     "card": gettext_lazy("Card"),
@@ -156,22 +139,6 @@ def _key_label(key: str) -> str:
         return str(label)
     words = key.replace("_", " ").strip()
     return words[:1].upper() + words[1:]
-
-
-def recipient_pair(masked: Any) -> tuple[str, str]:
-    """What to call the recipient by, and the masked account; either may be empty."""
-    if not isinstance(masked, dict):
-        return "", ""
-    texts: dict[str, str] = {
-        str(key).lower(): value for key, value in masked.items() if isinstance(value, str) and value
-    }
-    name = next((texts[key] for key in NAME_KEYS if key in texts), "")
-    account = next((texts[key] for key in ACCOUNT_KEYS if key in texts), "")
-    if not account:
-        account = next((text for text in texts.values() if BULLET in text and text != name), "")
-    if not name and not account:
-        name = next(iter(texts.values()), "")
-    return name, account
 
 
 def recipient_cell(masked: Any) -> SafeString:

@@ -48,6 +48,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "payouts_providerreport_changelist",
                     "payouts.view_providerreport",
                 ),
+                _item(_("Exports"), "download", "payouts_export_changelist", "payouts.export_payout"),
             ],
         },
         {

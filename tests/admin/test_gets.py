@@ -9,7 +9,7 @@ from django.db import connection
 from django.urls import URLPattern, URLResolver, get_resolver
 from django_q.models import OrmQ, Schedule
 
-from payouts import pauses, reports
+from payouts import exports, pauses, reports
 from payouts.models import ApprovalBand, Heartbeat
 from tests import recipes
 from tests.admin.conftest import as_user
@@ -30,6 +30,8 @@ TABLES = (
     "payouts_auditrun",
     "payouts_providerreport",
     "payouts_reportline",
+    "payouts_export",
+    "payouts_exportchunk",
     "django_q_schedule",
     "django_q_ormq",
     "django_q_task",
@@ -81,6 +83,8 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
     ]
     person = recipes.superuser.make()
     report = reports.store(b"reference,status,amount\nr-1,pending,1\n", name="march.csv", by=person)
+    asked = exports.ask("", format="csv", by=person)
+    exports.write()
     queued = OrmQ.objects.first() or OrmQ.objects.create(key="x", payload="x")
     Heartbeat.objects.create(cluster="one")
     paused = pauses.pause("elsewhere", by=recipes.person.make(), reason="Odd.")
@@ -93,6 +97,7 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
             "payouts/payout": payout.pk,
             "payouts/apiclient": client.pk,
             "payouts/providerreport": report.pk,
+            "payouts/export": asked.pk,
             "payouts/approvalband": ApprovalBand.objects.first().pk,
             "auth/user": person.pk,
             "auth/group": Group.objects.first().pk,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from payouts.models import PayoutLimit, ReviewRule
 from tests import recipes
@@ -368,6 +368,72 @@ def test_daily_total_unique() -> None:
     by_hand(total)
 
     _refused_by("daily_total_unique", total)
+
+
+EXPORT = (
+    "INSERT INTO payouts_export (asked_by_id, format, query, up_to_id, finished_at, expires_at, rows_total,"
+    " failed_at, failure, cancelled_at, cancelled_by_id, lease_token, lease_until)"
+    " VALUES (%(person)s, '{format}', '', 1, {finished_at}, {expires_at}, {rows_total}, {failed_at}, '{failure}',"
+    " {cancelled_at}, {cancelled_by}, {lease_token}, {lease_until})"
+)
+OPEN_EXPORT = {
+    "format": "csv",
+    "finished_at": "NULL",
+    "expires_at": "NULL",
+    "rows_total": "NULL",
+    "failed_at": "NULL",
+    "failure": "",
+    "cancelled_at": "NULL",
+    "cancelled_by": "NULL",
+    "lease_token": "NULL",
+    "lease_until": "NULL",
+}
+FINISHED = {"finished_at": "now()", "expires_at": "now()", "rows_total": "1"}
+FAILED = {"failed_at": "now()", "failure": "filter"}
+CANCELLED = {"cancelled_at": "now()", "cancelled_by": "%(person)s"}
+
+
+def _export(person: User, **facts: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(EXPORT.format_map(OPEN_EXPORT | facts), {"person": person.pk})
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("export_format_known", {"format": "pdf"}),
+        ("export_ends_once", FINISHED | FAILED),
+        ("export_ends_once", FINISHED | CANCELLED),
+        ("export_ends_once", FAILED | CANCELLED),
+        ("export_finished_is_whole", {"finished_at": "now()"}),
+        ("export_finished_is_whole", {"expires_at": "now()"}),
+        ("export_finished_is_whole", FINISHED | {"rows_total": "NULL"}),
+        ("export_failed_at_with_failure", {"failed_at": "now()"}),
+        ("export_failed_at_with_failure", {"failure": "filter"}),
+        ("export_cancelled_at_with_cancelled_by", {"cancelled_at": "now()"}),
+        ("export_cancelled_at_with_cancelled_by", {"cancelled_by": "%(person)s"}),
+        ("export_lease_ends", {"lease_token": "gen_random_uuid()"}),
+        ("export_lease_ends", {"lease_until": "now()"}),
+    ],
+)
+def test_an_export_that_cannot_be(name: str, facts: dict[str, str], operator: User) -> None:
+    with pytest.raises(IntegrityError, match=name), transaction.atomic():
+        _export(operator, **facts)
+
+    for possible in ({}, FINISHED, FAILED, CANCELLED):
+        _export(operator, **possible)
+
+
+def test_export_chunk_once(operator: User) -> None:
+    _export(operator)
+    by_hand(EXPORT_CHUNK)
+
+    _refused_by("export_chunk_once", EXPORT_CHUNK)
+
+
+EXPORT_CHUNK = (
+    "INSERT INTO payouts_exportchunk (export_id, number, content) SELECT max(id), 0, '' FROM payouts_export"
+)
 
 
 # History and money are kept

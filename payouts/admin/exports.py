@@ -1,0 +1,290 @@
+"""Exports: the button on the payouts list, the list of exports, and a page of each with its progress and its file."""
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict, StreamingHttpResponse
+from django.template.defaultfilters import filesizeformat
+from django.urls import path, reverse
+from django.utils import formats, timezone
+from django.utils.cache import add_never_cache_headers
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+from unfold.decorators import display
+
+from payouts import exports
+from payouts.admin import shown
+from payouts.admin.queue import ViewOnlyAdmin
+from payouts.exports import ExportError
+from payouts.models import Export, Payout
+
+log = structlog.get_logger(__name__)
+
+# What an address of the list says of how it is looked at, and not of what is in it.
+LOOKS = (PAGE_VAR, ORDER_VAR, ALL_VAR, ERROR_FLAG)
+# An export whose task gives signs of life has news at every look.
+REFRESHED_FOR = timedelta(minutes=2)
+CONTENT_TYPES = {
+    Export.Format.CSV: "text/csv; charset=utf-8",
+    Export.Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+class _Words:
+    """Stands where a request keeps its messages: what the list's filters refuse is for the one who reads them."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+
+    def add(self, level: int, message: Any, extra_tags: str = "") -> None:
+        if level >= messages.ERROR:
+            self.errors.append(str(message))
+
+
+class ExportedMixin:
+    """For the admin of payouts: what its list shows under a filter, and the button that asks for a file of it."""
+
+    admin_site: Any
+
+    def has_export_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perms(exports.NEEDED)
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.export_view)
+        return [path("export/", view, name="payouts_payout_export"), *super().get_urls()]  # type: ignore[misc]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        context = {"may_export": self.has_export_permission(request), "export_formats": Export.Format.choices}
+        response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), **context})  # type: ignore[misc]
+        return response
+
+    def rows_of(self, query: str, *, by: User) -> QuerySet[Payout]:
+        """The list's rows under this filter, as this person sees them. Raises ExportError with the list's words."""
+        request = HttpRequest()
+        request.method = "GET"
+        request.path = reverse("admin:payouts_payout_changelist")
+        request.user = by
+        words = _Words()
+        try:
+            request.GET = QueryDict(query)
+            request._messages = words  # type: ignore[attr-defined]
+            changelist = self.get_changelist_instance(request)  # type: ignore[attr-defined]
+        except (IncorrectLookupParameters, SuspiciousOperation, ValueError) as error:
+            raise ExportError(_("The filter cannot be read. Nothing is exported.")) from error
+        if words.errors:
+            raise ExportError(" ".join(words.errors))
+        found: QuerySet[Payout] = changelist.queryset
+        return found
+
+    @method_decorator(require_POST)
+    def export_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_export_permission(request):
+            raise PermissionDenied
+        assert isinstance(request.user, User)
+        query = filter_of(request.POST.get("query", ""))
+        try:
+            export = exports.ask(query, format=request.POST.get("format", ""), by=request.user)
+        except ExportError as error:
+            messages.error(request, str(error))
+            back = reverse("admin:payouts_payout_changelist")
+            return HttpResponseRedirect(f"{back}?{query}" if query else back)
+        return HttpResponseRedirect(_page_url(export))
+
+
+def filter_of(address: str) -> str:
+    """The filter in the query of an address of the list, without what only says how it is looked at."""
+    given = QueryDict(address[: exports.QUERY_LIMIT * 4], mutable=True)
+    for name in LOOKS:
+        given.pop(name, None)
+    for name in [name for name, values in given.lists() if not any(values)]:
+        del given[name]
+    return given.urlencode()
+
+
+@admin.register(Export)
+class ExportAdmin(ViewOnlyAdmin):
+    list_display = ("file_shown", "state", "rows", "size", "filter_shown", "asked_by", "asked")
+    list_display_links = ("file_shown",)
+    list_select_related = ("asked_by",)
+    list_fullwidth = True
+    ordering = ("-id",)
+    fields = ()
+    change_form_template = "admin/payouts/export/change_form.html"
+
+    # One's own for those who may export; everybody's with a permission of its own.
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        if request.user.has_perms(("payouts.view_payout", "payouts.view_export")):
+            return True
+        is_own = obj is None or obj.asked_by_id == request.user.pk
+        return is_own and request.user.has_perms(exports.NEEDED)
+
+    def may_cancel(self, request: HttpRequest, export: Export) -> bool:
+        return export.is_open and export.asked_by_id == request.user.pk and request.user.has_perms(exports.NEEDED)
+
+    def get_urls(self) -> list[Any]:
+        views = {"file": self.file_view, "cancel": self.cancel_view}
+        ours = [
+            path(f"<path:object_id>/{name}/", self.admin_site.admin_view(view), name=f"payouts_export_{name}")
+            for name, view in views.items()
+        ]
+        return [*ours, *super().get_urls()]
+
+    # The list
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Export]:
+        found: QuerySet[Export] = super().get_queryset(request)
+        if request.user.has_perm("payouts.view_export"):
+            return found
+        return found.filter(asked_by=request.user.pk)
+
+    @display(description=gettext_lazy("File"))
+    def file_shown(self, export: Export) -> str:
+        return export.name
+
+    @display(description=gettext_lazy("State"))
+    def state(self, export: Export) -> SafeString:
+        return _state(export)
+
+    @display(description=gettext_lazy("Payouts"))
+    def rows(self, export: Export) -> SafeString:
+        return format_html('<span class="po-amount">{}</span>', _rows(export))
+
+    @display(description=gettext_lazy("Size"))
+    def size(self, export: Export) -> str:
+        return filesizeformat(export.size_bytes) if export.is_kept else "–"
+
+    @display(description=gettext_lazy("Filter"))
+    def filter_shown(self, export: Export) -> SafeString:
+        texts = [f"{name}: {text}" for name, text in _filter(export)]
+        return format_html('<span class="po-filter">{}</span>', ", ".join(texts) or _("all payouts"))
+
+    @display(description=gettext_lazy("Asked for"))
+    def asked(self, export: Export) -> str:
+        return shown.exact_time(export.asked_at)
+
+    # The page
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Export | None = None, **kwargs: Any
+    ) -> HttpResponse:
+        if obj is not None:
+            context.update(self._page(request, obj))
+        response: HttpResponse = super().render_change_form(request, context, *args, obj=obj, **kwargs)
+        return response
+
+    def _page(self, request: HttpRequest, export: Export) -> dict[str, Any]:
+        gives_signs = timezone.now() - export.rung_at < REFRESHED_FOR
+        listed = reverse("admin:payouts_payout_changelist")
+        return {
+            "title": _("Export of payouts"),
+            "export": export,
+            "state": _state(export),
+            "is_open": export.is_open,
+            "is_kept": export.is_kept,
+            "is_expired": export.finished_at is not None and not export.is_kept,
+            "is_about_to_change": export.is_open and gives_signs,
+            "may_cancel": self.may_cancel(request, export),
+            "percent": export.rows_done * 100 // export.rows_total if export.rows_total else 0,
+            "rows": _rows(export),
+            "size": filesizeformat(export.size_bytes) if export.is_kept else "",
+            "failure": export.get_failure_display(),
+            "asked": shown.exact_time(export.asked_at),
+            "kept_until": shown.exact_time(export.expires_at),
+            "filter": _filter(export),
+            "list_url": f"{listed}?{export.query}" if export.query else listed,
+            "cancelled": shown.exact_time(export.cancelled_at),
+            "finished": shown.exact_time(export.finished_at),
+            "columns": exports.COLUMNS,
+        }
+
+    def file_view(self, request: HttpRequest, object_id: str) -> StreamingHttpResponse | HttpResponse:
+        export = self._visible(request, object_id)
+        if not export.is_kept:
+            raise Http404
+        log.info("export_downloaded", export=export.pk, rows=export.rows_done, by=request.user.get_username())
+        response = StreamingHttpResponse(
+            exports.content(export),
+            content_type=CONTENT_TYPES[Export.Format(export.format)],
+            headers={
+                "Content-Disposition": f'attachment; filename="{export.name}"',
+                "Content-Length": str(export.size_bytes),
+                "X-Content-Type-Options": "nosniff",
+            },
+        )
+        add_never_cache_headers(response)
+        return response
+
+    @method_decorator(require_POST)
+    def cancel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        export = self._visible(request, object_id)
+        if export.asked_by_id != request.user.pk or not request.user.has_perms(exports.NEEDED):
+            raise PermissionDenied
+        assert isinstance(request.user, User)
+        try:
+            exports.cancel(export.pk, by=request.user)
+        except ExportError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, _("The export is cancelled."))
+        return HttpResponseRedirect(_page_url(export))
+
+    def _visible(self, request: HttpRequest, object_id: str) -> Export:
+        """Raises PermissionDenied or, for another's, Http404."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        export: Export | None = self.get_object(request, object_id)
+        if export is None or not self.has_view_permission(request, export):
+            raise Http404
+        return export
+
+
+def _state(export: Export) -> SafeString:
+    if export.failed_at:
+        return shown.badge(_("Failed"), tone="red", icon="error")
+    if export.cancelled_at:
+        return shown.badge(_("Cancelled"), tone="gray", icon="cancel")
+    if export.finished_at is None:
+        if export.rows_total is None:
+            return shown.badge(_("Waiting"), tone="amber", icon="hourglass_empty")
+        return shown.badge(_("Being written"), tone="blue", icon="sync")
+    if export.is_kept:
+        return shown.badge(_("Ready"), tone="green", icon="check_circle")
+    return shown.badge(_("Deleted"), tone="gray", icon="auto_delete")
+
+
+def _rows(export: Export) -> str:
+    done = _number(export.rows_done)
+    if export.rows_total is None:
+        return "–"
+    if export.finished_at:
+        return done
+    return _("%(done)s of %(total)s") % {"done": done, "total": _number(export.rows_total)}
+
+
+def _filter(export: Export) -> list[tuple[str, str]]:
+    """The filter's names and values, as in the address: what they are called changes from release to release."""
+    given = QueryDict(export.query)
+    return [(name, ", ".join(given.getlist(name))) for name in given]
+
+
+def _number(count: int) -> str:
+    return formats.number_format(count, use_l10n=True, force_grouping=True)
+
+
+def _page_url(export: Export) -> str:
+    return reverse("admin:payouts_export_change", args=(export.pk,))
