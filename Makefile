@@ -44,6 +44,10 @@ coverage: sync ## Run the tests and report the lines and branches that they miss
 bench: sync ## Measure the speed
 	$(RUN) python -m tests.bench $(ARGS)
 
+.PHONY: bench-admin
+bench-admin: sync ## Is the back office as quick with 5,000,000 payouts as with 10,000? ROWS=100000
+	$(RUN) python -m tests.bench.admin --rows $(or $(ROWS),5000000) $(ARGS)
+
 .PHONY: drills
 drills: sync ## Survive each failure of docs/safety.md, once: ARGS="outage redis", ARGS=--list
 	$(RUN) python -m tests.drills $(ARGS)

@@ -1,7 +1,7 @@
 """What was measured, beside what was asked for, as a table and as JSON."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,15 @@ HEADINGS = ("", "ours", "bare", "ratio", "target", "server CPU s/1000", "Postgre
 
 
 def table(figures: Iterable[Figure]) -> str:
-    rows = [HEADINGS, *(_row(figure) for figure in figures)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    return in_columns([HEADINGS, *(_row(figure) for figure in figures)])
+
+
+def in_columns(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> str:
+    """Columns of numbers, set to the right, but for those in `left`."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if place == 0 else cell.rjust(width)
+            cell.ljust(width) if place in left else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows

@@ -10,9 +10,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -99,6 +99,12 @@ class Stand:
             "Q_WORKERS": "2",
         }
         self.key = ""
+
+    def on(self, database: str) -> "Stand":
+        """The same, on another database of the same server."""
+        other = Stand(self.folder, replace(self.services, database=database), self.stack)
+        other.settings = self.settings | {"DATABASE_URL": database}
+        return other
 
     def prepare(self) -> None:
         """Make the schema, and the client `bench` with its key."""
@@ -239,7 +245,7 @@ def listen() -> None:
 
 
 @contextmanager
-def stand() -> Iterator[Stand]:
+def stand(postgres_options: Mapping[str, str] | None = None) -> Iterator[Stand]:
     """Everything in a temporary folder that is removed in the end. Call it from the main thread.
 
     Services of their own always, and durable: PostgreSQL syncs each commit to the disk as in production, because that
@@ -251,7 +257,7 @@ def stand() -> Iterator[Stand]:
     folder.chmod(0o711)  # root's PostgreSQL runs as another user, who passes through
     try:
         with ExitStack() as stack:
-            services = stack.enter_context(local_services(folder))
+            services = stack.enter_context(local_services(folder, postgres_options=postgres_options))
             yield Stand(folder, services, stack)
     finally:
         shutil.rmtree((folder / "postgres").resolve(), ignore_errors=True)
