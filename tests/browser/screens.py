@@ -1,0 +1,157 @@
+"""Every screen and how to open it: read by the axe test, the test of frames and the screenshots.
+
+A screen names its rows by what they are, not by ids: it finds the newest payout of a stage, whoever made it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+from django.urls import reverse
+from django_q.models import OrmQ, Schedule, Task
+from playwright.sync_api import Page
+
+from payouts.models import ApiClient, ApprovalBand, Attention, Payout, ProviderReport
+from payouts.states import Stage
+from tests.browser.aside import expect
+
+type Step = Callable[[Page], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """An address, and what is done there before it is looked at."""
+
+    address: Callable[[], str]
+    step: Step | None = None
+    for_nobody: bool = False
+    """Opened by one who has not logged in."""
+
+    def open(self, page: Page) -> None:
+        page.goto(self.address())
+        if self.step:
+            self.step(page)
+        settled(page)
+
+
+def settled(page: Page) -> None:
+    """Until fonts are there and nothing moves or loads."""
+    page.wait_for_load_state("networkidle")
+    page.evaluate("document.fonts.ready.then(() => true)")
+
+
+def at(name: str, *args: Any, query: str = "") -> Callable[[], str]:
+    return lambda: reverse(f"admin:{name}", args=args) + query
+
+
+def of(name: str, rows: Callable[[], Any], query: str = "") -> Callable[[], str]:
+    """The page of the newest row."""
+    return lambda: reverse(f"admin:{name}", args=(rows().order_by("-pk")[0].pk,)) + query
+
+
+def payout(*stages: str, **facts: Any) -> Callable[[], str]:
+    def newest() -> Any:
+        found = Payout.objects.all()
+        for stage in stages:
+            found = found.in_stage(stage)
+        return found.filter(**({"attention": Attention.NONE} | facts))
+
+    return of("payouts_payout_change", newest)
+
+
+def press(selector: str) -> Step:
+    """Click it, even in a menu that is closed: what it opens is what the screen is about."""
+    return lambda page: page.locator(selector).first.evaluate("element => element.click()")
+
+
+def dialog(name: str) -> Step:
+    def opened(page: Page) -> None:
+        press(f'a[hx-get$="/{name}/"]')(page)
+        expect(page.get_by_role("dialog")).to_be_visible()
+
+    return opened
+
+
+def key_made(page: Page) -> None:
+    dialog("add-key")(page)
+    page.get_by_role("dialog").locator("button[type=submit]").click()
+    expect(page.locator("#po-key")).to_be_visible()
+
+
+def report_refused(page: Page) -> None:
+    page.locator("input[type=file]").set_input_files(
+        {"name": "march.csv", "mimeType": "text/csv", "buffer": b"reference,status,amount\nr-1,perhaps,1\n"}
+    )
+    page.locator("[data-once] button[type=submit]").click()
+    expect(page.get_by_role("alert").filter(has=page.locator("h2"))).to_be_visible()
+
+
+def filters_open(page: Page) -> None:
+    page.locator(".filter-open-button").click()
+    expect(page.locator("#filter-form")).to_be_visible()
+
+
+def palette_open(page: Page) -> None:
+    # Its key is heard once the scripts of the page have run.
+    page.wait_for_load_state("load")
+    page.keyboard.press("Control+KeyK")
+    expect(page.locator("#command-results, [x-ref=searchInput], input[type=search]").first).to_be_visible()
+
+
+LIST = "payouts_payout_changelist"
+SCREENS: dict[str, Screen] = {
+    "login": Screen(at("login"), for_nobody=True),
+    "start": Screen(at("index")),
+    "palette": Screen(at("index"), palette_open),
+    # Payouts
+    "payouts": Screen(at(LIST)),
+    "payouts of a stage": Screen(at(LIST, query="?stage=awaiting_approval")),
+    "payouts that need attention": Screen(at(LIST, query="?attention=any")),
+    "no payouts": Screen(at(LIST, query="?q=nothing-is-called-so")),
+    "filters": Screen(at(LIST), filters_open),
+    "filters with faults": Screen(at(LIST, query="?amount_from=many")),
+    **{f"payout {stage.value}": Screen(payout(stage)) for stage in Stage},
+    "payout that needs attention": Screen(
+        of("payouts_payout_change", lambda: Payout.objects.exclude(attention=Attention.NONE))
+    ),
+    "dialog approve": Screen(payout(Stage.AWAITING_APPROVAL), dialog("approve")),
+    "dialog reject": Screen(payout(Stage.AWAITING_APPROVAL), dialog("reject")),
+    "dialog hold": Screen(payout(Stage.AWAITING_APPROVAL), dialog("hold")),
+    "dialog cancel": Screen(payout(Stage.AWAITING_APPROVAL), dialog("cancel")),
+    "dialog release": Screen(payout(Stage.HELD), dialog("release")),
+    "dialog retry": Screen(payout(Stage.FAILED), dialog("retry")),
+    "dialog resolve": Screen(payout(Stage.UNKNOWN), dialog("resolve")),
+    "dialog settle": Screen(payout(Stage.SCHEDULED), dialog("settle")),
+    "dialog record return": Screen(payout(Stage.PROCESSED), dialog("record-return")),
+    "dialog reveal": Screen(payout(Stage.PROCESSED), dialog("reveal")),
+    # Providers' reports
+    "reports": Screen(at("payouts_providerreport_changelist")),
+    "report": Screen(of("payouts_providerreport_change", ProviderReport.objects.all)),
+    "report upload": Screen(at("payouts_providerreport_add")),
+    "report refused": Screen(at("payouts_providerreport_add"), report_refused),
+    # Rules and access
+    "bands": Screen(at("payouts_approvalband_changelist")),
+    "band": Screen(of("payouts_approvalband_change", ApprovalBand.objects.all)),
+    "clients": Screen(at("payouts_apiclient_changelist")),
+    "client": Screen(of("payouts_apiclient_change", ApiClient.objects.all)),
+    "new client": Screen(at("payouts_apiclient_add")),
+    "dialog new key": Screen(of("payouts_apiclient_change", ApiClient.objects.all), dialog("add-key")),
+    "dialog revoke key": Screen(of("payouts_apiclient_change", ApiClient.objects.all), dialog("revoke-key")),
+    "key shown": Screen(of("payouts_apiclient_change", ApiClient.objects.all), key_made),
+    "people": Screen(at("auth_user_changelist")),
+    "person": Screen(of("auth_user_change", User.objects.all)),
+    "new person": Screen(at("auth_user_add")),
+    "password of a person": Screen(of("auth_user_password_change", User.objects.all)),
+    "own password": Screen(at("password_change")),
+    "groups": Screen(at("auth_group_changelist")),
+    "group": Screen(of("auth_group_change", Group.objects.all)),
+    # Machinery
+    "clusters": Screen(at("payouts_heartbeat_changelist")),
+    "schedules": Screen(at("django_q_schedule_changelist")),
+    "schedule": Screen(of("django_q_schedule_change", Schedule.objects.all)),
+    "queue": Screen(at("django_q_ormq_changelist")),
+    "queued task": Screen(of("django_q_ormq_change", OrmQ.objects.all)),
+    "failed tasks": Screen(at("django_q_failure_changelist")),
+    "failed task": Screen(of("django_q_failure_change", Task.objects.filter(success=False).all)),
+}
