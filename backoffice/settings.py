@@ -354,7 +354,11 @@ UNFOLD = {
     "ENVIRONMENT": "payouts.admin.site.environment",
     "DASHBOARD_CALLBACK": "payouts.admin.site.start",
     "STYLES": ["payouts.admin.site.stylesheet"],
-    "SCRIPTS": ["payouts.admin.site.script", "payouts.admin.site.payout_script"],
+    "SCRIPTS": [
+        "payouts.admin.site.script",
+        "payouts.admin.site.payout_script",
+        "payouts.admin.site.frame_script",
+    ],
     "COMMAND": {"search_callback": "payouts.admin.site.search"},
     "ACCOUNT": {"navigation": "payouts.admin.site.account_links"},
     "SIDEBAR": {"show_search": True, "navigation": "payouts.admin.site.navigation"},

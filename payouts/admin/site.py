@@ -34,6 +34,10 @@ def payout_script(request: HttpRequest) -> str:
     return static("payouts/payout.js")
 
 
+def frame_script(request: HttpRequest) -> str:
+    return static("payouts/frame.js")
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar: only what this person may open."""
     groups: list[dict[str, Any]] = [

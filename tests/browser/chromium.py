@@ -51,9 +51,7 @@ def path() -> str:
 
 def launched(playwright: Playwright, executable: str) -> Browser:
     """A browser with a new profile. Chromium refuses its sandbox to root, and to root alone it is given up."""
-    return playwright.chromium.launch(
-        executable_path=executable, args=ARGUMENTS, chromium_sandbox=os.geteuid() != 0
-    )
+    return playwright.chromium.launch(executable_path=executable, args=ARGUMENTS, chromium_sandbox=os.geteuid() != 0)
 
 
 def _found() -> str | None:

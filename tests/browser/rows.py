@@ -14,8 +14,10 @@ def everything() -> User:
     groups.make_groups()
     schedules.register()
     admin: User = recipes.superuser.make(username="admin", first_name="Alice", last_name="Admin")
+    made = {name: make() for name, make in recipes.PAYOUTS.items()}
     client, _key = clients.create_client("shop", scopes=["payouts:read", "payouts:write"])
-    made = {name: make(client=client) for name, make in recipes.PAYOUTS.items()}
+    for _twice in range(2):
+        recipes.pending_payout(client=client)
     actions.flag_missing(made["settled"].pk, by=recipes.person.make(), source="march.csv")
     paid = made["processed"].attempts.get()
     text = f"reference,status,amount\n{paid.reference},succeeded,1.00\nr-1,succeeded,1\n"
@@ -24,6 +26,8 @@ def everything() -> User:
         reports.apply(report.pk)
     Heartbeat.objects.create(cluster="one")
     now = timezone.now()
-    Task.objects.create(id="a" * 32, name="planted", func="payouts.tasks.sweep", started=now, stopped=now, success=False)
+    Task.objects.create(
+        id="a" * 32, name="planted", func="payouts.tasks.sweep", started=now, stopped=now, success=False
+    )
     OrmQ.objects.create(key="payouts", payload="x", lock=now)
     return admin

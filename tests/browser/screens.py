@@ -20,10 +20,23 @@ type Step = Callable[[Page], object]
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """A view of the admin, for the newest of `rows` if there are any."""
+
+    view: str
+    rows: Callable[[], Any] | None = None
+    query: str = ""
+
+    def __call__(self) -> str:
+        args = (self.rows().order_by("-pk")[0].pk,) if self.rows else ()
+        return reverse(f"admin:{self.view}", args=args) + self.query
+
+
+@dataclass(frozen=True, slots=True)
 class Screen:
     """An address, and what is done there before it is looked at."""
 
-    address: Callable[[], str]
+    address: Address
     step: Step | None = None
     for_nobody: bool = False
     """Opened by one who has not logged in."""
@@ -36,28 +49,22 @@ class Screen:
 
 
 def settled(page: Page) -> None:
-    """Until fonts are there and nothing moves or loads."""
-    page.wait_for_load_state("networkidle")
+    """Until nothing loads, and fonts are there."""
+    page.wait_for_load_state("load")
+    page.wait_for_function("!document.querySelector('.htmx-request, [x-cloak]:root')")
     page.evaluate("document.fonts.ready.then(() => true)")
 
 
-def at(name: str, *args: Any, query: str = "") -> Callable[[], str]:
-    return lambda: reverse(f"admin:{name}", args=args) + query
+def at(view: str, query: str = "") -> Address:
+    return Address(view, query=query)
 
 
-def of(name: str, rows: Callable[[], Any], query: str = "") -> Callable[[], str]:
-    """The page of the newest row."""
-    return lambda: reverse(f"admin:{name}", args=(rows().order_by("-pk")[0].pk,)) + query
+def of(view: str, rows: Callable[[], Any]) -> Address:
+    return Address(view, rows)
 
 
-def payout(*stages: str, **facts: Any) -> Callable[[], str]:
-    def newest() -> Any:
-        found = Payout.objects.all()
-        for stage in stages:
-            found = found.in_stage(stage)
-        return found.filter(**({"attention": Attention.NONE} | facts))
-
-    return of("payouts_payout_change", newest)
+def payout(stage: str) -> Address:
+    return of("payouts_payout_change", lambda: Payout.objects.in_stage(stage).filter(attention=Attention.NONE))
 
 
 def press(selector: str) -> Step:
@@ -96,7 +103,7 @@ def palette_open(page: Page) -> None:
     # Its key is heard once the scripts of the page have run.
     page.wait_for_load_state("load")
     page.keyboard.press("Control+KeyK")
-    expect(page.locator("#command-results, [x-ref=searchInput], input[type=search]").first).to_be_visible()
+    expect(page.locator("#search-input-command")).to_be_focused()
 
 
 LIST = "payouts_payout_changelist"
@@ -115,6 +122,7 @@ SCREENS: dict[str, Screen] = {
     "payout that needs attention": Screen(
         of("payouts_payout_change", lambda: Payout.objects.exclude(attention=Attention.NONE))
     ),
+    "payout to review": Screen(of("payouts_payout_change", lambda: Payout.objects.exclude(review_flags=[]))),
     "dialog approve": Screen(payout(Stage.AWAITING_APPROVAL), dialog("approve")),
     "dialog reject": Screen(payout(Stage.AWAITING_APPROVAL), dialog("reject")),
     "dialog hold": Screen(payout(Stage.AWAITING_APPROVAL), dialog("hold")),
