@@ -1,9 +1,9 @@
 """Playwright in a thread of its own.
 
-Its sync API keeps an event loop in the thread that started it, between calls too, and Django gives a thread with a loop
-other database connections than the tests', or none. So everything of Playwright's lives in one thread aside, and tests
-hold stand-ins: what is called on one is done there, and what comes back is a stand-in again if it is Playwright's.
-Listeners are called in that thread.
+Its sync API keeps an event loop in the thread that started it, between calls too, and Django gives a thread with a
+loop other database connections than the tests', or none. So everything of Playwright's lives in one thread aside, and
+tests hold stand-ins: what is called on one is done there, and what comes back is a stand-in again if it is
+Playwright's. Listeners are called in that thread.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,7 +1,7 @@
 """The browser of these tests: found on this machine, or installed once.
 
-CHROMIUM in the environment names one; else the PATH and Playwright's own download are looked at. If there is none it is
-installed, by apt-get for root and by Playwright for anybody else.
+CHROMIUM in the environment names one; else the PATH and Playwright's own download are looked at. If there is none it
+is installed, by apt-get for root and by Playwright for anybody else.
 """
 
 import fcntl

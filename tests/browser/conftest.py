@@ -37,7 +37,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def server(django_db_setup: None) -> Iterator[LiveServer]:
-    """Its threads see what is committed, so rows for it are made under `transactional_db`, or by a module's fixture."""
+    """Its threads see what is committed: rows for it are made under `transactional_db`, or by a module's fixture."""
     started = LiveServer("127.0.0.1")
     yield started
     started.stop()

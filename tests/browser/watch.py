@@ -7,8 +7,8 @@ document.addEventListener("securitypolicyviolation", (event) => {
     console.error(`The content policy was broken: ${event.violatedDirective} by ${event.blockedURI || "inline"}`);
 });
 """
-# The browser's own words for an answer of 400 or more, which is judged where it comes in.
-SAID_OF_ANSWERS = "Failed to load resource: the server responded with a status of"
+# What the browser and htmx say of an answer of 400 or more, which is judged where it comes in.
+SAID_OF_ANSWERS = ("Failed to load resource: the server responded with a status of", "Response Status Error Code")
 
 
 class Watch:
