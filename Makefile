@@ -48,6 +48,10 @@ bench: sync ## Measure the speed
 bench-admin: sync ## Is the back office as quick with 5,000,000 payouts as with 10,000? ROWS=100000
 	$(RUN) python -m tests.bench.admin --rows $(or $(ROWS),5000000) $(ARGS)
 
+.PHONY: screenshots
+screenshots: sync ## Take the pictures of docs/ anew
+	$(RUN) python -m tests.browser.screenshots
+
 .PHONY: drills
 drills: sync ## Survive each failure of docs/safety.md, once: ARGS="outage redis", ARGS=--list
 	$(RUN) python -m tests.drills $(ARGS)

@@ -1,11 +1,13 @@
 """One row of every kind, so that every screen has something to show."""
 
+from decimal import Decimal
+
 from django.contrib.auth.models import User
 from django.utils import timezone
 from django_q.models import OrmQ, Task
 
 from payouts import actions, clients, groups, reports, schedules
-from payouts.models import Heartbeat
+from payouts.models import Heartbeat, PayoutLimit
 from tests import recipes
 
 
@@ -14,6 +16,8 @@ def everything() -> User:
     groups.make_groups()
     schedules.register()
     admin: User = recipes.superuser.make(username="admin", first_name="Alice", last_name="Admin")
+    approved_by_admin = recipes.awaiting_payout(amount=recipes.TWO_APPROVALS)
+    actions.approve(approved_by_admin.pk, by=admin, reason="Matches the contract.")
     made = {name: make() for name, make in recipes.PAYOUTS.items()}
     client, _key = clients.create_client("shop", scopes=["payouts:read", "payouts:write"])
     for _twice in range(2):
@@ -24,6 +28,7 @@ def everything() -> User:
     reports.store(text.encode(), name="march.csv", by=recipes.person.make())
     for report in reports.ProviderReport.objects.all():
         reports.apply(report.pk)
+    PayoutLimit.objects.create(currency="RUB", recipient_amount=Decimal(500000), day_amount=Decimal(9000000))
     Heartbeat.objects.create(cluster="one")
     now = timezone.now()
     Task.objects.create(

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django_q.models import OrmQ, Schedule, Task
 from playwright.sync_api import Page
 
-from payouts.models import ApiClient, ApprovalBand, Attention, Payout, ProviderReport
+from payouts.models import ApiClient, ApprovalBand, Attention, Payout, PayoutLimit, ProviderReport, ReviewRule
 from payouts.states import Stage
 from tests.browser.aside import expect
 
@@ -94,6 +94,13 @@ def report_refused(page: Page) -> None:
     expect(page.get_by_role("alert").filter(has=page.locator("h2"))).to_be_visible()
 
 
+def entry_refused(page: Page) -> None:
+    page.locator("[data-once] button[type=submit]").click()
+    expect(
+        page.locator("[data-entry] .errorlist, [data-entry] .text-red-600, [data-entry] [role=alert]").first
+    ).to_be_visible()
+
+
 def filters_open(page: Page) -> None:
     page.locator(".filter-open-button").click()
     expect(page.locator("#filter-form")).to_be_visible()
@@ -118,6 +125,8 @@ SCREENS: dict[str, Screen] = {
     "no payouts": Screen(at(LIST, query="?q=nothing-is-called-so")),
     "filters": Screen(at(LIST), filters_open),
     "filters with faults": Screen(at(LIST, query="?amount_from=many")),
+    "new payout": Screen(at("payouts_payout_add")),
+    "new payout with faults": Screen(at("payouts_payout_add"), entry_refused),
     **{f"payout {stage.value}": Screen(payout(stage)) for stage in Stage},
     "payout that needs attention": Screen(
         of("payouts_payout_change", lambda: Payout.objects.exclude(attention=Attention.NONE))
@@ -130,6 +139,16 @@ SCREENS: dict[str, Screen] = {
     "dialog release": Screen(payout(Stage.HELD), dialog("release")),
     "dialog retry": Screen(payout(Stage.FAILED), dialog("retry")),
     "dialog resolve": Screen(payout(Stage.UNKNOWN), dialog("resolve")),
+    "dialog ask now": Screen(payout(Stage.UNKNOWN), dialog("ask-now")),
+    "dialog take back": Screen(
+        of("payouts_payout_change", lambda: Payout.objects.filter(approvals__checker__is_superuser=True)),
+        dialog("take-back"),
+    ),
+    "dialog clear the flag": Screen(
+        of("payouts_payout_change", lambda: Payout.objects.filter(status="processed").exclude(attention="")),
+        dialog("clear-flag"),
+    ),
+    "dialog schedule": Screen(payout(Stage.SCHEDULED), dialog("schedule")),
     "dialog settle": Screen(payout(Stage.SCHEDULED), dialog("settle")),
     "dialog record return": Screen(payout(Stage.PROCESSED), dialog("record-return")),
     "dialog reveal": Screen(payout(Stage.PROCESSED), dialog("reveal")),
@@ -139,6 +158,11 @@ SCREENS: dict[str, Screen] = {
     "report upload": Screen(at("payouts_providerreport_add")),
     "report refused": Screen(at("payouts_providerreport_add"), report_refused),
     # Rules and access
+    "rules": Screen(at("payouts_reviewrule_changelist")),
+    "rule": Screen(of("payouts_reviewrule_change", ReviewRule.objects.all)),
+    "limits": Screen(at("payouts_payoutlimit_changelist")),
+    "limit": Screen(of("payouts_payoutlimit_change", PayoutLimit.objects.all)),
+    "new limit": Screen(at("payouts_payoutlimit_add")),
     "bands": Screen(at("payouts_approvalband_changelist")),
     "band": Screen(of("payouts_approvalband_change", ApprovalBand.objects.all)),
     "clients": Screen(at("payouts_apiclient_changelist")),

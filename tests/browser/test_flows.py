@@ -199,6 +199,32 @@ def test_a_payout_is_held_and_released(language: str, words: Any, member: Any, e
     assert [event.event for event in payout.events.order_by("seq")][-2:] == [EventName.HELD, EventName.RELEASED]
 
 
+def test_a_payout_entered_by_hand_waits_for_another_person(
+    language: str, words: Any, member: Any, enter: Enter
+) -> None:
+    operator = member("Operator")
+    page = enter(operator, language=language)
+
+    page.goto(LIST)
+    page.locator("a.addlink").click()
+    page.get_by_label(words("Amount")).fill("1234.505")
+    page.get_by_label(words("Number")).fill(recipes.CARD["card"])
+    page.get_by_label(words("User ID")).fill("123")
+    page.get_by_role("button", name=words("Submit for approval")).click()
+    expect(page.get_by_label(words("Number"))).to_have_value(recipes.CARD["card"])
+    refused = Payout.objects.count()
+    page.get_by_label(words("Amount")).fill("1234.50")
+    expect(page.locator("[data-entry-notes]")).to_contain_text("1111")
+    page.get_by_role("button", name=words("Submit for approval")).click()
+
+    expect(page.get_by_role("region", name=words("The payout now"))).to_contain_text(
+        words(Stage.AWAITING_APPROVAL.label)
+    )
+    payout = Payout.objects.get()
+    assert refused == 0
+    assert (payout.maker, payout.approvals_required, str(payout.amount)) == (operator, 1, "1234.50")
+
+
 def test_a_double_click_posts_once(member: Any, enter: Enter) -> None:
     payout = recipes.awaiting_payout(amount=recipes.TWO_APPROVALS)
     page = enter(member("Approver"))
