@@ -135,9 +135,8 @@ def _database_away(exception: Exception) -> HttpResponse:
 
 # People's sessions. What these two send elsewhere are the back office's own pages; the API has keys.
 
-UNGUARDED = {"login", "logout"}
-# Their views let in who has a password and no second factor yet, and nobody else.
-SECOND_FACTOR_VIEWS = {"second_factor", "second_factor_set_up", "second_factor_mine"}
+# The views of the second factor let in who has a password and no second factor yet, and nobody else.
+UNGUARDED = {"admin:login", "admin:logout", "second_factor", "second_factor_set_up", "second_factor_mine"}
 SEEN_EVERY_SECONDS = 60
 
 
@@ -149,13 +148,11 @@ class _BackOfficeMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponse | None:
-        match = request.resolver_match
-        # By its address: a view of our own that stands outside Django's admin is guarded too.
-        is_back_office = request.path_info.startswith(reverse("admin:index"))
-        if match is None or not is_back_office or match.url_name in SECOND_FACTOR_VIEWS:
+        # By its address, so that a page is guarded whichever way it was added.
+        if request.resolver_match is None or not request.path_info.startswith(reverse("admin:index")):
             return None
         try:
-            return self.answer_instead(request, is_guarded=match.url_name not in UNGUARDED)
+            return self.answer_instead(request, is_guarded=request.resolver_match.view_name not in UNGUARDED)
         except (OperationalError, InterfaceError) as exception:
             return _database_away(exception)
 

@@ -34,6 +34,7 @@ class Change:
     what: str
     subject: str
     fields: list[tuple[str, str, str]]
+    is_end: bool = False
 
 
 def changes(records: QuerySet[Any], *, subject: Callable[[Any], str] | None = None) -> list[Change]:
@@ -49,7 +50,9 @@ def changes(records: QuerySet[Any], *, subject: Callable[[Any], str] | None = No
         .annotate(before_id=Subquery(before.values("history_id")[:1]))[:SHOWN]
     )
     earlier = model.objects.select_related(*related).in_bulk([each.before_id for each in found if each.before_id])
-    return [_change(each, earlier.get(each.before_id), subject) for each in found]
+    told = [_change(each, earlier.get(each.before_id), subject) for each in found]
+    # A form that was saved as it was is no change.
+    return [change for change in told if change.fields or change.is_end]
 
 
 def _change(record: Any, before: Any, subject: Callable[[Any], str] | None) -> Change:
@@ -60,6 +63,7 @@ def _change(record: Any, before: Any, subject: Callable[[Any], str] | None) -> C
         what=what.get(record.history_type, record.history_type),
         subject=subject(record) if subject else "",
         fields=[] if record.history_type == "-" else _fields(record, before),
+        is_end=record.history_type == "-",
     )
 
 

@@ -22,6 +22,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from payouts import access, groups, second_factor
 from payouts.admin import shown
@@ -135,6 +136,8 @@ class UserAdmin(DialogsMixin, StockUserAdmin, ModelAdmin):
         if field is not None and db_field.name == "user_permissions":
             _in_words(field)
         if field is not None and db_field.name == "groups":
+            field.widget = UnfoldAdminCheckboxSelectMultipleWidget(choices=field.choices)
+            field.help_text = db_field.help_text
             field.label_from_instance = lambda group: _(group.name)
             if not request.user.is_superuser:
                 deciding = second_factor.deciding_permissions()
@@ -183,9 +186,9 @@ class UserAdmin(DialogsMixin, StockUserAdmin, ModelAdmin):
     @display(description=gettext_lazy("Second factor"))
     def second_factor(self, user: User) -> SafeString | str:
         if getattr(user, "has_second_factor", False):
-            return shown.badge(_("Set up"), tone="green", icon="verified_user")
+            return shown.badge(_("In use"), tone="green", icon="verified_user")
         if settings.SECOND_FACTOR and _is_decider(user):
-            return shown.badge(_("At the next login"), tone="amber", icon="gpp_maybe")
+            return shown.badge(_("Due at the next login"), tone="amber", icon="gpp_maybe")
         return "–"
 
     # Dialogs
@@ -269,6 +272,8 @@ class GroupAdmin(StockGroupAdmin, ModelAdmin):
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
         if field is not None and db_field.name == "permissions":
+            field.widget = UnfoldAdminCheckboxSelectMultipleWidget(choices=field.choices)
+            field.help_text = ""
             _in_words(field)
         return field
 
@@ -352,5 +357,7 @@ def _matrix() -> dict[str, Any]:
     }
     return {
         "matrix_groups": [_(group.name) for group in found],
-        "matrix_rows": [(verb, [name in held[group.pk] for group in found]) for verb, name in groups.VERBS],
+        "matrix_rows": [
+            (verb, [(_(group.name), name in held[group.pk]) for group in found]) for verb, name in groups.VERBS
+        ],
     }

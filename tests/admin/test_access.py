@@ -187,7 +187,7 @@ def attempt(browser: Client, name: str, password: str = "wrong", **extra: Any) -
     ("language", "said"),
     [
         ("en", "logins from your address are closed for 15 minutes"),
-        ("ru", "class="),  # its words are tested with the catalogue
+        ("ru", '<html lang="ru"'),  # its words are the catalogue's
     ],
 )
 def test_too_many_wrong_passwords_close_the_login_for_this_name_and_address(
@@ -205,7 +205,7 @@ def test_too_many_wrong_passwords_close_the_login_for_this_name_and_address(
         assert answer.status_code == 429
         assert answer["Retry-After"] == "900"
         assert said in answer.content.decode()
-        assert "po-entry" in answer.content.decode()
+        assert "po-gate" in answer.content.decode()
     assert attempt(browser, other.username, PASSWORD).status_code == 302
     assert attempt(Client(), person.username, PASSWORD, REMOTE_ADDR="192.0.2.9").status_code == 302
     assert kinds(person).count(Kind.LOGIN_FAILED) == settings.AXES_FAILURE_LIMIT - 1
@@ -546,8 +546,7 @@ def test_history_costs_the_same_for_many_changes(
 def test_the_table_of_groups_says_who_may_do_what(as_group: Any) -> None:
     answer = as_group("Admin").get("/admin/auth/group/")
 
-    names = answer.context["matrix_groups"]
-    rows = {str(verb): dict(zip(names, cells, strict=True)) for verb, cells in answer.context["matrix_rows"]}
+    rows = {str(verb): dict(cells) for verb, cells in answer.context["matrix_rows"]}
     assert rows["Approve and reject"] == {"Operator": False, "Approver": True, "Auditor": False, "Admin": True}
     assert rows["Make a payout by hand"] == {"Operator": True, "Approver": False, "Auditor": False, "Admin": True}
     assert rows["Read the access log"] == {"Operator": False, "Approver": False, "Auditor": True, "Admin": True}

@@ -14,6 +14,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.urls import get_resolver
 from django.utils import timezone
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_static.models import StaticToken
@@ -82,6 +83,15 @@ def test_no_address_of_the_admin_answers_before_the_second_factor(in_group: Call
         for answer in (browser.get(path), browser.post(path)):
             assert answer.status_code == 302, path
             assert answer["Location"].startswith(f"{SET_UP}?next="), path
+
+
+def test_nothing_for_people_lies_outside_of_what_is_guarded() -> None:
+    def first_parts(patterns: list[Any]) -> set[str]:
+        return {str(pattern.pattern) for pattern in patterns}
+
+    outside = {path for path in first_parts(get_resolver().url_patterns) if not path.startswith("admin/")}
+
+    assert outside == {"", "i18n/", "api/", "^healthz/?$", "^readyz/?$", "^metrics/?$"}
 
 
 @pytest.mark.parametrize("codename", second_factor.DECIDING)
@@ -409,7 +419,7 @@ def test_the_list_of_people_says_who_has_one(settings: Any, in_group: Callable[[
 
     text = browser.get("/admin/auth/user/").content.decode()
 
-    assert text.count("Set up</span>") == 1
+    assert text.count("In use</span>") == 1
 
 
 def test_django_otps_own_pages_are_not_there(settings: Any) -> None:
