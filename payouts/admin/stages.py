@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.cache import cache
+from django.db.models import Count, Min
 from django.utils.translation import gettext as _
 
 from payouts.models import Attention, Payout, PayoutQuerySet
@@ -60,10 +61,9 @@ def depths() -> dict[str, Depth]:
 
 
 def _depth(payouts: PayoutQuerySet) -> Depth:
-    payouts = payouts.order_by()
-    count = payouts[:COUNT_LIMIT].count()
-    oldest_at = payouts.order_by("created_at").values_list("created_at", flat=True).first() if count else None
-    return Depth(count, oldest_at)
+    """By one look at the oldest: read in the order of their age, a long queue is left after COUNT_LIMIT of them."""
+    oldest = payouts.order_by("created_at").values("created_at")[:COUNT_LIMIT]
+    return Depth(**oldest.aggregate(count=Count("*"), oldest_at=Min("created_at")))
 
 
 def tabs(selected: str, attention: str = "") -> list[dict[str, Any]]:

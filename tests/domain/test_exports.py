@@ -326,7 +326,7 @@ def test_an_export_whose_worker_died_is_taken_up_after_its_lease(
     monkeypatch.setattr(exports, "BATCH", 2)
     payouts = [recipes.pending_payout() for _each in range(5)]
     export = exports.ask("", format=format, by=approver)
-    _killed_in_the_middle()
+    _killed_in_the_middle(payouts[0])
 
     meanwhile = exports.write()
     export.refresh_from_db()
@@ -345,11 +345,12 @@ class Killed(BaseException):
     """Passes every `except Exception`, as a kill does."""
 
 
-def _killed_in_the_middle() -> None:
-    looks = iter(range(10))
+def _killed_in_the_middle(first: Payout) -> None:
+    """After the first batch, which begins with this payout."""
+    Export.objects.update(last_id=first.pk - 1)
 
     def must_stop() -> bool:
-        if Export.objects.filter(rows_done__gt=0).exists() or next(looks) > 4:
+        if Export.objects.filter(lease_until__gt=timezone.now(), rows_done=2).exists():
             raise Killed
         return False
 
@@ -359,11 +360,10 @@ def _killed_in_the_middle() -> None:
 
 def test_an_export_that_kills_its_workers_is_given_up(approver: User, monkeypatch: Any) -> None:
     monkeypatch.setattr(exports, "BATCH", 2)
-    for _each in range(3):
-        recipes.pending_payout()
+    payouts = [recipes.pending_payout() for _each in range(3)]
     export = exports.ask("", format="xlsx", by=approver)
     for _each in range(3):
-        _killed_in_the_middle()
+        _killed_in_the_middle(payouts[0])
         Export.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
 
     exports.write()
