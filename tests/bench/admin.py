@@ -5,7 +5,8 @@
 
 Two databases of one server, a year of payouts in each, and a process of the product on each. Every page is asked
 for in turn on both, so that what else the machine does meets both alike. Fails when a page takes more than twice as
-long on the large one, or when a query of it reads a large table whole.
+long on the large one, or when a query of it reads a large table whole. Of filters that may match anything, such as an
+amount, that is not asked: they are shown beside.
 """
 
 import argparse
@@ -55,6 +56,17 @@ class Page:
         return slow + [f"reads all of {table}" for table in self.scanned]
 
     @property
+    def is_asked(self) -> bool:
+        """Whether it must be as quick: a filter that no index serves reads until it has found its page."""
+        return not self.name.startswith("filter:")
+
+    @property
+    def verdict(self) -> str:
+        if not self.faults:
+            return "pass"
+        return "MISS" if self.is_asked else "slow"
+
+    @property
     def worst(self) -> str:
         if not self.plans:
             return ""
@@ -89,7 +101,7 @@ def main() -> int:
             for plan in page.plans:
                 print(f"    {plan['rows']:,} rows, {plan['node']}: {plan['sql']}")
     write(pages, arguments.few, arguments.rows)
-    return 1 if faulty else 0
+    return 1 if any(page.is_asked for page in faulty) else 0
 
 
 def measure(started: Stand, few: int, many: int, rounds: int) -> list[Page]:
@@ -149,7 +161,7 @@ def table(pages: list[Page], few: int, many: int) -> str:
             f"{page.many:.0f}",
             f"{page.first:.0f}",
             f"{page.ratio:.2f}",
-            "MISS" if page.faults else "pass",
+            page.verdict,
             page.worst,
         )
         for page in pages
