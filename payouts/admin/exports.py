@@ -19,7 +19,7 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
@@ -255,16 +255,16 @@ class ExportAdmin(ViewOnlyAdmin):
 
 def _state(export: Export) -> SafeString:
     if export.failed_at:
-        return shown.badge(_("Failed"), tone="red", icon="error")
+        return shown.badge(pgettext("export", "Failed"), tone="red", icon="error")
     if export.cancelled_at:
-        return shown.badge(_("Cancelled"), tone="gray", icon="cancel")
+        return shown.badge(pgettext("export", "Cancelled"), tone="gray", icon="cancel")
     if export.finished_at is None:
         if export.rows_total is None:
-            return shown.badge(_("Waiting"), tone="amber", icon="hourglass_empty")
-        return shown.badge(_("Being written"), tone="blue", icon="sync")
+            return shown.badge(pgettext("export", "Waiting"), tone="amber", icon="hourglass_empty")
+        return shown.badge(pgettext("export", "Being written"), tone="blue", icon="sync")
     if export.is_kept:
-        return shown.badge(_("Ready"), tone="green", icon="check_circle")
-    return shown.badge(_("Deleted"), tone="gray", icon="auto_delete")
+        return shown.badge(pgettext("export", "Ready"), tone="green", icon="check_circle")
+    return shown.badge(pgettext("export", "Deleted"), tone="gray", icon="auto_delete")
 
 
 def _rows(export: Export) -> str:
