@@ -449,6 +449,15 @@ class Payout(models.Model):
                 condition=Q(processed_at__isnull=False),
                 name="payout_by_day",
             ),
+            # The approvals queue, oldest first: what waits for a voice, and what somebody put aside.
+            models.Index(
+                fields=["id"],
+                condition=Q(status=Status.PENDING, approvals_given__lt=F("approvals_required")),
+                name="payout_awaits_approval",
+            ),
+            models.Index(
+                fields=["id"], condition=Q(status=Status.PENDING, held_at__isnull=False), name="payout_on_hold"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -773,6 +782,81 @@ class Approval(models.Model):
             stamp(self.at),
             *([self.number] if self.number > 1 else []),  # the first ones were sealed without
         )
+
+
+class BulkDecision(models.Model):
+    """One person's decision on many payouts: fixed when they were chosen, made when the person confirms it."""
+
+    class Verb(models.TextChoices):
+        APPROVE = "approve", _("approve")
+        HOLD = "hold", _("hold")
+        RELEASE = "release", _("release")
+        RETRY = "retry", _("retry")
+        CANCEL = "cancel", _("cancel")
+
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name=_("by"))
+    verb = models.CharField(_("decision"), max_length=16, choices=Verb)
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+    reason = models.CharField(_("reason"), max_length=1000, blank=True, db_default="")
+    decided_at = models.DateTimeField(_("decided at"), null=True)
+
+    class Meta:
+        verbose_name = _("bulk decision")
+        verbose_name_plural = _("bulk decisions")
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(verb__in=["approve", "hold", "release", "retry", "cancel"]),
+                name="bulk_decision_verb_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(decided_at=None, reason="") | (Q(decided_at__isnull=False) & ~Q(reason="")),
+                name="bulk_decision_has_a_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk}: {self.verb}"
+
+
+class BulkItem(models.Model):
+    """One payout of a bulk decision: the version that the person saw, and what became of it."""
+
+    class Result(models.TextChoices):
+        WAITING = "", _("not decided yet")
+        DONE = "done", _("done")
+        SKIPPED = "skipped", _("skipped")
+        FAILED = "failed", _("failed")
+
+    # The unique pairs serve; a payout is never asked for its bulk decisions.
+    bulk = models.ForeignKey(
+        BulkDecision, on_delete=models.PROTECT, related_name="items", db_index=False, verbose_name=_("bulk decision")
+    )
+    payout = models.ForeignKey(
+        Payout, on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name=_("payout")
+    )
+    version = models.PositiveIntegerField(_("version"))
+    result = models.CharField(
+        _("result"), max_length=16, choices=Result, default=Result.WAITING, blank=True, db_default=""
+    )
+    message = models.CharField(_("message"), max_length=1000, blank=True, db_default="")
+
+    class Meta:
+        verbose_name = _("payout of a bulk decision")
+        verbose_name_plural = _("payouts of a bulk decision")
+        default_permissions = ()
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["bulk", "payout"], name="bulk_item_once"),
+            models.CheckConstraint(
+                condition=Q(result__in=["", "done"], message="")
+                | (Q(result__in=["skipped", "failed"]) & ~Q(message="")),
+                name="bulk_item_says_why",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.payout_id}: {self.result}"
 
 
 class Heartbeat(models.Model):
@@ -1119,6 +1203,31 @@ class ReportLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number}: {self.reference}"
+
+
+class SavedView(models.Model):
+    """A filter of the payouts list under a name of its owner's."""
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="saved_views",
+        db_index=False,
+        verbose_name=_("owner"),
+    )
+    name = models.CharField(_("name"), max_length=40)
+    query = models.CharField(_("query"), max_length=1000)
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("saved view")
+        verbose_name_plural = _("saved views")
+        default_permissions = ()
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["owner", "name"], name="saved_view_name_unique")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 # People

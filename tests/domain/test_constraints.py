@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
+from payouts import decisions
 from payouts.models import PayoutLimit, ReviewRule
 from tests import recipes
 from tests.domain.observe import by_hand, nothing_changes
@@ -470,6 +471,48 @@ def test_the_orm_cannot_delete_a_payout_either() -> None:
         payout.delete()
 
     assert Payout.objects.filter(pk=payout.pk).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("bulk_decision_verb_known", "'pay', NULL, ''"),
+        ("bulk_decision_has_a_reason", "'approve', now(), ''"),
+        ("bulk_decision_has_a_reason", "'approve', NULL, 'Checked.'"),
+    ],
+)
+def test_a_bulk_decision_that_breaks_a_rule_is_refused_by_it(name: str, values: str, operator: User) -> None:
+    statement = "INSERT INTO payouts_bulkdecision (verb, decided_at, reason, by_id)"
+
+    _refused_by(name, f"{statement} VALUES ({values}, %s)", operator.pk)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("bulk_item_says_why", "'done', 'Why not.'"),
+        ("bulk_item_says_why", "'failed', ''"),
+        ("bulk_item_says_why", "'lost', ''"),
+        ("bulk_item_once", "'', ''"),
+    ],
+)
+def test_an_item_of_a_bulk_decision_that_breaks_a_rule_is_refused_by_it(
+    name: str, values: str, operator: User
+) -> None:
+    payout = pending_payout()
+    bulk = decisions.choose([payout.pk], verb=decisions.Verb.HOLD, by=operator)
+    if name != "bulk_item_once":
+        payout = pending_payout()
+
+    statement = "INSERT INTO payouts_bulkitem (result, message, bulk_id, payout_id, version)"
+    _refused_by(name, f"{statement} VALUES ({values}, %s, %s, 1)", bulk.pk, payout.pk)
+
+
+def test_saved_view_name_unique(operator: User) -> None:
+    statement = "INSERT INTO payouts_savedview (owner_id, name, query) VALUES (%s, 'Mine', 'stage=held')"
+    by_hand(statement, operator.pk)
+
+    _refused_by("saved_view_name_unique", statement, operator.pk)
 
 
 @pytest.mark.parametrize("who", ["client", "maker", "checker"])
