@@ -358,6 +358,8 @@ UNFOLD = {
         "payouts.admin.site.script",
         "payouts.admin.site.payout_script",
         "payouts.admin.site.frame_script",
+        "payouts.admin.site.bulk_script",
+        "payouts.admin.site.palette_script",
     ],
     "COMMAND": {"search_callback": "payouts.admin.site.search"},
     "ACCOUNT": {"navigation": "payouts.admin.site.account_links"},

@@ -3,7 +3,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from backoffice import health
-from payouts.admin import operations, second_factor
+from payouts.admin import approvals, operations, second_factor
 from payouts.api import api
 
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("admin/second-factor/set-up/", second_factor.set_up, name="second_factor_set_up"),
     path("admin/second-factor/mine/", second_factor.mine, name="second_factor_mine"),
     path("admin/operations/", admin.site.admin_view(operations.view), name="operations"),
+    path("admin/payouts/approvals/", admin.site.admin_view(approvals.queue), name="approvals"),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/", api.urls),

@@ -6,6 +6,7 @@ A refusal of the domain becomes an error in the dialog, in the person's language
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import messages
@@ -141,7 +142,7 @@ def dialog_action(
                     if isinstance(done, HttpResponse):
                         return done
                     messages.success(request, done)
-                    return back_to(request, model_admin.page_url(instance))
+                    return back_to(request, _queue(request) or model_admin.page_url(instance))
                 instance.refresh_from_db()
             return shown(
                 request,
@@ -185,6 +186,13 @@ def shown(request: HttpRequest, model_admin: Any, instance: Any, context: dict[s
     response = TemplateResponse(request, template, context)
     add_never_cache_headers(response)
     return response
+
+
+def _queue(request: HttpRequest) -> str:
+    """The approvals queue, as it was, when the dialog was opened there: whoever goes through it goes on."""
+    opened_on = urlsplit(request.headers.get("HX-Current-URL", ""))
+    queue = reverse("approvals")
+    return f"{queue}?{opened_on.query}" if opened_on.path == queue else ""
 
 
 def back_to(request: HttpRequest, url: str) -> HttpResponse:

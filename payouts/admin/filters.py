@@ -4,27 +4,30 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
+from django.contrib.auth.models import User
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
-from payouts.models import ApprovalBand, Attention, Payout
+from payouts.models import ApiClient, ApprovalBand, Attention, Payout, ReviewFlag
 from payouts.money import AMOUNT_LIMIT
-from payouts.states import Stage
+from payouts.states import Stage, Status
 
 DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 DATE_WITH_DOTS = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
 SPACES = re.compile(r"[\s\u00a0\u202f]")
 AMOUNT = re.compile(r"\d{1,15}(?:[.,]\d{1,4})?")
-AMBIGUOUS_AMOUNT = re.compile(r"\d{1,3},\d{3}")
+# 1,234,567 or 1.234.567,89: separators of groups are told by there being two, or by another one for the decimals.
+GROUPED_AMOUNT = re.compile(r"\d{1,3}(?:(?:,\d{3})+(?:\.\d{1,4})?|(?:\.\d{3})+(?:,\d{1,4})?)")
+AMBIGUOUS_AMOUNT = re.compile(r"\d{1,3}[.,]\d{3}")
 
 
 class CappedPaginator(Paginator):
@@ -60,8 +63,8 @@ def read_date(text: str) -> date:
 
 
 def read_amount(text: str) -> Decimal:
-    """1000, 1 000,50 or 1000.50. Raises ValueError, for 1,000 too, which people mean in two ways."""
-    digits = SPACES.sub("", text)
+    """1000, 1 000,50, 1,000.50 or 1.000.000. Raises ValueError, for 1,000 too, which people mean in two ways."""
+    digits = _ungrouped(SPACES.sub("", text.strip()))
     if not AMOUNT.fullmatch(digits) or AMBIGUOUS_AMOUNT.fullmatch(digits):
         raise ValueError(text)
     try:
@@ -71,6 +74,24 @@ def read_amount(text: str) -> Decimal:
     if amount >= AMOUNT_LIMIT:
         raise ValueError(text)
     return amount
+
+
+def _ungrouped(digits: str) -> str:
+    """Without separators of groups, where they are certainly that; else as it was."""
+    if not GROUPED_AMOUNT.fullmatch(digits):
+        return digits
+    commas, points = digits.count(","), digits.count(".")
+    if commas and points:
+        group = "," if digits.index(",") < digits.index(".") else "."
+        return digits.replace(group, "")
+    return digits.replace(",", "").replace(".", "") if commas + points > 1 else digits
+
+
+class Chip(NamedTuple):
+    """An active filter in words, and the parameters that make it."""
+
+    text: str
+    names: tuple[str, ...]
 
 
 class ChoiceFilter(admin.SimpleListFilter):
@@ -86,6 +107,17 @@ class ChoiceFilter(admin.SimpleListFilter):
         yield {"value": "", "display": _("Any"), "selected": not chosen}
         for value, display in self.lookup_choices:
             yield {"value": value, "display": display, "selected": chosen == str(value)}
+
+    def chips(self) -> list[Chip]:
+        chosen = (self.value() or "").strip()
+        if not chosen:
+            return []
+        words = {str(value): str(display) for value, display in self.lookup_choices}
+        text = _("%(filter)s: %(value)s") % {
+            "filter": _capitalised(str(self.title)),
+            "value": _uncapitalised(words.get(chosen, chosen[:40])),
+        }
+        return [Chip(text, (str(self.parameter_name),))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         chosen = (self.value() or "").strip()
@@ -143,6 +175,51 @@ class CurrencyFilter(ChoiceFilter):
         return queryset.filter(currency=chosen)
 
 
+class ClientFilter(ChoiceFilter):
+    title = gettext_lazy("API client")
+    parameter_name = "client"
+    LIMIT = 500
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        return list(ApiClient.objects.order_by("name").values_list("pk", "name")[: self.LIMIT])
+
+    def narrowed(self, queryset: QuerySet, chosen: str) -> QuerySet:
+        return queryset.filter(client=int(chosen))
+
+
+class MakerFilter(ChoiceFilter):
+    """Staff, and the owners of API clients, who count as the makers of what these submit."""
+
+    title = gettext_lazy("maker")
+    parameter_name = "maker"
+    LIMIT = 500
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        people = User.objects.filter(Q(is_staff=True) | Q(api_clients__isnull=False)).distinct()
+        return list(people.order_by("username").values_list("pk", "username")[: self.LIMIT])
+
+    def narrowed(self, queryset: QuerySet, chosen: str) -> QuerySet:
+        return queryset.filter(maker=int(chosen))
+
+
+class FlagFilter(ChoiceFilter):
+    """Among the pending ones alone: nobody reviews what is closed, and an index finds those that are pending."""
+
+    title = gettext_lazy("to review")
+    parameter_name = "flag"
+    ANY_FLAG = "any"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        flags = [(flag.value, str(flag.label)) for flag in ReviewFlag]
+        return [(self.ANY_FLAG, _("anything, among pending payouts")), *flags]
+
+    def narrowed(self, queryset: QuerySet, chosen: str) -> QuerySet:
+        pending = queryset.filter(status=Status.PENDING)
+        if chosen == self.ANY_FLAG:
+            return pending.exclude(review_flags=[])
+        return pending.filter(review_flags__contains=[chosen])
+
+
 class RangeFilter(admin.ListFilter):
     """Two inputs, `from` and `to`, both inclusive."""
 
@@ -173,6 +250,20 @@ class RangeFilter(admin.ListFilter):
         for name, label in zip(self.names, (_("From"), _("To")), strict=True):
             yield {"name": name, "label": label, "value": self.texts[name]}
 
+    def chips(self) -> list[Chip]:
+        low, high = (self.texts[name] for name in self.names)
+        title = {"filter": _capitalised(str(self.title))}
+        chips = []
+        if low:
+            chips.append(Chip(_("%(filter)s from %(value)s") % {**title, "value": self.shown(low)}, self.names[:1]))
+        if high:
+            chips.append(Chip(_("%(filter)s to %(value)s") % {**title, "value": self.shown(high)}, self.names[1:]))
+        return chips
+
+    def shown(self, text: str) -> str:
+        """The value as it is understood; as it was typed when it cannot be read."""
+        return text[:40]
+
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         low, high = (self.texts[name] for name in self.names)
         for text, narrow in ((low, self.at_least), (high, self.at_most)):
@@ -197,6 +288,12 @@ class CreatedFilter(RangeFilter):
     parameter_name = "created"
     input_type = "date"
 
+    def shown(self, text: str) -> str:
+        try:
+            return formats.date_format(read_date(text), pgettext("date format", "j M Y"))
+        except ValueError:
+            return super().shown(text)
+
     def at_least(self, queryset: QuerySet, text: str) -> QuerySet:
         return queryset.filter(created_at__gte=_midnight(read_date(text)))
 
@@ -209,11 +306,26 @@ class AmountFilter(RangeFilter):
     parameter_name = "amount"
     input_mode = "decimal"
 
+    def shown(self, text: str) -> str:
+        try:
+            return formats.number_format(read_amount(text), use_l10n=True, force_grouping=True)
+        except ValueError:
+            return super().shown(text)
+
     def at_least(self, queryset: QuerySet, text: str) -> QuerySet:
         return queryset.filter(amount__gte=read_amount(text))
 
     def at_most(self, queryset: QuerySet, text: str) -> QuerySet:
         return queryset.filter(amount__lte=read_amount(text))
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _uncapitalised(text: str) -> str:
+    """As within a sentence: “On hold” but “RUB”."""
+    return text if text[:2].isupper() or text[1:2].isdigit() else text[:1].lower() + text[1:]
 
 
 def _midnight(day: date) -> datetime:

@@ -5,13 +5,15 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.contrib.admin.views.main import SEARCH_VAR
+from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -24,7 +26,7 @@ from unfold.views import ChangeList
 
 from payouts import access, pauses
 from payouts import actions as domain
-from payouts.admin import entry, known, lookup, norms, shown, stages
+from payouts.admin import decisions, entry, known, lookup, marks, norms, saved_views, shown, stages
 from payouts.admin.dialogs import (
     DialogsMixin,
     EvidenceForm,
@@ -40,10 +42,15 @@ from payouts.admin.filters import (
     AmountFilter,
     AttentionFilter,
     CappedPaginator,
+    Chip,
+    ClientFilter,
     CreatedFilter,
     CurrencyFilter,
+    FlagFilter,
+    MakerFilter,
     StageFilter,
 )
+from payouts.decisions import ITEMS_LIMIT as BULK_LIMIT
 from payouts.models import Approval, Attention, Breaker, EventName, Payout
 from payouts.snapshot import snapshot
 from payouts.states import OPEN, Stage, Status, allows
@@ -70,12 +77,27 @@ class PayoutChangeList(ChangeList):
 class PayoutAdmin(ExportedMixin, DialogsMixin, ModelAdmin):
     list_display = ("number", "amount_shown", "stage_shown", "recipient_shown", "provider", "origin", "age")
     list_display_links = ("number",)
-    list_filter = (StageFilter, AttentionFilter, CurrencyFilter, CreatedFilter, AmountFilter)
+    list_filter = (
+        StageFilter,
+        AttentionFilter,
+        FlagFilter,
+        CurrencyFilter,
+        AmountFilter,
+        CreatedFilter,
+        ClientFilter,
+        MakerFilter,
+    )
+    # Their parameters: what a saved view may keep.
+    filter_names = (
+        *("stage", "attention", "flag", "currency", "amount_from", "amount_to"),
+        *("created_from", "created_to", "client", "maker"),
+    )
     list_filter_submit = True
     list_fullwidth = True
     list_per_page = 50
     list_max_show_all = 0
     list_select_related = ("client", "maker", "held_by")
+    change_list_template = "admin/payouts/payout/change_list.html"
     list_before_template = "admin/payouts/payout/tabs.html"
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
@@ -158,10 +180,39 @@ class PayoutAdmin(ExportedMixin, DialogsMixin, ModelAdmin):
             return queryset, False
         return queryset.filter(pk__in=lookup.matching_ids(search_term)), False
 
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        offers = decisions.offered(self, request, request.GET.get("stage", ""))
+        return ("choice", *self.list_display) if offers else self.list_display
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        tabs = stages.tabs(request.GET.get("stage", ""), request.GET.get("attention", ""))
-        response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), "stage_tabs": tabs})
+        stage = request.GET.get("stage", "")
+        context = {
+            **(extra_context or {}),
+            "stage_tabs": stages.tabs(stage, request.GET.get("attention", "")),
+            "saved_views": saved_views.tabs(request, self.filter_names),
+            "view_query": saved_views.kept_query(request.GET, self.filter_names),
+            "bulk_verbs": decisions.offered(self, request, stage),
+            "bulk_url": f"{reverse('admin:payouts_payout_bulk')}?{request.GET.urlencode()}",
+            "bulk_limit": BULK_LIMIT,
+            "back": request.get_full_path(),
+        }
+        response: HttpResponse = super().changelist_view(request, context)
+        if isinstance(response, TemplateResponse) and response.context_data and "cl" in response.context_data:
+            changelist = response.context_data["cl"]
+            more = changelist.result_count > len(changelist.result_list)
+            response.context_data |= {
+                "chips": _chips(request, changelist),
+                "bulk_matching": changelist.result_count if more and changelist.result_count <= BULK_LIMIT else 0,
+                "bulk_too_many": changelist.result_count > BULK_LIMIT,
+            }
+            if set(request.GET) <= {"stage", "attention"}:
+                changelist.empty_text = stages.empty_text(stage, request.GET.get("attention", ""))
         return response
+
+    @display(description=gettext_lazy("Choose"))
+    def choice(self, payout: Payout) -> SafeString:
+        box = decisions.checkbox(payout)
+        return render_to_string("admin/payouts/bulk/checkbox.html", {"box": box, "bulk_name": decisions.CHOSEN})
 
     @display(description=gettext_lazy("ID"), ordering="id")
     def number(self, payout: Payout) -> str:
@@ -179,6 +230,8 @@ class PayoutAdmin(ExportedMixin, DialogsMixin, ModelAdmin):
                 '{} <span class="material-symbols-outlined po-alarm" role="img" title="{}" aria-label="{}">{}</span>',
                 *(shown.stage_badge(payout.stage), why, why, "flag"),
             )
+        if payout.review_flags and payout.status in OPEN:
+            return format_html("{} {}", shown.stage_badge(payout.stage), marks.flags(payout))
         return shown.stage_badge(payout.stage)
 
     @display(description=gettext_lazy("Recipient"))
@@ -187,19 +240,22 @@ class PayoutAdmin(ExportedMixin, DialogsMixin, ModelAdmin):
 
     @display(description=gettext_lazy("Made by"))
     def origin(self, payout: Payout) -> str:
-        if payout.client:
-            return payout.client.name
-        return payout.maker.get_username() if payout.maker else "–"
+        return decisions.origin(payout)
 
     @display(description=gettext_lazy("Age"))
     def age(self, payout: Payout) -> SafeString:
-        return shown.age(payout.created_at)
+        return marks.age(payout)
 
     # A new one
 
     def get_urls(self) -> list[Any]:
         check = self.admin_site.admin_view(self.check_view)
-        return [path("add/check/", check, name="payouts_payout_check"), *super().get_urls()]
+        return [
+            path("add/check/", check, name="payouts_payout_check"),
+            *decisions.urls(self),
+            *saved_views.urls(self),
+            *super().get_urls(),
+        ]
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -563,6 +619,20 @@ class PayoutAdmin(ExportedMixin, DialogsMixin, ModelAdmin):
                 "revealed": shown.recipient_lines(recipient),
             },
         )
+
+
+def _chips(request: HttpRequest, changelist: ChangeList) -> list[dict[str, str]]:
+    """The active filters in words, each with the address of the list without it."""
+    chips = [chip for spec in changelist.filter_specs for chip in spec.chips()]
+    if changelist.query:
+        chips.append(Chip(_("Search: %(term)s") % {"term": changelist.query[:40]}, (SEARCH_VAR,)))
+    found = []
+    for chip in chips:
+        rest = request.GET.copy()
+        for name in (*chip.names, PAGE_VAR):
+            rest.pop(name, None)
+        found.append({"text": chip.text, "query": f"?{rest.urlencode()}"})
+    return found
 
 
 def _is_possible(name: str, payout: Payout) -> bool:

@@ -38,6 +38,14 @@ def frame_script(request: HttpRequest) -> str:
     return static("payouts/frame.js")
 
 
+def bulk_script(request: HttpRequest) -> str:
+    return static("payouts/bulk.js")
+
+
+def palette_script(request: HttpRequest) -> str:
+    return static("payouts/palette.js")
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar: only what this person may open."""
     groups: list[dict[str, Any]] = [
@@ -46,6 +54,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _item(_("Start"), "home", "index"),
                 _item(_("Payouts"), "payments", "payouts_payout_changelist", "payouts.view_payout"),
+                {
+                    "title": _("Approvals"),
+                    "icon": "approval",
+                    "link": reverse("approvals"),
+                    "needs": "payouts.view_payout",
+                    "badge": "payouts.admin.approvals.badge",
+                    "badge_variant": "primary",
+                },
                 _item(
                     _("Provider reports"),
                     "fact_check",

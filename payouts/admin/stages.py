@@ -7,6 +7,7 @@ from typing import Any
 from django.core.cache import cache
 from django.db.models import Count, Min
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from payouts.models import Attention, Payout, PayoutQuerySet
 from payouts.states import Stage
@@ -26,6 +27,42 @@ ATTENTION, ANY_REASON = "attention", "any"
 CACHE_KEY = "admin:queues:" + ":".join((ATTENTION, *OPEN_STAGES))
 COUNT_LIMIT = 1_000
 CACHE_SECONDS = 15
+
+
+EMPTY: dict[str, tuple[Any, Any]] = {
+    ATTENTION: (
+        gettext_lazy("Nothing needs attention"),
+        gettext_lazy("Payouts that the worker leaves alone until a person has looked at them stand here."),
+    ),
+    Stage.AWAITING_APPROVAL: (
+        gettext_lazy("Nobody waits for approval"),
+        gettext_lazy("Payouts that people must approve stand here."),
+    ),
+    Stage.HELD: (
+        gettext_lazy("Nothing is on hold"),
+        gettext_lazy("Pending payouts that somebody put on hold, or that need attention, stand here."),
+    ),
+    Stage.UNKNOWN: (
+        gettext_lazy("No outcome is unknown"),
+        gettext_lazy("Payouts that were sent and not answered for stand here: the provider is asked again."),
+    ),
+    Stage.FAILED: (
+        gettext_lazy("Nothing has failed"),
+        gettext_lazy("Payouts that the provider refused for certain stand here: they can be sent again."),
+    ),
+    Stage.SCHEDULED: (
+        gettext_lazy("Nothing is scheduled"),
+        gettext_lazy("Approved payouts that are to be paid later stand here."),
+    ),
+    Stage.READY: (
+        gettext_lazy("Nothing waits for the worker"),
+        gettext_lazy("Payouts that nothing holds stand here for the seconds until the worker takes them."),
+    ),
+    Stage.PROCESSING: (
+        gettext_lazy("Nothing is being paid just now"),
+        gettext_lazy("Payouts that the provider has taken and not answered for stand here."),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +130,8 @@ def tabs(selected: str, attention: str = "") -> list[dict[str, Any]]:
             for stage in shown
         ),
     ]
+
+
+def empty_text(selected: str, attention: str = "") -> tuple[str, str]:
+    """That a queue is empty, and what would stand in it; empty for what is no queue."""
+    return EMPTY.get(ATTENTION if attention and not selected else selected, ("", ""))

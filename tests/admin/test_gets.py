@@ -9,8 +9,8 @@ from django.db import connection
 from django.urls import URLPattern, URLResolver, get_resolver
 from django_q.models import OrmQ, Schedule
 
-from payouts import exports, pauses, reports
-from payouts.models import ApprovalBand, Heartbeat
+from payouts import decisions, exports, pauses, reports
+from payouts.models import ApprovalBand, Heartbeat, SavedView
 from tests import recipes
 from tests.admin.conftest import as_user
 
@@ -39,6 +39,9 @@ TABLES = (
     "payouts_reportline",
     "payouts_export",
     "payouts_exportchunk",
+    "payouts_bulkdecision",
+    "payouts_bulkitem",
+    "payouts_savedview",
     "django_q_schedule",
     "django_q_ormq",
     "django_q_task",
@@ -95,6 +98,10 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
     queued = OrmQ.objects.first() or OrmQ.objects.create(key="x", payload="x")
     Heartbeat.objects.create(cluster="one")
     paused = pauses.pause("elsewhere", by=recipes.person.make(), reason="Odd.")
+    decided = decisions.choose([payouts[1].pk], verb=decisions.Verb.APPROVE, by=person)
+    decisions.decide(decided.pk, by=person, reason="Checked.")
+    bulks = [decided, decisions.choose([payouts[0].pk], verb=decisions.Verb.HOLD, by=person)]
+    view = SavedView.objects.create(owner=person, name="Held", query="stage=held")
     browser = as_user(person)
     before = dump()
 
@@ -113,6 +120,8 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
             "payouts/heartbeat": "one",
             "payouts/providerpause": paused.pk,
             "payouts/providerpause/pause": "http",
+            "payouts/payout/bulk": bulks[payout.pk % 2].pk,
+            "payouts/payout/views": view.pk,
         }
         for path in sorted(addresses(ids)):
             answer = browser.get(path)
