@@ -248,7 +248,7 @@ def _result(bulk: BulkDecision, items: Sequence[BulkItem]) -> dict[str, Any]:
     done = by_result[Result.DONE]
     cards = [
         (Result.DONE, "green", "check_circle", _("Done")),
-        (Result.FAILED, "red", "error", _("Failed")),
+        (Result.FAILED, "red", "error", _("Could not be done")),
         (Result.SKIPPED, "gray", "block", _("Skipped")),
         (Result.WAITING, "amber", "hourglass_empty", _("Not decided yet")),
     ]
