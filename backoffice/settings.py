@@ -194,6 +194,8 @@ Q_CLUSTER = {
 API_ANONYMOUS_CLIENT = env.str("API_ANONYMOUS_CLIENT", default="")
 API_THROTTLE = env.str("API_THROTTLE", default="600/m")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 262_144
+# An uploaded batch has accounts in clear: it goes to no temporary file.
+FILE_UPLOAD_MAX_MEMORY_SIZE = 21 * 1024**2
 
 # People
 

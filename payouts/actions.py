@@ -321,6 +321,37 @@ def _first_with_reference(payout: Payout) -> Payout:
     return first
 
 
+def submit_approved(
+    *,
+    user_id: int,
+    amount: Decimal,
+    currency: str,
+    recipient: dict[str, Any],
+    comment: str,
+    maker: Person,
+    checker: Person,
+    reason: str,
+    reference: uuid.UUID,
+) -> Payout:
+    """Store a new payout together with the approval of the person who approved its batch; it may need more.
+
+    The same reference of the same maker returns the first payout as it is. Raises InvalidError, FourEyesError when
+    the maker is the checker.
+    """
+    with transaction.atomic():
+        payout = submit(
+            user_id=user_id,
+            amount=amount,
+            currency=currency,
+            recipient=recipient,
+            comment=comment,
+            maker=maker,
+            reference=reference,
+        )
+        _refuse_maker(payout, checker)
+        return payout if payout.is_replay else approve(payout.pk, by=checker, reason=reason)
+
+
 # People decide
 
 

@@ -22,11 +22,13 @@ VIEW = (
     "view_providerpause",
     "view_providerreport",
     "view_reportline",
+    "view_batch",
 )
 CREATE = ("add_payout",)
 OPERATE = ("hold_payout", "cancel_payout", "retry_payout")
 # What the provider or the bank says counts for as much as an approval.
 EVIDENCE = ("add_providerreport", "return_payout")
+BATCHES = ("add_batch",)
 PROVIDERS = ("pause_providerpause",)
 CLIENTS = ("add_apiclient", "change_apiclient", "add_apikey", "change_apikey")
 RULES = (
@@ -37,7 +39,7 @@ RULES = (
 ACCESS = ("view_accessevent",)
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    gettext_noop("Operator"): (*VIEW, *CREATE, *OPERATE),
+    gettext_noop("Operator"): (*VIEW, *CREATE, *OPERATE, *BATCHES),
     gettext_noop("Approver"): (
         *VIEW,
         "approve_payout",
@@ -61,6 +63,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "view_export",
         *EVIDENCE,
         *PROVIDERS,
+        *BATCHES,
         *CLIENTS,
         *RULES,
     ),

@@ -4,7 +4,7 @@ A name here stands in queued tasks and schedules, so keep a retired one for a re
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 import structlog
@@ -15,9 +15,10 @@ from django.utils import timezone
 from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
-from payouts import broker, doorbell, exports, reports, totals
+from payouts import batches, broker, doorbell, exports, reports, totals
 from payouts import pump as pumping
-from payouts.audit import Broken, batches, missing_guards
+from payouts.audit import Broken, missing_guards
+from payouts.audit import batches as audited
 from payouts.models import AuditRun, Heartbeat, Payout, WebhookMessage
 
 log = structlog.get_logger(__name__)
@@ -36,16 +37,31 @@ def pump() -> None:
 
 def apply_report(report_id: int) -> None:
     """Hold a provider's report against our record: as much as fits into half of q2's time limit, then a new task."""
-    give_up = time.monotonic() + settings.Q_TIMEOUT_SECONDS / 2
-    if not reports.apply(report_id, must_stop=lambda: time.monotonic() > give_up or _must_make_way()):
+    if not reports.apply(report_id, must_stop=_half_time()):
         async_task(reports.APPLY, report_id)
 
 
 def write_exports() -> None:
     """Write the exports that were asked for: as much as fits into half of q2's time limit, then a new task."""
-    give_up = time.monotonic() + settings.Q_TIMEOUT_SECONDS / 2
-    if not exports.write(must_stop=lambda: time.monotonic() > give_up or _must_make_way()):
+    if not exports.write(must_stop=_half_time()):
         async_task(exports.WRITE)
+
+
+def check_batch(batch_id: int) -> None:
+    """Read a batch's file and check its rows: as much as fits into half of q2's time limit, then a new task."""
+    if not batches.check(batch_id, must_stop=_half_time()):
+        async_task(batches.CHECK, batch_id)
+
+
+def submit_batch(batch_id: int) -> None:
+    """Make payouts of an approved batch's rows: as much as fits into half of q2's time limit, then a new task."""
+    if not batches.submit(batch_id, must_stop=_half_time()):
+        async_task(batches.SUBMIT, batch_id)
+
+
+def _half_time() -> Callable[[], bool]:
+    give_up = time.monotonic() + settings.Q_TIMEOUT_SECONDS / 2
+    return lambda: time.monotonic() > give_up or _must_make_way()
 
 
 def _must_make_way() -> bool:
@@ -53,7 +69,7 @@ def _must_make_way() -> bool:
 
 
 def sweep(cluster: str = "") -> None:
-    """Find what a lost ring, an expired lease or a coming look-up left due; reports and exports whose task was lost.
+    """Find what a lost ring, an expired lease or a coming look-up left due; files whose task was lost.
 
     The sign of life of its cluster too.
     """
@@ -65,6 +81,7 @@ def sweep(cluster: str = "") -> None:
         doorbell.ring()
     reports.ring_for_forgotten()
     exports.ring_for_forgotten()
+    batches.ring_for_forgotten()
 
 
 def remind_of_approvals() -> None:
@@ -106,7 +123,7 @@ def audit(after_id: int = 0, run_id: int = 0) -> None:
         run_id = AuditRun.objects.create().pk
         _report(run_id, missing_guards())
     last_id = after_id
-    for last_id, broken in batches(after_id):
+    for last_id, broken in audited(after_id):
         _report(run_id, broken)
         if time.monotonic() > give_up:
             AuditRun.objects.filter(pk=run_id).update(seen_at=Now())

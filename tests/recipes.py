@@ -13,9 +13,9 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from model_bakery.recipe import Recipe, seq
 
-from payouts import actions
+from payouts import actions, batches
 from payouts.actions import Assignment
-from payouts.models import ApiClient, Approval, ApprovalBand, Payout
+from payouts.models import ApiClient, Approval, ApprovalBand, Batch, Payout
 from payouts.providers import Answer, Verdict
 
 CARD = {"card": "4111 1111 1111 1111", "name": "Иван Петров"}
@@ -165,3 +165,53 @@ def _voice(payout: Payout, decision: Approval.Decision) -> Payout:
 PAYOUTS: dict[str, Callable[..., Payout]] = {
     name.removesuffix("_payout"): make for name, make in dict(globals()).items() if name.endswith("_payout")
 }
+
+
+# Batches: a file of rows, walked to where the name says
+
+
+BATCH_HEADER = "user_id;amount;currency;kind;account;name;bank;comment"
+BATCH_ROW = "7;250000.00;RUB;card;4111 1111 1111 1111;Иван Петров;;Оплата бонуса"
+
+
+def batch_rows(count: int) -> list[str]:
+    """Rows that are all different, and valid."""
+    return [BATCH_ROW.replace("7;250000", f"{each};{250_000 + each}", 1) for each in range(1, count + 1)]
+
+
+def batch_csv(*rows: str) -> bytes:
+    return "\n".join([BATCH_HEADER, *(rows or (BATCH_ROW,)), ""]).encode()
+
+
+def stored_batch(*rows: str, by: User | None = None, name: str = "march.csv") -> Batch:
+    return batches.store(batch_csv(*rows), name=name, by=by or person.make())
+
+
+def checked_batch(*rows: str, by: User | None = None, name: str = "march.csv") -> Batch:
+    batch = stored_batch(*rows, by=by, name=name)
+    assert batches.check(batch.pk)
+    return Batch.objects.get(pk=batch.pk)
+
+
+def sent_batch(*rows: str, by: User | None = None) -> Batch:
+    batch = checked_batch(*rows, by=by)
+    batches.send(batch.pk, by=batch.uploaded_by, leaves_errors_out=True, revision=batch.revision)
+    return Batch.objects.get(pk=batch.pk)
+
+
+def approved_batch(*rows: str, by: User | None = None, checker: User | None = None) -> Batch:
+    batch = sent_batch(*rows, by=by)
+    batches.approve(batch.pk, by=checker or person.make(), reason="As agreed.", revision=batch.revision)
+    return Batch.objects.get(pk=batch.pk)
+
+
+def rejected_batch(*rows: str) -> Batch:
+    batch = sent_batch(*rows)
+    batches.reject(batch.pk, by=person.make(), reason="Last month's file.", revision=batch.revision)
+    return Batch.objects.get(pk=batch.pk)
+
+
+def submitted_batch(*rows: str, by: User | None = None, checker: User | None = None) -> Batch:
+    batch = approved_batch(*rows, by=by, checker=checker)
+    assert batches.submit(batch.pk)
+    return Batch.objects.get(pk=batch.pk)

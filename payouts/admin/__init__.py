@@ -3,6 +3,7 @@
 from payouts.admin import (
     access,
     bands,
+    batches,
     clients,
     clusters,
     exports,
@@ -17,6 +18,7 @@ from payouts.admin import (
 __all__ = [
     "access",
     "bands",
+    "batches",
     "clients",
     "clusters",
     "exports",

@@ -62,6 +62,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "badge": "payouts.admin.approvals.badge",
                     "badge_variant": "primary",
                 },
+                _item(_("Batches"), "upload_file", "payouts_batch_changelist", "payouts.view_batch"),
                 _item(
                     _("Provider reports"),
                     "fact_check",

@@ -42,6 +42,8 @@ TABLES = (
     "payouts_bulkdecision",
     "payouts_bulkitem",
     "payouts_savedview",
+    "payouts_batch",
+    "payouts_batchrow",
     "django_q_schedule",
     "django_q_ormq",
     "django_q_task",
@@ -95,6 +97,7 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
     report = reports.store(b"reference,status,amount\nr-1,pending,1\n", name="march.csv", by=person)
     asked = exports.ask("", format="csv", by=person)
     exports.write()
+    batch = recipes.sent_batch(recipes.BATCH_ROW, "7;x;RUB;card;1;;;")
     queued = OrmQ.objects.first() or OrmQ.objects.create(key="x", payload="x")
     Heartbeat.objects.create(cluster="one")
     paused = pauses.pause("elsewhere", by=recipes.person.make(), reason="Odd.")
@@ -112,6 +115,7 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
             "payouts/apiclient": client.pk,
             "payouts/providerreport": report.pk,
             "payouts/export": asked.pk,
+            "payouts/batch": batch.pk,
             "payouts/approvalband": ApprovalBand.objects.first().pk,
             "auth/user": person.pk,
             "auth/group": Group.objects.first().pk,

@@ -19,9 +19,9 @@ from django.test import Client
 from django_redis import get_redis_connection
 
 from backoffice.services import free_port
-from payouts import actions
+from payouts import actions, batches
 from payouts.clients import create_client
-from payouts.models import Payout, Scope
+from payouts.models import Batch, Payout, Scope
 from tests.cluster.test_cluster import provider, start, wait_until  # noqa: F401 (fixtures)
 from tests.providers.programs import ROOT
 
@@ -109,10 +109,15 @@ def test_a_card_number_and_a_key_are_found_nowhere_in_clear(web, start, provider
     refusals: list[str] = []
     for amount in ("100.50", "1313.01", "1313.02", "1313.09", "1313.11", "500000"):
         assert post(address, key, amount, refusals) == 201
+    operator = User.objects.create(username="operator")
+    lines = f"1;5;EUR;card;{CARD};;;\n2;x;EUR;iban;{IBAN};{CARD};;{CARD}\n"
+    header = "user_id;amount;currency;kind;account;name;bank;comment\n"
+    batch = batches.store((header + lines).encode(), name=f"{CARD}.csv", by=operator)
     before = rows()
     cluster = start(LOG_LEVEL="DEBUG")
     wait_until(lambda: not Payout.objects.filter(status__in=["processing"]).exists(), "nothing in flight")
     wait_until(lambda: Payout.objects.exclude(status="pending").count() == 5, "five were sent")
+    wait_until(lambda: Batch.objects.filter(checked_at__isnull=False).exists(), "the batch is checked")
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE payouts_event RENAME TO payouts_event_away")
     try:
@@ -124,7 +129,9 @@ def test_a_card_number_and_a_key_are_found_nowhere_in_clear(web, start, provider
     revealed = actions.reveal(Payout.objects.earliest("pk").pk, by=auditor, reason="a customer asks")
     browser = Client()
     browser.force_login(auditor)
-    pages = [browser.get("/admin/payouts/payout/").content.decode()] + [
+    batch_page = browser.get(f"/admin/payouts/batch/{batch.pk}/change/?show=all").content.decode()
+    error_file = b"".join(browser.get(f"/admin/payouts/batch/{batch.pk}/errors.csv").streaming_content).decode()
+    pages = [batch_page, error_file, browser.get("/admin/payouts/payout/").content.decode()] + [
         browser.get(f"/admin/payouts/payout/{payout.pk}/change/", follow=True).content.decode()
         for payout in Payout.objects.all()
     ]

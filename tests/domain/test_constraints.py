@@ -13,15 +13,22 @@ from tests import recipes
 from tests.domain.observe import by_hand, nothing_changes
 from tests.recipes import (
     PAYOUTS,
+    Batch,
     Payout,
+    approved_batch,
     awaiting_payout,
     cancelled_payout,
+    checked_batch,
     failed_payout,
     half_resolved_payout,
     held_payout,
     pending_payout,
     processed_payout,
     processing_payout,
+    rejected_batch,
+    sent_batch,
+    stored_batch,
+    submitted_batch,
     unknown_payout,
 )
 
@@ -320,6 +327,75 @@ def test_report_line_once(operator: User) -> None:
     _refused_by("report_line_once", REPORT_LINE)
 
 
+NOT_ITS_UPLOADER = "(SELECT id FROM auth_user WHERE id <> uploaded_by_id LIMIT 1)"
+BATCH_RULES: list[tuple[str, Callable[..., Batch], str]] = [
+    ("batch_checked_keeps_no_content", checked_batch, "content = 'x'"),
+    ("batch_sent_can_be_paid", stored_batch, "sent_at = now()"),
+    ("batch_sent_can_be_paid", checked_batch, "sent_at = now()"),
+    ("batch_sent_can_be_paid", sent_batch, "rows_wrong = rows_total"),
+    ("batch_sent_can_be_paid", sent_batch, "rows_total = NULL"),
+    ("batch_sent_can_be_paid", sent_batch, "refusal = '[]'"),
+    ("batch_approved_by_with_approved_at", sent_batch, "approved_at = now()"),
+    ("batch_approved_by_with_approved_at", sent_batch, f"approved_by_id = {NOT_ITS_UPLOADER}"),
+    ("batch_approved_by_with_approved_at", approved_batch, "sent_at = NULL"),
+    ("batch_rejected_by_with_reason", rejected_batch, "rejected_at = NULL"),
+    ("batch_rejected_by_with_reason", rejected_batch, "reason = ''"),
+    ("batch_uploader_does_not_approve", approved_batch, "approved_by_id = uploaded_by_id"),
+    ("batch_ends_once", approved_batch, "discarded_at = now()"),
+    ("batch_ends_once", rejected_batch, "discarded_at = now()"),
+    ("batch_finished_was_approved", sent_batch, "finished_at = now()"),
+]
+
+
+@pytest.mark.parametrize(("name", "recipe", "change"), BATCH_RULES)
+def test_a_batch_that_breaks_a_rule_is_refused_by_it(name: str, recipe: Callable[..., Batch], change: str) -> None:
+    recipe()
+    recipes.person.make()
+
+    _refused_by(name, f"UPDATE payouts_batch SET {change}")
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("batch_row_valid_has_terms", "user_id = NULL"),
+        ("batch_row_valid_has_terms", "user_id = 0"),
+        ("batch_row_valid_has_terms", "amount = NULL"),
+        ("batch_row_valid_has_terms", "amount = 0"),
+        ("batch_row_valid_has_terms", "currency = ''"),
+        ("batch_row_valid_has_terms", "recipient_index = NULL"),
+        ("batch_row_valid_has_terms", "errors = '[1]'"),
+        ("batch_row_ends_once", "refusal = '[]'"),
+        ("batch_row_ends_once", "is_valid = false"),
+    ],
+)
+def test_a_batch_row_that_breaks_a_rule_is_refused_by_it(name: str, change: str) -> None:
+    submitted_batch()
+
+    _refused_by(name, f"UPDATE payouts_batchrow SET {change}")
+
+
+def test_batch_file_once() -> None:
+    stored_batch()
+
+    _refused_by("batch_file_once", COPY_OF.format(table="payouts_batch", columns=COLUMNS_OF_BATCH))
+
+
+def test_batch_row_once() -> None:
+    checked_batch()
+
+    _refused_by("batch_row_once", COPY_OF.format(table="payouts_batchrow", columns=COLUMNS_OF_ROW))
+
+
+COPY_OF = "INSERT INTO {table} ({columns}) SELECT {columns} FROM {table}"
+COLUMNS_OF_BATCH = (
+    "name, content_hash, format, encoding, uploaded_by_id, rows_stored, rows_wrong, totals, sent_note, reason,"
+    " revision, facts_seal, tries"
+)
+COLUMNS_OF_ROW = (
+    "batch_id, number, is_valid, user_id, amount, currency, kind, recipient, recipient_masked, recipient_index,"
+    " comment, given, errors, notes, row_seal"
+)
 REPORT = (
     "INSERT INTO payouts_providerreport (provider, name, content_hash, uploaded_by_id, from_on, to_on)"
     " VALUES ('http', 'march.csv', 'x', %s, %s, %s)"

@@ -1,0 +1,213 @@
+"""Tables that people upload, CSV and XLSX, read into rows of texts. Whatever is in the file, reading it is bounded.
+
+A cell's number is spelled as exactly as the file has it, and what is no plain value (a formula, an error) is marked.
+"""
+
+import csv
+import io
+import re
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, Literal
+from zipfile import BadZipFile, ZipFile
+
+from openpyxl import load_workbook
+
+SIZE_LIMIT = 20 * 1024 * 1024
+UNPACKED_LIMIT = 100 * 1024 * 1024
+PARTS_LIMIT = 500
+COLUMNS_LIMIT = 50
+CELL_LIMIT = 1_000
+# As many as Excel has; a file may name any.
+SHEET_ROWS_LIMIT = 1_048_576
+# Beyond them Excel has rounded the number.
+EXACT_DIGITS = 15
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+ZIP, OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+DELIMITERS = ";,\t"
+WINDOWS = "cp1251"
+
+type Mark = Literal["formula", "error", "number"]
+type Format = Literal["csv", "xlsx"]
+
+
+class SheetError(Exception):
+    """The file is no table. `faults` are codes with parameters; who shows them has the sentences."""
+
+    def __init__(self, code: str, **parameters: object) -> None:
+        super().__init__(code)
+        self.faults: list[tuple[str, dict[str, object]]] = [(code, parameters)]
+
+
+@dataclass(slots=True)
+class Row:
+    """A row that is not blank: `number` is its line in the file, from 1, and `marks` go by the cell's place."""
+
+    number: int
+    texts: list[str]
+    marks: dict[int, Mark] = field(default_factory=dict)
+
+
+def look(content: bytes) -> tuple[Format, str]:
+    """The file's format, and the encoding of a CSV, by a look that costs little. Raises SheetError."""
+    if len(content) > SIZE_LIMIT:
+        raise SheetError("too_large", megabytes=SIZE_LIMIT // 1024**2)
+    if not content.strip():
+        raise SheetError("empty")
+    if content.startswith(OLE):
+        raise SheetError("old_excel")
+    if content.startswith(ZIP):
+        _check_parts(content)
+        return "xlsx", ""
+    _text, encoding = _decoded(content)
+    return "csv", encoding
+
+
+def read(content: bytes, *, rows_limit: int) -> list[Row]:
+    """The rows of the file, the header first. Raises SheetError, beyond `rows_limit` rows under the header too."""
+    kind, _encoding = look(content)
+    rows = _xlsx_rows(content, rows_limit) if kind == "xlsx" else _csv_rows(_decoded(content)[0], rows_limit)
+    if not rows:
+        raise SheetError("empty")
+    return rows
+
+
+# CSV
+
+
+def _decoded(content: bytes) -> tuple[str, str]:
+    """UTF-8, what Excel calls Unicode text, or else Windows-1251, which a Russian Excel writes. Raises SheetError."""
+    encodings = ("utf-16",) if content.startswith((b"\xff\xfe", b"\xfe\xff")) else ("utf-8-sig", WINDOWS)
+    for encoding in encodings:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if CONTROL.search(text):
+            break
+        if not text.strip():
+            raise SheetError("empty")
+        return text, encoding.removesuffix("-sig")
+    raise SheetError("no_table")
+
+
+def _csv_rows(text: str, rows_limit: int) -> list[Row]:
+    first = text.lstrip().partition("\n")[0]
+    delimiter = max(DELIMITERS, key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows: list[Row] = []
+    number = 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                _check_count(rows, rows_limit)
+                rows.append(Row(number, [_text(cell) for cell in cells]))
+            number = reader.line_num + 1
+    except csv.Error:
+        raise SheetError("broken_line", number=number) from None
+    return rows
+
+
+# XLSX
+
+
+def _check_parts(content: bytes) -> None:
+    """Before anything is unpacked. Python reads no more of a part than its entry declares. Raises SheetError."""
+    try:
+        with ZipFile(io.BytesIO(content)) as archive:
+            parts = archive.infolist()
+    except (BadZipFile, ValueError, OSError, NotImplementedError):
+        raise SheetError("unreadable_xlsx") from None
+    if len(parts) > PARTS_LIMIT or sum(part.file_size for part in parts) > UNPACKED_LIMIT:
+        raise SheetError("unpacked_too_large")
+    if not any(part.filename == "xl/workbook.xml" for part in parts):
+        raise SheetError("no_table")
+
+
+def _xlsx_rows(content: bytes, rows_limit: int) -> list[Row]:
+    """The rows of the first sheet that is not hidden."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            book = load_workbook(io.BytesIO(content), read_only=True, data_only=False, keep_links=False)
+            try:
+                return _sheet_rows(_first_sheet(book), rows_limit)
+            finally:
+                book.close()
+    except SheetError:
+        raise
+    except Exception:  # the library has no error of its own for what a hostile file can hold
+        raise SheetError("unreadable_xlsx") from None
+
+
+def _first_sheet(book: Any) -> Any:
+    sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+    if not sheets:
+        raise SheetError("empty")
+    sheets[0].reset_dimensions()  # they are what the file says, and a wrong one cuts off columns
+    return sheets[0]
+
+
+def _sheet_rows(sheet: Any, rows_limit: int) -> list[Row]:
+    rows: list[Row] = []
+    for number, cells in enumerate(sheet.iter_rows(max_col=COLUMNS_LIMIT), 1):
+        if number > SHEET_ROWS_LIMIT:
+            raise SheetError("unreadable_xlsx")
+        row = _xlsx_row(number, cells)
+        if any(row.texts):
+            _check_count(rows, rows_limit)
+            rows.append(row)
+    return rows
+
+
+def _xlsx_row(number: int, cells: Iterable[Any]) -> Row:
+    row = Row(number, [])
+    for place, cell in enumerate(cells):
+        text, mark = _cell(cell)
+        row.texts.append(text)
+        if mark:
+            row.marks[place] = mark
+    while row.texts and not row.texts[-1]:
+        row.texts.pop()
+    return row
+
+
+def _cell(cell: Any) -> tuple[str, Mark | None]:
+    value = cell.value
+    match cell.data_type, value:
+        case _, None:
+            return "", None
+        case "f", _:
+            return _text(value) if isinstance(value, str) else "=", "formula"
+        case "e", _:
+            return _text(str(value)), "error"
+        case _, bool():
+            return str(value).upper(), None
+        case _, int() | float():
+            return _text(_number(value)), "number"
+        case _, datetime() | date() | time():
+            return value.isoformat(), None
+        case _:
+            return _text(str(value)), None
+
+
+def _number(value: float) -> str:
+    """As the file has it: 1000.1, never 1000.10000000000002 and never 1e+16."""
+    if isinstance(value, int):
+        return str(value)
+    exact = Decimal(repr(value))
+    return str(int(value)) if exact.is_finite() and exact == exact.to_integral_value() else format(exact, "f")
+
+
+def _text(text: str) -> str:
+    """Cut just beyond what any column takes, for a check to tell: a long text must not be copied cell by cell."""
+    return text[: CELL_LIMIT + 2].strip()
+
+
+def _check_count(rows: list[Row], rows_limit: int) -> None:
+    """Raises SheetError. The first row is the header."""
+    if len(rows) > rows_limit:
+        raise SheetError("too_many_rows", limit=rows_limit)
