@@ -33,6 +33,7 @@ from payouts.admin import shown
 from payouts.admin.dialogs import DialogForm, DialogsMixin, dialog_action
 from payouts.admin.queue import ViewOnlyAdmin
 from payouts.batch_rows import COLUMNS, Given
+from payouts.exports import safe
 from payouts.models import Batch, BatchRow, BatchState, Payout, ReviewFlag
 from payouts.snapshot import snapshot
 from payouts.states import Stage, Status
@@ -64,8 +65,6 @@ CONTENT_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-# What a spreadsheet would take for a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 WRONG, REPEATED, EARLIER, NOTED, REFUSED, EVERY = "errors", "repeated", "earlier", "noted", "refused", "all"
 
@@ -793,7 +792,7 @@ def _error_file(batch: Batch, language: str | None) -> Iterator[str]:
             cells = batch_rows.masked(given) if given else _cells(row)
             faults = "; ".join(f"{column}: {text}" if column else text for column, text in _faults(row, given))
             texts = [cells.get(column, "") for column in COLUMNS]
-            yield writer.writerow([row.number, *map(_plain, texts), _plain(faults)])
+            yield writer.writerow([row.number, *map(safe, texts), safe(faults)])
 
 
 def _cells(row: BatchRow) -> dict[str, str]:
@@ -809,8 +808,3 @@ def _cells(row: BatchRow) -> dict[str, str]:
         "bank": str(row.recipient_masked.get("bank", "")),
         "comment": row.comment,
     }
-
-
-def _plain(text: str) -> str:
-    """No spreadsheet takes it for a formula."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
