@@ -110,7 +110,8 @@ class HistoryMixin:
     def history_sections(self, instance: Any) -> Sequence[tuple[str, list[Change]]]:
         """Titles and changes for the page of this object, or for the list when there is none."""
         if instance is None:
-            return [(_("Last changes"), changes(self.model.history.all(), subject=lambda each: str(each.instance)))]
+            since = self.model.history.exclude(history_type=AS_IT_STOOD)
+            return [(_("Last changes"), changes(since, subject=lambda each: str(each.instance)))]
         own = self.model.history.filter(**{self.model._meta.pk.name: instance.pk})
         return [(_("History"), changes(own))]
 

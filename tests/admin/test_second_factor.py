@@ -20,7 +20,7 @@ from django_otp.oath import TOTP
 from django_otp.plugins.otp_static.models import StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from payouts import second_factor
+from payouts import access, second_factor
 from payouts.models import AccessEvent, Authenticator, BackupCodes
 from tests import recipes
 from tests.admin.conftest import as_user
@@ -525,3 +525,17 @@ def test_a_superuser_is_warned_when_somebody_begins_to_decide(settings: Any, in_
     assert "now decides over money" in text
     lists = json.loads(LogEntry.objects.get().change_message)[-1]["lists"]
     assert lists == {"Groups": {"given": ["Approver"], "taken": ["Operator"]}}
+
+
+def test_an_idle_session_ends_on_these_pages_too(in_group: Callable[[str], User]) -> None:
+    person = in_group("Approver")
+    authenticator, _codes = enrolled(person)
+    browser = as_user(person)
+    session = browser.session
+    session[access.SEEN_AT] -= 1_801
+    session.save()
+
+    answer = browser.post(CONFIRM, {"code": code_of(authenticator)})
+
+    assert answer["Location"].startswith("/admin/login/")
+    assert AccessEvent.objects.filter(user=person, kind=AccessEvent.Kind.IDLE).count() == 1
