@@ -1,13 +1,14 @@
 """One row of every kind, so that every screen has something to show."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 from django.contrib.auth.models import User
 from django.utils import timezone
 from django_q.models import OrmQ, Task
 
-from payouts import actions, clients, groups, reports, schedules
-from payouts.models import Heartbeat, PayoutLimit
+from payouts import actions, clients, groups, pauses, reports, schedules
+from payouts.models import AuditRun, DailyTotal, Heartbeat, PayoutLimit
 from tests import recipes
 
 
@@ -31,6 +32,13 @@ def everything() -> User:
     PayoutLimit.objects.create(currency="RUB", recipient_amount=Decimal(500000), day_amount=Decimal(9000000))
     Heartbeat.objects.create(cluster="one")
     now = timezone.now()
+    pauses.pause("elsewhere", by=recipes.person.make(), reason="It pays to the wrong accounts.")
+    for days in range(1, 20):
+        DailyTotal.objects.create(
+            on=(now - timedelta(days=days)).date(), currency="RUB", paid_count=days, paid_amount=Decimal(days * 1000)
+        )
+    found = {"payout_id": made["pending"].pk, "invariant": "row_sealed", "detail": "the row was changed"}
+    AuditRun.objects.create(broken_count=1, findings=[found], finished_at=now)
     Task.objects.create(
         id="a" * 32, name="planted", func="payouts.tasks.sweep", started=now, stopped=now, success=False
     )

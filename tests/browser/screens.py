@@ -12,7 +12,16 @@ from django.urls import reverse
 from django_q.models import OrmQ, Schedule, Task
 from playwright.sync_api import Page
 
-from payouts.models import ApiClient, ApprovalBand, Attention, Payout, PayoutLimit, ProviderReport, ReviewRule
+from payouts.models import (
+    ApiClient,
+    ApprovalBand,
+    Attention,
+    Payout,
+    PayoutLimit,
+    ProviderPause,
+    ProviderReport,
+    ReviewRule,
+)
 from payouts.states import Stage
 from tests.browser.aside import expect
 
@@ -26,10 +35,11 @@ class Address:
     view: str
     rows: Callable[[], Any] | None = None
     query: str = ""
+    namespace: str = "admin:"
 
     def __call__(self) -> str:
         args = (self.rows().order_by("-pk")[0].pk,) if self.rows else ()
-        return reverse(f"admin:{self.view}", args=args) + self.query
+        return reverse(f"{self.namespace}{self.view}", args=args) + self.query
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +189,11 @@ SCREENS: dict[str, Screen] = {
     "groups": Screen(at("auth_group_changelist")),
     "group": Screen(of("auth_group_change", Group.objects.all)),
     # Machinery
+    "operations": Screen(Address("operations", namespace="")),
+    "dialog pause": Screen(Address("operations", namespace=""), dialog("pause/http")),
+    "dialog resume": Screen(Address("operations", namespace=""), dialog("resume")),
+    "pauses": Screen(at("payouts_providerpause_changelist")),
+    "pause": Screen(of("payouts_providerpause_change", ProviderPause.objects.all)),
     "clusters": Screen(at("payouts_heartbeat_changelist")),
     "schedules": Screen(at("django_q_schedule_changelist")),
     "schedule": Screen(of("django_q_schedule_change", Schedule.objects.all)),
