@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from django_q.models import OrmQ, Task
 
-from payouts import actions, clients, groups, pauses, reports, schedules
+from payouts import actions, clients, decisions, groups, pauses, reports, schedules
 from payouts.models import AuditRun, DailyTotal, Heartbeat, PayoutLimit
 from tests import recipes
 
@@ -19,6 +19,10 @@ def everything() -> User:
     admin: User = recipes.superuser.make(username="admin", first_name="Alice", last_name="Admin")
     approved_by_admin = recipes.awaiting_payout(amount=recipes.TWO_APPROVALS)
     actions.approve(approved_by_admin.pk, by=admin, reason="Matches the contract.")
+    chosen = [recipes.awaiting_payout(), recipes.awaiting_payout(maker=admin), recipes.awaiting_payout()]
+    bulk = decisions.choose([payout.pk for payout in chosen], verb=decisions.Verb.APPROVE, by=admin)
+    actions.hold(chosen[2].pk, by=recipes.person.make(), reason="The card looks odd.")
+    decisions.decide(bulk.pk, by=admin, reason="Matches the register.")
     made = {name: make() for name, make in recipes.PAYOUTS.items()}
     client, _key = clients.create_client("shop", scopes=["payouts:read", "payouts:write"])
     for _twice in range(2):

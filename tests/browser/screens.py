@@ -16,6 +16,7 @@ from payouts.models import (
     ApiClient,
     ApprovalBand,
     Attention,
+    BulkDecision,
     Payout,
     PayoutLimit,
     ProviderPause,
@@ -26,6 +27,9 @@ from payouts.states import Stage
 from tests.browser.aside import expect
 
 type Step = Callable[[Page], object]
+
+# Screens that belong to no model: their names stand in no namespace.
+ROUTES = ("approvals",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,8 @@ class Address:
 
     def __call__(self) -> str:
         args = (self.rows().order_by("-pk")[0].pk,) if self.rows else ()
-        return reverse(f"{self.namespace}{self.view}", args=args) + self.query
+        name = self.view if self.view in ROUTES else f"{self.namespace}{self.view}"
+        return reverse(name, args=args) + self.query
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,17 @@ def palette_open(page: Page) -> None:
     expect(page.locator("#search-input-command")).to_be_focused()
 
 
+def rows_chosen(page: Page) -> None:
+    page.locator("input.po-check").first.check()
+    expect(page.get_by_role("region").locator("button[name=verb]").first).to_be_visible()
+
+
+def bulk_asked(page: Page) -> None:
+    rows_chosen(page)
+    page.locator("button[name=verb]").first.click()
+    expect(page.locator("textarea[name=reason]")).to_be_visible()
+
+
 LIST = "payouts_payout_changelist"
 SCREENS: dict[str, Screen] = {
     "login": Screen(at("login"), for_nobody=True),
@@ -135,6 +151,12 @@ SCREENS: dict[str, Screen] = {
     "no payouts": Screen(at(LIST, query="?q=nothing-is-called-so")),
     "filters": Screen(at(LIST), filters_open),
     "filters with faults": Screen(at(LIST, query="?amount_from=many")),
+    "payouts chosen": Screen(at(LIST, query="?stage=awaiting_approval&amount_from=1"), rows_chosen),
+    "bulk decision": Screen(at("approvals"), bulk_asked),
+    "bulk result": Screen(of("payouts_payout_bulk_page", BulkDecision.objects.exclude(decided_at=None).all)),
+    "approvals": Screen(at("approvals"), rows_chosen),
+    "approvals of others": Screen(at("approvals", query="?tab=others")),
+    "approvals on hold": Screen(at("approvals", query="?tab=held")),
     "new payout": Screen(at("payouts_payout_add")),
     "new payout with faults": Screen(at("payouts_payout_add"), entry_refused),
     **{f"payout {stage.value}": Screen(payout(stage)) for stage in Stage},

@@ -1,6 +1,7 @@
 """What people do all day, done by a browser in both languages, until the money has left."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -365,3 +366,56 @@ def test_a_payout_is_found_from_any_screen(language: str, member: Any, enter: En
     page.keyboard.press("Enter")
 
     page.wait_for_url(f"**{page_of(payout)}**")
+
+
+def test_many_are_approved_at_once_and_the_one_left_out_says_why(
+    language: str, words: Any, member: Any, enter: Enter
+) -> None:
+    approver = member("Approver")
+    small, large = (
+        recipes.awaiting_payout(amount=Decimal("200000.10")),
+        recipes.awaiting_payout(amount=Decimal(250000)),
+    )
+    own = recipes.awaiting_payout(maker=approver)
+    page = enter(approver, language=language)
+
+    page.goto(f"{LIST}?stage=awaiting_approval")
+    page.get_by_role("checkbox", name=words("Select all payouts on this page")).check()
+    bar = page.get_by_role("region", name=words("The chosen payouts"))
+    expect(bar).to_contain_text("700,000.10\u00a0RUB" if language == "en" else "700\u00a0000,10\u00a0RUB")
+    bar.locator("button[value=approve]").click()
+    expect(page.get_by_role("main")).to_contain_text(words("You made it: another person must approve it."))
+    page.locator("textarea[name=reason]").fill("Matches the register.")
+    page.locator("form[data-once] button[type=submit]").click()
+    expect(page.get_by_role("status").first).to_contain_text(
+        "450,000.10\u00a0RUB" if language == "en" else "450\u00a0000,10\u00a0RUB"
+    )
+
+    assert [fresh(payout).approvals_given for payout in (small, large, own)] == [1, 1, 0]
+
+
+def test_who_goes_through_the_queue_stays_in_it(language: str, words: Any, member: Any, enter: Enter) -> None:
+    payout = recipes.awaiting_payout()
+    page = enter(member("Approver"), language=language)
+
+    page.goto("/admin/payouts/approvals/")
+    page.get_by_role("link", name=words("Approve payout %(id)s") % {"id": payout.pk}).click()
+    shown = page.get_by_role("dialog")
+    shown.locator("textarea").fill("Matches the contract.")
+    submit(shown)
+
+    expect(page.get_by_role("heading", name=words("Nothing waits for your approval"))).to_be_visible()
+    assert fresh(payout).is_approved
+
+
+def test_enter_in_the_command_search_opens_what_was_found(member: Any, enter: Enter) -> None:
+    payout = recipes.awaiting_payout()
+    page = enter(member("Operator"), language="en")
+
+    page.goto(LIST)
+    page.wait_for_load_state("load")
+    page.keyboard.press("Control+KeyK")
+    page.locator("#search-input-command").press_sequentially(str(payout.pk))
+    page.keyboard.press("Enter")
+
+    page.wait_for_url(f"**{page_of(payout)}")
