@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from django_q.models import OrmQ, Task
 
-from payouts import actions, clients, decisions, groups, pauses, reports, schedules
+from payouts import actions, batches, clients, decisions, groups, pauses, reports, schedules
 from payouts.models import AuditRun, DailyTotal, Heartbeat, PayoutLimit
 from tests import recipes
 
@@ -33,6 +33,14 @@ def everything() -> User:
     reports.store(text.encode(), name="march.csv", by=recipes.person.make())
     for report in reports.ProviderReport.objects.all():
         reports.apply(report.pk)
+    wrong = "7;x;RUB;card;1;Иван Петров;;"
+    twice = [recipes.BATCH_ROW, recipes.BATCH_ROW, "7;5;EUR;iban;DE89370400440532013001;Anna;;"]
+    recipes.submitted_batch(*twice, wrong)
+    recipes.sent_batch(*twice, wrong, wrong)
+    recipes.checked_batch(*twice, wrong, wrong, wrong, by=admin)
+    unreadable = batches.store(b"user_id;amount\n1;2\n", name="april.csv", by=admin)
+    batches.check(unreadable.pk)
+    recipes.stored_batch(by=admin)
     PayoutLimit.objects.create(currency="RUB", recipient_amount=Decimal(500000), day_amount=Decimal(9000000))
     Heartbeat.objects.create(cluster="one")
     now = timezone.now()

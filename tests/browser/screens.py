@@ -16,6 +16,7 @@ from payouts.models import (
     ApiClient,
     ApprovalBand,
     Attention,
+    Batch,
     BulkDecision,
     Payout,
     PayoutLimit,
@@ -109,6 +110,18 @@ def report_refused(page: Page) -> None:
     expect(page.get_by_role("alert").filter(has=page.locator("h2"))).to_be_visible()
 
 
+def batch(**facts: Any) -> Address:
+    return of("payouts_batch_change", lambda: Batch.objects.filter(**facts))
+
+
+def batch_refused(page: Page) -> None:
+    page.locator("input[type=file]").set_input_files(
+        {"name": "march.xls", "mimeType": "text/csv", "buffer": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"}
+    )
+    page.locator("[data-once] button[type=submit]").click()
+    expect(page.get_by_role("alert").filter(has=page.locator("h2"))).to_be_visible()
+
+
 def entry_refused(page: Page) -> None:
     page.locator("[data-once] button[type=submit]").click()
     expect(
@@ -189,6 +202,20 @@ SCREENS: dict[str, Screen] = {
     "report": Screen(of("payouts_providerreport_change", ProviderReport.objects.all)),
     "report upload": Screen(at("payouts_providerreport_add")),
     "report refused": Screen(at("payouts_providerreport_add"), report_refused),
+    # Batches
+    "batches": Screen(at("payouts_batch_changelist")),
+    "batch upload": Screen(at("payouts_batch_add")),
+    "batch upload refused": Screen(at("payouts_batch_add"), batch_refused),
+    "batch being checked": Screen(batch(checked_at=None)),
+    "batch that cannot be read": Screen(batch(refusal__isnull=False)),
+    "batch to send": Screen(batch(checked_at__isnull=False, refusal__isnull=True, sent_at=None)),
+    "batch awaiting approval": Screen(batch(sent_at__isnull=False, approved_at=None)),
+    "batch submitted": Screen(batch(finished_at__isnull=False)),
+    "dialog send a batch": Screen(
+        batch(checked_at__isnull=False, refusal__isnull=True, sent_at=None), dialog("send")
+    ),
+    "dialog approve a batch": Screen(batch(sent_at__isnull=False, approved_at=None), dialog("approve")),
+    "dialog reject a batch": Screen(batch(sent_at__isnull=False, approved_at=None), dialog("reject")),
     # Rules and access
     "rules": Screen(at("payouts_reviewrule_changelist")),
     "rule": Screen(of("payouts_reviewrule_change", ReviewRule.objects.all)),
