@@ -74,9 +74,9 @@ UNREAD = (
 )
 QUERY_LIMIT = 1000
 OPEN_LIMIT = 3
-# The archive is written in one go, which must be over long before q2's time limit.
-XLSX_LIMIT = 100_000
-BATCH = 10_000
+# The archive is written in one go, which takes about ten seconds and must be over long before q2's time limit.
+XLSX_LIMIT = 50_000
+BATCH = 5_000
 PART_BYTES = 1024 * 1024
 FORMULA_SIGNS = ("=", "+", "-", "@", "\N{MINUS SIGN}")
 EXACT_DIGITS = 15  # a spreadsheet's numbers have no more
@@ -172,25 +172,25 @@ def prune() -> None:
 
 
 def write(*, must_stop: Callable[[], bool] = lambda: False) -> bool:
-    """Write what was asked for, in turn; returns False if stopped before all is written.
+    """Give the export that has waited longest its turn; returns False if some are left for another task.
 
-    While another worker writes there is nothing to do here: it goes on with the others itself.
+    A turn is SLICE_SECONDS of a CSV, which goes on in its next, or a whole XLSX. While another worker writes there is
+    nothing to do here: it rings for what is left.
     """
-    while not must_stop():
-        export = _taken()
-        if export is None:
-            return True
-        turn_ends = time.monotonic() + SLICE_SECONDS
-        try:
-            _write(export, turn_ends, must_stop)
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception:
-            log.exception("export_not_written", export=export.pk)
-            _fail(export, Failure.UNWORKABLE)
-        Export.objects.filter(pk=export.pk, lease_token=export.lease_token).update(
-            lease_token=None, lease_until=None, rung_at=Now()
-        )
+    export = _taken()
+    if export is None:
+        return True
+    turn_ends = time.monotonic() + SLICE_SECONDS
+    try:
+        _write(export, turn_ends, must_stop)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("export_not_written", export=export.pk)
+        _fail(export, Failure.UNWORKABLE)
+    Export.objects.filter(pk=export.pk, lease_token=export.lease_token).update(
+        lease_token=None, lease_until=None, rung_at=Now()
+    )
     return not Export.objects.filter(OPEN).exists()
 
 
@@ -291,7 +291,10 @@ def _write_xlsx(export: Export, rows: QuerySet[Payout], must_stop: Callable[[], 
             if done > XLSX_LIMIT:  # more have come under the filter since they were counted
                 _fail(export, Failure.TOO_LONG)
                 return
-            if not _advance(export, rows_done=done) or must_stop():
+            if not _advance(export, rows_done=done):
+                return
+            if must_stop():  # what is written is lost, as with a worker that dies: it must not go on so for ever
+                _advance(export, lost_leases=export.lost_leases + 1)
                 return
         book.save(file)
         size = file.tell()
@@ -456,21 +459,23 @@ def _csv(rows: Any) -> str:
 def _xlsx_cell(sheet: Any, cell: Cell) -> Any:
     """A number where a spreadsheet keeps it exactly, else a text; never a formula, an error or a date."""
     if isinstance(cell, Decimal):
-        if len(cell.as_tuple().digits) > EXACT_DIGITS:
-            return _xlsx_text(sheet, money.plain(cell))
-        exponent = cell.as_tuple().exponent
+        _sign, digits, exponent = cell.as_tuple()
+        if len(digits) > EXACT_DIGITS:
+            return money.plain(cell)
         decimals = -exponent if isinstance(exponent, int) else 0
         number = WriteOnlyCell(sheet, cell)
         number.number_format = f"0.{'0' * decimals}" if decimals > 0 else "0"
         return number
     if isinstance(cell, int):
-        return cell if cell < 10**EXACT_DIGITS else _xlsx_text(sheet, str(cell))
-    return _xlsx_text(sheet, cell or "")
+        return cell if cell < 10**EXACT_DIGITS else str(cell)
+    return _xlsx_text(sheet, cell) if cell else None
 
 
 def _xlsx_text(sheet: Any, text: str) -> Any:
-    if not text:
-        return None
-    written = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", text))
+    text = ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", text)
+    if text[0] not in "=#":
+        return text
+    # openpyxl takes a plain one for a formula or an error.
+    written = WriteOnlyCell(sheet, text)
     written.data_type = "s"
     return written

@@ -1010,7 +1010,10 @@ class Export(models.Model):
         NONE = "", ""
         NOT_ALLOWED = "not_allowed", _("the person who asked for it may no longer export payouts")
         FILTER = "filter", _("its filter can no longer be read")
-        TOO_LONG = "too_long", _("it has more payouts than an XLSX file may hold here: 100,000; take CSV")
+        TOO_LONG = (
+            "too_long",
+            _("it has too many payouts for an XLSX file: take CSV, or a narrower filter"),
+        )
         UNWORKABLE = "unworkable", _("the worker failed at it: its log says why")
 
     asked_by = models.ForeignKey(

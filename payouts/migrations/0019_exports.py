@@ -72,7 +72,10 @@ class Migration(migrations.Migration):
                             ("", ""),
                             ("not_allowed", "the person who asked for it may no longer export payouts"),
                             ("filter", "its filter can no longer be read"),
-                            ("too_long", "it has more payouts than an XLSX file may hold here: 100,000; take CSV"),
+                            (
+                                "too_long",
+                                "it has too many payouts for an XLSX file: take CSV, or a narrower filter",
+                            ),
                             ("unworkable", "the worker failed at it: its log says why"),
                         ],
                         db_default="",

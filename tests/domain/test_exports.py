@@ -16,7 +16,7 @@ from openpyxl import load_workbook
 
 from payouts import exports, groups, tasks
 from payouts.exports import ExportError
-from payouts.models import Export, ExportChunk, Payout
+from payouts.models import Export, Payout
 from tests import recipes
 from tests.domain.test_races import at_once
 
@@ -289,7 +289,7 @@ def test_an_xlsx_that_would_be_too_long_is_refused_in_words(approver: User, monk
 def test_a_cancelled_export_leaves_no_part(approver: User) -> None:
     recipes.pending_payout()
     export = exports.ask("", format="csv", by=approver)
-    exports.write(must_stop=lambda: bool(ExportChunk.objects.exists()))
+    exports.write()
 
     with pytest.raises(ExportError, match="ended already"):
         exports.cancel(export.pk, by=approver)
@@ -370,6 +370,30 @@ def test_an_export_that_kills_its_workers_is_given_up(approver: User, monkeypatc
 
     export.refresh_from_db()
     assert (export.failure, export.chunks.count()) == ("unworkable", 0)
+
+
+def test_an_xlsx_that_is_broken_off_again_and_again_is_given_up(approver: User, monkeypatch: Any) -> None:
+    recipes.pending_payout()
+    export = exports.ask("", format="xlsx", by=approver)
+
+    turns = [exports.write(must_stop=lambda: True) for _each in range(4)]
+
+    export.refresh_from_db()
+    assert turns == [False, False, False, True]
+    assert (export.failure, export.chunks.count()) == ("unworkable", 0)
+
+
+def test_exports_take_turns(approver: User) -> None:
+    recipes.pending_payout()
+    first = exports.ask("", format="csv", by=approver)
+    second = exports.ask("", format="xlsx", by=approver)
+
+    assert exports.write() is False
+    assert [each.is_open for each in Export.objects.order_by("pk")] == [False, True]
+    tasks.write_exports()
+
+    assert {first.pk, second.pk} == set(Export.objects.exclude(finished_at=None).values_list("pk", flat=True))
+    assert queued() == 2
 
 
 def test_a_worker_that_comes_back_late_writes_nothing(approver: User, monkeypatch: Any) -> None:
