@@ -29,23 +29,17 @@ from tests.browser.aside import expect
 
 type Step = Callable[[Page], object]
 
-# Screens that belong to no model: their names stand in no namespace.
-ROUTES = ("approvals",)
-
-
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A view of the admin, for the newest of `rows` if there are any."""
+    """A view, for the newest of `rows` if there are any."""
 
     view: str
     rows: Callable[[], Any] | None = None
     query: str = ""
-    namespace: str = "admin:"
 
     def __call__(self) -> str:
         args = (self.rows().order_by("-pk")[0].pk,) if self.rows else ()
-        name = self.view if self.view in ROUTES else f"{self.namespace}{self.view}"
-        return reverse(name, args=args) + self.query
+        return reverse(self.view, args=args) + self.query
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +66,11 @@ def settled(page: Page) -> None:
 
 
 def at(view: str, query: str = "") -> Address:
-    return Address(view, query=query)
+    return Address(f"admin:{view}", query=query)
 
 
 def of(view: str, rows: Callable[[], Any]) -> Address:
-    return Address(view, rows)
+    return Address(f"admin:{view}", rows)
 
 
 def payout(stage: str) -> Address:
@@ -129,6 +123,12 @@ def entry_refused(page: Page) -> None:
     ).to_be_visible()
 
 
+def code_refused(page: Page) -> None:
+    page.locator("[name=code]").fill("000000")
+    page.locator("[data-once] button[type=submit]").click()
+    expect(page.locator("[name=code]")).to_have_attribute("aria-invalid", "true")
+
+
 def filters_open(page: Page) -> None:
     page.locator(".filter-open-button").click()
     expect(page.locator("#filter-form")).to_be_visible()
@@ -157,6 +157,10 @@ SCREENS: dict[str, Screen] = {
     "login": Screen(at("login"), for_nobody=True),
     "start": Screen(at("index")),
     "palette": Screen(at("index"), palette_open),
+    # Logging in, and one's own account
+    "second factor set up": Screen(Address("second_factor_set_up")),
+    "second factor refused": Screen(Address("second_factor_set_up"), code_refused),
+    "second factor": Screen(Address("second_factor_mine")),
     # Payouts
     "payouts": Screen(at(LIST)),
     "payouts of a stage": Screen(at(LIST, query="?stage=awaiting_approval")),
@@ -165,11 +169,11 @@ SCREENS: dict[str, Screen] = {
     "filters": Screen(at(LIST), filters_open),
     "filters with faults": Screen(at(LIST, query="?amount_from=many")),
     "payouts chosen": Screen(at(LIST, query="?stage=awaiting_approval&amount_from=1"), rows_chosen),
-    "bulk decision": Screen(at("approvals"), bulk_asked),
+    "bulk decision": Screen(Address("approvals"), bulk_asked),
     "bulk result": Screen(of("payouts_payout_bulk_page", BulkDecision.objects.exclude(decided_at=None).all)),
-    "approvals": Screen(at("approvals"), rows_chosen),
-    "approvals of others": Screen(at("approvals", query="?tab=others")),
-    "approvals on hold": Screen(at("approvals", query="?tab=held")),
+    "approvals": Screen(Address("approvals"), rows_chosen),
+    "approvals of others": Screen(Address("approvals", query="?tab=others")),
+    "approvals on hold": Screen(Address("approvals", query="?tab=held")),
     "new payout": Screen(at("payouts_payout_add")),
     "new payout with faults": Screen(at("payouts_payout_add"), entry_refused),
     **{f"payout {stage.value}": Screen(payout(stage)) for stage in Stage},
@@ -237,10 +241,11 @@ SCREENS: dict[str, Screen] = {
     "own password": Screen(at("password_change")),
     "groups": Screen(at("auth_group_changelist")),
     "group": Screen(of("auth_group_change", Group.objects.all)),
+    "access log": Screen(at("payouts_accessevent_changelist")),
     # Machinery
-    "operations": Screen(Address("operations", namespace="")),
-    "dialog pause": Screen(Address("operations", namespace=""), dialog("pause/http")),
-    "dialog resume": Screen(Address("operations", namespace=""), dialog("resume")),
+    "operations": Screen(Address("operations")),
+    "dialog pause": Screen(Address("operations"), dialog("pause/http")),
+    "dialog resume": Screen(Address("operations"), dialog("resume")),
     "pauses": Screen(at("payouts_providerpause_changelist")),
     "pause": Screen(of("payouts_providerpause_change", ProviderPause.objects.all)),
     "clusters": Screen(at("payouts_heartbeat_changelist")),

@@ -40,6 +40,7 @@ PICTURES = {
     "approve-dark": Picture("dialog approve", theme="dark"),
     "new-payout": Picture("new payout", person="operator"),
     "payouts-russian": Picture("payouts of a stage", language="ru"),
+    "operations": Picture("operations", person="admin"),
     "phone": Picture("payout awaiting_approval", on_phone=True),
 }
 

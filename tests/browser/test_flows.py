@@ -1,5 +1,6 @@
 """What people do all day, done by a browser in both languages, until the money has left."""
 
+from base64 import b32decode
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.utils import translation
 from django.utils.translation import gettext
+from django_otp.oath import totp
 from playwright.sync_api import Page
 
 from payouts import actions, groups, pump
@@ -92,6 +94,40 @@ def test_a_wrong_password_is_told_and_the_right_one_opens_where_one_wanted_to_go
 
     page.wait_for_url(f"**{LIST}")
     expect(page.get_by_role("navigation", name=words("Payouts by stage"))).to_be_visible()
+
+
+def logged_in(page: Page, person: User, log_in: str) -> None:
+    page.goto(LIST)
+    page.locator("#id_username").fill(person.username)
+    page.locator("#id_password").fill(PASSWORD)
+    page.get_by_role("button", name=log_in).click()
+
+
+def test_who_decides_sets_up_a_second_factor_and_is_asked_for_it(
+    language: str, words: Any, member: Any, enter: Enter, settings: Any
+) -> None:
+    settings.SECOND_FACTOR = True
+    person = member("Approver")
+    person.set_password(PASSWORD)
+    person.save()
+
+    page = enter(language=language)
+    logged_in(page, person, words("Log in"))
+    key = b32decode(page.locator(".po-secret").inner_text().replace(" ", ""))
+    page.get_by_label(words("Code"), exact=False).fill(f"{totp(key):06}")
+    page.get_by_role("button", name=words("Set up")).click()
+    codes = page.get_by_role("list", name=words("Backup codes")).get_by_role("listitem")
+    expect(codes).to_have_count(10)
+    spare = codes.first.inner_text()
+    page.get_by_role("link", name=words("I have kept them")).click()
+    page.wait_for_url(f"**{LIST}")
+    later = enter(language=language)
+    logged_in(later, person, words("Log in"))
+    later.get_by_label(words("Code"), exact=False).fill(spare)
+    later.get_by_role("button", name=words("Confirm")).click()
+
+    later.wait_for_url(f"**{LIST}")
+    expect(later.get_by_role("navigation", name=words("Payouts by stage"))).to_be_visible()
 
 
 def test_an_approval_with_a_reason_lets_the_money_leave(language: str, words: Any, member: Any, enter: Enter) -> None:
@@ -194,7 +230,9 @@ def test_a_payout_is_held_and_released(language: str, words: Any, member: Any, e
     shown.get_by_label(words("Reason")).fill("The card looks odd.")
     submit(shown)
     expect(hero).to_contain_text(words(Stage.HELD.label))
-    submit(opened(page, payout, words("Release")))
+    shown = opened(page, payout, words("Release"))
+    shown.get_by_label(words("Reason")).fill("The bank confirms the card.")
+    submit(shown)
 
     expect(hero).to_contain_text(words(Stage.AWAITING_APPROVAL.label))
     assert [event.event for event in payout.events.order_by("seq")][-2:] == [EventName.HELD, EventName.RELEASED]
@@ -232,7 +270,9 @@ def test_a_double_click_posts_once(member: Any, enter: Enter) -> None:
     posts: list[str] = []
     page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
 
-    opened(page, payout, "Approve").locator("button[type=submit]").dblclick()
+    shown = opened(page, payout, "Approve")
+    shown.get_by_label("Reason").fill("Matches order 17.")
+    shown.locator("button[type=submit]").dblclick()
     expect(page.get_by_role("status").first).to_be_visible()
 
     assert len(posts) == 1
@@ -247,6 +287,7 @@ def test_a_dialog_that_has_become_stale_is_refused_in_words(
     page = enter(approver, language=language)
 
     shown = opened(page, payout, words("Approve"))
+    shown.get_by_label(words("Reason")).fill("Matches order 17.")
     rejected = actions.reject(payout.pk, by=recipes.person.make(), reason="No contract.")
     submit(shown)
 
