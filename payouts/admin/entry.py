@@ -107,7 +107,9 @@ class EntryForm(forms.Form):
         try:
             return read_amount(self.cleaned_data["amount"])
         except ValueError as error:
-            raise forms.ValidationError(_("Give digits, as in 1234.50.")) from error
+            raise forms.ValidationError(
+                _("Give digits, as in 1234.50. As 1,000 can be read in two ways, write 1000 or 1000.00.")
+            ) from error
 
     def clean(self) -> dict[str, Any]:
         given = self.cleaned_data

@@ -87,7 +87,8 @@ def test_recipients_of_every_kind(changed: dict[str, str], details: dict[str, st
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"amount": "1.005"}, "has at most 2 decimals"),
+        ({"amount": "1.0055"}, "has at most 2 decimals"),
+        ({"amount": "1.005"}, "can be read in two ways"),
         ({"amount": "100.5", "currency": "JPY"}, "has at most 0 decimals"),
         ({"amount": "0"}, "must be greater than zero"),
         ({"amount": "ten"}, "Give digits, as in 1234.50."),
@@ -177,7 +178,7 @@ def test_what_is_not_typed_yet_is_no_error(operator: Client) -> None:
 
 
 def test_what_is_typed_is_checked_and_nothing_is_stored(operator: Client) -> None:
-    found = checked(operator, amount="1.005", account="4111")
+    found = checked(operator, amount="1.0055", account="4111")
 
     assert set(found["errors"]) == {"amount", "account"}
     assert not Payout.objects.exists()

@@ -29,6 +29,7 @@ from tests.browser.aside import expect
 
 type Step = Callable[[Page], object]
 
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """A view, for the newest of `rows` if there are any."""

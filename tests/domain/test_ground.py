@@ -75,7 +75,7 @@ def test_the_groups_may_do_these_things_and_no_more() -> None:
         f"view_{model}"
         for model in (
             *("payout", "event", "attempt", "approval", "apiclient", "apikey", "approvalband", "heartbeat"),
-            *("providerreport", "reportline", "reviewrule", "payoutlimit", "providerpause"),
+            *("providerreport", "reportline", "reviewrule", "payoutlimit", "providerpause", "batch"),
         )
     }
     evidence = {"add_providerreport", "return_payout"}
@@ -83,14 +83,15 @@ def test_the_groups_may_do_these_things_and_no_more() -> None:
 
     may = {group.name: set(group.permissions.values_list("codename", flat=True)) for group in Group.objects.all()}
 
-    assert may["Operator"] == view | {"add_payout", "hold_payout", "cancel_payout", "retry_payout"}
+    assert may["Operator"] == view | {"add_batch", "add_payout", "hold_payout", "cancel_payout", "retry_payout"}
     assert may["Approver"] == view | evidence | {
         "approve_payout",
         "hold_payout",
         "resolve_payout",
         "pause_providerpause",
+        "export_payout",
     }
-    assert may["Auditor"] == view | queue | {"reveal_payout", "view_accessevent"}
+    assert may["Auditor"] == view | queue | {"reveal_payout", "view_accessevent", "export_payout", "view_export"}
     assert may["Admin"] >= view | queue | evidence | {
         *("approve_payout", "settle_payout", "resolve_payout", "change_schedule", "pause_providerpause")
     }
