@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR
+from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR, ChangeList
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db.models import QuerySet
@@ -25,6 +25,7 @@ from unfold.decorators import display
 
 from payouts import exports
 from payouts.admin import shown
+from payouts.admin.filters import active
 from payouts.admin.queue import ViewOnlyAdmin
 from payouts.exports import ExportError
 from payouts.models import Export, Payout
@@ -71,6 +72,15 @@ class ExportedMixin:
 
     def rows_of(self, query: str, *, by: User) -> QuerySet[Payout]:
         """The list's rows under this filter, as this person sees them. Raises ExportError with the list's words."""
+        found: QuerySet[Payout] = self._read(query, by).queryset
+        return found
+
+    def words_of(self, query: str, *, by: User) -> list[str]:
+        """What the filter narrows the list to, as the list says it. Raises ExportError."""
+        return [chip.text for chip in active(self._read(query, by))]
+
+    def _read(self, query: str, by: User) -> ChangeList:
+        """Raises ExportError."""
         request = HttpRequest()
         request.method = "GET"
         request.path = reverse("admin:payouts_payout_changelist")
@@ -79,13 +89,12 @@ class ExportedMixin:
         try:
             request.GET = QueryDict(query)
             request._messages = words  # type: ignore[attr-defined]
-            changelist = self.get_changelist_instance(request)  # type: ignore[attr-defined]
+            changelist: ChangeList = self.get_changelist_instance(request)  # type: ignore[attr-defined]
         except (IncorrectLookupParameters, SuspiciousOperation, ValueError) as error:
             raise ExportError(_("The filter cannot be read. Nothing is exported.")) from error
         if words.errors:
             raise ExportError(" ".join(words.errors))
-        found: QuerySet[Payout] = changelist.queryset
-        return found
+        return changelist
 
     @method_decorator(require_POST)
     def export_view(self, request: HttpRequest) -> HttpResponse:
@@ -205,12 +214,19 @@ class ExportAdmin(ViewOnlyAdmin):
             "failure": export.get_failure_display(),
             "asked": shown.exact_time(export.asked_at),
             "kept_until": shown.exact_time(export.expires_at),
-            "filter": _filter(export),
+            "filter": self._filter_words(export),
             "list_url": f"{listed}?{export.query}" if export.query else listed,
             "cancelled": shown.exact_time(export.cancelled_at),
             "finished": shown.exact_time(export.finished_at),
             "columns": exports.COLUMNS,
         }
+
+    def _filter_words(self, export: Export) -> list[str]:
+        try:
+            words: list[str] = self.admin_site.get_model_admin(Payout).words_of(export.query, by=export.asked_by)
+        except ExportError:  # of a release that read it otherwise
+            return [f"{name}: {text}" for name, text in _filter(export)]
+        return words
 
     def file_view(self, request: HttpRequest, object_id: str) -> StreamingHttpResponse | HttpResponse:
         export = self._visible(request, object_id)

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
@@ -92,6 +92,15 @@ class Chip(NamedTuple):
 
     text: str
     names: tuple[str, ...]
+
+
+def active(changelist: ChangeList) -> list[Chip]:
+    """What the list is narrowed to, the search with it."""
+    specs: list[Any] = changelist.filter_specs
+    chips: list[Chip] = [chip for spec in specs for chip in spec.chips()]
+    if changelist.query:
+        chips.append(Chip(_("Search: %(term)s") % {"term": changelist.query[:40]}, (SEARCH_VAR,)))
+    return chips
 
 
 class ChoiceFilter(admin.SimpleListFilter):

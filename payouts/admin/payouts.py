@@ -42,13 +42,13 @@ from payouts.admin.filters import (
     AmountFilter,
     AttentionFilter,
     CappedPaginator,
-    Chip,
     ClientFilter,
     CreatedFilter,
     CurrencyFilter,
     FlagFilter,
     MakerFilter,
     StageFilter,
+    active,
 )
 from payouts.decisions import ITEMS_LIMIT as BULK_LIMIT
 from payouts.models import Approval, Attention, Breaker, EventName, Payout
@@ -623,11 +623,8 @@ class PayoutAdmin(ExportedMixin, DialogsMixin, ModelAdmin):
 
 def _chips(request: HttpRequest, changelist: ChangeList) -> list[dict[str, str]]:
     """The active filters in words, each with the address of the list without it."""
-    chips = [chip for spec in changelist.filter_specs for chip in spec.chips()]
-    if changelist.query:
-        chips.append(Chip(_("Search: %(term)s") % {"term": changelist.query[:40]}, (SEARCH_VAR,)))
     found = []
-    for chip in chips:
+    for chip in active(changelist):
         rest = request.GET.copy()
         for name in (*chip.names, PAGE_VAR):
             rest.pop(name, None)

@@ -181,6 +181,19 @@ def test_an_export_that_failed_says_why(in_group: Any) -> None:
     assert "No file was made: its filter can no longer be read." in text
 
 
+def test_the_filter_is_told_in_the_lists_words(in_group: Any) -> None:
+    owner = in_group("Approver")
+    export = asked(owner, "stage=ready&amount_from=1")
+    browser = as_user(owner)
+
+    text = browser.get(address(export)).content.decode()
+    Export.objects.update(query="stage=renamed")
+    other = browser.get(address(export)).content.decode()
+
+    assert ("<li>Stage: ready</li>" in text, "<li>Amount from 1</li>" in text) == (True, True)
+    assert "<li>stage: renamed</li>" in other
+
+
 def test_nobody_changes_or_deletes_an_export(in_group: Any) -> None:
     export = written(in_group("Approver"))
     browser = as_user(recipes.superuser.make())
