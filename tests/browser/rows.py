@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from django_q.models import OrmQ, Task
 
-from payouts import actions, batches, clients, decisions, groups, pauses, reports, schedules
+from payouts import actions, batches, clients, decisions, exports, groups, pauses, reports, schedules
 from payouts.models import AuditRun, DailyTotal, Heartbeat, PayoutLimit
 from tests import recipes
 
@@ -41,6 +41,10 @@ def everything() -> User:
     unreadable = batches.store(b"user_id;amount\n1;2\n", name="april.csv", by=admin)
     batches.check(unreadable.pk)
     recipes.stored_batch(by=admin)
+    exports.ask("", format="csv", by=admin)
+    while not exports.write():
+        pass
+    exports.ask("stage=held", format="xlsx", by=admin)
     PayoutLimit.objects.create(currency="RUB", recipient_amount=Decimal(500000), day_amount=Decimal(9000000))
     Heartbeat.objects.create(cluster="one")
     now = timezone.now()

@@ -18,6 +18,7 @@ from payouts.models import (
     Attention,
     Batch,
     BulkDecision,
+    Export,
     Payout,
     PayoutLimit,
     ProviderPause,
@@ -208,6 +209,9 @@ SCREENS: dict[str, Screen] = {
     "report upload": Screen(at("payouts_providerreport_add")),
     "report refused": Screen(at("payouts_providerreport_add"), report_refused),
     # Batches
+    "exports": Screen(at("payouts_export_changelist")),
+    "export": Screen(of("payouts_export_change", Export.objects.exclude(finished_at=None).all)),
+    "export being written": Screen(of("payouts_export_change", Export.objects.filter(finished_at=None).all)),
     "batches": Screen(at("payouts_batch_changelist")),
     "batch upload": Screen(at("payouts_batch_add")),
     "batch upload refused": Screen(at("payouts_batch_add"), batch_refused),
