@@ -24,8 +24,8 @@ VERDICTS = {
 }
 
 
-def about(payout: Payout, attempts: Sequence[Attempt]) -> list[tuple[str, str]]:
-    """Of an unknown outcome: labels and texts."""
+def about(payout: Payout, attempts: Sequence[Attempt], *, is_paused: bool) -> list[tuple[str, str]]:
+    """Of an unknown outcome: labels and texts. `is_paused` says that a person has stopped all calls."""
     if not attempts:
         return []
     attempt = attempts[-1]
@@ -41,15 +41,17 @@ def about(payout: Payout, attempts: Sequence[Attempt]) -> list[tuple[str, str]]:
             _("%(count)s of %(limit)s times, then only a person helps")
             % {"count": attempt.calls, "limit": settings.MAX_ATTEMPT_CALLS},
         ),
-        (_("Asked again"), _asked_again(payout)),
+        (_("Asked again"), _asked_again(payout, is_paused=is_paused)),
         (_("The same key may be sent again"), _resendable(attempt)),
     ]
     return [(label, text) for label, text in facts if text]
 
 
-def _asked_again(payout: Payout) -> str:
+def _asked_again(payout: Payout, *, is_paused: bool) -> str:
     if payout.due_at is None:
         return _("no more: it waits for a person")
+    if is_paused:
+        return _("when the provider is resumed")
     if payout.due_at <= timezone.now():
         return _("now")
     return shown.exact_time(payout.due_at)

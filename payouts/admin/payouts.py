@@ -24,7 +24,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.views import ChangeList
 
-from payouts import access, pauses
+from payouts import access, approvers, pauses
 from payouts import actions as domain
 from payouts.admin import decisions, entry, known, lookup, marks, norms, saved_views, shown, stages
 from payouts.admin.dialogs import (
@@ -51,7 +51,7 @@ from payouts.admin.filters import (
     active,
 )
 from payouts.decisions import ITEMS_LIMIT as BULK_LIMIT
-from payouts.models import Approval, Attention, Breaker, EventName, Payout
+from payouts.models import Approval, Attention, BatchRow, Breaker, EventName, Payout
 from payouts.snapshot import snapshot
 from payouts.states import OPEN, Stage, Status, allows
 
@@ -297,6 +297,7 @@ class PayoutAdmin(ExportedMixin, DialogsMixin, ModelAdmin):
         now = timezone.now()
         began_at = payout.held_at or moves[-1] if waits and moves else payout.created_at
         spent = (now if waits or not moves else moves[-1]) - began_at
+        is_paused = payout.provider in pauses.paused_providers()
         is_under_way = payout.stage in (Stage.READY, Stage.PROCESSING)
         assert isinstance(request.user, User)
         return {
@@ -312,7 +313,12 @@ class PayoutAdmin(ExportedMixin, DialogsMixin, ModelAdmin):
             "waiting": norms.against_norm(payout.stage, spent),
             "is_late": norms.is_over(payout.stage, spent),
             "next_word": shown.next_word(payout),
-            "known": known.about(payout, attempts) if payout.status == Status.UNKNOWN else [],
+            "known": known.about(payout, attempts, is_paused=is_paused) if payout.status == Status.UNKNOWN else [],
+            "blocked": approvers.missing_approvers(payout) or "",
+            "batch": BatchRow.objects.filter(payout=payout)
+            .select_related("batch")
+            .only("number", "batch__name")
+            .first(),
             "created": shown.exact_time(payout.created_at),
             "step": shown.next_step(
                 payout,
@@ -321,7 +327,7 @@ class PayoutAdmin(ExportedMixin, DialogsMixin, ModelAdmin):
                 approvals=approvals,
                 may_approve=self.has_approve_permission(request),
                 is_silent=Breaker.objects.filter(provider=payout.provider, open_until__isnull=False).exists(),
-                is_paused=payout.provider in pauses.paused_providers(),
+                is_paused=is_paused,
             ),
             "facts": _facts(payout),
             "recipient": shown.recipient_lines(payout.recipient_masked),

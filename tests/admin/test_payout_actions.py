@@ -275,6 +275,26 @@ def test_the_page_of_an_unknown_outcome_says_what_is_known_and_when_the_provider
     assert "if the provider has nothing under it" in text
 
 
+def test_the_page_says_when_nobody_can_give_the_approvals_that_are_missing(in_group: Any) -> None:
+    maker = in_group("Approver")
+    payout = recipes.awaiting_payout(maker=maker)
+    alone = as_user(maker).get(page(payout)).content.decode()
+
+    in_group("Approver")
+
+    assert "Blocked: 1 more approval is needed, and nobody can approve." in alone
+    assert "Blocked:" not in as_user(maker).get(page(payout)).content.decode()
+
+
+def test_the_page_leads_to_the_batch_that_the_payout_came_with(as_group: Any) -> None:
+    recipes.submitted_batch(recipes.BATCH_ROW)
+    payout = Payout.objects.latest("pk")
+
+    text = as_group("Operator").get(page(payout)).content.decode()
+
+    assert f'href="/admin/payouts/batch/{payout.batch_row.batch_id}/change/"' in text
+
+
 def test_the_provider_s_answers_and_webhooks_stand_on_the_page(as_group: Any) -> None:
     payout = recipes.answered(recipes.unknown_payout(), recipes.REFUSED)
     reference = payout.attempts.get().reference
