@@ -39,6 +39,9 @@ PICTURES = {
     "payout": Picture("payout unknown"),
     "approve-dark": Picture("dialog approve", theme="dark"),
     "new-payout": Picture("new payout", person="operator"),
+    "approvals": Picture("approvals"),
+    "bulk": Picture("bulk decision"),
+    "batch": Picture("batch to send", person="operator"),
     "payouts-russian": Picture("payouts of a stage", language="ru"),
     "operations": Picture("operations", person="admin"),
     "phone": Picture("payout awaiting_approval", on_phone=True),
@@ -61,15 +64,25 @@ def product() -> Iterator[str]:
         }
         django.setup()
         from django.conf import settings
+        from django.contrib.auth.models import User
         from django.core.management import call_command
         from pytest_django.live_server_helper import LiveServer
 
         from payouts.management.commands import demo
+        from payouts.models import Heartbeat
+        from tests import recipes
 
         with tempfile.TemporaryDirectory() as folder:
             demo.KEPT = Path(folder) / "demo.json"
             call_command("migrate", verbosity=0)
             call_command("demo", stdout=StringIO())
+        Heartbeat.objects.create(cluster="one")  # as if a worker ran
+        recipes.checked_batch(
+            *recipes.batch_rows(12),
+            "13;1.005;RUB;card;4111 1111 1111 1112;Анна Ким;;",
+            by=User.objects.get(username="operator"),
+            name="november.csv",
+        )
         settings.DEBUG = False  # or the pages say that this is a copy for development
         settings.ALLOWED_HOSTS = ["127.0.0.1"]
         warnings.filterwarnings("ignore", "No directory at")  # for collected static files, which it does without

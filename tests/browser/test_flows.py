@@ -12,9 +12,9 @@ from django.utils.translation import gettext
 from django_otp.oath import totp
 from playwright.sync_api import Page
 
-from payouts import actions, groups, pump
+from payouts import actions, batches, groups, pump
 from payouts.actions import PayoutError
-from payouts.models import Approval, EventName, Payout
+from payouts.models import Approval, Batch, EventName, Payout
 from payouts.states import Stage, Status
 from tests import recipes
 from tests.admin.urls import LIST, dialog
@@ -262,6 +262,44 @@ def test_a_payout_entered_by_hand_waits_for_another_person(
     payout = Payout.objects.get()
     assert refused == 0
     assert (payout.maker, payout.approvals_required, str(payout.amount)) == (operator, 1, "1234.50")
+
+
+def test_a_batch_with_errors_is_sent_without_them_and_approved_by_another_person(
+    language: str, words: Any, member: Any, enter: Enter
+) -> None:
+    page = enter(member("Operator"), language=language)
+    text = recipes.batch_csv(recipes.BATCH_ROW, "8;1.005;RUB;card;4111 1111 1111 1112;Anna;;")
+
+    page.goto("/admin/payouts/batch/add/")
+    page.get_by_label(words("File")).set_input_files({"name": "march.csv", "mimeType": "text/csv", "buffer": text})
+    page.get_by_role("button", name=words("Upload and check")).click()
+    page.wait_for_url("**/change/")
+    batch = Batch.objects.get()
+    batches.check(batch.pk)
+    page.reload()
+    expect(page.get_by_role("region", name=words("Rows")).first).to_contain_text("amount")
+    with page.expect_download() as coming:
+        page.get_by_role("link", name=words("Error file (CSV)")).click()
+    errors = coming.value.path().read_text("utf-8-sig")
+    page.get_by_role("link", name=words("Send for approval"), exact=True).click()
+    shown = page.get_by_role("dialog")
+    shown.get_by_role("checkbox").check()
+    submit(shown)
+    expect(page.get_by_role("status").first).to_be_visible()
+    checker = enter(member("Approver"), language=language)
+    checker.goto(f"/admin/payouts/batch/{batch.pk}/change/")
+    checker.get_by_role("link", name=words("Approve"), exact=True).click()
+    checker.get_by_role("dialog").get_by_label(words("Reason")).fill("As agreed.")
+    submit(checker.get_by_role("dialog"))
+    expect(checker.get_by_role("status").first).to_be_visible()
+    batches.submit(batch.pk)
+    checker.reload()
+
+    payout = Payout.objects.get()
+    expect(checker.get_by_role("link", name=str(payout.pk), exact=True)).to_be_visible()
+    assert "1.005" in errors
+    assert "250000" not in errors
+    assert (payout.approvals_given, str(payout.amount)) == (1, "250000.00")
 
 
 def test_a_double_click_posts_once(member: Any, enter: Enter) -> None:
