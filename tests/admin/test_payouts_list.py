@@ -112,6 +112,20 @@ def test_amounts_and_currencies_narrow_the_list(browser: Client) -> None:
     assert listed(browser, currency="KWD") == []
 
 
+def test_a_day_long_ago_is_found_among_others(browser: Client) -> None:
+    old, day, later, new = (recipes.pending_payout() for _each in range(4))
+    now = timezone.now()
+    for payout, days_ago in ((old, 70), (day, 65), (later, 10)):
+        Payout.objects.filter(pk=payout.pk).update(created_at=now - timedelta(days=days_ago))
+
+    wanted = (now - timedelta(days=65)).date()
+
+    assert listed(browser, created_from=wanted, created_to=wanted) == [day.pk]
+    assert listed(browser, created_from=wanted) == [new.pk, later.pk, day.pk]
+    assert listed(browser, created_to=wanted) == [day.pk, old.pk]
+    assert listed(browser, created_from=now.date() - timedelta(days=50)) == [new.pk, later.pk]
+
+
 @pytest.mark.parametrize(
     "query",
     [

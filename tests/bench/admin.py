@@ -95,7 +95,8 @@ def main() -> int:
         return 1
     print(f"\n{table(pages, arguments.few, arguments.rows)}\n")
     print(
-        f"Medians of {arguments.rounds}, in ms; the ratio is the median of the rounds' ratios. {time.monotonic() - began_at:.0f} s in all."
+        f"Medians of {arguments.rounds}, in ms; the ratio is the median of the rounds' ratios."
+        f" {time.monotonic() - began_at:.0f} s in all."
     )
     faulty = [page for page in pages if page.faults]
     for page in faulty:
