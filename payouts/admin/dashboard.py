@@ -14,7 +14,7 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import Exists, Max, OuterRef
+from django.db.models import Max
 from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
@@ -23,7 +23,8 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 from payouts import money, totals
 from payouts.admin import norms, stages
 from payouts.admin.shown import STAGE_LOOKS, duration, exact_time
-from payouts.models import Approval, Attention, DailyTotal, Payout, PayoutQuerySet
+from payouts.approvers import has_approved
+from payouts.models import Attention, DailyTotal, Payout, PayoutQuerySet
 from payouts.states import Stage, Status
 
 type Someone = User | AnonymousUser
@@ -119,10 +120,7 @@ def measure(queue: PayoutQuerySet, *, order: str = "created_at") -> Depth:
 
 def awaiting(person: User) -> PayoutQuerySet:
     """What this person may approve now: made by others, and without an approval of theirs that stands."""
-    voices = Approval.objects.filter(checker=person, attempt=None)
-    taken_back = voices.filter(payout=OuterRef("payout"), number__gt=OuterRef("number"))
-    standing = voices.filter(~Exists(taken_back), payout=OuterRef("pk"), decision=Approval.Decision.APPROVE)
-    return Payout.objects.in_stage(Stage.AWAITING_APPROVAL).exclude(maker=person).filter(~Exists(standing))
+    return Payout.objects.in_stage(Stage.AWAITING_APPROVAL).exclude(maker=person).exclude(has_approved(person))
 
 
 def queues() -> dict[str, Depth]:
