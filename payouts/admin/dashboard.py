@@ -150,7 +150,7 @@ def lead(person: Someone) -> dict[str, str]:
             "%(count)s payouts wait for your approval, the oldest for %(age)s.",
             mine.count,
         ) % {"count": mine.shown, "age": duration(timezone.now() - mine.oldest_at)}
-        return {"said": said, "url": f"{listed}?stage={Stage.AWAITING_APPROVAL.value}"}
+        return {"said": said, "url": reverse("approvals")}
     if found[stages.ATTENTION].count:
         depth = found[stages.ATTENTION]
         said = ngettext("%(count)s payout needs attention.", "%(count)s payouts need attention.", depth.count)
@@ -181,6 +181,7 @@ def _first_card(person: Someone, everyones: Depth) -> dict[str, Any]:
         return _card(str(name.label), name, {name: everyones})
     card = _card(_("Waiting for me"), name, {name: mine})
     card["is_first"] = bool(mine.count)
+    card["url"] = reverse("approvals")
     if everyones.count > mine.count or everyones.is_capped:
         card["note"] = _("of %(count)s awaiting approval") % {"count": everyones.shown}
     return card

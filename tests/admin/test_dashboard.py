@@ -16,7 +16,6 @@ from payouts.models import AuditRun, Breaker, DailyTotal, Heartbeat, Payout
 from payouts.states import Stage
 from tests import recipes
 from tests.admin.conftest import as_user
-from tests.admin.urls import LIST
 from tests.domain.observe import by_hand
 
 pytestmark = pytest.mark.django_db
@@ -73,7 +72,7 @@ def test_the_page_begins_with_the_next_thing_to_do(as_group: Any) -> None:
 
     assert approver == {
         "said": "1 payout waits for your approval, for 31 h.",
-        "url": f"{LIST}?stage=awaiting_approval",
+        "url": "/admin/payouts/approvals/",
     }
     assert operator == {"said": "Nothing needs attention.", "url": ""}
 
