@@ -94,10 +94,8 @@ def main() -> int:
         say(str(error))
         return 1
     print(f"\n{table(pages, arguments.few, arguments.rows)}\n")
-    print(
-        f"Medians of {arguments.rounds}, in ms; the ratio is the median of the rounds' ratios."
-        f" {time.monotonic() - began_at:.0f} s in all."
-    )
+    seconds = time.monotonic() - began_at
+    print(f"Medians of {arguments.rounds} rounds, in ms, and of their ratios. {seconds:.0f} s in all.")
     faulty = [page for page in pages if page.faults]
     for page in faulty:
         print(f"  {page.name}: {', '.join(page.faults)}")
