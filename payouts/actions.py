@@ -26,6 +26,7 @@ from payouts.bulk import StaleError
 from payouts.models import (
     SUSPECT_LEASES,
     ApiClient,
+    ApiKey,
     Approval,
     Attempt,
     Attention,
@@ -1393,6 +1394,11 @@ def _all_approvals(standing: dict[int, Approval]) -> str:
 def _refuse_maker(payout: Payout, by: Person) -> None:
     if payout.maker_id == by.pk:
         raise FourEyesError(_("You made this payout, so another person must decide on it."))
+    # Whoever made a key has seen it, and could have submitted with it.
+    if payout.client_id and ApiKey.history.filter(client_id=payout.client_id, history_user=by).exists():
+        raise FourEyesError(
+            _("You handled a key of the API client that made it, so another person must decide on it.")
+        )
 
 
 def _add_approval(

@@ -48,7 +48,7 @@ AMOUNT = re.compile(r"-?[0-9]{1,20}(?:[.,][0-9]{1,20})?")
 TWO_MEANINGS = re.compile(r"[0-9]{1,3}([.,])[0-9]{3}")
 USER_ID = re.compile(r"[0-9]{1,19}")
 # A number as long as a card's, wherever it stands in a text.
-LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){7,}")
+LONG_NUMBER = re.compile(r"\d(?:[\s.\-\u2010-\u2015]{0,2}\d){7,}")
 
 type Fault = tuple[str, str, dict[str, Any]]
 

@@ -7,6 +7,7 @@ up their own; only a superuser, or `manage.py reset_second_factor` on the server
 import re
 import secrets
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -20,6 +21,7 @@ from django_otp.oath import TOTP
 from payouts import vault
 from payouts.models import Authenticator, BackupCodes
 
+MAKING = ("add_payout", "add_batch", "add_providerreport")
 DECIDING = ("approve_payout", "resolve_payout", "return_payout", "settle_payout", "reveal_payout")
 CODES = 10
 OFFERED_SECONDS = 1_800
@@ -41,13 +43,26 @@ def decides(user: User | AnonymousUser) -> bool:
     return user.is_superuser or any(user.has_perm(f"payouts.{codename}") for codename in DECIDING)
 
 
-def deciding_permissions() -> QuerySet[Permission]:
-    return Permission.objects.filter(content_type__app_label="payouts", codename__in=DECIDING)
+def moving_permissions() -> QuerySet[Permission]:
+    """Those of makers and of checkers: whoever acts as another of them can be both for one payout."""
+    return _permissions((*DECIDING, *MAKING))
 
 
 def deciders() -> QuerySet[User]:
     """Everybody who decides, those with closed accounts too: an account can be opened again."""
-    permissions = deciding_permissions()
+    return _holders(_permissions(DECIDING))
+
+
+def movers() -> QuerySet[User]:
+    """Everybody who makes payouts or decides over them, those with closed accounts too."""
+    return _holders(moving_permissions())
+
+
+def _permissions(codenames: Sequence[str]) -> QuerySet[Permission]:
+    return Permission.objects.filter(content_type__app_label="payouts", codename__in=codenames)
+
+
+def _holders(permissions: QuerySet[Permission]) -> QuerySet[User]:
     return User.objects.filter(
         Q(is_superuser=True) | Q(groups__permissions__in=permissions) | Q(user_permissions__in=permissions)
     ).distinct()

@@ -21,6 +21,7 @@ UNPACKED_LIMIT = 100 * 1024 * 1024
 PARTS_LIMIT = 500
 COLUMNS_LIMIT = 50
 CELL_LIMIT = 1_000
+TOO_LONG = "…" * (CELL_LIMIT + 1)  # one text in place of every one that is
 # As many as Excel has; a file may name any.
 SHEET_ROWS_LIMIT = 1_048_576
 # Beyond them Excel has rounded the number.
@@ -204,7 +205,7 @@ def _number(value: float) -> str:
 
 def _text(text: str) -> str:
     """Cut just beyond what any column takes, for a check to tell: a long text must not be copied cell by cell."""
-    return text[: CELL_LIMIT + 2].strip()
+    return TOO_LONG if len(text) > CELL_LIMIT + 1 else text.strip()
 
 
 def _check_count(rows: list[Row], rows_limit: int) -> None:

@@ -75,6 +75,7 @@ class UserAdmin(DialogsMixin, StockUserAdmin, ModelAdmin):
         found: QuerySet[User] = super().get_queryset(request)
         return found.prefetch_related("groups").annotate(
             is_decider=Exists(second_factor.deciders().filter(pk=OuterRef("pk"))),
+            is_mover=Exists(second_factor.movers().filter(pk=OuterRef("pk"))),
             has_second_factor=Exists(Authenticator.objects.filter(user=OuterRef("pk"), confirmed=True)),
         )
 
@@ -84,7 +85,7 @@ class UserAdmin(DialogsMixin, StockUserAdmin, ModelAdmin):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        if isinstance(obj, User) and not request.user.is_superuser and (obj == request.user or _is_decider(obj)):
+        if isinstance(obj, User) and not request.user.is_superuser and (obj == request.user or _is_mover(obj)):
             return False
         return super().has_change_permission(request, obj)
 
@@ -140,9 +141,8 @@ class UserAdmin(DialogsMixin, StockUserAdmin, ModelAdmin):
             field.help_text = db_field.help_text
             field.label_from_instance = lambda group: _(group.name)
             if not request.user.is_superuser:
-                deciding = second_factor.deciding_permissions()
-                field.queryset = field.queryset.exclude(permissions__in=deciding)
-                field.help_text = _("Groups that decide over money are given by a superuser.")
+                field.queryset = field.queryset.exclude(permissions__in=second_factor.moving_permissions())
+                field.help_text = _("Groups that make payouts or decide over them are given by a superuser.")
         return field
 
     def render_change_form(
@@ -255,7 +255,12 @@ class GroupAdmin(StockGroupAdmin, ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_superuser  # a group can hold every permission
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        if not request.user.is_superuser:
+            return False
         # The shipped ones are made anew by every migrate, so a change would be lost in silence.
         if isinstance(obj, Group) and obj.name in groups.GROUPS:
             return False
@@ -298,6 +303,11 @@ def _is_decider(person: User) -> bool:
     return second_factor.deciders().filter(pk=person.pk).exists() if known is None else known
 
 
+def _is_mover(person: User) -> bool:
+    known: bool | None = getattr(person, "is_mover", None)
+    return second_factor.movers().filter(pk=person.pk).exists() if known is None else known
+
+
 def _may_close(request: HttpRequest, person: User) -> bool:
     return person != request.user and (request.user.is_superuser or not person.is_superuser)
 
@@ -308,9 +318,9 @@ def _rule(request: HttpRequest, person: User) -> str:
         return ""
     if person == request.user:
         return _("This is you: nobody changes their own rights.")
-    if _is_decider(person):
+    if _is_mover(person):
         return _(
-            "This person decides over money or sees recipients. Only a superuser changes them or sets their password:"
+            "This person makes payouts or decides over them. Only a superuser changes them or sets their password:"
             " whoever sets another's password could act as two people. You can close the account."
         )
     return ""

@@ -44,6 +44,10 @@ class PayoutLimitAdmin(HistoryMixin, ModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     actions = None
 
+    def save_model(self, request: HttpRequest, obj: PayoutLimit, form: Any, change: Any) -> None:
+        """What was used of a limit is the submissions' own: a form that was opened before must not put it back."""
+        obj.save(update_fields=["currency", "recipient_amount", "day_amount"] if change else None)
+
     @display(description=gettext_lazy("To one recipient within 24 hours"))
     def of_recipient(self, limit: PayoutLimit) -> str:
         return money.shown(limit.recipient_amount, limit.currency) if limit.recipient_amount else "–"

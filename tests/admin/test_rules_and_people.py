@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 
+from payouts import groups
 from payouts.models import ApprovalBand, Heartbeat
 from tests import recipes
 from tests.admin.conftest import as_user
@@ -80,9 +81,22 @@ def test_an_admin_changes_neither_themselves_nor_a_superuser(in_group: Any) -> N
         assert browser.post(f"{path}/password/", new).status_code == 403
 
 
-def test_an_admin_puts_a_person_into_a_group(as_group: Any) -> None:
+def test_an_admin_puts_a_person_into_a_group_that_moves_no_money_and_no_other(as_group: Any) -> None:
     person = recipes.person.make()
     browser = as_group("Admin")
+    readers = Group.objects.create(name="Readers")
+    path = f"/admin/auth/user/{person.pk}/change/"
+
+    browser.post(path, change_fields(person, groups=[str(readers.pk)]))
+    refused = browser.post(path, change_fields(person, groups=[str(Group.objects.get(name="Operator").pk)]))
+
+    assert refused.status_code == 200
+    assert [group.name for group in person.groups.all()] == ["Readers"]
+
+
+def test_a_superuser_puts_a_person_into_any_group(db: None) -> None:
+    groups.make_groups()
+    person, browser = recipes.person.make(), as_user(recipes.superuser.make())
 
     browser.post(
         f"/admin/auth/user/{person.pk}/change/",
@@ -90,6 +104,19 @@ def test_an_admin_puts_a_person_into_a_group(as_group: Any) -> None:
     )
 
     assert [group.name for group in person.groups.all()] == ["Operator"]
+
+
+def test_only_a_superuser_makes_and_changes_groups(as_group: Any) -> None:
+    """A group can hold every permission, so who could change one could do anything."""
+    own = Group.objects.create(name="Own")
+    admin = recipes.person.make()
+    admin.user_permissions.set(Permission.objects.filter(codename__in=["view_group", "add_group", "change_group"]))
+    browser = as_user(admin)
+
+    assert browser.get("/admin/auth/group/add/").status_code == 403
+    assert browser.post(f"/admin/auth/group/{own.pk}/change/", {"name": "Mine"}).status_code == 403
+    own.refresh_from_db()
+    assert own.name == "Own"
 
 
 @pytest.mark.parametrize("group", ["Operator", "Approver", "Auditor"])

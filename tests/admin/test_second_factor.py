@@ -476,15 +476,31 @@ def test_an_admin_gives_nobody_a_group_that_decides(settings: Any, in_group: Cal
     assert not person.groups.exists()
 
 
-def test_an_admin_sets_the_password_of_an_operator(settings: Any, in_group: Callable[[str], User]) -> None:
+def test_an_admin_sets_the_password_of_who_makes_and_decides_nothing(
+    settings: Any, in_group: Callable[[str], User]
+) -> None:
     settings.SECOND_FACTOR = False
-    person, browser = in_group("Operator"), as_user(in_group("Admin"))
+    person, browser = recipes.person.make(), as_user(in_group("Admin"))
 
     new = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
     browser.post(f"/admin/auth/user/{person.pk}/password/", new)
 
     person.refresh_from_db()
     assert person.check_password(PASSWORD)
+
+
+def test_an_admin_cannot_become_an_operator_too(settings: Any, in_group: Callable[[str], User]) -> None:
+    """Who made payouts as another could approve them."""
+    settings.SECOND_FACTOR = False
+    person, browser = in_group("Operator"), as_user(in_group("Admin"))
+    before = person.password
+
+    new = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
+    answer = browser.post(f"/admin/auth/user/{person.pk}/password/", new)
+
+    person.refresh_from_db()
+    assert answer.status_code == 403
+    assert person.password == before
 
 
 def test_an_admin_closes_an_account_and_its_sessions_end(settings: Any, in_group: Callable[[str], User]) -> None:

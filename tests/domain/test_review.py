@@ -15,6 +15,7 @@ from payouts import actions
 from payouts.actions import FourEyesError, InvalidError, NotAllowedError
 from payouts.models import ApiClient, Approval, Event, Payout, PayoutLimit, ReviewFlag, ReviewRule
 from payouts.states import Stage
+from tests import recipes
 from tests.domain.observe import by_hand, is_clean, last_event, nothing_changes, rings
 from tests.recipes import (
     TWO_APPROVALS,
@@ -239,6 +240,18 @@ def test_a_form_that_is_sent_twice_with_other_content_is_refused(maker: User) ->
 
     with nothing_changes(first), pytest.raises(InvalidError):
         pending_payout(client=None, maker=maker, reference=reference, amount=Decimal("200.00"))
+
+
+def test_who_made_a_key_of_the_client_does_not_approve_its_payouts(checker: User, second_checker: User) -> None:
+    client = recipes.client.make()
+    key = client.keys.create(prefix="pk_1", secret_hash=b"x" * 32, scopes=["payouts:write"])
+    key.history.update(history_user=checker)
+    payout = awaiting_payout(client=client)
+
+    with nothing_changes(payout), pytest.raises(FourEyesError, match="handled a key"):
+        actions.approve(payout.pk, by=checker)
+
+    assert actions.approve(payout.pk, by=second_checker).is_approved
 
 
 # Approvals taken back, and the release delay
