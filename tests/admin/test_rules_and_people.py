@@ -1,13 +1,17 @@
 """Approval bands, people, groups and clusters."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
+from django.test import RequestFactory
 
 from payouts import groups
-from payouts.models import ApprovalBand, Heartbeat
+from payouts.admin.rules import PayoutLimitAdmin
+from payouts.models import ApprovalBand, Heartbeat, PayoutLimit
 from tests import recipes
 from tests.admin.conftest import as_user
 
@@ -134,3 +138,16 @@ def test_clusters_are_listed_with_their_last_sign_of_life(as_group: Any) -> None
 
     assert "alpha" in text
     assert "Alive" in text
+
+
+def test_a_limit_that_is_changed_keeps_what_was_used_of_it_meanwhile(db: None) -> None:
+    PayoutLimit.objects.create(currency="RUB", day_amount=Decimal(1000))
+    opened = PayoutLimit.objects.get()
+    recipes.pending_payout(amount=Decimal("600.00"))
+    opened.day_amount = Decimal(2000)
+
+    PayoutLimitAdmin(PayoutLimit, site).save_model(RequestFactory().post("/"), opened, form=None, change=True)
+
+    stored = PayoutLimit.objects.get()
+    assert (stored.day_amount, stored.used_amount) == (Decimal(2000), Decimal("600.00"))
+    assert [each.day_amount for each in stored.history.order_by("history_id")] == [Decimal(1000), Decimal(2000)]
