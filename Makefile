@@ -14,7 +14,7 @@ help: ## Show this list
 
 .PHONY: run
 run: sync ## Run everything on this machine, until Ctrl-C: PORT=8000
-	@$(RUN) python -m backoffice.run
+	@$(RUN) python -m backoffice.local.run
 
 .PHONY: test
 test: sync ## Run the tests on services of their own: ARGS="-k approve"
@@ -26,7 +26,7 @@ check: sync ## Lint, format, layers, types, migrations, production settings, Doc
 	$(RUN) ruff format --check .
 	$(RUN) lint-imports
 	$(RUN) hadolint Dockerfile
-	$(RUN) python -m backoffice.services -- $(MAKE) --no-print-directory check-django
+	$(RUN) python -m backoffice.local.services -- $(MAKE) --no-print-directory check-django
 
 .PHONY: check-django
 check-django:

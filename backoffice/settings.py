@@ -174,7 +174,7 @@ Q_CLUSTER = {
     "name": "payouts",
     "label": _("Task queue"),
     "orm": "default",
-    "broker_class": "payouts.broker.ClusterBroker",
+    "broker_class": "payouts.worker.broker.ClusterBroker",
     "workers": Q_WORKERS,
     "queue_limit": Q_WORKERS,
     "bulk": 1,
@@ -208,7 +208,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
-    {"NAME": "payouts.access.PasswordWatch"},
+    {"NAME": "payouts.staff.access_log.PasswordWatch"},
 ]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
@@ -222,9 +222,9 @@ AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 # Who is locked out is told so, and a try meanwhile makes it no longer.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_LOCKOUT_CALLABLE = "payouts.admin.second_factor.locked_out"
-AXES_CLIENT_IP_CALLABLE = "payouts.addresses.client_address"
-AXES_DISABLE_ACCESS_LOG = True  # payouts/access.py keeps one
+AXES_LOCKOUT_CALLABLE = "payouts.admin.people.second_factor.locked_out"
+AXES_CLIENT_IP_CALLABLE = "payouts.staff.client_address.client_address"
+AXES_DISABLE_ACCESS_LOG = True  # payouts/staff/access_log.py keeps one
 LOGIN_URL = "admin:login"
 
 # Proxies between us and the client, each of which appends to X-Forwarded-For. 0: the header is not believed.

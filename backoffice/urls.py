@@ -3,7 +3,9 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from backoffice import health
-from payouts.admin import approvals, operations, second_factor
+from payouts.admin.operations import overview
+from payouts.admin.payouts import approvals
+from payouts.admin.people import second_factor
 from payouts.api import api
 
 urlpatterns = [
@@ -11,7 +13,7 @@ urlpatterns = [
     path("admin/second-factor/", second_factor.confirm, name="second_factor"),
     path("admin/second-factor/set-up/", second_factor.set_up, name="second_factor_set_up"),
     path("admin/second-factor/mine/", second_factor.mine, name="second_factor_mine"),
-    path("admin/operations/", admin.site.admin_view(operations.view), name="operations"),
+    path("admin/operations/", admin.site.admin_view(overview.view), name="operations"),
     path("admin/payouts/approvals/", admin.site.admin_view(approvals.queue), name="approvals"),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),

@@ -10,10 +10,11 @@ class PayoutsConfig(AppConfig):
         from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
         from django.db.models.signals import post_migrate
 
-        from payouts import access, checks, groups, schedules  # noqa: F401
+        from payouts.staff import access_log, groups
+        from payouts.worker import schedules
 
         post_migrate.connect(groups.make_groups, sender=self)
         post_migrate.connect(schedules.register, sender=self)
-        user_logged_in.connect(access.logged_in)
-        user_logged_out.connect(access.logged_out)
-        user_login_failed.connect(access.login_failed)
+        user_logged_in.connect(access_log.logged_in)
+        user_logged_out.connect(access_log.logged_out)
+        user_login_failed.connect(access_log.login_failed)

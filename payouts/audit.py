@@ -13,8 +13,8 @@ from itertools import pairwise
 from django.db import connection
 
 from payouts import money, vault
+from payouts.database.snapshot import snapshot
 from payouts.models import Approval, Attempt, Event, EventName, Payout
-from payouts.snapshot import snapshot
 from payouts.states import PAID, Stage, Status, allows
 
 BATCH = 1_000

@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from payouts.pump import RECORDING_SECONDS
+from payouts.worker.pump import RECORDING_SECONDS
 
 
 @register()

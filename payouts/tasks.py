@@ -15,11 +15,12 @@ from django.utils import timezone
 from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
-from payouts import batches, broker, doorbell, exports, reports, totals
-from payouts import pump as pumping
+from payouts import batches, daily_totals, doorbell, exports, statements
 from payouts.audit import Broken, missing_guards
 from payouts.audit import batches as audited
 from payouts.models import AuditRun, Heartbeat, Payout, WebhookMessage
+from payouts.worker import broker
+from payouts.worker import pump as pumping
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +38,8 @@ def pump() -> None:
 
 def apply_report(report_id: int) -> None:
     """Hold a provider's report against our record: as much as fits into half of q2's time limit, then a new task."""
-    if not reports.apply(report_id, must_stop=_half_time()):
-        async_task(reports.APPLY, report_id)
+    if not statements.apply(report_id, must_stop=_half_time()):
+        async_task(statements.APPLY, report_id)
 
 
 def write_exports() -> None:
@@ -79,7 +80,7 @@ def sweep(cluster: str = "") -> None:
         )
     if Payout.objects.due().exists():
         doorbell.ring()
-    reports.ring_for_forgotten()
+    statements.ring_for_forgotten()
     exports.ring_for_forgotten()
     batches.ring_for_forgotten()
 
@@ -109,7 +110,7 @@ def prune() -> None:
 def count_days() -> None:
     """Count what was paid on the days that are over; what is left after half of q2's time limit, in a new task."""
     give_up = time.monotonic() + settings.Q_TIMEOUT_SECONDS / 2
-    if not totals.count_days(must_stop=lambda: time.monotonic() > give_up or _must_make_way()):
+    if not daily_totals.count_days(must_stop=lambda: time.monotonic() > give_up or _must_make_way()):
         async_task("payouts.tasks.count_days")
 
 

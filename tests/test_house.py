@@ -58,9 +58,9 @@ COLUMNS = {
     "terms_hash",
     "mac",
 }
-WRITERS = {"payouts/actions.py"}
+WRITERS = {"payouts/actions/__init__.py"}
 # Speak to terminals by design: they are programs, not parts of the product's processes.
-PRINTERS = {"backoffice/run.py", "backoffice/services.py", "payouts/sandbox.py"}
+PRINTERS = {"backoffice/local/run.py", "backoffice/local/services.py", "payouts/sandbox/server.py"}
 
 
 def _name(path: Path) -> str:
@@ -83,7 +83,7 @@ def _outside_of_writers() -> list[Path]:
 
 
 def _knows_the_models(path: Path) -> bool:
-    return "payouts.models" in path.read_text(encoding="utf-8") or _name(path) == "payouts/models.py"
+    return "payouts.models" in path.read_text(encoding="utf-8") or _name(path) == "payouts/models/__init__.py"
 
 
 def test_only_actions_saves_a_payout_an_attempt_an_event_or_an_approval() -> None:
@@ -119,8 +119,12 @@ def test_only_actions_writes_many_rows_at_once() -> None:
     found = [
         place
         for place, node in _nodes(_outside_of_writers())
-        if (isinstance(node, ast.ImportFrom) and node.module == "payouts" and "bulk" in {a.name for a in node.names})
-        or (isinstance(node, ast.ImportFrom) and node.module == "payouts.bulk")
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module == "payouts.database"
+            and "rows" in {a.name for a in node.names}
+        )
+        or (isinstance(node, ast.ImportFrom) and node.module == "payouts.database.rows")
     ]
 
     assert found == []
@@ -141,7 +145,7 @@ def test_no_sql_in_the_product_changes_money() -> None:
 
 
 def test_one_function_moves_a_status() -> None:
-    tree = ast.parse((ROOT / "payouts/actions.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "payouts/actions/__init__.py").read_text(encoding="utf-8"))
 
     writers = {
         function.name
@@ -265,7 +269,7 @@ CONSTRAINTS = [constraint.name for model in MODELS for constraint in model._meta
 
 @pytest.mark.parametrize("name", CONSTRAINTS)
 def test_every_constraint_has_a_test_that_meets_it_by_name(name: str) -> None:
-    tests = (ROOT / "tests/domain/test_constraints.py").read_text(encoding="utf-8")
+    tests = (ROOT / "tests/payouts/models/test_constraints.py").read_text(encoding="utf-8")
 
     assert re.search(rf"\b(test_)?{name}\b", tests)
 
@@ -274,7 +278,7 @@ def test_every_constraint_has_a_test_that_meets_it_by_name(name: str) -> None:
 def test_every_guard_of_the_database_has_a_test_and_is_audited() -> None:
     from payouts.audit import broken_invariants
 
-    tests = (ROOT / "tests/domain/test_constraints.py").read_text(encoding="utf-8")
+    tests = (ROOT / "tests/payouts/models/test_constraints.py").read_text(encoding="utf-8")
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT tgname, tgrelid::regclass::text FROM pg_trigger"

@@ -1,31 +1,5 @@
 """The back office's screens, by subject. What changes a payout calls one function of `payouts.actions`."""
 
-from payouts.admin import (
-    access,
-    bands,
-    batches,
-    clients,
-    clusters,
-    exports,
-    operations,
-    payouts,
-    people,
-    queue,
-    reports,
-    rules,
-)
+from payouts.admin import bands, batches, clients, configuration, exports, operations, payouts, people, statements
 
-__all__ = [
-    "access",
-    "bands",
-    "batches",
-    "clients",
-    "clusters",
-    "exports",
-    "operations",
-    "payouts",
-    "people",
-    "queue",
-    "reports",
-    "rules",
-]
+__all__ = ["bands", "batches", "clients", "configuration", "exports", "operations", "payouts", "people", "statements"]

@@ -6,7 +6,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from payouts import money
-from payouts.admin.history import HistoryMixin
+from payouts.admin.kit.history import HistoryMixin
 from payouts.models import ApprovalBand
 
 

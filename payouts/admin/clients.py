@@ -25,12 +25,13 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from payouts import access, clients
-from payouts.admin import shown
-from payouts.admin.dialogs import DialogForm, DialogsMixin, dialog_action
-from payouts.admin.dialogs import shown as dialog
-from payouts.admin.history import Change, HistoryMixin, changes
+from payouts import clients
+from payouts.admin.kit import format
+from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, dialog_action
+from payouts.admin.kit.dialogs import shown as dialog
+from payouts.admin.kit.history import Change, HistoryMixin, changes
 from payouts.models import ApiClient, ApiKey, Scope
+from payouts.staff import access_log
 
 
 def _scopes_field() -> forms.MultipleChoiceField:
@@ -179,9 +180,9 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, ModelAdmin):
                 {
                     "key": key,
                     "scopes": ", ".join(key.scopes),
-                    "created": shown.exact_time(key.created_at),
-                    "last_used": shown.exact_time(key.last_used_at),
-                    "expires": shown.exact_time(key.expires_at),
+                    "created": format.exact_time(key.created_at),
+                    "last_used": format.exact_time(key.last_used_at),
+                    "expires": format.exact_time(key.expires_at),
                     "state": _state(key),
                 }
                 for key in obj.keys.order_by("-pk")
@@ -205,19 +206,19 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, ModelAdmin):
     @display(description=gettext_lazy("Last used"))
     def last_used(self, client: ApiClient) -> SafeString:
         moments = [key.last_used_at for key in client.keys.all() if key.last_used_at]
-        return shown.age(max(moments)) if moments else _none()
+        return format.age(max(moments)) if moments else _none()
 
     @display(description=gettext_lazy("Expires"))
     def expiry(self, client: ApiClient) -> str:
         usable = [key for key in client.keys.all() if key.is_usable]
         moments = [key.expires_at for key in usable if key.expires_at]
-        return shown.exact_time(min(moments)) if moments else "–"
+        return format.exact_time(min(moments)) if moments else "–"
 
     @display(description=gettext_lazy("State"))
     def state(self, client: ApiClient) -> SafeString:
         if any(key.is_usable for key in client.keys.all()):
-            return shown.badge(_("Active"), tone="green", icon="check_circle")
-        return shown.badge(_("No usable key"), tone="gray", icon="block")
+            return format.badge(_("Active"), tone="green", icon="check_circle")
+        return format.badge(_("No usable key"), tone="gray", icon="block")
 
     def dialog_summary(self, instance: ApiClient) -> dict[str, Any]:
         return {"heading": _("API client %(name)s") % {"name": instance.name}}
@@ -241,7 +242,7 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, ModelAdmin):
         key = clients.create_key(
             client, scopes=form.cleaned_data["scopes"], expires_at=form.cleaned_data["expires_on"]
         )
-        access.log_act(request.user, client, "key_made", key=f"pk_{key.split('_')[1]}")
+        access_log.log_act(request.user, client, "key_made", key=f"pk_{key.split('_')[1]}")
         return dialog(request, self, client, {"title": _("The new key"), "key": key})
 
     @dialog_action(
@@ -257,16 +258,16 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, ModelAdmin):
     def revoke_key(self, request: HttpRequest, form: Form, client: ApiClient) -> str:
         key = form.cleaned_data["key"]
         clients.revoke_key(key.pk)
-        access.log_act(request.user, client, "key_revoked", key=f"pk_{key.prefix}")
+        access_log.log_act(request.user, client, "key_revoked", key=f"pk_{key.prefix}")
         return _("The key pk_%(prefix)s… is revoked.") % {"prefix": key.prefix}
 
 
 def _state(key: ApiKey) -> SafeString:
     if key.revoked_at:
-        return shown.badge(_("Revoked"), tone="gray", icon="block")
+        return format.badge(_("Revoked"), tone="gray", icon="block")
     if not key.is_usable:
-        return shown.badge(_("Expired"), tone="gray", icon="timer_off")
-    return shown.badge(_("Active"), tone="green", icon="check_circle")
+        return format.badge(_("Expired"), tone="gray", icon="timer_off")
+    return format.badge(_("Active"), tone="green", icon="check_circle")
 
 
 def _none() -> SafeString:

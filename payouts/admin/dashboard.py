@@ -20,9 +20,9 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
-from payouts import money, totals
-from payouts.admin import norms, stages
-from payouts.admin.shown import STAGE_LOOKS, duration, exact_time
+from payouts import daily_totals, money
+from payouts.admin.kit.format import STAGE_LOOKS, duration, exact_time
+from payouts.admin.payouts import norms, queues
 from payouts.approvers import has_approved
 from payouts.models import Attention, DailyTotal, Payout, PayoutQuerySet
 from payouts.states import Stage, Status
@@ -123,25 +123,25 @@ def awaiting(person: User) -> PayoutQuerySet:
     return Payout.objects.in_stage(Stage.AWAITING_APPROVAL).exclude(maker=person).exclude(has_approved(person))
 
 
-def queues() -> dict[str, Depth]:
+def open_queues() -> dict[str, Depth]:
     """Every queue that waits for people, by stage, and what needs attention: all of it, and in none of the stages."""
-    return cached("queues", _queues)
+    return cached("queues", _open_queues)
 
 
-def _queues() -> dict[str, Depth]:
+def _open_queues() -> dict[str, Depth]:
     # By id: the index of what needs attention has no other order, and ids are given in the order of time.
     flagged = Payout.objects.exclude(attention=Attention.NONE)
     elsewhere = flagged.exclude(status__in=(Status.PENDING, Status.UNKNOWN, Status.FAILED))
     return {
         **{stage: measure(Payout.objects.in_stage(stage)) for stage in WAITING if stage in Stage.values},
-        stages.ATTENTION: measure(flagged, order="id"),
+        queues.ATTENTION: measure(flagged, order="id"),
         FLAGGED_ELSEWHERE: measure(elsewhere, order="id"),
     }
 
 
 def lead(person: Someone) -> dict[str, str]:
     """The next thing to do, in a sentence, and where; first what only this person and their like can do."""
-    found = queues()
+    found = open_queues()
     listed = reverse("admin:payouts_payout_changelist")
     mine = _mine(person)
     if mine and mine.oldest_at:
@@ -151,10 +151,10 @@ def lead(person: Someone) -> dict[str, str]:
             mine.count,
         ) % {"count": mine.shown, "age": duration(timezone.now() - mine.oldest_at)}
         return {"said": said, "url": reverse("approvals")}
-    if found[stages.ATTENTION].count:
-        depth = found[stages.ATTENTION]
+    if found[queues.ATTENTION].count:
+        depth = found[queues.ATTENTION]
         said = ngettext("%(count)s payout needs attention.", "%(count)s payouts need attention.", depth.count)
-        return {"said": said % {"count": depth.shown}, "url": f"{listed}?{stages.ATTENTION}={stages.ANY_REASON}"}
+        return {"said": said % {"count": depth.shown}, "url": f"{listed}?{queues.ATTENTION}={queues.ANY_REASON}"}
     if mine is not None:
         return {"said": _("Nothing waits for your approval."), "url": ""}
     return {"said": _("Nothing needs attention."), "url": ""}
@@ -162,13 +162,13 @@ def lead(person: Someone) -> dict[str, str]:
 
 def cards(person: Someone) -> list[dict[str, Any]]:
     """The six figures that a day begins with, each with the list that it counts."""
-    found = queues()
+    found = open_queues()
     return [
         _first_card(person, found[Stage.AWAITING_APPROVAL]),
         _card(_("On hold"), Stage.HELD, found),
         _card(_("Outcome unknown"), Stage.UNKNOWN, found),
         _card(_("Failed"), Stage.FAILED, found),
-        _card(_("Needs attention"), stages.ATTENTION, found),
+        _card(_("Needs attention"), queues.ATTENTION, found),
         _paid_today(),
     ]
 
@@ -196,8 +196,8 @@ def _mine(person: Someone) -> Depth | None:
 
 def _card(title: str, name: str, found: dict[str, Depth]) -> dict[str, Any]:
     depth = found[name]
-    query = f"{stages.ATTENTION}={stages.ANY_REASON}" if name == stages.ATTENTION else f"stage={name}"
-    tone, icon = ("magenta", "flag") if name == stages.ATTENTION else STAGE_LOOKS[Stage(name)]
+    query = f"{queues.ATTENTION}={queues.ANY_REASON}" if name == queues.ATTENTION else f"stage={name}"
+    tone, icon = ("magenta", "flag") if name == queues.ATTENTION else STAGE_LOOKS[Stage(name)]
     return {
         "title": title,
         "tone": tone if depth.count else "gray",
@@ -226,7 +226,7 @@ def against_norm(name: str, oldest_at: datetime | None) -> dict[str, str]:
 
 def on_their_way() -> list[dict[str, Any]]:
     """The stages in which nobody has to do anything."""
-    found = stages.depths()
+    found = queues.depths()
     return [
         {
             "label": stage.label,
@@ -240,7 +240,7 @@ def on_their_way() -> list[dict[str, Any]]:
 
 def ages() -> dict[str, Any]:
     """What waits for people by age: a bar for each, made of its stages."""
-    found = queues()
+    found = open_queues()
     looks: dict[str, tuple[str, str]] = {
         **{stage: (str(Stage(stage).label), STAGE_LOOKS[Stage(stage)][0]) for stage in WAITING[:-1]},
         FLAGGED_ELSEWHERE: (_("Paid or under way, needs attention"), "violet"),
@@ -321,8 +321,8 @@ def _paid(today: date) -> tuple[dict[tuple[date, str], tuple[int, Decimal]], dat
     )
     by_day = {(on, currency): (count, amount) for on, currency, count, amount in counted}
     last = DailyTotal.objects.aggregate(last=Max("on"))["last"]
-    by_day |= totals.paid_since(today if last and last >= yesterday else yesterday)
-    uncounted = totals.next_uncounted()
+    by_day |= daily_totals.paid_since(today if last and last >= yesterday else yesterday)
+    uncounted = daily_totals.next_uncounted()
     return by_day, uncounted if uncounted and uncounted < yesterday else None
 
 

@@ -24,9 +24,9 @@ from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from payouts import exports
-from payouts.admin import shown
-from payouts.admin.filters import active
-from payouts.admin.queue import ViewOnlyAdmin
+from payouts.admin.kit import format
+from payouts.admin.operations.queue_tables import ViewOnlyAdmin
+from payouts.admin.payouts.filters import active
 from payouts.exports import ExportError
 from payouts.models import Export, Payout
 
@@ -184,7 +184,7 @@ class ExportAdmin(ViewOnlyAdmin):
 
     @display(description=gettext_lazy("Asked for"))
     def asked(self, export: Export) -> str:
-        return shown.exact_time(export.asked_at)
+        return format.exact_time(export.asked_at)
 
     # The page
 
@@ -212,12 +212,12 @@ class ExportAdmin(ViewOnlyAdmin):
             "rows": _rows(export),
             "size": filesizeformat(export.size_bytes) if export.is_kept else "",
             "failure": export.get_failure_display(),
-            "asked": shown.exact_time(export.asked_at),
-            "kept_until": shown.exact_time(export.expires_at),
+            "asked": format.exact_time(export.asked_at),
+            "kept_until": format.exact_time(export.expires_at),
             "filter": self._filter_words(export),
             "list_url": f"{listed}?{export.query}" if export.query else listed,
-            "cancelled": shown.exact_time(export.cancelled_at),
-            "finished": shown.exact_time(export.finished_at),
+            "cancelled": format.exact_time(export.cancelled_at),
+            "finished": format.exact_time(export.finished_at),
             "columns": exports.COLUMNS,
         }
 
@@ -271,16 +271,16 @@ class ExportAdmin(ViewOnlyAdmin):
 
 def _state(export: Export) -> SafeString:
     if export.failed_at:
-        return shown.badge(pgettext("export", "Failed"), tone="red", icon="error")
+        return format.badge(pgettext("export", "Failed"), tone="red", icon="error")
     if export.cancelled_at:
-        return shown.badge(pgettext("export", "Cancelled"), tone="gray", icon="cancel")
+        return format.badge(pgettext("export", "Cancelled"), tone="gray", icon="cancel")
     if export.finished_at is None:
         if export.rows_total is None:
-            return shown.badge(pgettext("export", "Waiting"), tone="amber", icon="hourglass_empty")
-        return shown.badge(pgettext("export", "Being written"), tone="blue", icon="sync")
+            return format.badge(pgettext("export", "Waiting"), tone="amber", icon="hourglass_empty")
+        return format.badge(pgettext("export", "Being written"), tone="blue", icon="sync")
     if export.is_kept:
-        return shown.badge(pgettext("export", "Ready"), tone="green", icon="check_circle")
-    return shown.badge(pgettext("export", "Deleted"), tone="gray", icon="auto_delete")
+        return format.badge(pgettext("export", "Ready"), tone="green", icon="check_circle")
+    return format.badge(pgettext("export", "Deleted"), tone="gray", icon="auto_delete")
 
 
 def _rows(export: Export) -> str:

@@ -10,7 +10,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from unfold.dataclasses import SearchResult
 
-from payouts.admin import dashboard, lookup, operations, shown
+from payouts.admin import dashboard
+from payouts.admin.kit import format
+from payouts.admin.operations import overview
+from payouts.admin.payouts.search import matching_ids
 from payouts.models import Payout
 
 
@@ -59,7 +62,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "icon": "approval",
                     "link": reverse("approvals"),
                     "needs": "payouts.view_payout",
-                    "badge": "payouts.admin.approvals.badge",
+                    "badge": "payouts.admin.payouts.approvals.badge",
                     "badge_variant": "primary",
                 },
                 _item(_("Batches"), "upload_file", "payouts_batch_changelist", "payouts.view_batch"),
@@ -126,12 +129,12 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
     """Ctrl+K: payouts by exact id, reference, key or provider's ID. The term as typed: keys tell cases apart."""
     if not request.user.has_perm("payouts.view_payout"):
         return []
-    ids = lookup.matching_ids(request.GET.get("s", term))[:10]
+    ids = matching_ids(request.GET.get("s", term))[:10]
     payouts = Payout.objects.filter(pk__in=ids).only("id", "amount", "currency").order_by("-pk")
     return [
         SearchResult(
             title=f"#{payout.pk}",
-            description=shown.amount(payout),
+            description=format.amount(payout),
             link=reverse("admin:payouts_payout_change", args=(payout.pk,)),
             icon="payments",
         )
@@ -148,14 +151,14 @@ def start(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         return context
     sees_operations = user.has_perm("payouts.view_heartbeat")
     context |= {
-        "alerts": operations.alerts(),
+        "alerts": overview.alerts(),
         "lead": dashboard.lead(user),
         "cards": dashboard.cards(user),
         "on_their_way": dashboard.on_their_way(),
         "ages": dashboard.ages(),
         "volume": dashboard.volume(request.GET.get("volume", "")),
-        "providers": operations.provider_rows(),
-        "signs": operations.signs(),
+        "providers": overview.provider_rows(),
+        "signs": overview.signs(),
         "operations_url": reverse("operations") if sees_operations else "",
         "counted_at": dashboard.counted_at(),
     }

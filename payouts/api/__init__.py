@@ -15,7 +15,7 @@ from payouts import actions
 from payouts.api import payouts, webhooks
 from payouts.api.auth import KeyAuth, ScopeError, ThrottledError, UnauthorizedError
 from payouts.api.problems import plain_problem, problem
-from payouts.api.strict import BodyError, ExactRenderer, MediaTypeError, StrictParser
+from payouts.strict_json import BodyError, ExactRenderer, MediaTypeError, StrictParser
 
 log = structlog.get_logger(__name__)
 

@@ -24,9 +24,9 @@ from payouts.api.schemas import (
     StatusName,
     full,
 )
-from payouts.api.strict import dumps
 from payouts.models import Event, Payout, Scope
 from payouts.states import Status
+from payouts.strict_json import dumps
 
 PAGE_SIZE = 100
 IDS = range(1, 2**63)

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from payouts import trace
-from payouts.api.strict import dumps
+from payouts.strict_json import dumps
 
 PROBLEM = "application/problem+json"
 RETRY_AFTER_SECONDS = 5

@@ -10,8 +10,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from payouts import actions
 from payouts.api.auth import throttle_failures
 from payouts.api.schemas import Problem
-from payouts.providers.answers import UnreadableError, read_news
-from payouts.storable import is_storable
+from payouts.database.storable import is_storable
+from payouts.providers.http.answers import UnreadableError, read_news
 
 log = structlog.get_logger(__name__)
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import psycopg
 
-from backoffice.services import NOT_DURABLE, ServiceError
+from backoffice.local.services import NOT_DURABLE, ServiceError
 from tests.bench import fill as filling
 from tests.bench.figures import in_columns
 from tests.bench.stand import ROOT, BenchError, Program, Stand, listen, stand

@@ -14,7 +14,7 @@ from typing import Any
 
 import django
 
-from backoffice.services import new_secrets, throwaway_services
+from backoffice.local.services import new_secrets, throwaway_services
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 import psutil
 import psycopg
 
-from backoffice.services import Services, ends_with_parent, free_port, local_services, new_secrets
+from backoffice.local.services import Services, ends_with_parent, free_port, local_services, new_secrets
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60

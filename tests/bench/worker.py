@@ -2,7 +2,7 @@
 
     python -m tests.bench.worker
 
-Reads commands, a line each, and prints a line when each is done: `submit N`, or `pump` to run payouts/pump.py until
+Reads commands, a line each, and prints a line when each is done: `submit N`, or `pump` to run the worker's pump until
 nothing is due.
 """
 
@@ -15,9 +15,10 @@ django.setup()
 
 from django.db import connection  # noqa: E402
 
-from payouts import actions, pump  # noqa: E402
+from payouts import actions  # noqa: E402
 from payouts.models import ApiClient  # noqa: E402
 from payouts.providers import Answer, Instruction, Verdict, register  # noqa: E402
+from payouts.worker import pump  # noqa: E402
 
 
 class Instant:

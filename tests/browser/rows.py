@@ -7,8 +7,11 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from django_q.models import OrmQ, Task
 
-from payouts import actions, batches, clients, decisions, exports, groups, pauses, reports, schedules
+from payouts import actions, batches, clients, exports, statements
+from payouts.actions import bulk, pauses
 from payouts.models import AuditRun, DailyTotal, Heartbeat, PayoutLimit
+from payouts.staff import groups
+from payouts.worker import schedules
 from tests import recipes
 
 
@@ -20,9 +23,9 @@ def everything() -> User:
     approved_by_admin = recipes.awaiting_payout(amount=recipes.TWO_APPROVALS)
     actions.approve(approved_by_admin.pk, by=admin, reason="Matches the contract.")
     chosen = [recipes.awaiting_payout(), recipes.awaiting_payout(maker=admin), recipes.awaiting_payout()]
-    bulk = decisions.choose([payout.pk for payout in chosen], verb=decisions.Verb.APPROVE, by=admin)
+    decision = bulk.choose([payout.pk for payout in chosen], verb=bulk.Verb.APPROVE, by=admin)
     actions.hold(chosen[2].pk, by=recipes.person.make(), reason="The card looks odd.")
-    decisions.decide(bulk.pk, by=admin, reason="Matches the register.")
+    bulk.decide(decision.pk, by=admin, reason="Matches the register.")
     made = {name: make() for name, make in recipes.PAYOUTS.items()}
     client, _key = clients.create_client("shop", scopes=["payouts:read", "payouts:write"])
     for _twice in range(2):
@@ -30,9 +33,9 @@ def everything() -> User:
     actions.flag_missing(made["settled"].pk, by=recipes.person.make(), source="march.csv")
     paid = made["processed"].attempts.get()
     text = f"reference,status,amount\n{paid.reference},succeeded,1.00\nr-1,succeeded,1\n"
-    reports.store(text.encode(), name="march.csv", by=recipes.person.make())
-    for report in reports.ProviderReport.objects.all():
-        reports.apply(report.pk)
+    statements.store(text.encode(), name="march.csv", by=recipes.person.make())
+    for report in statements.ProviderReport.objects.all():
+        statements.apply(report.pk)
     wrong = "7;x;RUB;card;1;Иван Петров;;"
     twice = [recipes.BATCH_ROW, recipes.BATCH_ROW, "7;5;EUR;iban;DE89370400440532013001;Anna;;"]
     recipes.submitted_batch(*twice, wrong)

@@ -12,17 +12,19 @@ from django.utils.translation import gettext
 from django_otp.oath import totp
 from playwright.sync_api import Page
 
-from payouts import actions, batches, groups, pump
+from payouts import actions, batches
 from payouts.actions import PayoutError
 from payouts.models import Approval, Batch, EventName, Payout
+from payouts.staff import groups
 from payouts.states import Stage, Status
+from payouts.worker import pump
 from tests import recipes
-from tests.admin.urls import LIST, dialog
-from tests.admin.urls import page as page_of
 from tests.browser.aside import expect
 from tests.browser.conftest import Enter
 from tests.browser.watch import Watch
-from tests.providers.double import DoubleProvider
+from tests.payouts.admin.urls import LIST, dialog
+from tests.payouts.admin.urls import page as page_of
+from tests.payouts.providers.double import DoubleProvider
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,10 +12,11 @@ from typing import Any, Final
 from django.db import transaction
 from django.utils import timezone
 
-from payouts import actions, supervisor, tasks
+from payouts import actions, tasks
 from payouts.models import Attempt, Attention, Event, EventName, Payout
 from payouts.providers import Verdict
 from payouts.states import Status
+from payouts.worker import supervisor
 
 OLD_SECONDS: Final = 8
 

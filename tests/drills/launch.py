@@ -21,7 +21,7 @@ from django.conf import settings  # noqa: E402
 
 from payouts.providers import Answer, Instruction, register  # noqa: E402
 from payouts.providers.http import HttpProvider  # noqa: E402
-from payouts.supervisor import Supervisor  # noqa: E402
+from payouts.worker.supervisor import Supervisor  # noqa: E402
 
 POISON = Decimal("666.66")
 

@@ -19,8 +19,9 @@ from django.contrib.auth.models import User  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from payouts import bulk, vault  # noqa: E402
+from payouts import vault  # noqa: E402
 from payouts.actions import EVENT_FIELDS, PAYOUT_FIELDS  # noqa: E402
+from payouts.database import rows  # noqa: E402
 from payouts.models import ApiClient, Approval, Attempt, Event, EventName, Payout, terms_hash  # noqa: E402
 from payouts.states import Status  # noqa: E402
 
@@ -141,8 +142,8 @@ def fill(count: int) -> None:
     for begin in range(base + 1, base + count + 1, BATCH):
         made = [maker.make(number) for number in range(begin, min(begin + BATCH, base + count + 1))]
         with transaction.atomic():
-            bulk.insert((Payout, [payout for payout, *_ in made], PAYOUT_FIELDS))
-            bulk.insert(
+            rows.insert((Payout, [payout for payout, *_ in made], PAYOUT_FIELDS))
+            rows.insert(
                 (Event, [event for _, events, _, _ in made for event in events], EVENT_FIELDS),
                 (Attempt, [attempt for _, _, attempts, _ in made for attempt in attempts], ATTEMPT_FIELDS),
                 (Approval, [approval for *_, approvals in made for approval in approvals], APPROVAL_FIELDS),

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from payouts.supervisor import Supervisor
+from payouts.worker.supervisor import Supervisor
 
 
 class Command(BaseCommand):

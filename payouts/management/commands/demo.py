@@ -30,7 +30,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from payouts import actions, clients, totals
+from payouts import actions, clients, daily_totals
 from payouts.models import ApiClient, Approval, Payout, Scope
 from payouts.providers import Answer, Verdict
 from payouts.states import Status
@@ -89,7 +89,7 @@ class Command(BaseCommand):
             if not (options["if_empty"] and Payout.objects.exists()):
                 rung_before = OrmQ.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
                 _Simulation(people, apis).run()
-                totals.count_days()
+                daily_totals.count_days()
                 # The rings of the past have nothing to call for.
                 OrmQ.objects.filter(pk__gt=rung_before, key=settings.Q_CLUSTER["name"]).delete()
         logins = [[name, kept["passwords"][name]] for name in PEOPLE]

@@ -4,8 +4,8 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 
-from payouts import access, second_factor
 from payouts.models import AccessEvent
+from payouts.staff import access_log, second_factor
 
 
 class Command(BaseCommand):
@@ -20,5 +20,5 @@ class Command(BaseCommand):
             raise CommandError(f"Nobody is called {options['username']}.")
         if not second_factor.remove(user):
             raise CommandError(f"{user.get_username()} has no second factor.")
-        access.note(AccessEvent.Kind.REMOVED, None, user=user)
+        access_log.note(AccessEvent.Kind.REMOVED, None, user=user)
         self.stdout.write(f"The second factor of {user.get_username()} is removed; the next login sets up a new one.")

@@ -1,0 +1,449 @@
+"""`make run`: the whole product on this machine, in one terminal.
+
+It starts PostgreSQL and Redis (services.py), migrates, loads the demo data the first time, and runs the
+sandbox provider, the web server and one cluster until Ctrl-C. State lives in `var/`. While it runs,
+`var/run.env` tells every setting, so that manage.py in another terminal reaches the same services.
+"""
+
+import fcntl
+import http.client
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+import environ
+
+from backoffice.local.services import (
+    ServiceError,
+    Services,
+    ends_with_parent,
+    free_port,
+    local_services,
+    new_secrets,
+    write_private,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+VAR = ROOT / "var"
+RUN_ENV = VAR / "run.env"
+# Every setting of the product, beside the secrets; those that are set already are handed on.
+SETTINGS = (
+    *("DATABASE_URL", "REDIS_URL", "DJANGO_SECRET_KEY_FALLBACKS", "DJANGO_DEBUG", "DJANGO_ALLOWED_HOSTS"),
+    *("DJANGO_CSRF_TRUSTED_ORIGINS", "LOG_LEVEL", "LOG_FORMAT", "PORT", "WEB_CONCURRENCY", "PROVIDER_URL"),
+    *("PROVIDER_TIMEOUT_SECONDS", "PROVIDER_KEY_TTL_SECONDS", "PROVIDER_CONCURRENCY", "MAX_ATTEMPT_CALLS"),
+    *("LEASE_SECONDS", "SWEEP_SECONDS", "STALL_SECONDS", "Q_WORKERS", "Q_TIMEOUT_SECONDS", "Q_RETRY_SECONDS"),
+    *("API_ANONYMOUS_CLIENT", "API_THROTTLE"),
+)
+WEB_START_SECONDS = 60
+DRAIN_SECONDS = 75  # a task may take Q_TIMEOUT_SECONDS
+STOP_SECONDS = 10
+COLOURS = {"web": 36, "cluster": 35, "provider": 33, "postgres": 34, "redis": 31}
+
+
+class RunError(Exception):
+    """The product cannot run, or cannot go on; the text is a sentence for a person."""
+
+
+# Signals
+
+
+@dataclass
+class _Stop:
+    """The first signal interrupts. Another Ctrl-C, a second or more later, kills what is still stopping."""
+
+    asked_at: float | None = None
+    impatient: bool = False
+
+    def listen(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._receive)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self.asked_at is None:
+            self.asked_at = time.monotonic()
+            raise KeyboardInterrupt
+        # make and uv hand on the signal that a terminal has sent to us too: that is one wish, not two.
+        if number == signal.SIGINT and time.monotonic() - self.asked_at > 1:
+            self.impatient = True
+
+
+# What is printed
+
+
+@dataclass
+class _Console:
+    """Prefixes each line with its writer's name, and holds the lines back until the banner is out."""
+
+    colourful: bool = field(default_factory=lambda: sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+    held: list[str] | None = field(default_factory=list)
+    mid_line: bool = False
+
+    def say(self, text: str, end: str = "\n") -> None:
+        with suppress(OSError):  # nobody reads on: the product goes on all the same
+            print(text, end=end, flush=True)
+        self.mid_line = end == ""
+
+    def log(self, name: str, line: str) -> None:
+        prefix = f"{name:>8} |"
+        text = f"\033[{COLOURS[name]}m{prefix}\033[0m {line}" if self.colourful else f"{prefix} {line}"
+        if self.held is None:
+            self.say(text)
+        else:
+            self.held.append(text)
+
+    def break_line(self) -> None:
+        if self.mid_line:
+            self.say("")
+
+    def release(self) -> None:
+        held, self.held = self.held, None
+        for text in held or ():
+            self.say(text)
+
+
+# Children
+
+
+@dataclass
+class _Child:
+    name: str
+    process: subprocess.Popen[bytes]
+    output: IO[bytes]
+    rest: bytes = b""
+
+    def lines(self) -> Iterator[str]:
+        """The whole lines that it has written since the last call."""
+        *whole, self.rest = (self.rest + (self.output.read(65_536) or b"")).split(b"\n")
+        for line in whole:
+            yield line.decode(errors="replace").rstrip("\r")
+
+    def end(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            self.process.send_signal(number)
+
+    def kill_group(self) -> None:
+        """Whatever is left of it: it leads a process group of its own."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+
+@dataclass
+class _Children:
+    console: _Console
+    running: dict[str, _Child] = field(default_factory=dict)
+    selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    files: list[_Child] = field(default_factory=list)
+
+    def start(self, name: str, command: Sequence[str], settings: Mapping[str, str]) -> None:
+        colour = {"FORCE_COLOR": "1"} if self.console.colourful else {}
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT,
+            env=os.environ | settings | {"PYTHONUNBUFFERED": "1"} | colour,
+            umask=0o077,
+            start_new_session=True,  # a terminal's Ctrl-C is for us alone: we stop them in order
+            preexec_fn=ends_with_parent(signal.SIGTERM),
+        )
+        assert process.stdout is not None
+        os.set_blocking(process.stdout.fileno(), False)
+        child = self.running[name] = _Child(name, process, process.stdout)
+        self.selector.register(child.output, selectors.EVENT_READ, child)
+
+    def watch(self, services: Services) -> None:
+        """The servers too: what they log from now on is shown, and their end is ours."""
+        for name, server in services.servers.items():
+            output = server.log.open("rb")
+            output.seek(0, os.SEEK_END)
+            self.files.append(_Child(name, server.process, output))
+
+    def show_logs(self, timeout_seconds: float = 0.2) -> None:
+        for key, _ in self.selector.select(timeout_seconds):
+            child: _Child = key.data
+            wrote = False
+            for line in child.lines():
+                wrote = True
+                self.console.log(child.name, line)
+            if not wrote and child.process.poll() is not None:
+                self.selector.unregister(child.output)
+        for file in self.files:
+            for line in file.lines():
+                self.console.log(file.name, line)
+        if not self.selector.get_map():
+            time.sleep(timeout_seconds)
+
+    def check(self) -> None:
+        """Raises RunError when one has ended by itself."""
+        for child in (*self.running.values(), *self.files):
+            code = child.process.poll()
+            if code is not None:
+                self.show_logs(0)
+                how = f"signal {-code}" if code < 0 else f"exit code {code}"
+                raise RunError(f"{child.name} stopped by itself ({how}), so everything is stopped.")
+
+    def stop(self, names: Sequence[str], seconds: float, stop: _Stop) -> None:
+        """SIGTERM, then a wait for all of them; SIGKILL after `seconds`, or when Ctrl-C comes again."""
+        children = [self.running[name] for name in names if name in self.running]
+        for child in children:
+            child.end(signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        while any(child.process.poll() is None for child in children):
+            if stop.impatient or time.monotonic() > deadline:
+                break
+            self.show_logs()
+        for child in children:
+            child.kill_group()
+            child.process.wait()
+
+
+# The run
+
+
+def main() -> int:
+    console, stop = _Console(), _Stop()
+    stop.listen()
+    try:
+        run(console, stop)
+    except KeyboardInterrupt:
+        console.break_line()
+        console.say("Stopped.")
+        return 0
+    except (RunError, ServiceError) as error:
+        console.break_line()
+        console.say(str(error))
+        return 1
+    return 0
+
+
+def run(console: _Console, stop: _Stop) -> None:
+    """Runs until it is interrupted. Raises RunError or ServiceError; everything is stopped in any case."""
+    environ.Env.read_env(ROOT / ".env")
+    port = _port(os.environ.get("PORT") or "8000")
+    with ExitStack() as stack:
+        _make_var()
+        stack.enter_context(_only_run(port))
+        _await_port(port)
+        console.say("Starting: services", end="")
+        settings = _settings(port)
+        services = stack.enter_context(local_services(VAR))
+        settings |= {"DATABASE_URL": services.database, "REDIS_URL": services.redis}
+        sandbox_port = 0
+        if not settings.get("PROVIDER_URL"):
+            sandbox_port = free_port()
+            settings["PROVIDER_URL"] = f"http://127.0.0.1:{sandbox_port}"
+        stack.callback(RUN_ENV.unlink, missing_ok=True)
+        write_private(RUN_ENV, "".join(f"{name}='{value}'\n" for name, value in settings.items()))
+        console.say(", migrations", end="")
+        _manage(settings, "migrate", "--verbosity", "0")
+        demo = None
+        if settings["DJANGO_DEBUG"].lower() in environ.Env.BOOLEAN_TRUE_STRINGS:
+            console.say(", demo data", end="")
+            demo = json.loads(_manage(settings, "demo", "--if-empty").splitlines()[-1])
+        console.say(", web server, cluster", end="")
+        children = _Children(console)
+        children.watch(services)
+        try:
+            _start_children(children, settings, sandbox_port)
+            _await_web(children, port)
+            console.say(" - ready.\n")
+            console.say(_banner(settings, services, demo))
+            console.release()
+            while True:
+                children.check()
+                children.show_logs()
+        finally:
+            console.break_line()
+            console.release()
+            if stop.asked_at is not None:
+                console.say("\nStopping; payments under way are finished first. Ctrl-C again kills.")
+            stop.asked_at = stop.asked_at or time.monotonic()
+            # The cluster drains while the provider still answers.
+            children.stop(["web", "cluster"], DRAIN_SECONDS, stop)
+            children.stop(["provider"], STOP_SECONDS, stop)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise RunError(f"PORT must be a number from 1 to 65535, and is {text}.")
+    return int(text)
+
+
+def _make_var() -> None:
+    """Private; where we are root, PostgreSQL's user passes through to its data but lists nothing."""
+    try:
+        VAR.mkdir(exist_ok=True)
+        VAR.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    except PermissionError:
+        raise RunError(f"{VAR} belongs to another user: run as that user, or use a clone of your own.") from None
+
+
+@contextmanager
+def _only_run(port: int) -> Iterator[None]:
+    """Holds var/run.lock, which names the address of whoever holds it."""
+    descriptor = os.open(VAR / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    with open(descriptor, "r+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            address = lock.read().strip()
+            raise RunError(f"This clone runs already, at {address}: stop that one first.") from None
+        lock.truncate(0)
+        lock.write(f"http://127.0.0.1:{port}/\n")
+        lock.flush()
+        yield
+
+
+def _await_port(port: int) -> None:
+    # A run that was killed leaves its run.env behind, and its web server may still be stopping.
+    deadline = time.monotonic() + (5 if RUN_ENV.exists() else 0)
+    while True:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise RunError(
+                        f"Port {port} cannot be used ({error.strerror}): set PORT to a free one, "
+                        f"for example PORT={port + 1 if port < 65535 else 8000} make run."
+                    ) from None
+            else:
+                return
+        time.sleep(0.2)
+
+
+def _settings(port: int) -> dict[str, str]:
+    """What is set already wins. The sandbox's secrets are never sent to a provider of somebody's own."""
+    made = {
+        **_kept_secrets(),
+        "DJANGO_DEBUG": "on",
+        "DJANGO_ALLOWED_HOSTS": "127.0.0.1,localhost",
+        "LOG_FORMAT": "console",
+        "PORT": str(port),
+    }
+    given = {name: os.environ[name] for name in (*SETTINGS, *new_secrets()) if os.environ.get(name)}
+    if "PROVIDER_URL" in given:
+        del made["PROVIDER_TOKEN"], made["PROVIDER_WEBHOOK_SECRET"]
+    settings = made | given
+    if settings["DJANGO_DEBUG"].lower() in environ.Env.BOOLEAN_TRUE_STRINGS:
+        settings["API_ANONYMOUS_CLIENT"] = os.environ.get("API_ANONYMOUS_CLIENT", "demo")
+    return settings
+
+
+def _kept_secrets() -> dict[str, str]:
+    """Made once: what the keys encrypt and sign in the database must be read again tomorrow."""
+    file = VAR / "secrets.env"
+    kept = dict(line.split("=", 1) for line in file.read_text().splitlines()) if file.exists() else {}
+    values = new_secrets() | kept
+    if values != kept:
+        fresh = VAR / "secrets.env.new"
+        write_private(fresh, "".join(f"{name}={value}\n" for name, value in values.items()))
+        fresh.rename(file)
+    return values
+
+
+def _manage(settings: Mapping[str, str], *arguments: str) -> str:
+    """What the command prints; RunError with all that it has said when it fails."""
+    command = [sys.executable, "manage.py", *arguments]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | settings,
+        start_new_session=True,
+        preexec_fn=ends_with_parent(signal.SIGTERM),
+    ) as process:
+        try:
+            output, errors = process.communicate()
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode != 0:
+        raise RunError(f"manage.py {arguments[0]} failed:\n{output}{errors}")
+    return output
+
+
+def _start_children(children: _Children, settings: Mapping[str, str], sandbox_port: int) -> None:
+    port = settings["PORT"]
+    if sandbox_port:
+        ledger = str(VAR / "sandbox.sqlite3")
+        command = [sys.executable, "-m", "payouts.sandbox", "--port", str(sandbox_port), "--ledger", ledger]
+        webhook = f"http://127.0.0.1:{port}/api/webhooks/provider/"
+        children.start("provider", command, {**settings, "SANDBOX_WEBHOOK_URL": webhook})
+    workers = settings.get("WEB_CONCURRENCY") or str(os.process_cpu_count() or 1)
+    granian = [
+        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", port),
+        *("--workers", workers, "--blocking-threads", "2", "--backpressure", "64", "--no-ws"),
+        *("--respawn-failed-workers", "--log-level", "warning"),
+        "backoffice.wsgi:application",
+    ]
+    children.start("web", granian, settings)
+    children.start("cluster", [sys.executable, "manage.py", "cluster"], settings)
+
+
+def _await_web(children: _Children, port: int) -> None:
+    deadline = time.monotonic() + WEB_START_SECONDS
+    while not _is_healthy(port):
+        children.check()
+        if time.monotonic() > deadline:
+            raise RunError(f"The web server did not answer in {WEB_START_SECONDS} seconds.")
+        children.show_logs()
+
+
+def _is_healthy(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/healthz/")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _banner(settings: Mapping[str, str], services: Services, demo: Mapping[str, Any] | None) -> str:
+    address = f"http://127.0.0.1:{settings['PORT']}"
+    lines = [
+        f"  Back office   {address}/admin/",
+        f"  API           {address}/api/docs/",
+        f"  Provider      {settings['PROVIDER_URL']}",
+        *(f"  {server.note}" for server in services.servers.values()),
+        "",
+    ]
+    key = "KEY"
+    if demo is not None:
+        key = demo["api_key"]
+        lines += ["  Logins        " + "   ".join(f"{user} / {password}" for user, password in demo["logins"])]
+        lines += [f"  API key       {key}", ""]
+    payout = (
+        '{"user_id": 123, "amount": 100.50, "currency": "RUB", '
+        '"recipient_details": {"card": "0000 1111 2222 3333"}, "comment": "Оплата бонуса"}'
+    )
+    lines += [
+        f"  curl {address}/api/payouts/ -H 'Authorization: Bearer {key}' \\",
+        f"    -H 'Content-Type: application/json' -d '{payout}'",
+        "",
+        "  Ctrl-C stops everything; what is in var/ is kept.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""Pause a provider: nothing of its is paid or looked up until it is resumed; what is under way ends.
+
+To pause is the safe direction: one person does it at once, with a reason. To resume takes another person.
+"""
+
+import structlog
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from payouts import doorbell
+from payouts.database.storable import is_storable
+from payouts.models import Payout, ProviderPause
+
+log = structlog.get_logger(__name__)
+
+REASON_LIMIT = 1_000
+
+
+class PauseError(Exception):
+    """A refusal that leaves everything as it was; its text is a sentence for a person."""
+
+
+def paused_providers() -> list[str]:
+    """The providers that people have paused."""
+    return list(ProviderPause.objects.filter(resumed_at=None).values_list("provider", flat=True))
+
+
+def pause(provider: str, *, by: User, reason: str) -> ProviderPause:
+    """From the next claim on nothing of this provider is called for.
+
+    Raises PauseError when it is paused already, or without a reason.
+    """
+    reason = _checked(reason)
+    try:
+        with transaction.atomic():
+            made = ProviderPause.objects.create(provider=provider, paused_by=by, pause_reason=reason)
+    except IntegrityError as error:
+        if "provider_pause_one_open" not in str(error):
+            raise
+        raise _paused_already(provider) from error
+    made.refresh_from_db()
+    log.warning("provider_paused", provider=provider, by=by.get_username())
+    return made
+
+
+def resume(pause_id: int, *, by: User, reason: str) -> ProviderPause:
+    """Let the provider be called again, and ring for what has become due meanwhile.
+
+    It ends the pause that the person saw, not one that came after it. Raises PauseError for whoever paused it, when
+    it was resumed already, or without a reason.
+    """
+    reason = _checked(reason)
+    with transaction.atomic():
+        open_pause = ProviderPause.objects.select_for_update(of=("self",)).filter(pk=pause_id).first()
+        if open_pause is None:
+            raise PauseError(_("There is no such pause."))
+        if open_pause.resumed_by:
+            raise PauseError(_("It was resumed already by %(who)s.") % {"who": open_pause.resumed_by.get_username()})
+        if open_pause.paused_by_id == by.pk:
+            raise PauseError(_("You paused it, so another person must resume it."))
+        open_pause.resumed_at = Now()
+        open_pause.resumed_by = by
+        open_pause.resume_reason = reason
+        open_pause.save(update_fields=["resumed_at", "resumed_by", "resume_reason"])
+        if Payout.objects.due().filter(provider=open_pause.provider).exists():
+            doorbell.ring()
+    open_pause.refresh_from_db()
+    log.warning("provider_resumed", provider=open_pause.provider, by=by.get_username())
+    return open_pause
+
+
+def _paused_already(provider: str) -> PauseError:
+    first = ProviderPause.objects.filter(provider=provider, resumed_at=None).select_related("paused_by").first()
+    if first is None:  # and resumed in this very moment
+        return PauseError(_("Somebody else has just paused and resumed it. Look at it again, then decide."))
+    return PauseError(_("It is paused already by %(who)s.") % {"who": first.paused_by.get_username()})
+
+
+def _checked(reason: str) -> str:
+    """Raises PauseError."""
+    reason = reason.strip()
+    if not reason:
+        raise PauseError(_("Say why: the reason stands in the history for good."))
+    if len(reason) > REASON_LIMIT or not is_storable(reason):
+        raise PauseError(_("Give at most 1000 characters, all of them printable."))
+    return reason

@@ -1,0 +1,3 @@
+from payouts.admin.batches import page
+
+__all__ = ["page"]

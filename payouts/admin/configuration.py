@@ -1,0 +1,57 @@
+"""What flags a new payout, and what a flag asks for: the review rules and the limits."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from payouts import money
+from payouts.admin.kit.history import HistoryMixin
+from payouts.models import PayoutLimit, ReviewFlag, ReviewRule
+
+
+@admin.register(ReviewRule)
+class ReviewRuleAdmin(HistoryMixin, ModelAdmin):
+    list_display = ("when", "effect")
+    list_display_links = ("when",)
+    readonly_fields = ("when",)
+    fields = ("when", "effect")
+    sortable_by = ()
+    show_facets = admin.ShowFacets.NEVER
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @display(description=gettext_lazy("When"))
+    def when(self, rule: ReviewRule) -> str:
+        label = str(ReviewFlag(rule.flag).label)
+        return label[:1].upper() + label[1:]
+
+
+@admin.register(PayoutLimit)
+class PayoutLimitAdmin(HistoryMixin, ModelAdmin):
+    list_display = ("currency", "of_recipient", "of_day")
+    list_display_links = ("currency",)
+    fields = ("currency", "recipient_amount", "day_amount")
+    sortable_by = ()
+    show_facets = admin.ShowFacets.NEVER
+    actions = None
+
+    def save_model(self, request: HttpRequest, obj: PayoutLimit, form: Any, change: Any) -> None:
+        """What was used of a limit is the submissions' own: a form that was opened before must not put it back."""
+        obj.save(update_fields=["currency", "recipient_amount", "day_amount"] if change else None)
+
+    @display(description=gettext_lazy("To one recipient within 24 hours"))
+    def of_recipient(self, limit: PayoutLimit) -> str:
+        return money.shown(limit.recipient_amount, limit.currency) if limit.recipient_amount else "–"
+
+    @display(description=gettext_lazy("All payouts of a day (UTC)"))
+    def of_day(self, limit: PayoutLimit) -> str:
+        return money.shown(limit.day_amount, limit.currency) if limit.day_amount else "–"

@@ -1,0 +1,217 @@
+"""Dialogs: an action is a form that says what it is about. GET shows it, only POST does the work.
+
+A refusal of the domain becomes an error in the dialog, in the person's language.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import urlsplit
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.utils import unquote
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+from unfold.widgets import (
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from payouts import vault
+from payouts.actions import PayoutError
+from payouts.actions.pauses import PauseError
+from payouts.clients import ClientError
+from payouts.models import Approval
+
+
+class DialogForm(forms.Form):
+    """`version` is the payout's when the person saw it: a payout that has changed since is not acted on."""
+
+    version = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+
+class ReasonForm(DialogForm):
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=1000,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text=gettext_lazy("It stands in the payout's history for good."),
+    )
+
+
+class OptionalReasonForm(ReasonForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].required = False
+
+
+class EvidenceForm(DialogForm):
+    evidence = forms.CharField(
+        label=gettext_lazy("Evidence"),
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text=gettext_lazy("What shows it: a statement's number and line, the provider's letter and its date."),
+    )
+    note = forms.CharField(
+        label=gettext_lazy("Note"),
+        max_length=700,
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text=gettext_lazy("Both stand in the payout's history for good."),
+    )
+
+    def whole_evidence(self) -> str:
+        """The reference and the note under it."""
+        return "\n".join(part for part in (self.cleaned_data["evidence"], self.cleaned_data["note"]) if part)
+
+
+class ScheduleForm(ReasonForm):
+    scheduled_for = forms.DateTimeField(
+        label=gettext_lazy("Not before"),
+        required=False,
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M"],
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}),
+        help_text=gettext_lazy("In UTC. Empty: as soon as it may be paid."),
+    )
+    field_order = ("version", "scheduled_for", "reason")
+
+
+class ResolveForm(EvidenceForm):
+    decision = forms.ChoiceField(
+        label=gettext_lazy("How did it end?"),
+        choices=[(choice.value, choice.label) for choice in (Approval.Decision.PAID, Approval.Decision.NOT_PAID)],
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+    field_order = ("version", "decision", "evidence", "note")
+
+
+type Perform = Callable[[Any, HttpRequest, forms.Form, Any], str | HttpResponse]
+
+
+def dialog_action(
+    *,
+    form_class: type[forms.Form],
+    permission: str,
+    description: Any,
+    title: Any,
+    submit: Any,
+    warning: Any = "",
+    icon: str | None = None,
+    variant: ActionVariant = ActionVariant.DEFAULT,
+    is_final: bool = False,
+) -> Callable[[Perform], Any]:
+    """A button on an object's page that opens a dialog.
+
+    The function does the work of a valid form. It returns the sentence for the page that is shown again, or an answer
+    of its own; its PayoutError, ClientError and PauseError go back into the form. `permission` names a
+    `has_…_permission` method. `is_final` marks what cannot be taken back. The admin's
+    `dialog_obstacle(request, name, object)` may say why the action cannot be done now.
+    """
+
+    def decorate(perform: Perform) -> Any:
+        name = perform.__name__
+
+        @wraps(perform)
+        def view(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+            instance = model_admin.get_object(request, unquote(object_id))
+            if instance is None or not model_admin.has_view_permission(request, instance):
+                raise Http404
+            obstacle = model_admin.dialog_obstacle(request, name, instance)
+            form = form_class(
+                data=request.POST if request.method == "POST" else None,
+                initial={"version": getattr(instance, "version", 0)},
+            )
+            if hasattr(form, "prepare"):
+                form.prepare(instance)
+            if request.method == "POST" and form.is_valid():
+                try:
+                    done = perform(model_admin, request, form, instance)
+                except (PayoutError, ClientError, PauseError) as error:
+                    form.add_error(None, str(error))
+                except vault.UnreadableError:
+                    form.add_error(None, _("The recipient cannot be decrypted with the present keys."))
+                else:
+                    if isinstance(done, HttpResponse):
+                        return done
+                    messages.success(request, done)
+                    return back_to(request, _queue(request) or model_admin.page_url(instance))
+                instance.refresh_from_db()
+            return shown(
+                request,
+                model_admin,
+                instance,
+                {
+                    "title": title,
+                    "warning": warning,
+                    "submit": submit,
+                    "is_final": is_final,
+                    "form": form,
+                    "obstacle": obstacle if request.method != "POST" else "",
+                },
+            )
+
+        decorated = action(
+            permissions=[permission],
+            description=description,
+            url_path=name.replace("_", "-"),
+            icon=icon,
+            variant=variant,
+        )(view)
+        decorated.dialog = {"title": title}
+        return decorated
+
+    return decorate
+
+
+def shown(request: HttpRequest, model_admin: Any, instance: Any, context: dict[str, Any]) -> HttpResponse:
+    """The dialog alone for the page's script, or on a page of its own for a plain link; never kept by a browser."""
+    is_fragment = request.headers.get("HX-Request") == "true"
+    template = "admin/payouts/dialog.html" if is_fragment else "admin/payouts/dialog_page.html"
+    context = {
+        **({} if is_fragment else model_admin.admin_site.each_context(request)),
+        "opts": model_admin.opts,
+        "page_url": model_admin.page_url(instance),
+        "action_url": request.path,
+        "summary": model_admin.dialog_summary(instance),
+        **context,
+    }
+    response = TemplateResponse(request, template, context)
+    add_never_cache_headers(response)
+    return response
+
+
+def _queue(request: HttpRequest) -> str:
+    """The approvals queue, as it was, when the dialog was opened there: whoever goes through it goes on."""
+    opened_on = urlsplit(request.headers.get("HX-Current-URL", ""))
+    queue = reverse("approvals")
+    return f"{queue}?{opened_on.query}" if opened_on.path == queue else ""
+
+
+def back_to(request: HttpRequest, url: str) -> HttpResponse:
+    if request.headers.get("HX-Request") == "true":
+        return HttpResponse(headers={"HX-Redirect": url})
+    return HttpResponseRedirect(url)
+
+
+class DialogsMixin:
+    """What a ModelAdmin with dialogs on its objects' pages answers for."""
+
+    opts: Any
+    admin_site: Any
+
+    def page_url(self, instance: Any) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=(instance.pk,))
+
+    def dialog_summary(self, instance: Any) -> dict[str, Any]:
+        return {"heading": str(instance)}
+
+    def dialog_obstacle(self, request: HttpRequest, name: str, instance: Any) -> str:
+        return ""

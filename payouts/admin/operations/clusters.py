@@ -1,0 +1,36 @@
+"""The clusters' signs of life, view-only."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib import admin
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.decorators import display
+
+from payouts.admin.kit import format
+from payouts.admin.operations.queue_tables import ViewOnlyAdmin
+from payouts.models import Heartbeat
+
+
+@admin.register(Heartbeat)
+class HeartbeatAdmin(ViewOnlyAdmin):
+    list_display = ("cluster", "state", "beat", "started")
+    list_display_links = None
+    ordering = ("-beat_at",)
+
+    @display(description=gettext_lazy("State"))
+    def state(self, heartbeat: Heartbeat) -> SafeString:
+        if timezone.now() - heartbeat.beat_at <= timedelta(seconds=settings.STALL_SECONDS):
+            return format.badge(_("Alive"), tone="green", icon="check_circle")
+        return format.badge(_("Silent"), tone="gray", icon="do_not_disturb_on")
+
+    @display(description=gettext_lazy("Last beat"))
+    def beat(self, heartbeat: Heartbeat) -> SafeString:
+        return format.age(heartbeat.beat_at)
+
+    @display(description=gettext_lazy("Started"))
+    def started(self, heartbeat: Heartbeat) -> str:
+        return format.exact_time(heartbeat.started_at)

@@ -1,0 +1,139 @@
+"""django-q2's tables: to look at, without their pickles. Reading an unsigned pickle runs what it says.
+
+Of a schedule only its timing can be changed: its function and arguments are code.
+"""
+
+from typing import Any
+
+from croniter import croniter
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django_q.models import Failure, OrmQ, Schedule, Success
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from payouts.admin.kit import format
+
+for model in (Schedule, Success, Failure, OrmQ):
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)
+
+
+class ViewOnlyAdmin(ModelAdmin):
+    sortable_by = ()
+    list_per_page = 50
+    list_max_show_all = 0
+    show_facets = admin.ShowFacets.NEVER
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ScheduleForm(forms.ModelForm):
+    class Meta:
+        model = Schedule
+        fields = ("schedule_type", "minutes", "cron")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        kind = cleaned.get("schedule_type")
+        if kind == Schedule.ONCE:
+            self.add_error("schedule_type", _("A schedule that runs once would be gone afterwards."))
+        if kind == Schedule.MINUTES and not cleaned.get("minutes") and "minutes" not in self.errors:
+            self.add_error("minutes", _("Say every how many minutes."))
+        cron = cleaned.get("cron")
+        if kind == Schedule.CRON and "cron" not in self.errors and not (cron and croniter.is_valid(cron)):
+            self.add_error("cron", _("Give a cron expression of five fields, as in 20 3 * * *."))
+        return cleaned
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(ViewOnlyAdmin):
+    form = ScheduleForm
+    list_display = ("title", "func", "timing", "next")
+    list_display_links = ("title",)
+    ordering = ("name",)
+    fields = ("name", "func", "next", "schedule_type", "minutes", "cron")
+    readonly_fields = ("name", "func", "next")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("django_q.change_schedule")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
+        schedules: QuerySet[Schedule] = super().get_queryset(request)
+        return schedules.defer("args", "kwargs", "hook")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
+        """The new timing counts from now on; no other column is written, for the scheduler writes them too."""
+        obj.next_run = obj.calculate_next_run(timezone.now())
+        obj.save(update_fields=["schedule_type", "minutes", "cron", "next_run"])
+
+    @display(description=gettext_lazy("Name"))
+    def title(self, schedule: Schedule) -> str:
+        return str(schedule.name or schedule.func)
+
+    @display(description=gettext_lazy("Timing"))
+    def timing(self, schedule: Schedule) -> str:
+        if schedule.schedule_type == Schedule.CRON:
+            return f"{schedule.get_schedule_type_display()}: {schedule.cron}"
+        if schedule.schedule_type == Schedule.MINUTES:
+            return _("every %(count)s min") % {"count": schedule.minutes or 1}
+        return str(schedule.get_schedule_type_display())
+
+    @display(description=gettext_lazy("Next run"))
+    def next(self, schedule: Schedule) -> str:
+        return format.exact_time(schedule.next_run) or "–"
+
+
+@admin.register(Failure)
+class FailureAdmin(ViewOnlyAdmin):
+    list_display = ("name", "func", "began", "ended", "attempt_count")
+    ordering = ("-stopped",)
+    fields = ("name", "func", "cluster", "began", "ended", "attempt_count")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Failure]:
+        failures: QuerySet[Failure] = super().get_queryset(request)
+        return failures.defer("args", "kwargs", "result")
+
+    @display(description=gettext_lazy("Started"))
+    def began(self, task: Failure) -> str:
+        return format.exact_time(task.started)
+
+    @display(description=gettext_lazy("Stopped"))
+    def ended(self, task: Failure) -> str:
+        return format.exact_time(task.stopped)
+
+
+@admin.register(OrmQ)
+class QueueAdmin(ViewOnlyAdmin):
+    list_display = ("number", "key", "locked_until")
+    list_display_links = None
+    ordering = ("id",)
+    fields = ("key", "locked_until")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OrmQ]:
+        queued: QuerySet[OrmQ] = super().get_queryset(request)
+        return queued.defer("payload")
+
+    @display(description=gettext_lazy("ID"))
+    def number(self, task: OrmQ) -> str:
+        return str(task.pk)
+
+    @display(description=gettext_lazy("Taken until"))
+    def locked_until(self, task: OrmQ) -> str:
+        is_free = task.lock is None or task.lock <= timezone.now()
+        return _("free") if is_free else format.exact_time(task.lock)

@@ -1,0 +1,3 @@
+from payouts.admin.payouts import page
+
+__all__ = ["page"]

@@ -1,0 +1,387 @@
+"""Decisions on many payouts: the bar below a list, the page that asks for a reason, the page of the result."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.cache import add_never_cache_headers
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
+from django.views.decorators.http import require_POST
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from payouts import actions, money
+from payouts.actions import bulk
+from payouts.actions.bulk import DecisionError, Result, Verb
+from payouts.admin.kit import format
+from payouts.admin.payouts import row_marks
+from payouts.models import BulkDecision, BulkItem, Payout
+from payouts.states import OPEN, Stage
+
+CHOSEN = "chosen"  # the name of the rows' checkboxes
+EVERY = "every"  # all that the list's filter finds, not only the chosen rows
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one verb is offered. `permission` names a `has_…_permission` method of the payouts' admin."""
+
+    permission: str
+    button: Any
+    icon: str
+    title: Any
+    warning: Any
+    done: Any
+    is_final: bool = False
+
+
+LOOKS: dict[str, Look] = {
+    Verb.APPROVE: Look(
+        "approve",
+        gettext_lazy("Approve"),
+        "check",
+        ngettext_lazy("Approve %(count)s payout", "Approve %(count)s payouts", "count"),
+        gettext_lazy("With its last approval the money of a payout leaves."),
+        gettext_lazy("approved"),
+    ),
+    Verb.HOLD: Look(
+        "hold",
+        gettext_lazy("Hold"),
+        "pause",
+        ngettext_lazy("Put %(count)s payout on hold", "Put %(count)s payouts on hold", "count"),
+        gettext_lazy("They are not paid until someone releases them."),
+        gettext_lazy("put on hold"),
+    ),
+    Verb.RELEASE: Look(
+        "hold",
+        gettext_lazy("Release"),
+        "play_arrow",
+        ngettext_lazy("Release %(count)s payout", "Release %(count)s payouts", "count"),
+        gettext_lazy("They go on: where all approvals are there, the money leaves."),
+        gettext_lazy("released"),
+    ),
+    Verb.RETRY: Look(
+        "retry",
+        gettext_lazy("Retry"),
+        "refresh",
+        ngettext_lazy("Retry %(count)s payout", "Retry %(count)s payouts", "count"),
+        gettext_lazy("Each is paid by a new attempt with a new key: the last one was refused for certain."),
+        gettext_lazy("sent again"),
+    ),
+    Verb.CANCEL: Look(
+        "cancel",
+        gettext_lazy("Cancel"),
+        "cancel",
+        ngettext_lazy("Cancel %(count)s payout", "Cancel %(count)s payouts", "count"),
+        gettext_lazy("They are closed for good and are never paid."),
+        gettext_lazy("cancelled"),
+        is_final=True,
+    ),
+}
+# What makes sense in a queue; elsewhere whatever the person may do.
+OFFERED: dict[str, tuple[Verb, ...]] = {
+    Stage.AWAITING_APPROVAL: (Verb.APPROVE, Verb.HOLD, Verb.CANCEL),
+    Stage.HELD: (Verb.RELEASE, Verb.CANCEL),
+    Stage.SCHEDULED: (Verb.HOLD, Verb.CANCEL),
+    Stage.READY: (Verb.HOLD, Verb.CANCEL),
+    Stage.FAILED: (Verb.RETRY,),
+    Stage.PROCESSING: (),
+    Stage.PROCESSED: (),
+    Stage.UNKNOWN: (),
+    Stage.REJECTED: (),
+    Stage.CANCELLED: (),
+    Stage.RETURNED: (),
+}
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=actions.TEXT_LIMIT,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text=gettext_lazy("It stands in the history of each of these payouts for good."),
+    )
+
+
+def offered(model_admin: Any, request: HttpRequest, stage: str = "") -> list[dict[str, Any]]:
+    """The buttons of the bar: what this person may do with the payouts of the stage."""
+    return [
+        {"verb": verb.value, "button": look.button, "icon": look.icon, "is_final": look.is_final}
+        for verb in OFFERED.get(stage, tuple(Verb))
+        if _may(model_admin, request, verb) and (look := LOOKS[verb])
+    ]
+
+
+def urls(model_admin: Any) -> list[Any]:
+    def wrapped(view: Any) -> Any:
+        def called(request: HttpRequest, **given: Any) -> HttpResponse:
+            response: HttpResponse = view(model_admin, request, **given)
+            return response
+
+        return model_admin.admin_site.admin_view(called)
+
+    return [
+        path("bulk/", require_POST(wrapped(choose_view)), name="payouts_payout_bulk"),
+        path("bulk/<int:bulk_id>/", wrapped(page_view), name="payouts_payout_bulk_page"),
+        path("bulk/<int:bulk_id>/again/", require_POST(wrapped(again_view)), name="payouts_payout_bulk_again"),
+    ]
+
+
+def choose_view(model_admin: Any, request: HttpRequest) -> HttpResponse:
+    """Fix the chosen payouts, or all that the filter in the address finds, and go to the page that asks why."""
+    verb = request.POST.get("verb", "")
+    if verb not in Verb.values:
+        raise Http404
+    _require(model_admin, request, verb)
+    try:
+        ids = _filtered(model_admin, request) if request.POST.get(EVERY) else _chosen(request)
+        decision = bulk.choose(ids, verb=Verb(verb), by=_person(request))
+    except DecisionError as error:
+        messages.error(request, str(error))
+        return HttpResponseRedirect(_came_from(request))
+    return HttpResponseRedirect(_page_url(decision))
+
+
+def page_view(model_admin: Any, request: HttpRequest, bulk_id: int) -> HttpResponse:
+    """Before it is confirmed, what would be done; afterwards, what came of it. POST confirms or goes on."""
+    decision = _own(request, bulk_id)
+    _require(model_admin, request, decision.verb)
+    form = ReasonForm(request.POST if request.method == "POST" and not decision.decided_at else None)
+    refusal = ""
+    if request.method == "POST" and (decision.decided_at or form.is_valid()):
+        try:
+            bulk.decide(decision.pk, by=_person(request), reason=form.data.get("reason", ""))
+        except DecisionError as error:
+            refusal = str(error)
+        else:
+            return HttpResponseRedirect(_page_url(decision))
+    items = list(decision.items.select_related("payout__client", "payout__maker").defer("payout__recipient"))
+    context = _result(decision, items) if decision.decided_at else _confirmation(decision, items)
+    template = "result" if decision.decided_at else "confirm"
+    response = TemplateResponse(
+        request,
+        f"admin/payouts/bulk/{template}.html",
+        {
+            **model_admin.admin_site.each_context(request),
+            "bulk": decision,
+            "form": form,
+            "refusal": refusal,
+            "look": LOOKS[decision.verb],
+            "back_url": _back_url(decision),
+            **context,
+        },
+    )
+    add_never_cache_headers(response)
+    return response
+
+
+def again_view(model_admin: Any, request: HttpRequest, bulk_id: int) -> HttpResponse:
+    decision = _own(request, bulk_id)
+    _require(model_admin, request, decision.verb)
+    try:
+        anew = bulk.again(decision, by=_person(request))
+    except DecisionError as error:
+        messages.error(request, str(error))
+        return HttpResponseRedirect(_page_url(decision))
+    return HttpResponseRedirect(_page_url(anew))
+
+
+def _confirmation(decision: BulkDecision, items: Sequence[BulkItem]) -> dict[str, Any]:
+    waiting = [item for item in items if item.result == Result.WAITING]
+    changed = [item for item in waiting if item.version != item.payout.version]
+    going = [item for item in waiting if item.version == item.payout.version]
+    skipped = [item for item in items if item.result == Result.SKIPPED]
+    payouts = [item.payout for item in going]
+    title = _title(decision, len(going))
+    return {
+        "title": title,
+        "sums": sums(payouts),
+        "rows": [_row(item) for item in going],
+        "left_out": [
+            *(_row(item, _("It has changed since you chose it: choose it anew.")) for item in changed),
+            *(_row(item, item.message) for item in skipped),
+        ],
+        "is_expired": bulk.is_expired(decision),
+        "consequence": _consequence(payouts) if decision.verb == Verb.APPROVE else LOOKS[decision.verb].warning,
+        "flagged": sum(bool(payout.review_flags) for payout in payouts),
+        "submit": title,
+    }
+
+
+def _consequence(payouts: Iterable[Payout]) -> str:
+    """Which of them leave with this approval, and which wait for another person."""
+    last = sum(payout.approvals_given + 1 >= payout.approvals_required for payout in payouts)
+    others = sum(payout.approvals_given + 1 < payout.approvals_required for payout in payouts)
+    said = []
+    if last:
+        said.append(
+            ngettext(
+                "%(count)s payout gets its last approval: its money leaves.",
+                "%(count)s payouts get their last approval: their money leaves.",
+                last,
+            )
+            % {"count": last}
+        )
+    if others:
+        said.append(
+            ngettext(
+                "%(count)s payout needs another person's approval after yours.",
+                "%(count)s payouts need another person's approval after yours.",
+                others,
+            )
+            % {"count": others}
+        )
+    return " ".join(said)
+
+
+def _result(decision: BulkDecision, items: Sequence[BulkItem]) -> dict[str, Any]:
+    by_result: dict[str, list[BulkItem]] = {result: [] for result in Result.values}
+    for item in items:
+        by_result[item.result].append(item)
+    done = by_result[Result.DONE]
+    cards = [
+        (Result.DONE, "green", "check_circle", _("Done")),
+        (Result.FAILED, "red", "error", _("Could not be done")),
+        (Result.SKIPPED, "gray", "block", _("Skipped")),
+        (Result.WAITING, "amber", "hourglass_empty", _("Not decided yet")),
+    ]
+    return {
+        "title": _title(decision, len(items) - len(by_result[Result.SKIPPED])),
+        "sums": sums(item.payout for item in done),
+        "done_word": LOOKS[decision.verb].done,
+        "decided": format.exact_time(decision.decided_at),
+        "failed_count": len(by_result[Result.FAILED]),
+        "waiting_count": len(by_result[Result.WAITING]),
+        "groups": [
+            {
+                "title": title,
+                "badge": format.badge(title, tone=tone, icon=icon),
+                "count": len(by_result[result]),
+                "rows": [_row(item, item.message) for item in by_result[result]],
+                "result": result.value or "waiting",
+            }
+            for result, tone, icon, title in cards
+            if by_result[result] or result in (Result.DONE, Result.FAILED, Result.SKIPPED)
+        ],
+    }
+
+
+def _title(decision: BulkDecision, count: int) -> str:
+    return str(LOOKS[decision.verb].title % {"count": count})
+
+
+def sums(payouts: Iterable[Payout]) -> list[dict[str, Any]]:
+    """By currency, the greatest number of payouts first: the exact sum, and of how many."""
+    found: dict[str, tuple[int, Decimal]] = {}
+    for payout in payouts:
+        count, total = found.get(payout.currency, (0, Decimal(0)))
+        found[payout.currency] = (count + 1, total + payout.amount)
+    by_count = sorted(found.items(), key=lambda entry: (-entry[1][0], entry[0]))
+    return [
+        {
+            "sum": money.shown(total, currency),
+            "count": ngettext("%(count)s payout", "%(count)s payouts", count) % {"count": count},
+        }
+        for currency, (count, total) in by_count
+    ]
+
+
+def _row(item: BulkItem, message: str = "") -> dict[str, Any]:
+    payout = item.payout
+    name, account = format.recipient_pair(payout.recipient_masked)
+    return {
+        "payout": payout,
+        "number": str(payout.pk),
+        "url": reverse("admin:payouts_payout_change", args=(payout.pk,)),
+        "amount": format.amount(payout),
+        "recipient": format.recipient_cell(payout.recipient_masked),
+        "recipient_text": name or account,
+        "origin": origin(payout),
+        "stage": format.stage_badge(payout.stage),
+        "age": row_marks.age(payout),
+        "approvals": f"{payout.approvals_given}/{payout.approvals_required}",
+        "flags": format.review_flags(payout) if payout.status in OPEN else [],
+        "message": message,
+    }
+
+
+def origin(payout: Payout) -> str:
+    """Who made it, for people."""
+    if payout.client:
+        return payout.client.name
+    return payout.maker.get_username() if payout.maker else "–"
+
+
+def checkbox(payout: Payout) -> dict[str, str]:
+    """What a row's checkbox says of its payout; the sums are made of these digits."""
+    try:
+        decimals = money.minor_units(payout.currency)
+    except money.AmountError:
+        decimals = 2
+    return {
+        "value": str(payout.pk),
+        "amount": money.plain(payout.amount),
+        "currency": payout.currency,
+        "decimals": str(decimals),
+        "label": _("Select payout %(id)s, %(amount)s") % {"id": payout.pk, "amount": format.amount(payout)},
+    }
+
+
+def _chosen(request: HttpRequest) -> list[int]:
+    texts = request.POST.getlist(CHOSEN)
+    return [int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 19]
+
+
+def _filtered(model_admin: Any, request: HttpRequest) -> list[int]:
+    """Raises DecisionError where the filter finds more than can be decided at once."""
+    found = model_admin.get_changelist_instance(request).queryset
+    return list(found.order_by("-pk").values_list("pk", flat=True)[: bulk.ITEMS_LIMIT + 1])
+
+
+def _own(request: HttpRequest, bulk_id: int) -> BulkDecision:
+    decision = BulkDecision.objects.filter(pk=bulk_id, by=_person(request)).first()
+    if decision is None:
+        raise Http404
+    return decision
+
+
+def _may(model_admin: Any, request: HttpRequest, verb: str) -> bool:
+    allowed: bool = getattr(model_admin, f"has_{LOOKS[verb].permission}_permission")(request)
+    return allowed
+
+
+def _require(model_admin: Any, request: HttpRequest, verb: str) -> None:
+    if not (model_admin.has_view_permission(request) and _may(model_admin, request, verb)):
+        raise PermissionDenied
+
+
+def _person(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def _page_url(decision: BulkDecision) -> str:
+    return reverse("admin:payouts_payout_bulk_page", args=(decision.pk,))
+
+
+def _back_url(decision: BulkDecision) -> str:
+    if decision.verb == Verb.APPROVE:
+        return reverse("approvals")
+    return reverse("admin:payouts_payout_changelist")
+
+
+def _came_from(request: HttpRequest) -> str:
+    """The list that was posted from; the payouts list when the address is not one of ours."""
+    back = request.POST.get("back", "")
+    if back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None):
+        return back
+    return reverse("admin:payouts_payout_changelist")

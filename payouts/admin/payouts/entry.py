@@ -1,0 +1,242 @@
+"""A new payout by hand: the form, what it says while it is typed, and what becomes of it."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core import signing
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from iso4217 import Currency
+from unfold.widgets import (
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from payouts import actions as domain
+from payouts import money, recipients, vault
+from payouts.admin.kit import format
+from payouts.admin.payouts.filters import CurrencyFilter, read_amount
+from payouts.models import ApprovalBand, Payout
+from payouts.recipients import Kind, RecipientError
+
+SALT = "payouts.entry"
+FORM_LIVES_FOR = timedelta(hours=12)
+ALIKE_WITHIN = timedelta(days=1)
+# The form's names for the domain's.
+FIELDS = {"recipient_details": "account", "reference": None, "reason": None}
+
+
+def _currencies() -> list[tuple[str, str]]:
+    """The usual ones first, then every other that can be paid."""
+    known = sorted(currency.code for currency in Currency if currency.exponent is not None)
+    return [(code, code) for code in dict.fromkeys((*CurrencyFilter.USUAL, *known))]
+
+
+class EntryForm(forms.Form):
+    """`reference` is the new payout's own, signed for the person: the form that is sent twice makes one payout."""
+
+    reference = forms.CharField(widget=forms.HiddenInput, max_length=200)
+    amount = forms.CharField(
+        label=gettext_lazy("Amount"),
+        max_length=32,
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+    currency = forms.ChoiceField(
+        label=gettext_lazy("Currency"), choices=_currencies, widget=UnfoldAdminSelectWidget()
+    )
+    user_id = forms.IntegerField(
+        label=gettext_lazy("User ID"),
+        min_value=1,
+        max_value=2**63 - 1,
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+        help_text=gettext_lazy("The recipient's number in your systems."),
+    )
+    kind = forms.ChoiceField(
+        label=gettext_lazy("Where the money goes"),
+        choices=Kind,
+        initial=Kind.CARD,
+        widget=UnfoldAdminRadioSelectWidget(),
+    )
+    account = forms.CharField(
+        label=gettext_lazy("Number"),
+        required=False,
+        max_length=255,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text=gettext_lazy("Of the card, the account (IBAN) or the phone. Spaces do not matter."),
+    )
+    details = forms.CharField(
+        label=gettext_lazy("Details"),
+        required=False,
+        max_length=8_000,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4, "spellcheck": "false"}),
+        help_text=gettext_lazy("One a line, as in “Account: 40817810099910004312”."),
+    )
+    name = forms.CharField(
+        label=gettext_lazy("Recipient's name"), required=False, max_length=255, widget=UnfoldAdminTextInputWidget()
+    )
+    bank = forms.CharField(
+        label=gettext_lazy("Recipient's bank"), required=False, max_length=255, widget=UnfoldAdminTextInputWidget()
+    )
+    comment = forms.CharField(
+        label=gettext_lazy("Comment"),
+        required=False,
+        max_length=1_000,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+    )
+    scheduled_for = forms.DateTimeField(
+        label=gettext_lazy("Not before"),
+        required=False,
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M"],
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}),
+        help_text=gettext_lazy("In UTC. Empty: as soon as it is approved."),
+    )
+
+    def clean_amount(self) -> Decimal:
+        try:
+            return read_amount(self.cleaned_data["amount"])
+        except ValueError as error:
+            raise forms.ValidationError(
+                _("Give digits, as in 1234.50. As 1,000 can be read in two ways, write 1000 or 1000.00.")
+            ) from error
+
+    def clean(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        if {"amount", "currency"} <= given.keys():
+            try:
+                given["amount"] = money.exact(given["amount"], given["currency"])
+            except money.AmountError as error:
+                self.add_error("amount", str(error))
+        if "kind" in given:
+            try:
+                given["recipient"] = self._recipient(given)
+            except RecipientError as error:
+                for field, sentence in error.errors.items():
+                    is_free = field == "account" and given["kind"] == Kind.OTHER
+                    self.add_error("details" if is_free else field, sentence)
+        return given
+
+    def _recipient(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Raises RecipientError."""
+        if given["kind"] == Kind.OTHER:
+            return recipients.free(given.get("details", ""))
+        return recipients.build(
+            given["kind"],
+            account=given.get("account", ""),
+            name=given.get("name", ""),
+            bank=given.get("bank", ""),
+            currency=given.get("currency", ""),
+        )
+
+
+def enter(request: HttpRequest, model_admin: Any) -> HttpResponse:
+    """The form; sent, the new payout's page."""
+    assert isinstance(request.user, User)
+    form = EntryForm(
+        request.POST if request.method == "POST" else None,
+        initial={"reference": _signed(request.user), "currency": "RUB"},
+    )
+    if request.method == "POST" and form.is_valid():
+        payout = _submitted(request.user, form)
+        if payout is not None:
+            messages.success(request, _said(payout))
+            return HttpResponseRedirect(reverse("admin:payouts_payout_change", args=(payout.pk,)))
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "opts": model_admin.opts,
+        "title": _("New payout"),
+        "form": form,
+        "check_url": reverse("admin:payouts_payout_check"),
+    }
+    return TemplateResponse(request, "admin/payouts/payout/entry.html", context)
+
+
+def check(request: HttpRequest) -> HttpResponse:
+    """JSON of what is wrong, by field, of what was typed so far, and of what staff will be told."""
+    form = EntryForm(request.POST)
+    form.is_valid()
+    typed = {name for name in form.fields if request.POST.get(name, "").strip()}
+    errors = {name: next(iter(sentences)) for name, sentences in form.errors.items() if name in typed}
+    given = form.cleaned_data
+    notes = list(_notes(given)) if "recipient" in given and "amount" in given and "amount" not in form.errors else []
+    response = JsonResponse({"errors": errors, "notes": notes})
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _notes(given: dict[str, Any]) -> Iterator[str]:
+    recipient, amount, currency = given["recipient"], given["amount"], given["currency"]
+    name, account = format.recipient_pair(vault.masked(recipient))
+    to = " · ".join(part for part in (name, account) if part) or _("the recipient")
+    yield _("%(amount)s to %(recipient)s") % {"amount": money.shown(amount, currency), "recipient": to}
+    for flag in recipients.findings(recipient):
+        yield _("Staff will be told: %(flag)s.") % {"flag": format.flag_label(flag)}
+    alike = Payout.objects.filter(
+        recipient_index=vault.blind_index(vault.normal(recipient)),
+        currency=currency,
+        amount=amount,
+        created_at__gt=timezone.now() - ALIKE_WITHIN,
+    ).order_by("-created_at")
+    if earlier := alike.only("pk").first():
+        yield _("The same amount went to this recipient within a day: payout %(id)s.") % {"id": earlier.pk}
+    bands = ApprovalBand.objects.filter(currency=currency, from_amount__lte=amount).order_by("-from_amount")
+    required = max(1, bands.values_list("approvals_required", flat=True).first() or 1)
+    yield ngettext("%(count)s other person must approve it.", "%(count)s other people must approve it.", required) % {
+        "count": required
+    }
+
+
+def _submitted(maker: User, form: EntryForm) -> Payout | None:
+    """The new payout, or the one that this form made before; None with the errors in the form."""
+    given = form.cleaned_data
+    try:
+        return domain.submit(
+            maker=maker,
+            user_id=given["user_id"],
+            amount=given["amount"],
+            currency=given["currency"],
+            recipient=given["recipient"],
+            comment=given["comment"],
+            scheduled_for=given["scheduled_for"],
+            reference=_reference(maker, given["reference"]),
+        )
+    except domain.InvalidError as error:
+        for field, sentences in error.errors.items():
+            form.add_error(FIELDS.get(field, field), sentences)
+    except signing.BadSignature:
+        form.add_error(None, _("This form is too old, or not yours. Open a new one."))
+    return None
+
+
+def _signed(user: User) -> str:
+    return signing.TimestampSigner(salt=SALT).sign_object([user.pk, str(uuid.uuid4())])
+
+
+def _reference(user: User, text: str) -> uuid.UUID:
+    """Raises BadSignature."""
+    user_id, reference = signing.TimestampSigner(salt=SALT).unsign_object(text, max_age=FORM_LIVES_FOR)
+    if user_id != user.pk:
+        raise signing.BadSignature
+    return uuid.UUID(reference)
+
+
+def _said(payout: Payout) -> str:
+    if payout.is_replay:
+        return _("%(payout)s was made from this form already; nothing was made twice.") % {"payout": payout}
+    said = ngettext(
+        "%(payout)s is made. %(count)s other person must approve it.",
+        "%(payout)s is made. %(count)s other people must approve it.",
+        payout.approvals_required,
+    )
+    return said % {"payout": payout, "count": payout.approvals_required}

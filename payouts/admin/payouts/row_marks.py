@@ -1,0 +1,38 @@
+"""What a row of a list says of its payout beside its columns: that it takes too long, that it is to be reviewed."""
+
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from payouts.admin.kit import format
+from payouts.admin.payouts import norms
+from payouts.models import Payout
+
+
+def age(payout: Payout) -> SafeString:
+    """Its age, and whether that is over the norm of its stage."""
+    text = format.age(payout.created_at)
+    spent = timezone.now() - payout.created_at
+    if not norms.is_over(payout.stage, spent):
+        return text
+    late = norms.against_norm(payout.stage, spent)
+    return format_html(
+        '<span class="po-overdue"><span class="material-symbols-outlined" role="img" aria-label="{}" title="{}">timer'
+        "</span> {}</span>",
+        late,
+        late,
+        text,
+    )
+
+
+def flags(payout: Payout) -> SafeString:
+    """The review flags as one mark with their words; empty when there is none."""
+    words = "; ".join(_("To review: %(flag)s") % {"flag": word} for word in format.review_flags(payout))
+    if not words:
+        return SafeString("")
+    return format_html(
+        '<span class="material-symbols-outlined po-flag" role="img" title="{}" aria-label="{}">warning</span>',
+        words,
+        words,
+    )

@@ -1,0 +1,240 @@
+"""Pages of the second factor, outside of the admin's own addresses: they answer a session that is half logged in."""
+
+import base64
+from typing import Any
+
+import django_otp
+import segno
+from axes.helpers import get_cool_off
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth import authenticate
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
+
+from payouts.models import Authenticator, BackupCodes
+from payouts.staff import access_log, second_factor
+from payouts.staff.access_log import Kind
+from payouts.staff.second_factor import SecondFactorError
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(
+        label=gettext_lazy("Code"),
+        max_length=20,
+        widget=UnfoldAdminTextInputWidget(
+            attrs={
+                "autocomplete": "one-time-code",
+                "inputmode": "numeric",
+                "autofocus": True,
+                "spellcheck": "false",
+            }
+        ),
+        help_text=gettext_lazy("The six digits that your authenticator app shows now, or one of your backup codes."),
+    )
+
+
+class SetUpForm(CodeForm):
+    offer = forms.CharField(widget=forms.HiddenInput, required=False)
+    field_order = ("offer", "password", "code")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["code"].help_text = _("The six digits that the app shows now.")
+        self.fields["code"].widget.attrs.pop("autofocus")
+
+
+class ReplaceForm(SetUpForm):
+    """A session left open must not be enough to change phones."""
+
+    password = forms.CharField(
+        label=gettext_lazy("Your password"),
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
+    )
+
+
+@sensitive_post_parameters("code")
+@require_http_methods(["GET", "HEAD", "POST"])
+def confirm(request: HttpRequest) -> HttpResponse:
+    """One code, asked after the password."""
+    user = request.user
+    if not _is_staff(user):
+        return _log_in(request)
+    assert isinstance(user, User)
+    if _is_verified(request):
+        return HttpResponseRedirect(_next(request))
+    if not second_factor.has_one(user):
+        return _to("second_factor_set_up", request)
+    form = CodeForm(request.POST or None)
+    if form.is_valid():
+        try:
+            device = second_factor.verify(user, form.cleaned_data["code"])
+        except SecondFactorError as error:
+            access_log.note(Kind.CODE_REFUSED, request, user=user)
+            form.add_error("code", str(error))
+        else:
+            return _confirmed(request, user, device)
+    return _page(request, "confirm.html", _("Confirm that it is you"), form=form)
+
+
+@sensitive_post_parameters("code", "offer", "password")
+@require_http_methods(["GET", "HEAD", "POST"])
+def set_up(request: HttpRequest) -> HttpResponse:
+    """The QR code of a new key, and its first code; an earlier authenticator stops then."""
+    user = request.user
+    if not _is_staff(user):
+        return _log_in(request)
+    assert isinstance(user, User)
+    is_replacing = second_factor.has_one(user)
+    if is_replacing and not _is_verified(request):
+        return _to("second_factor", request)
+    form = (ReplaceForm if is_replacing else SetUpForm)(request.POST or None)
+    offer = str(request.POST.get("offer", ""))
+    authenticator = second_factor.offered(user, offer) if offer else None
+    if request.method == "POST" and authenticator is None:
+        form.add_error(None, _("This page was open for too long. Scan the new code."))
+    elif authenticator and form.is_valid() and _knows_the_password(request, user, form):
+        try:
+            codes = second_factor.set_up(user, authenticator, form.cleaned_data["code"])
+        except SecondFactorError as error:
+            form.add_error("code", str(error))
+        else:
+            access_log.note(Kind.REPLACED if is_replacing else Kind.SET_UP, request, user=user)
+            django_otp.login(request, authenticator)
+            request.session.cycle_key()
+            return _page(request, "codes.html", _("The second factor is set up"), codes=codes)
+    if authenticator is None:
+        offer = second_factor.offer(user)
+        authenticator = second_factor.offered(user, offer)
+    assert authenticator is not None
+    return _page(
+        request,
+        "set_up.html",
+        _("Set up the second factor"),
+        form=form,
+        offer=offer,
+        qr=_qr(authenticator),
+        secret=_secret(authenticator),
+        is_replacing=is_replacing,
+        is_required=second_factor.is_required(user),
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def mine(request: HttpRequest) -> HttpResponse:
+    """Whether there is one, how many backup codes are left; a POST makes new ones."""
+    user = request.user
+    if not _is_staff(user):
+        return _log_in(request)
+    assert isinstance(user, User)
+    has_one = second_factor.has_one(user)
+    if has_one and not _is_verified(request):
+        return _to("second_factor", request, after=reverse("second_factor_mine"))
+    if request.method == "POST" and has_one:
+        codes = second_factor.new_backup_codes(user)
+        access_log.note(Kind.CODES_MADE, request, user=user)
+        # The session may have been confirmed by one of the earlier codes, which are gone.
+        django_otp.login(request, Authenticator.objects.get(user=user))
+        return _page(request, "codes.html", _("New backup codes"), codes=codes)
+    return _page(
+        request,
+        "mine.html",
+        _("Second factor"),
+        has_one=has_one,
+        left=second_factor.backup_codes_left(user),
+        is_required=second_factor.is_required(user),
+    )
+
+
+def locked_out(request: HttpRequest, _response: HttpResponse | None, _credentials: Any) -> HttpResponse:
+    """django-axes' answer to too many failed logins."""
+    wait = get_cool_off(request)
+    minutes = max(1, round(wait.total_seconds() / 60)) if wait else 0
+    context = {**admin.site.each_context(request), "title": _("Too many failed logins"), "minutes": minutes}
+    response = render(request, "admin/locked_out.html", context, status=429)
+    if wait:
+        response["Retry-After"] = str(int(wait.total_seconds()))
+    add_never_cache_headers(response)
+    return response
+
+
+def _confirmed(request: HttpRequest, user: User, device: Authenticator | BackupCodes) -> HttpResponse:
+    django_otp.login(request, device)
+    request.session.cycle_key()
+    if isinstance(device, BackupCodes):
+        access_log.note(Kind.BACKUP_CODE_USED, request, user=user)
+        left = second_factor.backup_codes_left(user)
+        messages.warning(
+            request,
+            _("A backup code is used up, %(left)s left. New ones: in the menu at your name, Second factor.")
+            % {"left": left},
+        )
+    else:
+        access_log.note(Kind.CODE_ACCEPTED, request, user=user)
+    return HttpResponseRedirect(_next(request))
+
+
+def _knows_the_password(request: HttpRequest, user: User, form: forms.Form) -> bool:
+    """True where none is asked. Wrong ones count as failed logins."""
+    if "password" not in form.cleaned_data:
+        return True
+    if authenticate(request, username=user.get_username(), password=form.cleaned_data["password"]) == user:
+        return True
+    form.add_error("password", _("This is not your password."))
+    return False
+
+
+def _page(request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
+    response = TemplateResponse(
+        request,
+        f"admin/second_factor/{template}",
+        {**admin.site.each_context(request), "title": title, "next": _next(request), **context},
+    )
+    add_never_cache_headers(response)
+    return response
+
+
+def _qr(authenticator: Authenticator) -> str:
+    image: str = segno.make(authenticator.config_url, error="m").svg_data_uri(border=4, light="#fff")
+    return image
+
+
+def _secret(authenticator: Authenticator) -> str:
+    """In base32, as apps take it, in groups of four."""
+    text = base64.b32encode(authenticator.bin_key).decode()
+    return " ".join(text[place : place + 4] for place in range(0, len(text), 4))
+
+
+def _is_staff(user: Any) -> bool:
+    return bool(user.is_authenticated and user.is_active and user.is_staff)
+
+
+def _is_verified(request: HttpRequest) -> bool:
+    return bool(request.user.is_verified())  # type: ignore[union-attr]
+
+
+def _next(request: HttpRequest) -> str:
+    """The page to go on to, if it is one of ours."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
+        return wanted
+    return reverse("admin:index")
+
+
+def _to(view: str, request: HttpRequest, *, after: str = "") -> HttpResponse:
+    return HttpResponseRedirect(f"{reverse(view)}?{urlencode({'next': after or _next(request)})}")
+
+
+def _log_in(request: HttpRequest) -> HttpResponse:
+    return HttpResponseRedirect(f"{reverse('admin:login')}?{urlencode({'next': request.get_full_path()})}")

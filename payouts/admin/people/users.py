@@ -1,0 +1,373 @@
+"""People and groups. Who could set another's password could act as two people, so those who decide over money are
+changed by superusers alone; who is no superuser can make neither a superuser of anyone nor more of themselves.
+"""
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin as StockGroupAdmin
+from django.contrib.auth.admin import UserAdmin as StockUserAdmin
+from django.contrib.auth.models import Group, Permission, User
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from payouts.admin.kit import format
+from payouts.admin.kit.dialogs import DialogsMixin, ReasonForm, dialog_action
+from payouts.models import Authenticator
+from payouts.staff import access_log, groups, second_factor
+
+admin.site.unregister(User)
+admin.site.unregister(Group)
+# Their pages show the keys and codes.
+for device in (TOTPDevice, StaticDevice):
+    if admin.site.is_registered(device):
+        admin.site.unregister(device)
+
+MANAGED = Q(content_type__app_label__in=("payouts", "django_q")) | Q(
+    content_type__app_label="auth", content_type__model__in=("user", "group")
+)
+# In change messages, translated when they are read.
+GROUPS_LABEL, PERMISSIONS_LABEL = gettext_noop("Groups"), gettext_noop("Permissions")
+LISTS = {"groups": GROUPS_LABEL, "user_permissions": PERMISSIONS_LABEL, "permissions": PERMISSIONS_LABEL}
+SWITCHES = {
+    "is_active": gettext_noop("May log in"),
+    "is_staff": gettext_noop("Staff"),
+    "is_superuser": gettext_noop("Superuser"),
+}
+
+
+class PersonReasonForm(ReasonForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].help_text = _("It stands in the access log for good.")
+
+
+@admin.register(User)
+class UserAdmin(DialogsMixin, StockUserAdmin, ModelAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "full_name", "group_names", "second_factor", "is_active", "last_login")
+    list_filter = ()
+    list_fullwidth = True
+    search_fields = ("username", "first_name", "last_name", "email")
+    filter_horizontal = ()
+    filter_vertical = ()
+    show_facets = admin.ShowFacets.NEVER
+    actions = None
+    actions_detail: ClassVar[tuple[Any, ...]] = ("remove_second_factor", "close_account")
+    change_form_outer_before_template = "admin/auth/user/rules.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        found: QuerySet[User] = super().get_queryset(request)
+        return found.prefetch_related("groups").annotate(
+            is_decider=Exists(second_factor.deciders().filter(pk=OuterRef("pk"))),
+            is_mover=Exists(second_factor.movers().filter(pk=OuterRef("pk"))),
+            has_second_factor=Exists(Authenticator.objects.filter(user=OuterRef("pk"), confirmed=True)),
+        )
+
+    # Who may do what
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        if isinstance(obj, User) and not request.user.is_superuser and (obj == request.user or _is_mover(obj)):
+            return False
+        return super().has_change_permission(request, obj)
+
+    def has_remove_second_factor_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_superuser
+
+    def has_close_account_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("auth.change_user")
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[Any]:
+        allowed: list[Any] = super().get_actions_detail(request, object_id)
+        person = self.get_object(request, str(object_id))
+        if person is None:
+            return []
+        prefix = f"{self.opts.app_label}_{self.opts.model_name}_"
+        return [
+            button
+            for button in allowed
+            if not self.dialog_obstacle(request, button.action_name.removeprefix(prefix), person)
+        ]
+
+    # The form
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fieldsets
+        # Without the form's widgets the password's hash, and raw names of permissions, would stand here.
+        words: dict[Any, Any] = {
+            "user_permissions": "permissions_in_words",
+            "groups": "group_names",
+            "password": None,
+        }
+        return [
+            (title, {**options, "fields": [name for each in options["fields"] if (name := words.get(each, each))]})
+            for title, options in fieldsets
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        always = ("last_login", "date_joined")
+        if request.user.is_superuser:
+            return always
+        if obj is not None and not self.has_change_permission(request, obj):
+            return ("group_names", "permissions_in_words", *always)
+        return ("is_superuser", "user_permissions", *always)
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
+        field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if field is not None and db_field.name == "user_permissions":
+            _in_words(field)
+        if field is not None and db_field.name == "groups":
+            field.widget = UnfoldAdminCheckboxSelectMultipleWidget(choices=field.choices)
+            field.help_text = db_field.help_text
+            field.label_from_instance = lambda group: _(group.name)
+            if not request.user.is_superuser:
+                field.queryset = field.queryset.exclude(permissions__in=second_factor.moving_permissions())
+                field.help_text = _("Groups that make payouts or decide over them are given by a superuser.")
+        return field
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+    ) -> HttpResponse:
+        context["rule"] = _rule(request, obj) if obj is not None else ""
+        kwargs["obj"] = obj
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        return _detailed(super().construct_change_message(request, form, formsets, add), form)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        decided_before = bool(getattr(form.instance, "is_decider", False))
+        super().save_related(request, form, formsets, change)
+        if not decided_before and second_factor.deciders().filter(pk=form.instance.pk).exists():
+            messages.warning(
+                request,
+                _(
+                    "%(name)s now decides over money. If anybody else may know the password, set a new one and hand"
+                    " it over in person; whoever logs in first sets up the second factor."
+                )
+                % {"name": form.instance.get_username()},
+            )
+
+    # The list
+
+    @display(description=gettext_lazy("Name"))
+    def full_name(self, user: User) -> str:
+        return user.get_full_name() or "–"
+
+    @display(description=gettext_lazy("Groups"))
+    def group_names(self, user: User) -> str:
+        return ", ".join(_(group.name) for group in user.groups.all()) or "–"
+
+    @display(description=gettext_lazy("User permissions"))
+    def permissions_in_words(self, user: User) -> SafeString | str:
+        return _list(user.user_permissions.select_related("content_type"))
+
+    @display(description=gettext_lazy("Second factor"))
+    def second_factor(self, user: User) -> SafeString | str:
+        if getattr(user, "has_second_factor", False):
+            return format.badge(_("In use"), tone="green", icon="verified_user")
+        if settings.SECOND_FACTOR and _is_decider(user):
+            return format.badge(_("Due at the next login"), tone="amber", icon="gpp_maybe")
+        return "–"
+
+    # Dialogs
+
+    def dialog_summary(self, instance: User) -> dict[str, Any]:
+        name = instance.get_full_name()
+        return {"heading": f"{instance.get_username()} ({name})" if name else instance.get_username()}
+
+    def dialog_obstacle(self, request: HttpRequest, name: str, instance: User) -> str:
+        if name == "remove_second_factor" and not second_factor.has_one(instance):
+            return _("This person has no second factor.")
+        if name == "close_account" and not _may_close(request, instance):
+            return _("Nobody closes their own account, and only a superuser that of a superuser.")
+        if name == "close_account" and not instance.is_active:
+            return _("This account is closed already.")
+        return ""
+
+    @dialog_action(
+        form_class=PersonReasonForm,
+        permission="remove_second_factor",
+        description=gettext_lazy("Remove second factor"),
+        title=gettext_lazy("Remove the second factor"),
+        submit=gettext_lazy("Remove it"),
+        warning=gettext_lazy(
+            "Make sure that it is this person who asks. Whoever knows the password can then set up a new one."
+        ),
+        icon="phonelink_erase",
+        is_final=True,
+    )
+    def remove_second_factor(self, request: HttpRequest, form: Form, person: User) -> str:
+        if not second_factor.remove(person):
+            return _("%(name)s had no second factor any more.") % {"name": person.get_username()}
+        access_log.log_act(request.user, person, "second_factor_removed", reason=form.cleaned_data["reason"])
+        return _("The second factor of %(name)s is removed.") % {"name": person.get_username()}
+
+    @dialog_action(
+        form_class=PersonReasonForm,
+        permission="close_account",
+        description=gettext_lazy("Close account"),
+        title=gettext_lazy("Close the account"),
+        submit=gettext_lazy("Close account"),
+        warning=gettext_lazy("Every session of this person ends at once. What they did stays in the histories."),
+        icon="person_off",
+        is_final=True,
+    )
+    def close_account(self, request: HttpRequest, form: Form, person: User) -> str:
+        if not _may_close(request, person):
+            raise PermissionDenied
+        if User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
+            access_log.log_act(request.user, person, "account_closed", reason=form.cleaned_data["reason"])
+        return _("The account of %(name)s is closed.") % {"name": person.get_username()}
+
+
+@admin.register(Group)
+class GroupAdmin(StockGroupAdmin, ModelAdmin):
+    list_display = ("title",)
+    sortable_by = ()
+    filter_horizontal = ()
+    filter_vertical = ()
+    show_facets = admin.ShowFacets.NEVER
+    actions = None
+    list_after_template = "admin/auth/group/matrix.html"
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_superuser  # a group can hold every permission
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        if not request.user.is_superuser:
+            return False
+        # The shipped ones are made anew by every migrate, so a change would be lost in silence.
+        if isinstance(obj, Group) and obj.name in groups.GROUPS:
+            return False
+        return super().has_change_permission(request, obj)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is not None and not self.has_change_permission(request, obj):
+            return ("title", "permissions_in_words")
+        return ("name", "permissions")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("title", "permissions_in_words")
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
+        field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if field is not None and db_field.name == "permissions":
+            field.widget = UnfoldAdminCheckboxSelectMultipleWidget(choices=field.choices)
+            field.help_text = ""
+            _in_words(field)
+        return field
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        return _detailed(super().construct_change_message(request, form, formsets, add), form)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), **_matrix()})
+        return response
+
+    @display(description=gettext_lazy("Name"))
+    def title(self, group: Group) -> str:
+        return _(group.name)
+
+    @display(description=gettext_lazy("Permissions"))
+    def permissions_in_words(self, group: Group) -> SafeString | str:
+        return _list(group.permissions.select_related("content_type"))
+
+
+def _is_decider(person: User) -> bool:
+    known: bool | None = getattr(person, "is_decider", None)
+    return second_factor.deciders().filter(pk=person.pk).exists() if known is None else known
+
+
+def _is_mover(person: User) -> bool:
+    known: bool | None = getattr(person, "is_mover", None)
+    return second_factor.movers().filter(pk=person.pk).exists() if known is None else known
+
+
+def _may_close(request: HttpRequest, person: User) -> bool:
+    return person != request.user and (request.user.is_superuser or not person.is_superuser)
+
+
+def _rule(request: HttpRequest, person: User) -> str:
+    """Why this page cannot be changed, or what to mind when it can."""
+    if request.user.is_superuser:
+        return ""
+    if person == request.user:
+        return _("This is you: nobody changes their own rights.")
+    if _is_mover(person):
+        return _(
+            "This person makes payouts or decides over them. Only a superuser changes them or sets their password:"
+            " whoever sets another's password could act as two people. You can close the account."
+        )
+    return ""
+
+
+def _in_words(field: Any) -> None:
+    field.queryset = Permission.objects.filter(MANAGED).select_related("content_type").order_by("content_type", "pk")
+    field.label_from_instance = groups.in_words
+
+
+def _list(permissions: QuerySet[Permission]) -> SafeString | str:
+    words = sorted(groups.in_words(permission) for permission in permissions)
+    if not words:
+        return "–"
+    items = format_html_join("", "<li>{}</li>", ((word,) for word in words))
+    return format_html_join("", '<ul class="po-plain-list">{}</ul>', ((items,),))
+
+
+def _detailed(message: Any, form: Any) -> Any:
+    """Django's change message, and which groups and permissions were given and taken, and which switches turned."""
+    cleaned = getattr(form, "cleaned_data", {})
+    lists = {}
+    for name, label in LISTS.items():
+        if name in cleaned and name in form.changed_data:
+            before = {each.pk: each.name for each in form.initial.get(name) or ()}
+            now = {each.pk: each.name for each in cleaned[name]}
+            lists[label] = {
+                "given": [now[pk] for pk in now if pk not in before],
+                "taken": [before[pk] for pk in before if pk not in now],
+            }
+    switches = {
+        label: cleaned[name] for name, label in SWITCHES.items() if name in cleaned and name in form.changed_data
+    }
+    extra = {key: value for key, value in (("lists", lists), ("switches", switches)) if value}
+    return [*message, extra] if extra else message
+
+
+def _matrix() -> dict[str, Any]:
+    """Which group may do what, as the database has it."""
+    found = list(Group.objects.order_by("pk").prefetch_related("permissions__content_type"))
+    held = {
+        group.pk: {f"{each.content_type.app_label}.{each.codename}" for each in group.permissions.all()}
+        for group in found
+    }
+    return {
+        "matrix_groups": [_(group.name) for group in found],
+        "matrix_rows": [
+            (verb, [(_(group.name), name in held[group.pk]) for group in found]) for verb, name in groups.VERBS
+        ],
+    }

@@ -1,0 +1,336 @@
+"""Providers' reports: the upload, with what is wrong by line, and a page that says what came of each line."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import formats, timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from payouts import money, statements
+from payouts.admin.kit import format
+from payouts.admin.operations.queue_tables import ViewOnlyAdmin
+from payouts.database.snapshot import snapshot
+from payouts.models import ProviderReport, ReportLine
+
+Result = ReportLine.Result
+
+PROBLEMS_SHOWN = 50
+LINES_PER_PAGE = 50
+# A report whose task gives signs of life has news at every look.
+REFRESHED_FOR = timedelta(minutes=2)
+WAITING = "waiting"  # in addresses, where the result itself is empty
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A result's colour, its icon, and what it means for the person who reads it."""
+
+    tone: str
+    icon: str
+    meaning: Any
+
+
+# First those that call for somebody.
+LOOKS: dict[str, Look] = {
+    Result.CONTRADICTS: Look(
+        "red", "sync_problem", gettext_lazy("Recorded as refused, and the report says otherwise: flagged.")
+    ),
+    Result.AMOUNT_DIFFERS: Look("red", "difference", gettext_lazy("Another amount than ours: flagged.")),
+    Result.MISSING: Look(
+        "magenta", "search_off", gettext_lazy("Paid in the period, and not in the report: flagged.")
+    ),
+    Result.ALTERED: Look("red", "gpp_maybe", gettext_lazy("Changed outside the product: nothing was done.")),
+    Result.OWN: Look(
+        "amber", "person_alert", gettext_lazy("Made by the uploader: two other people must resolve it.")
+    ),
+    Result.ASKED: Look(
+        "blue", "contact_support", gettext_lazy("Reported as rejected: the provider itself is asked.")
+    ),
+    Result.SETTLED: Look("green", "task_alt", gettext_lazy("Its outcome was open: now it is processed.")),
+    Result.RETURNED: Look("gray", "undo", gettext_lazy("The money came back: recorded.")),
+    Result.AGREES: Look("green", "check_circle", gettext_lazy("As we have it.")),
+    Result.NOT_OURS: Look("gray", "block", gettext_lazy("No payment was sent under this reference.")),
+    Result.WAITING: Look("gray", "hourglass_empty", gettext_lazy("The worker has yet to look at it.")),
+}
+FOR_PEOPLE = (Result.CONTRADICTS, Result.AMOUNT_DIFFERS, Result.MISSING, Result.ALTERED, Result.OWN)
+STATUS_WORDS = {
+    "succeeded": gettext_lazy("paid"),
+    "pending": gettext_lazy("under way"),
+    "rejected": gettext_lazy("refused"),
+    "returned": gettext_lazy("returned"),
+}
+
+
+def _day_field(label: Any) -> forms.DateField:
+    return forms.DateField(
+        label=label,
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
+        input_formats=["%Y-%m-%d", "%d.%m.%Y"],
+    )
+
+
+class UploadForm(forms.Form):
+    file = forms.FileField(
+        label=gettext_lazy("File"),
+        allow_empty_file=True,  # told in words of its own
+        max_length=1_000,
+        widget=forms.FileInput(attrs={"class": "po-input po-file", "accept": ".csv,text/csv"}),
+        help_text=gettext_lazy("CSV in UTF-8, at most 20 MB and 100,000 lines."),
+    )
+    from_on = _day_field(gettext_lazy("From day"))
+    to_on = _day_field(gettext_lazy("To day"))
+
+
+@admin.register(ProviderReport)
+class ProviderReportAdmin(ViewOnlyAdmin):
+    list_display = ("name", "state", "period", "uploaded_by", "uploaded")
+    list_display_links = ("name",)
+    list_select_related = ("uploaded_by",)
+    list_fullwidth = True
+    ordering = ("-id",)
+    fields = ()
+    change_form_template = "admin/payouts/providerreport/change_form.html"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perms(("payouts.view_providerreport", "payouts.add_providerreport"))
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.template_view)
+        return [path("template/", view, name="payouts_providerreport_template"), *super().get_urls()]
+
+    # The list
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderReport]:
+        found: QuerySet[ProviderReport] = super().get_queryset(request)
+        to_look_at = ReportLine.objects.filter(report=OuterRef("pk"), result__in=FOR_PEOPLE)
+        return found.select_related("uploaded_by").annotate(calls_people=Exists(to_look_at))
+
+    @display(description=gettext_lazy("State"))
+    def state(self, report: ProviderReport) -> SafeString:
+        return _state(report, calls_people=getattr(report, "calls_people", False))
+
+    @display(description=gettext_lazy("Period"))
+    def period(self, report: ProviderReport) -> str:
+        return _period(report) or "–"
+
+    @display(description=gettext_lazy("Uploaded"))
+    def uploaded(self, report: ProviderReport) -> str:
+        return format.exact_time(report.uploaded_at)
+
+    # The upload
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = UploadForm(request.POST or None, request.FILES or None)
+        refusal: statements.ReportError | None = None
+        if request.method == "POST" and form.is_valid():
+            try:
+                report = _stored(request, form.cleaned_data)
+            except statements.ReportError as error:
+                refusal = error
+            else:
+                messages.success(request, _("The report is taken, and is now held against our record."))
+                return HttpResponseRedirect(_page_url(report))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Upload a provider's report"),
+            "form": form,
+            "refusal": refusal,
+            "problems": refusal.problems[:PROBLEMS_SHOWN] if refusal else [],
+            "earlier_url": _page_url(refusal.earlier) if refusal and refusal.earlier else "",
+            "statuses": STATUS_WORDS.items(),
+        }
+        return TemplateResponse(request, "admin/payouts/providerreport/upload.html", context)
+
+    def template_view(self, request: HttpRequest) -> HttpResponse:
+        """An example to fill in."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        response = HttpResponse(
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": 'attachment; filename="report.csv"'},
+        )
+        rows = csv.writer(response)
+        rows.writerow(statements.COLUMNS)
+        for number, status in enumerate(statements.VERDICTS, 1):
+            rows.writerow((f"00000000-0000-0000-0000-{number:012}", status, "1234.50"))
+        return response
+
+    # The page
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        # The counts and the lines tell of the same moment, while the worker goes through them.
+        with snapshot():
+            response: HttpResponse = super().change_view(request, object_id, *args, **kwargs)
+        return response
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        *args: Any,
+        obj: ProviderReport | None = None,
+        **kwargs: Any,
+    ) -> HttpResponse:
+        if obj is not None:
+            context.update(_page(request, obj))
+        response: HttpResponse = super().render_change_form(request, context, *args, obj=obj, **kwargs)
+        return response
+
+
+def _stored(request: HttpRequest, given: Mapping[str, Any]) -> ProviderReport:
+    """Raises ReportError."""
+    assert isinstance(request.user, User)
+    return statements.store(
+        given["file"].read(statements.SIZE_LIMIT + 1),
+        name=given["file"].name,
+        by=request.user,
+        from_on=given["from_on"],
+        to_on=given["to_on"],
+    )
+
+
+def _page(request: HttpRequest, report: ProviderReport) -> dict[str, Any]:
+    counts = dict(report.lines.order_by().values_list("result").annotate(Count("pk")))
+    total = sum(counts.values())
+    looked_at = total - counts.get(Result.WAITING, 0)
+    chosen = request.GET.get("result", "")
+    lines = _chosen(report, chosen)
+    page = Paginator(lines, LINES_PER_PAGE).get_page(request.GET.get("page"))
+    is_open = report.applied_at is None
+    return {
+        "report": report,
+        "state": _state(report, calls_people=any(counts.get(result) for result in FOR_PEOPLE)),
+        "is_open": is_open,
+        "is_about_to_change": bool(is_open and report.rung_at and timezone.now() - report.rung_at < REFRESHED_FOR),
+        "total": _number(total),
+        "looked_at": _number(looked_at),
+        "percent": looked_at * 100 // total if total else 100,
+        "facts": _facts(report),
+        "uploaded": format.exact_time(report.uploaded_at),
+        "period": _period(report),
+        "cards": [
+            _card(result, look, counts[result], chosen) for result, look in LOOKS.items() if counts.get(result)
+        ],
+        "chosen": chosen,
+        "is_every": not chosen,
+        "rows": [_row(line) for line in page],
+        "page": page,
+        "count": _number(page.paginator.count),
+        "earlier_query": _query(chosen, page, -1),
+        "later_query": _query(chosen, page, 1),
+    }
+
+
+def _chosen(report: ProviderReport, chosen: str) -> QuerySet[ReportLine]:
+    """Those of one result; none for a result that there is not."""
+    lines = report.lines.select_related("payout").defer("payout__recipient").order_by("number", "pk")
+    if not chosen:
+        return lines
+    result = Result.WAITING.value if chosen == WAITING else chosen
+    return lines.filter(result=result) if result in Result.values and chosen else lines.none()
+
+
+def _query(chosen: str, page: Page[Any], step: int) -> str:
+    """The address of the page before or after; empty when there is none."""
+    number = page.number + step
+    if not 1 <= number <= page.paginator.num_pages:
+        return ""
+    return f"?result={chosen}&page={number}" if chosen else f"?page={number}"
+
+
+def _card(result: str, look: Look, count: int, chosen: str) -> dict[str, Any]:
+    name = result or WAITING
+    return {
+        "title": _result_badge(result),
+        "meaning": look.meaning,
+        "count": _number(count),
+        "query": f"?result={name}",
+        "is_chosen": name == chosen,
+    }
+
+
+def _row(line: ReportLine) -> dict[str, Any]:
+    payout = line.payout
+    is_reported = line.number is not None
+    return {
+        "number": line.number if is_reported else "–",
+        "reference": line.reference,
+        "status": STATUS_WORDS.get(line.status, line.status) if is_reported else "–",
+        "amount": _reported_amount(line) if is_reported else "",
+        "payout": payout,
+        "payout_url": reverse("admin:payouts_payout_change", args=(payout.pk,)) if payout else "",
+        "our_amount": format.amount(payout) if payout and (payout.amount != line.amount or not is_reported) else "",
+        "stage": format.stage_badge(payout.stage) if payout else "",
+        "result": _result_badge(line.result),
+    }
+
+
+def _reported_amount(line: ReportLine) -> str:
+    """As reported, to its last digit where it differs: in the currency's own decimals it could look like ours."""
+    payout = line.payout
+    if payout and payout.amount == line.amount:
+        return format.amount(payout)
+    digits = formats.number_format(line.amount, use_l10n=True, force_grouping=True)
+    return f"{digits}{money.NO_BREAK_SPACE}{payout.currency}" if payout else digits
+
+
+def _result_badge(result: str) -> SafeString:
+    look = LOOKS[Result(result)]
+    label = str(Result(result).label)
+    return format.badge(label[:1].upper() + label[1:], tone=look.tone, icon=look.icon)
+
+
+def _state(report: ProviderReport, *, calls_people: bool) -> SafeString:
+    if report.applied_at is None:
+        return format.badge(_("Being applied"), tone="blue", icon="sync")
+    if calls_people:
+        return format.badge(_("Applied, to look at"), tone="magenta", icon="flag")
+    return format.badge(_("Applied"), tone="green", icon="check_circle")
+
+
+def _facts(report: ProviderReport) -> list[tuple[str, str]]:
+    facts = [
+        (_("Provider"), report.provider),
+        (_("Period"), _period(report) or _("not given: nothing is missed")),
+        (_("Applied"), format.exact_time(report.applied_at)),
+        (_("SHA-256 of the file"), bytes(report.content_hash).hex()),
+    ]
+    return [(label, text) for label, text in facts if text]
+
+
+def _period(report: ProviderReport) -> str:
+    if report.from_on is None or report.to_on is None:
+        return ""
+    pattern = pgettext("date format", "j M Y")
+    days = [formats.date_format(day, pattern) for day in (report.from_on, report.to_on)]
+    return days[0] if days[0] == days[1] else " – ".join(days)
+
+
+def _number(count: int) -> str:
+    return formats.number_format(count, use_l10n=True, force_grouping=True)
+
+
+def _page_url(report: ProviderReport) -> str:
+    return reverse("admin:payouts_providerreport_change", args=(report.pk,))

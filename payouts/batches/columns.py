@@ -1,0 +1,306 @@
+"""The rows of a batch: its columns by their names, what a row says, and what is wrong with it, in words.
+
+A fault is a column, a code and parameters, so that it can be kept and told to each reader in their language.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from payouts import money, recipients, vault
+from payouts.database.storable import is_storable
+from payouts.files.tables import CELL_LIMIT, EXACT_DIGITS, Row, SheetError
+from payouts.recipients import RecipientError
+
+REQUIRED = ("user_id", "amount", "currency", "kind", "account")
+COLUMNS = (*REQUIRED, "name", "bank", "comment")
+# Other names for the columns, in lower case with spaces.
+NAMES: dict[str, str] = {
+    "user id": "user_id",
+    "id пользователя": "user_id",
+    "ид пользователя": "user_id",
+    "пользователь": "user_id",
+    "сумма": "amount",
+    "валюта": "currency",
+    "тип": "kind",
+    "вид": "kind",
+    "способ": "kind",
+    "счёт": "account",
+    "счет": "account",
+    "реквизит": "account",
+    "реквизиты": "account",
+    "имя": "name",
+    "фио": "name",
+    "получатель": "name",
+    "банк": "bank",
+    "комментарий": "comment",
+    "назначение": "comment",
+}
+KINDS = {"карта": "card", "телефон": "phone", "сбп": "phone", "другое": "other", "иное": "other"}
+SPACES = re.compile(r"[\s\u00a0\u202f]")
+AMOUNT = re.compile(r"-?[0-9]{1,20}(?:[.,][0-9]{1,20})?")
+# 1,000 is a thousand to some and one to others.
+TWO_MEANINGS = re.compile(r"[0-9]{1,3}([.,])[0-9]{3}")
+USER_ID = re.compile(r"[0-9]{1,19}")
+# A number as long as a card's, wherever it stands in a text.
+LONG_NUMBER = re.compile(r"\d(?:[\s.\-\u2010-\u2015]{0,2}\d){7,}")
+
+type Fault = tuple[str, str, dict[str, Any]]
+
+SENTENCES: dict[str, Any] = {
+    # Of the file
+    "too_large": gettext_lazy("The file is larger than %(megabytes)s MB: split it."),
+    "empty": gettext_lazy("The file is empty."),
+    "old_excel": gettext_lazy(
+        "This is a file of an old Excel, or one with a password: save it as XLSX without a password."
+    ),
+    "no_table": gettext_lazy("This is neither CSV nor XLSX: save the table as CSV UTF-8 or XLSX and try again."),
+    "broken_line": gettext_lazy(
+        "Line %(number)s cannot be read: a quotation mark is missing, or a field is too long."
+    ),
+    "unreadable_xlsx": gettext_lazy(
+        "The XLSX cannot be read: open it in Excel, save it as a new file and try again."
+    ),
+    "unpacked_too_large": gettext_lazy("Unpacked, the XLSX is larger than we take: split it, or save it as CSV."),
+    "too_many_rows": gettext_lazy("The file has more than %(limit)s rows: split it."),
+    "no_rows": gettext_lazy("The file has a header and no rows."),
+    "column_missing": gettext_lazy("The header has no column “%(column)s”."),
+    "column_twice": gettext_lazy("The header has the column “%(column)s” twice."),
+    "worker_failed": gettext_lazy("The worker failed at this file again and again: its log says why."),
+    "unreadable": gettext_lazy("It cannot be decrypted with the present keys."),
+    # Of a row
+    "fields": gettext_lazy("The line has %(found)s fields, and the header has %(wanted)s."),
+    "formula": gettext_lazy("The cell has a formula: paste its value instead."),
+    "cell_error": gettext_lazy("The cell has an error instead of a value."),
+    "too_long": gettext_lazy("Give at most 1000 characters, all of them printable."),
+    "missing": gettext_lazy("It is missing."),
+    "user_id": gettext_lazy("The user ID must be a positive whole number."),
+    "currency": gettext_lazy("This is not a currency code of ISO 4217, as in RUB."),
+    "kind": gettext_lazy("The kind is one of card, iban, phone and other."),
+    "amount": gettext_lazy("Give digits, with a point or a comma before decimals, as in 1234.50."),
+    "amount_ambiguous": gettext_lazy(
+        "This can be read as a thousand and as one: write 1000 or 1000.00, without a separator of thousands."
+    ),
+    "account_digits": gettext_lazy(
+        "Excel keeps only 15 digits of a number: format the column as text, and type the account in again."
+    ),
+    # Of a row that became no payout
+    "refused": gettext_lazy("It was refused: %(text)s"),
+    "row_altered": gettext_lazy("The row was changed outside the product."),
+    "row_failed": gettext_lazy("It failed at something unforeseen: the worker's log says why."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a row's cells say, by column. `width`: the row's number of fields and the header's, where they differ."""
+
+    texts: dict[str, str]
+    marks: dict[str, str] = field(default_factory=dict)
+    width: tuple[int, int] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {"texts": self.texts, "marks": self.marks, "width": self.width}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Given":
+        width = content["width"]
+        return cls(content["texts"], content["marks"], (int(width[0]), int(width[1])) if width else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a valid row asks to be paid; `notes` are review flags."""
+
+    user_id: int
+    amount: Decimal
+    currency: str
+    kind: str
+    recipient: dict[str, Any]
+    comment: str
+    notes: list[str]
+
+
+# Read
+
+
+def places(header: Row) -> dict[str, int]:
+    """Where the columns stand; others are nobody's. Raises SheetError with all that is wrong with the header."""
+    found = [_column(text) for text in header.texts]
+    faults: list[tuple[str, dict[str, object]]] = [
+        ("column_missing", {"column": column}) for column in REQUIRED if column not in found
+    ]
+    faults += [("column_twice", {"column": column}) for column in COLUMNS if found.count(column) > 1]
+    if faults:
+        error = SheetError("header")
+        error.faults = faults
+        raise error
+    return {column: found.index(column) for column in COLUMNS if column in found}
+
+
+def _column(text: str) -> str:
+    name = " ".join(text.lower().split())
+    return NAMES.get(name, name.replace(" ", "_"))
+
+
+def given(row: Row, header: Row, places: Mapping[str, int], *, is_csv: bool) -> Given:
+    """The row's cells by column. In a CSV a separator within an amount would make one field more, and shift them."""
+    texts = {column: row.texts[place] if place < len(row.texts) else "" for column, place in places.items()}
+    marks = {column: str(row.marks[place]) for column, place in places.items() if place in row.marks}
+    width = (len(row.texts), len(header.texts)) if is_csv and len(row.texts) != len(header.texts) else None
+    return Given(texts, marks, width)
+
+
+def read(given: Given) -> tuple[Order | None, list[Fault]]:
+    """What the row asks for, or all that is wrong with it."""
+    if given.width:
+        return None, [("", "fields", {"found": given.width[0], "wanted": given.width[1]})]
+    texts = {column: given.texts.get(column, "") for column in COLUMNS}
+    faults = _cell_faults(given, texts)
+    wrong = {column for column, _code, _parameters in faults}
+    if "user_id" not in wrong and not _is_user_id(texts["user_id"]):
+        faults.append(("user_id", "user_id", {}))
+    currency = texts["currency"].upper()
+    if "currency" not in wrong and not _is_currency(currency):
+        faults.append(("currency", "currency", {}))
+        wrong.add("currency")
+    amount: Decimal | None = None
+    if "amount" not in wrong:
+        is_number = given.marks.get("amount") == "number"
+        amount, code = _amount(texts["amount"], currency if "currency" not in wrong else "", is_number=is_number)
+        if code:
+            faults.append(("amount", code, {}))
+    kind = KINDS.get(texts["kind"].lower(), texts["kind"].lower())
+    if "kind" not in wrong and kind not in recipients.Kind.values:
+        faults.append(("kind", "kind", {}))
+        wrong.add("kind")
+    recipient: dict[str, Any] = {}
+    if not wrong & {"kind", "account", "name", "bank"}:
+        try:
+            recipient = _recipient(kind, texts, currency)
+        except RecipientError as error:
+            faults += [(column, "recipient", {}) for column in error.errors]
+    if faults:
+        return None, sorted(faults, key=lambda fault: COLUMNS.index(fault[0]))
+    assert amount is not None
+    notes = [str(flag) for flag in recipients.findings(recipient)]
+    return Order(int(texts["user_id"]), amount, currency, kind, recipient, texts["comment"], notes), []
+
+
+def _cell_faults(given: Given, texts: Mapping[str, str]) -> list[Fault]:
+    faults: list[Fault] = []
+    for column, text in texts.items():
+        mark = given.marks.get(column)
+        if mark == "formula":
+            faults.append((column, "formula", {}))
+        elif mark == "error":
+            faults.append((column, "cell_error", {}))
+        elif len(text) > CELL_LIMIT or not is_storable(text):
+            faults.append((column, "too_long", {}))
+        elif not text and column in REQUIRED:
+            faults.append((column, "missing", {}))
+        elif column == "account" and mark == "number" and (len(text) > EXACT_DIGITS or not text.isdigit()):
+            faults.append((column, "account_digits", {}))
+    return faults
+
+
+def _is_user_id(text: str) -> bool:
+    return bool(USER_ID.fullmatch(text)) and 1 <= int(text) < 2**63
+
+
+def _is_currency(code: str) -> bool:
+    try:
+        money.minor_units(code)
+    except money.AmountError:
+        return False
+    return bool(re.fullmatch("[A-Z]{3}", code))
+
+
+def _amount(text: str, currency: str, *, is_number: bool) -> tuple[Decimal | None, str]:
+    """The exact amount, or the code of what is wrong with it. Without a currency its decimals are not looked at."""
+    digits = SPACES.sub("", text)
+    if not AMOUNT.fullmatch(digits):
+        return None, "amount"
+    if not is_number and (match := TWO_MEANINGS.fullmatch(digits)):
+        is_exact = match[1] == "." and currency and money.minor_units(currency) >= 3
+        if not is_exact:
+            return None, "amount_ambiguous"
+    if not currency:
+        return None, ""
+    try:
+        return money.exact(Decimal(digits.replace(",", ".")), currency), ""
+    except money.AmountError:
+        return None, "amount_exact"
+
+
+def _recipient(kind: str, texts: Mapping[str, str], currency: str) -> dict[str, Any]:
+    """Raises RecipientError."""
+    return recipients.build(kind, account=texts["account"], name=texts["name"], bank=texts["bank"], currency=currency)
+
+
+# In words
+
+
+def sentence(code: str, parameters: Mapping[str, Any]) -> str:
+    """A fault of a file, or why a row became no payout."""
+    return str(SENTENCES[code]) % parameters if code in SENTENCES else code
+
+
+def sentences(given: Given | None, faults: Sequence[Sequence[Any]]) -> list[tuple[str, str]]:
+    """Columns with what is wrong in them. Where the rule has words of its own, it is asked again for them."""
+    found: list[tuple[str, str]] = []
+    for column, code, parameters in faults:
+        match code:
+            case "recipient":
+                found.append((column, _of_recipient(given, column)))
+            case "amount_exact":
+                found.append((column, _of_amount(given)))
+            case _:
+                found.append((column, sentence(code, parameters)))
+    return found
+
+
+def _of_recipient(given: Given | None, column: str) -> str:
+    if given:
+        texts = {name: given.texts.get(name, "") for name in COLUMNS}
+        kind = KINDS.get(texts["kind"].lower(), texts["kind"].lower())
+        currency = texts["currency"].upper()
+        for asked_for in (currency, ""):
+            try:
+                _recipient(kind, texts, asked_for)
+            except RecipientError as error:
+                if column in error.errors:
+                    return error.errors[column]
+    return _("Nothing can be paid to this.")
+
+
+def _of_amount(given: Given | None) -> str:
+    try:
+        if given:
+            digits = SPACES.sub("", given.texts.get("amount", ""))
+            money.exact(Decimal(digits.replace(",", ".")), given.texts.get("currency", "").upper())
+    except (money.AmountError, ArithmeticError) as error:
+        return str(error) if isinstance(error, money.AmountError) else sentence("amount", {})
+    return sentence("amount", {})
+
+
+def masked(given: Given) -> dict[str, str]:
+    """The cells as anyone may see them: no account, and no number as long as one in another column."""
+    return {
+        column: vault.masked_text(text) if column == "account" else without_long_numbers(text)
+        for column, text in given.texts.items()
+    }
+
+
+def without_long_numbers(text: str) -> str:
+    """Masked wherever a text has as many digits as an account."""
+    return LONG_NUMBER.sub(_hidden, text)
+
+
+def _hidden(match: re.Match[str]) -> str:
+    return vault.masked_text(match[0])

@@ -1,0 +1,102 @@
+"""Who came in, and what privileged people did. The back office's access log shows both kinds, newest first.
+
+Sign-ins and second factors are `AccessEvent`s. What was done to an object stands in Django's `LogEntry`: its admin
+writes it for every form, and `log_act` for what is no form. Neither holds a secret.
+"""
+
+import json
+import time
+from datetime import timedelta
+from typing import Any
+
+from axes.helpers import get_cool_off
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.db import models
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from simple_history.models import HistoricalRecords
+
+from payouts import trace
+from payouts.models import AccessEvent
+from payouts.staff.client_address import client_address
+
+Kind = AccessEvent.Kind
+
+BEGAN_AT, SEEN_AT = "began_at", "seen_at"  # in the session, seconds since the epoch
+
+ACTS = {
+    "revealed": _("saw the recipient in clear"),
+    "exported": _("exported"),
+    "key_made": _("made a key"),
+    "key_rotated": _("replaced a key"),
+    "key_revoked": _("revoked a key"),
+    "second_factor_removed": _("removed the second factor"),
+    "account_closed": _("closed the account"),
+}
+
+
+def note(kind: AccessEvent.Kind, request: HttpRequest | None, *, user: User | None) -> None:
+    """Record that this person came, went, was refused, or changed how they come in."""
+    AccessEvent.objects.create(
+        kind=kind,
+        user=user,
+        address=client_address(request) if request else None,
+        trace_id=trace.current.get(),
+    )
+
+
+def log_act(user: User | AnonymousUser, instance: models.Model, act: str, **facts: str) -> None:
+    """Record in Django's log what this person did to the object: a name of ACTS, and facts that are no secrets."""
+    if act not in ACTS:
+        raise ValueError(act)
+    assert user.pk is not None
+    LogEntry.objects.log_actions(
+        user.pk,
+        [instance],
+        CHANGE,
+        json.dumps([{"act": {"name": act, **facts}}], ensure_ascii=False),
+        single_object=True,
+    )
+
+
+class PasswordWatch:
+    """Among AUTH_PASSWORD_VALIDATORS because Django tells these of every new password, whoever set it and how."""
+
+    def validate(self, password: str, user: Any = None) -> None:
+        """Everything is fine."""
+
+    def get_help_text(self) -> str:
+        return ""
+
+    def password_changed(self, password: str, user: Any = None) -> None:
+        if isinstance(user, User):
+            note(Kind.PASSWORD_SET, getattr(HistoricalRecords.context, "request", None), user=user)
+
+
+# Receivers of the signals of django.contrib.auth
+
+
+def logged_in(request: HttpRequest, user: User, **_kwargs: Any) -> None:
+    request.session[BEGAN_AT] = request.session[SEEN_AT] = int(time.time())
+    note(Kind.LOGGED_IN, request, user=user)
+
+
+def logged_out(request: HttpRequest, user: AbstractBaseUser | None, **_kwargs: Any) -> None:
+    if isinstance(user, User):
+        note(getattr(request, "session_ended_as", Kind.LOGGED_OUT), request, user=user)
+
+
+def login_failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_kwargs: Any) -> None:
+    """The name only if somebody has it: people type their passwords into this field, too."""
+    name = str(credentials.get("username") or "")[:150]
+    user = User.objects.filter(username=name).first() if name and "\0" not in name else None
+    if not getattr(request, "axes_locked_out", False):
+        note(Kind.LOGIN_FAILED, request, user=user)
+        return
+    # Once for each time of being locked out, however often they go on trying.
+    since = timezone.now() - (get_cool_off(request) or timedelta(days=1))
+    address = client_address(request) if request else None
+    if not AccessEvent.objects.filter(user=user, kind=Kind.LOCKED_OUT, address=address, at__gt=since).exists():
+        note(Kind.LOCKED_OUT, request, user=user)

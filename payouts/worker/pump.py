@@ -1,0 +1,176 @@
+"""Pay what is due: claim a batch, call the provider from threads, record what it answers, until nothing is left.
+
+The database is touched by the calling thread alone, and no call is made inside a transaction.
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from queue import Empty, SimpleQueue
+
+import structlog
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+
+from payouts import actions, doorbell
+from payouts.actions import ADAPTER_ERROR, Assignment, breaker
+from payouts.providers import Answer, Provider, Verdict, get_provider
+
+log = structlog.get_logger(__name__)
+
+type Outcome = tuple[Assignment, Answer | None]
+
+# Left for recording the last answers before q2's time limit kills the worker.
+RECORDING_SECONDS = 5.0
+RECORD_AT_ONCE = 200
+AWAY_PAUSE_SECONDS = 0.5
+
+
+def run(*, provider: Provider | None = None, must_stop: Callable[[], bool] = lambda: False) -> None:
+    """Work until nothing is due, the time is up, or `must_stop`; ring for what is left.
+
+    A call begins only while it can still end, after PROVIDER_TIMEOUT_SECONDS, before q2's time limit and before its
+    lease does: a process that was stopped meanwhile must not pay what is another's by now. What is claimed here is
+    recorded here, or found by the next look-up.
+    """
+    last_start = time.monotonic() + settings.Q_TIMEOUT_SECONDS - settings.PROVIDER_TIMEOUT_SECONDS - RECORDING_SECONDS
+    if provider is None:
+        get_provider()  # settings that make no provider stop us here, before anything is claimed
+    concurrency = settings.PROVIDER_CONCURRENCY
+    threads = _threads(concurrency)
+    outcomes: SimpleQueue[Outcome] = SimpleQueue()
+    outstanding, has_rung, has_begun = 0, False, False
+    failure: Exception | None = None
+
+    def call(assignment: Assignment, lease_ends: float) -> None:
+        last = min(last_start, lease_ends - settings.PROVIDER_TIMEOUT_SECONDS)
+        outcomes.put((assignment, _exchange(provider, assignment, last)))
+
+    while True:
+        is_open = failure is None and time.monotonic() < last_start and not must_stop()
+        if is_open and outstanding <= concurrency:
+            # One batch being called, one waiting: no thread is idle while the next is claimed.
+            limit = 2 * concurrency - outstanding
+            try:
+                # By our clock, and from before the claim: no later than by the database's.
+                lease_ends = time.monotonic() + settings.LEASE_SECONDS
+                # One suspect when we begin, and others when there is nothing else: never beside another payout.
+                claimed = [] if has_begun else actions.claim_suspect()
+                claimed = claimed or actions.claim(limit=limit)
+                if not claimed and not outstanding:
+                    claimed = actions.claim_suspect()
+                has_begun = True
+                for assignment in claimed:
+                    threads.submit(call, assignment, lease_ends)
+                    outstanding += 1
+                if len(claimed) == limit and not has_rung:
+                    doorbell.ring()  # another worker can help
+                    has_rung = True
+            except Exception as error:
+                failure = error  # what is under way is recorded first
+        if not outstanding:
+            break
+        outstanding -= _record(outcomes)
+    if failure:
+        raise failure
+    if not is_open:
+        doorbell.ring()
+
+
+def _exchange(provider: Provider | None, assignment: Assignment, last_start: float) -> Answer | None:
+    """An attempt's first call pays; every later one looks up, and pays under the same key if there is nothing.
+
+    None when it is too late to begin. What the adapter did not foresee is an unknown outcome like any other.
+    """
+    began_at = time.monotonic()
+    if began_at >= last_start:
+        return None
+    deadline = began_at + settings.PROVIDER_TIMEOUT_SECONDS
+    try:
+        provider = provider or get_provider(assignment.attempt.provider)
+        if assignment.is_first_call:
+            return provider.pay(assignment.instruction, deadline=deadline)
+        answer = provider.look_up(assignment.instruction, deadline=deadline)
+        if answer.verdict == Verdict.ABSENT and assignment.may_post:
+            return provider.pay(assignment.instruction, deadline=deadline)
+    except Exception:
+        log.exception("provider_adapter_failed", payout=assignment.payout_id, provider=assignment.attempt.provider)
+        return Answer(Verdict.UNKNOWN, code=ADAPTER_ERROR, message="The provider's adapter failed.")
+    return answer
+
+
+def _record(outcomes: "SimpleQueue[Outcome]") -> int:
+    """Wait for an outcome, take those that are there too, record them together; returns how many."""
+    taken = [outcomes.get()]
+    while len(taken) < RECORD_AT_ONCE:
+        try:
+            taken.append(outcomes.get_nowait())
+        except Empty:
+            break
+    _record_answers([(assignment, answer) for assignment, answer in taken if answer is not None])
+    _note(taken)
+    _give_back([assignment for assignment, answer in taken if answer is None])
+    return len(taken)
+
+
+def _note(taken: list[Outcome]) -> None:
+    """Tell the circuit breaker how each provider does. What a database that is away misses, the next answers tell."""
+    for provider in {assignment.attempt.provider for assignment, _answer in taken}:
+        ours = [
+            (assignment, answer)
+            for assignment, answer in taken
+            if answer is not None and assignment.attempt.provider == provider
+        ]
+        try:
+            if any(answer.is_heard for _assignment, answer in ours):
+                breaker.note_answer(provider)
+            elif outages := [each.attempt.last_called_at for each, answer in ours if answer.is_outage]:
+                breaker.note_failures(provider, outages)
+            else:
+                breaker.return_probe(provider)
+        except (OperationalError, InterfaceError):
+            log.exception("outage_not_noted", provider=provider)
+
+
+def _give_back(assignments: list[Assignment]) -> None:
+    """Sooner than by the end of their lease, if the database takes it."""
+    try:
+        actions.give_back(assignments)
+    except (OperationalError, InterfaceError):
+        log.exception("not_given_back", size=len(assignments))
+
+
+def _record_answers(answered: list[tuple[Assignment, Answer]]) -> None:
+    """A database that is away gets RECORDING_SECONDS to come back; then leases end, and look-ups tell the same."""
+    give_up = time.monotonic() + RECORDING_SECONDS
+    while True:
+        try:
+            actions.record_outcomes(answered)
+        except (OperationalError, InterfaceError):
+            log.exception("database_away", size=len(answered))
+            if time.monotonic() > give_up:
+                return
+            connection.close_if_unusable_or_obsolete()
+            time.sleep(AWAY_PAUSE_SECONDS)
+        except Exception:
+            log.exception("batch_not_recorded", size=len(answered))
+            _record_each(answered)
+            return
+        else:
+            return
+
+
+def _record_each(answered: list[tuple[Assignment, Answer]]) -> None:
+    """One by one: a payout that cannot be recorded holds up no other; its lease ends, and it is looked up."""
+    for assignment, answer in answered:
+        try:
+            actions.record_outcomes([(assignment, answer)])
+        except Exception:
+            log.exception("outcome_not_recorded", payout=assignment.payout_id)
+
+
+@cache
+def _threads(concurrency: int) -> ThreadPoolExecutor:
+    """Kept between pumps, because each thread keeps its connection to the provider."""
+    return ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="provider")

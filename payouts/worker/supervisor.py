@@ -1,0 +1,220 @@
+"""One django-q2 cluster under supervision.
+
+django-q2's own repair is not relied on: a killed idle worker can leave its queue locked for ever with every process
+alive (its issue 23), a killed monitor stops acknowledging, and SIGTERM now and then deadlocks it (its issue 346). So
+the cluster is one group of processes that lives and dies together:
+
+- any member that dies by a signal, or q2's time limit that strikes, brings the whole group down, and a new one up;
+- a heartbeat task (it is the sweep) goes through a private queue of this cluster every SWEEP_SECONDS, and must be
+  executed and acknowledged within STALL_SECONDS, or the group is killed and started afresh;
+- every member dies with its parent, so nothing outlives a killed supervisor;
+- one SIGTERM (or SIGINT), to the supervisor or to its whole group, drains: nothing more is taken, what was taken is
+  finished and acknowledged, the idle group is killed, and the supervisor exits 0.
+
+What a killed group was doing is safe: leases end, and the next call for those payouts looks up first.
+"""
+
+import ctypes
+import os
+import secrets
+import signal
+import socket
+import time
+from contextlib import suppress
+from types import FrameType
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connection, connections
+from django_q.brokers import get_broker
+from django_q.cluster import Cluster, Sentinel
+from django_q.models import OrmQ
+from django_q.tasks import async_task
+
+from payouts.models import Heartbeat
+from payouts.worker import broker
+
+log = structlog.get_logger(__name__)
+
+TICK_SECONDS = 0.2
+RESTART_PAUSE_SECONDS = 1.0
+PR_SET_PDEATHSIG = 1  # prctl(2), Linux
+
+
+class Supervisor:
+    def __init__(self) -> None:
+        self.name = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.is_stopping = False
+
+    def run(self) -> None:
+        """Until a SIGTERM or SIGINT has drained the cluster."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        log.info("cluster_starting", cluster=self.name, workers=settings.Q_WORKERS)
+        reason = "before it began"
+        while not self.is_stopping:
+            group = Group(self.name)
+            reason = self._watch(group)
+            group.kill()
+            if not self.is_stopping:
+                log.error("cluster_restarted", cluster=self.name, reason=reason)
+                time.sleep(RESTART_PAUSE_SECONDS)
+        self._leave()
+        log.info("cluster_stopped", cluster=self.name, reason=reason)
+
+    def _leave(self) -> None:
+        """Forget the heartbeats, so that this cluster is not counted as alive."""
+        try:
+            forget_heartbeats(self.name)
+            Heartbeat.objects.filter(cluster=self.name).delete()
+        except DatabaseError:
+            log.warning("database_away", cluster=self.name)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.is_stopping = True
+
+    def _watch(self, group: "Group") -> str:
+        """Returns why the group must end: it died, it hangs, or it has drained."""
+        pulse = Pulse(group.progress)
+        stopped_at: float | None = None
+        while True:
+            if not group.is_alive():
+                return "a process of it died"
+            if self.is_stopping:
+                group.progress.drain()
+                stopped_at = stopped_at or time.monotonic()
+                # The pusher is given a moment to see the word; then what it took has to be finished.
+                waited = time.monotonic() - stopped_at
+                if waited > 2 * TICK_SECONDS and group.progress.is_idle:
+                    return "drained"
+                if waited > settings.Q_TIMEOUT_SECONDS + 10:
+                    return "not drained in time"
+            elif pulse.has_stopped():
+                return f"no heartbeat for {settings.STALL_SECONDS} seconds"
+            time.sleep(TICK_SECONDS)
+
+
+class Pulse:
+    """Heartbeats through the cluster's private queue, one at a time."""
+
+    def __init__(self, progress: broker.Progress) -> None:
+        self._progress = progress
+        self._sent_at = -float(settings.SWEEP_SECONDS)
+        self._looked_at = 0.0
+        self._is_waiting = False
+
+    def has_stopped(self) -> bool:
+        """Send the next heartbeat when it is time; True when the last one is not acknowledged in STALL_SECONDS.
+
+        While the database is away nothing can be acknowledged, so that time does not count.
+        """
+        now = time.monotonic()
+        if now - self._looked_at < min(1.0, settings.SWEEP_SECONDS / 2):
+            return False
+        self._looked_at = now
+        try:
+            if self._is_waiting and not OrmQ.objects.filter(key=self._progress.queue).exists():
+                self._is_waiting = False
+                self._progress.beat_answered()
+            if not self._is_waiting and now - self._sent_at >= settings.SWEEP_SECONDS:
+                forget_heartbeats(self._progress.cluster)  # of a group that was killed
+                self._send()
+                self._progress.beat_sent()
+                self._sent_at, self._is_waiting = now, True
+        except DatabaseError:
+            log.warning("database_away", cluster=self._progress.cluster)
+            connection.close()
+            self._sent_at = now
+            return False
+        return self._is_waiting and now - self._sent_at > settings.STALL_SECONDS
+
+    def _send(self) -> None:
+        async_task(
+            "payouts.tasks.sweep", self._progress.cluster, q_options={"broker": get_broker(self._progress.queue)}
+        )
+
+
+def forget_heartbeats(cluster: str) -> None:
+    OrmQ.objects.filter(key=broker.private_queue(cluster)).delete()
+
+
+class Group:
+    """The processes of one q2 cluster, in a session of their own."""
+
+    def __init__(self, name: str) -> None:
+        self.progress = broker.Progress(name)
+        connections.close_all()  # a connection must not be shared across fork
+        parent = os.getpid()
+        self._pid = os.fork()
+        if self._pid == 0:
+            self._become_cluster(parent)
+
+    def is_alive(self) -> bool:
+        if not self._pid:
+            return False
+        pid, _status = os.waitpid(self._pid, os.WNOHANG)
+        if pid:
+            self._kill_members()
+            self._pid = 0
+        return self._pid != 0
+
+    def kill(self) -> None:
+        if self._pid:
+            self._kill_members()
+            os.waitpid(self._pid, 0)
+            self._pid = 0
+
+    def _kill_members(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._pid, signal.SIGKILL)
+
+    def _become_cluster(self, parent: int) -> None:
+        """In the child: never returns."""
+        try:
+            os.setsid()
+            _die_with_parent()
+            os.register_at_fork(after_in_child=_die_with_parent)
+            if os.getppid() != parent:
+                os._exit(1)
+            broker.progress = self.progress
+            cluster = Cluster()
+            # q2 starts its sentinel by this name. Signals are for the supervisor alone.
+            import django_q.cluster
+
+            django_q.cluster.Sentinel = FragileSentinel
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_IGN)
+            cluster.start()
+            cluster.sentinel.join()
+        except BaseException:
+            log.exception("cluster_failed")
+        os._exit(1)
+
+
+class FragileSentinel(Sentinel):  # type: ignore[misc]  # django-q2 has no types
+    """q2's sentinel, but a member that died by itself is the end of the group, not mended in place.
+
+    A worker that has done its number of tasks is replaced as ever.
+    """
+
+    def spawn_cluster(self) -> None:
+        # The members too leave signals to the supervisor, whoever sends them one by their common name.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        super().spawn_cluster()
+
+    def reincarnate(self, process: object) -> None:
+        timer = getattr(process, "timer", None)
+        if timer is not None and int(timer.value) == RECYCLED:
+            super().reincarnate(process)
+            return
+        log.error("cluster_member_died", pid=getattr(process, "pid", None), exit=getattr(process, "exitcode", None))
+        os._exit(1)
+
+
+RECYCLED = -2  # q2's mark in a worker's timer
+
+
+def _die_with_parent() -> None:
+    """SIGKILL when the parent ends; on Linux alone, elsewhere a killed supervisor leaves its group behind."""
+    with suppress(AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

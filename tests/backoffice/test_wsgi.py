@@ -1,0 +1,137 @@
+"""What a web server calls: the API's short chain of middlewares answers as the long one does."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+
+from backoffice import wsgi
+from payouts.clients import create_client
+from tests.payouts.api.conftest import EXAMPLE, Api
+
+pytestmark = pytest.mark.django_db
+
+HEADERS = (
+    "Content-Type",
+    "Content-Security-Policy",
+    "X-Content-Type-Options",
+    "Cache-Control",
+    "Content-Language",
+)
+
+
+@pytest.fixture(autouse=True)
+def _connection_of_the_test_stays_open():
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+def call(
+    method: str, path: str, key: str, body: bytes = b"", stream: io.BytesIO | None = None
+) -> tuple[int, dict[str, str], Any]:
+    answer: list[Any] = []
+    environ = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "SERVER_NAME": "testserver",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": stream or io.BytesIO(body),
+        "CONTENT_LENGTH": str(len(stream.getvalue()) if stream else len(body)),
+        "CONTENT_TYPE": "application/json",
+        "HTTP_AUTHORIZATION": f"Bearer {key}",
+        "HTTP_ACCEPT_LANGUAGE": "ru",
+    }
+    response = wsgi.application(environ, lambda status, headers: answer.extend([status, dict(headers)]))
+    content = b"".join(response)
+    response.close()
+    return int(answer[0].split()[0]), answer[1], json.loads(content)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/payouts", EXAMPLE),
+        ("POST", "/api/payouts/", {"amount": "x"}),
+        ("GET", "/api/payouts/999/", None),
+        ("GET", "/api/nothing", None),
+        ("PUT", "/api/payouts/", None),
+    ],
+)
+def test_the_api_answers_alike_through_both_chains(method, path, body):
+    _client, key = create_client("shop", scopes=["payouts:read", "payouts:write"])
+    content = json.dumps(body).encode() if body else b""
+
+    status, headers, answer = call(method, path, key, content)
+    response = Api(key)(method, path, content or None, Accept_Language="ru")
+
+    assert status == response.status_code
+    assert set(answer) == set(response.json())
+    assert {name: headers.get(name) for name in HEADERS} == {name: response.get(name) for name in HEADERS}
+    assert headers["X-Request-ID"]
+    assert bool(headers.get("Content-Length")) == bool(response.get("Content-Length"))  # two payouts, two lengths
+
+
+@pytest.mark.parametrize("path", ["/api/payouts/", "/api/nothing/"])
+def test_a_refused_request_is_read_to_its_end_so_that_its_sender_hears_the_refusal(path):
+    stream = io.BytesIO(json.dumps(EXAMPLE).encode())
+
+    status, _headers, _answer = call("POST", path, "no-key", stream=stream)
+
+    assert status in (401, 404)
+    assert stream.read() == b""
+
+
+def test_a_refused_request_that_is_too_large_is_not_read():
+    stream = io.BytesIO(b" " * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1))
+
+    status, _headers, _answer = call("POST", "/api/payouts/", "no-key", stream=stream)
+
+    assert status == 401
+    assert stream.tell() == 0
+
+
+def test_the_short_chain_is_a_part_of_the_long_one_and_leaves_it_as_it_was():
+    assert set(wsgi.FOR_THE_API) < set(settings.MIDDLEWARE)
+    assert "django.middleware.csrf.CsrfViewMiddleware" in settings.MIDDLEWARE
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz/", "/metrics"])
+def test_the_pages_for_those_that_watch_answer_under_any_hosts_name(path):
+    answer: list[Any] = []
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": path,
+        "HTTP_HOST": "10.0.0.7:8000",
+        "SERVER_NAME": "10.0.0.7",
+        "SERVER_PORT": "8000",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(),
+    }
+
+    response = wsgi.application(environ, lambda status, headers: answer.append(status))
+    response.close()
+
+    assert answer == ["200 OK"]
+
+
+@pytest.mark.parametrize(
+    "setting", [{"API_ANONYMOUS_CLIENT": "demo", "DJANGO_DEBUG": "off"}, {"FIELD_ENCRYPTION_KEYS": "short"}]
+)
+def test_settings_that_contradict_each_other_stop_the_web_server(setting):
+    command = [sys.executable, "-c", "import backoffice.wsgi"]
+
+    done = subprocess.run(command, env=os.environ | setting, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode != 0
+    assert next(iter(setting)) in done.stderr

@@ -1,0 +1,525 @@
+"""What comes from the provider by itself: webhooks, money that the bank gave back, reports."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.contrib.auth.models import User
+
+from payouts import actions
+from payouts.actions import FourEyesError, InvalidError, NotAllowedError
+from payouts.models import Approval, Attempt, Attention, Payout, ReportLine, WebhookMessage
+from payouts.providers import Answer, Verdict
+from payouts.worker import pump
+from tests import recipes
+from tests.payouts.observe import audit_of, by_hand, is_clean, last_event, nothing_changes, rings
+from tests.payouts.providers.double import DoubleProvider, Fault
+from tests.recipes import (
+    PAYOUTS,
+    PENDING,
+    REFUSED,
+    SUCCEEDED,
+    UNKNOWN,
+    accepted_payout,
+    answered,
+    claimed,
+    failed_payout,
+    make_due,
+    pending_payout,
+    processed_payout,
+    retried_payout,
+    returned_payout,
+    unknown_payout,
+)
+
+pytestmark = pytest.mark.django_db
+
+RETURNED = Answer(Verdict.RETURNED, provider_id="prv_1", http_status=200)
+Result = ReportLine.Result
+
+
+def _key(payout: Payout) -> UUID:
+    return payout.attempts.latest("number").reference
+
+
+def _hear(payout: Payout, reported: Verdict, message_id: str = "") -> Payout:
+    actions.hear(message_id=message_id or uuid4().hex, reference=_key(payout), reported=reported)
+    return Payout.objects.get(pk=payout.pk)
+
+
+def _is_due(payout: Payout) -> bool:
+    return Payout.objects.due().filter(pk=payout.pk).exists()
+
+
+# Webhooks
+
+
+@pytest.mark.parametrize("recipe", [accepted_payout, unknown_payout])
+@pytest.mark.parametrize("reported", [Verdict.SUCCEEDED, Verdict.REFUSED, Verdict.PENDING, Verdict.RETURNED])
+def test_news_moves_nothing_and_lets_the_provider_be_asked_at_once(recipe: Any, reported: Verdict) -> None:
+    payout = recipe()
+    before = (payout.status, payout.version, rings())
+
+    payout = _hear(payout, reported)
+
+    assert (payout.status, payout.version, rings() - 1) == before
+    assert _is_due(payout)
+
+
+def test_what_the_provider_answers_counts_and_not_what_the_webhook_said(provider: DoubleProvider) -> None:
+    payout = pending_payout()
+    provider.script(Fault.PENDING)
+    pump.run(provider=provider)
+    provider.settle(_key(payout), Verdict.REFUSED)
+
+    _hear(payout, Verdict.SUCCEEDED)
+    pump.run(provider=provider)
+
+    payout.refresh_from_db()
+    assert payout.status == "failed"
+    assert is_clean()
+
+
+def test_the_same_message_is_heard_once() -> None:
+    payout = _hear(accepted_payout(), Verdict.SUCCEEDED, "msg_1")
+    before = rings()
+
+    is_news = actions.hear(message_id="msg_1", reference=_key(payout), reported=Verdict.SUCCEEDED)
+
+    assert (is_news, rings(), WebhookMessage.objects.count()) == (False, before, 1)
+
+
+def test_a_message_is_kept_with_what_it_said() -> None:
+    payout = _hear(accepted_payout(), Verdict.SUCCEEDED, "msg_1")
+
+    message = WebhookMessage.objects.get()
+    assert (message.message_id, message.reference, message.reported) == ("msg_1", _key(payout), "succeeded")
+
+
+def test_a_reference_that_is_not_ours_is_no_news() -> None:
+    assert not actions.hear(message_id="msg_1", reference=uuid4(), reported=Verdict.SUCCEEDED)
+
+
+def test_news_while_the_provider_is_being_asked_lets_it_be_asked_once_more() -> None:
+    payout = accepted_payout()
+    assignment = claimed(payout)
+    leased = Payout.objects.get(pk=payout.pk)
+
+    heard = _hear(payout, Verdict.SUCCEEDED)
+    actions.record_outcomes([(assignment, PENDING)])
+
+    assert (heard.lease_token, heard.due_at) == (leased.lease_token, leased.due_at)
+    assert _is_due(payout)
+
+
+@pytest.mark.parametrize("recipe", [processed_payout, returned_payout])
+@pytest.mark.parametrize("reported", [Verdict.SUCCEEDED, Verdict.PENDING])
+def test_old_news_of_a_paid_payout_changes_nothing(recipe: Any, reported: Verdict) -> None:
+    payout = recipe()
+
+    with nothing_changes(payout):
+        _hear(payout, reported)
+
+
+def test_money_that_came_back_is_returned_when_the_provider_confirms_it() -> None:
+    payout = _hear(processed_payout(), Verdict.RETURNED)
+    between = (payout.status, _is_due(payout))
+
+    payout = answered(payout, RETURNED)
+
+    assert between == ("processed", True)
+    assert (payout.status, payout.due_at) == ("returned", None)
+    assert last_event(payout) == ("returned", "processed", "returned", "system:worker", "")
+    assert is_clean()
+
+
+def test_a_paid_payout_whose_news_the_provider_does_not_confirm_stands() -> None:
+    payout = answered(_hear(processed_payout(), Verdict.RETURNED), SUCCEEDED)
+
+    assert (payout.status, payout.due_at, payout.attention) == ("processed", None, "")
+    assert is_clean()
+
+
+def test_a_paid_payout_that_the_provider_says_it_refused_is_left_to_a_person() -> None:
+    payout = answered(_hear(processed_payout(), Verdict.REFUSED), REFUSED)
+
+    assert (payout.status, payout.due_at, payout.attention) == ("processed", None, Attention.CONTRADICTED)
+    assert is_clean()
+
+
+def test_a_paid_payout_is_asked_about_again_while_the_answer_is_not_clear_and_never_paid_again() -> None:
+    payout = _hear(processed_payout(), Verdict.RETURNED)
+    assignment = claimed(payout)
+    actions.record_outcomes([(assignment, UNKNOWN)])
+
+    payout.refresh_from_db()
+    assert (assignment.is_first_call, assignment.may_post) == (False, False)
+    assert payout.status == "processed"
+    assert payout.due_at is not None
+
+
+def test_a_look_at_a_paid_payout_goes_on_when_somebody_sees_its_recipient(auditor: User) -> None:
+    payout = _hear(processed_payout(), Verdict.RETURNED)
+
+    actions.reveal(payout.pk, by=auditor, reason="The recipient asks.")
+
+    assert _is_due(payout)
+
+
+def test_a_payment_that_came_back_before_we_knew_of_it_was_paid_and_returned() -> None:
+    payout = answered(unknown_payout(), RETURNED)
+
+    names = list(payout.events.order_by("seq").values_list("event", "to_status"))[-2:]
+    assert names == [("succeeded", "processed"), ("returned", "returned")]
+    assert payout.status == "returned"
+    assert is_clean()
+
+
+@pytest.mark.parametrize("attention", [Attention.NOT_FOUND, Attention.TOO_MANY_CALLS])
+def test_news_of_a_payout_that_a_person_should_look_at_for_want_of_an_answer_lets_it_be_asked_again(
+    attention: Attention,
+) -> None:
+    payout = _flagged(unknown_payout(), attention)
+
+    payout = _hear(payout, Verdict.SUCCEEDED)
+
+    assert (payout.status, payout.attention) == ("unknown", "")
+    assert last_event(payout)[:4] == ("released", "unknown", "unknown", "provider:http")
+    assert _is_due(payout)
+
+
+@pytest.mark.parametrize("recipe", [unknown_payout, processed_payout])
+def test_news_of_a_payout_that_is_flagged_for_another_reason_waits_for_its_release(
+    recipe: Any, operator: User
+) -> None:
+    payout = _flagged(recipe(), Attention.UNREADABLE)
+    before = (payout.version, payout.attention, rings())
+
+    payout = _hear(payout, Verdict.RETURNED)
+    between = (payout.version, payout.attention, rings())
+    actions.release(payout.pk, by=operator, reason="The key is there again.")
+
+    assert between == before
+    assert _is_due(payout)
+
+
+@pytest.mark.parametrize("reported", [Verdict.RETURNED, Verdict.REFUSED])
+@pytest.mark.parametrize("recipe", [pending_payout, accepted_payout, unknown_payout])
+def test_news_during_the_call_that_pays_lets_the_provider_be_asked_once_more(recipe: Any, reported: Verdict) -> None:
+    payout = recipe()
+    assignment = claimed(payout)
+
+    _hear(payout, reported)
+    actions.record_outcomes([(assignment, SUCCEEDED)])
+    between = (Payout.objects.get(pk=payout.pk).status, _is_due(payout))
+    payout = answered(payout, RETURNED)
+
+    assert between == ("processed", True)
+    assert (payout.status, payout.due_at, payout.news_at) == ("returned", None, None)
+    assert is_clean()
+
+
+def test_news_during_a_look_at_a_paid_payout_lets_the_provider_be_asked_once_more() -> None:
+    payout = _hear(processed_payout(), Verdict.RETURNED)
+    assignment = claimed(payout)
+
+    _hear(payout, Verdict.RETURNED)
+    actions.record_outcomes([(assignment, SUCCEEDED)])
+    between = _is_due(payout)
+    payout = answered(payout, SUCCEEDED)
+
+    assert (between, payout.due_at, payout.news_at) == (True, None, None)
+
+
+def test_news_during_the_call_that_refuses_fails_nothing_before_the_provider_is_asked_again() -> None:
+    payout = unknown_payout()
+    assignment = claimed(payout)
+
+    _hear(payout, Verdict.SUCCEEDED)
+    actions.record_outcomes([(assignment, REFUSED)])
+    between = (Payout.objects.get(pk=payout.pk).status, payout.attempts.get().outcome, _is_due(payout))
+    payout = answered(payout, REFUSED)
+
+    assert between == ("unknown", "open", True)
+    assert payout.status == "failed"
+    assert is_clean()
+
+
+@pytest.mark.parametrize("answer", [PENDING, Answer(Verdict.UNKNOWN, code="mismatch", http_status=200)])
+def test_nobody_says_not_paid_before_the_provider_is_asked_about_its_news(
+    answer: Answer, checker: User, second_checker: User
+) -> None:
+    payout = unknown_payout()
+    say = {"decision": Approval.Decision.NOT_PAID, "evidence": "Statement of 3 March, line 4"}
+    actions.resolve(payout.pk, by=checker, **say)
+    payout = _hear(payout, Verdict.SUCCEEDED)
+
+    with nothing_changes(payout), pytest.raises(NotAllowedError, match="being asked"):
+        actions.resolve(payout.pk, by=second_checker, **say)
+
+    answered(payout, answer)
+    assert actions.resolve(payout.pk, by=second_checker, **say).status == "failed"
+
+
+def test_news_that_nobody_has_asked_about_outlives_a_report_that_settles(operator: User) -> None:
+    payout = _hear(unknown_payout(), Verdict.RETURNED)
+
+    _reconcile(payout, Verdict.SUCCEEDED, operator)
+
+    assert (payout.status, _is_due(payout)) == ("processed", True)
+    assert is_clean()
+
+
+def test_news_of_a_payout_that_waits_for_the_worker_leaves_its_place_in_the_queue() -> None:
+    payout = unknown_payout()
+    make_due(payout)
+    before = Payout.objects.get(pk=payout.pk).due_at
+
+    assert _hear(payout, Verdict.SUCCEEDED).due_at == before
+
+
+def test_the_audit_finds_news_that_nobody_would_ask_about() -> None:
+    payout = _hear(processed_payout(), Verdict.RETURNED)
+    by_hand("UPDATE payouts_payout SET due_at = NULL")
+
+    assert audit_of(payout) == {"news_is_due"}
+
+
+@pytest.mark.parametrize("reported", [Verdict.SUCCEEDED, Verdict.RETURNED])
+@pytest.mark.parametrize("recipe", [failed_payout, retried_payout])
+def test_a_refused_attempt_that_was_paid_after_all_stops_the_payout(
+    recipe: Any, reported: Verdict, operator: User
+) -> None:
+    payout = _hear(recipe(), reported)
+
+    assert (payout.attention, payout.due_at) == (Attention.CONTRADICTED, None)
+    assert actions.claim(limit=10) == []
+    if payout.status == "failed":
+        with pytest.raises(NotAllowedError, match="needs attention"):
+            actions.retry(payout.pk, by=operator, reason="Again.")
+    assert is_clean()
+
+
+@pytest.mark.parametrize("reported", [Verdict.REFUSED, Verdict.PENDING])
+def test_a_refused_attempt_that_is_told_of_again_stays_refused(reported: Verdict) -> None:
+    payout = failed_payout()
+
+    with nothing_changes(payout):
+        _hear(payout, reported)
+
+
+@pytest.mark.parametrize("attention", [Attention.NOT_FOUND, Attention.TOO_MANY_CALLS, Attention.AMOUNT_DIFFERS])
+def test_a_refused_attempt_that_was_paid_after_all_outweighs_what_the_payout_is_flagged_for(
+    attention: Attention,
+) -> None:
+    payout = retried_payout()
+    refused = _key(payout)
+    payout = _flagged(answered(payout, UNKNOWN), attention)
+
+    actions.hear(message_id="msg_1", reference=refused, reported=Verdict.SUCCEEDED)
+    payout = _hear(payout, Verdict.PENDING)
+
+    assert (payout.attention, payout.due_at) == (Attention.CONTRADICTED, None)
+    assert is_clean()
+
+
+def test_a_person_who_has_looked_lifts_the_flag_and_the_payout_can_be_retried(operator: User) -> None:
+    payout = _hear(failed_payout(), Verdict.SUCCEEDED)
+
+    actions.release(payout.pk, by=operator, reason="The provider took it back: letter of today.")
+    payout = actions.retry(payout.pk, by=operator, reason="Once more.")
+
+    assert (payout.status, payout.attention) == ("pending", "")
+
+
+def test_an_altered_payout_hears_nothing() -> None:
+    payout = accepted_payout()
+    by_hand("UPDATE payouts_payout SET version = version + 1")
+
+    with pytest.raises(actions.AlteredError):
+        _hear(payout, Verdict.SUCCEEDED)
+
+    assert not WebhookMessage.objects.exists()
+
+
+# Returned, as a person says
+
+
+def test_record_return_takes_evidence_and_moves_it(checker: User) -> None:
+    payout = actions.record_return(processed_payout().pk, by=checker, evidence="Statement of 3 March, line 4")
+
+    assert last_event(payout) == (
+        "returned",
+        "processed",
+        "returned",
+        "user:checker",
+        "Statement of 3 March, line 4",
+    )
+    assert is_clean()
+
+
+def test_record_return_refuses_the_maker_and_a_person_without_evidence(maker: User, checker: User) -> None:
+    payout = processed_payout(maker=maker)
+
+    with nothing_changes(payout):
+        with pytest.raises(FourEyesError):
+            actions.record_return(payout.pk, by=maker, evidence="Statement")
+        with pytest.raises(InvalidError):
+            actions.record_return(payout.pk, by=checker, evidence=" ")
+
+
+@pytest.mark.parametrize("recipe", sorted(PAYOUTS.keys() - {"processed", "settled", "resolved"}))
+def test_only_what_was_paid_can_come_back(recipe: str, checker: User) -> None:
+    payout = PAYOUTS[recipe]()
+
+    with nothing_changes(payout), pytest.raises(NotAllowedError):
+        actions.record_return(payout.pk, by=checker, evidence="Statement")
+
+
+# Reports
+
+
+def _reconcile(payout: Payout, reported: Verdict, by: User, amount: str = "100.50") -> ReportLine.Result:
+    attempt = payout.attempts.order_by("number").first()
+    assert attempt is not None
+    payout_id, result = actions.reconcile(
+        attempt.reference, reported=reported, amount=Decimal(amount), by=by, source="march.csv, line 2"
+    )
+    assert payout_id == payout.pk
+    payout.refresh_from_db()
+    return result
+
+
+@pytest.mark.parametrize(
+    ("recipe", "reported", "result", "status"),
+    [
+        ("processing", Verdict.SUCCEEDED, Result.SETTLED, "processed"),
+        ("accepted", Verdict.SUCCEEDED, Result.SETTLED, "processed"),
+        ("unknown", Verdict.SUCCEEDED, Result.SETTLED, "processed"),
+        ("half_resolved", Verdict.SUCCEEDED, Result.SETTLED, "processed"),
+        ("processed", Verdict.SUCCEEDED, Result.AGREES, "processed"),
+        ("resolved", Verdict.SUCCEEDED, Result.AGREES, "processed"),
+        ("returned", Verdict.SUCCEEDED, Result.AGREES, "returned"),
+        ("failed", Verdict.SUCCEEDED, Result.CONTRADICTS, "failed"),
+        ("retried", Verdict.SUCCEEDED, Result.CONTRADICTS, "pending"),
+        ("unknown", Verdict.REFUSED, Result.ASKED, "unknown"),
+        ("accepted", Verdict.REFUSED, Result.ASKED, "processing"),
+        ("processed", Verdict.REFUSED, Result.ASKED, "processed"),
+        ("failed", Verdict.REFUSED, Result.AGREES, "failed"),
+        ("retried", Verdict.REFUSED, Result.AGREES, "pending"),
+        ("returned", Verdict.REFUSED, Result.AGREES, "returned"),
+        ("processed", Verdict.RETURNED, Result.RETURNED, "returned"),
+        ("unknown", Verdict.RETURNED, Result.RETURNED, "returned"),
+        ("returned", Verdict.RETURNED, Result.AGREES, "returned"),
+        ("failed", Verdict.RETURNED, Result.CONTRADICTS, "failed"),
+        ("accepted", Verdict.PENDING, Result.AGREES, "processing"),
+        ("processed", Verdict.PENDING, Result.AGREES, "processed"),
+        ("failed", Verdict.PENDING, Result.CONTRADICTS, "failed"),
+    ],
+)
+def test_a_report_line_comes_to_what_the_matrix_says(
+    recipe: str, reported: Verdict, result: Result, status: str, operator: User
+) -> None:
+    payout = PAYOUTS[recipe]()
+
+    found = _reconcile(payout, reported, operator)
+
+    assert (found, payout.status) == (result, status)
+    assert (payout.attention == Attention.CONTRADICTED) == (result == Result.CONTRADICTS)
+    assert not _is_due(payout) or result == Result.ASKED or recipe == "retried"
+    assert is_clean()
+
+
+@pytest.mark.parametrize("recipe", ["unknown", "accepted", "processed", "failed"])
+def test_a_report_with_another_amount_settles_nothing_and_calls_a_person(recipe: str, operator: User) -> None:
+    payout = PAYOUTS[recipe]()
+    attempts = list(Attempt.objects.values())
+
+    found = _reconcile(payout, Verdict.SUCCEEDED, operator, amount="100.05")
+
+    assert (found, payout.attention, payout.due_at) == (Result.AMOUNT_DIFFERS, Attention.AMOUNT_DIFFERS, None)
+    assert last_event(payout)[0::4] == ("flagged", "march.csv, line 2")
+    assert list(Attempt.objects.values()) == attempts
+    assert is_clean()
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_report_that_has_two_attempts_as_paid_calls_a_person_in_whichever_order(
+    order: tuple[int, int], operator: User
+) -> None:
+    payout = answered(retried_payout(), UNKNOWN)
+    keys = list(payout.attempts.order_by("number").values_list("reference", flat=True))
+
+    for index in order:
+        amount = Decimal("100.50")
+        actions.reconcile(keys[index], reported=Verdict.SUCCEEDED, amount=amount, by=operator, source="march.csv")
+
+    payout.refresh_from_db()
+    assert (payout.status, payout.attention) == ("processed", Attention.CONTRADICTED)
+    assert is_clean()
+
+
+@pytest.mark.parametrize("attention", [Attention.NOT_FOUND, Attention.UNWORKABLE])
+def test_a_report_that_has_the_payment_answers_what_nobody_could(attention: Attention, operator: User) -> None:
+    payout = _flagged(unknown_payout(), attention)
+
+    _reconcile(payout, Verdict.SUCCEEDED, operator)
+
+    assert (payout.status, payout.attention) == ("processed", "")
+
+
+def test_who_made_a_payout_settles_it_by_no_report(maker: User) -> None:
+    payout = unknown_payout(maker=maker)
+
+    with nothing_changes(payout):
+        assert _reconcile(payout, Verdict.SUCCEEDED, maker) == Result.OWN
+
+
+def test_a_report_line_about_an_altered_payout_changes_nothing(operator: User) -> None:
+    payout = unknown_payout()
+    by_hand("UPDATE payouts_payout SET amount = 100.51")
+    by_hand("UPDATE payouts_payout SET version = version + 1")
+
+    with nothing_changes(payout):
+        assert _reconcile(payout, Verdict.SUCCEEDED, operator, amount="100.51") == Result.ALTERED
+
+
+def test_a_report_line_that_is_not_ours_says_so(operator: User) -> None:
+    found = actions.reconcile(uuid4(), reported=Verdict.SUCCEEDED, amount=Decimal(1), by=operator, source="x")
+
+    assert found == (None, Result.NOT_OURS)
+
+
+def test_a_late_answer_to_a_payout_that_a_report_settled_is_dropped(operator: User) -> None:
+    payout = unknown_payout()
+    assignment = claimed(payout)
+    _reconcile(payout, Verdict.SUCCEEDED, operator)
+
+    assert actions.record_outcomes([(assignment, REFUSED)]) == 0
+
+    payout.refresh_from_db()
+    assert payout.status == "processed"
+    assert audit_of(payout) == set()
+
+
+def test_what_a_report_lacks_is_flagged_once(operator: User) -> None:
+    payout = processed_payout()
+    actions.flag_missing(payout.pk, by=operator, source="march.csv")
+    payout.refresh_from_db()
+
+    with nothing_changes(payout):
+        actions.flag_missing(payout.pk, by=operator, source="april.csv")
+
+    assert (payout.status, payout.attention) == ("processed", Attention.MISSING)
+    assert is_clean()
+
+
+def _flagged(payout: Payout, attention: Attention) -> Payout:
+    with actions._locked(payout.pk) as (locked, at):
+        actions._move([actions._flag(locked, attention)], at=at, actor=actions.WORKER)
+    return Payout.objects.get(pk=payout.pk)
+
+
+def test_recipes_give_a_returned_payout() -> None:
+    assert recipes.returned_payout().status == "returned"

@@ -1,0 +1,136 @@
+"""django-q2's tables: looked at without unpickling anything, and only a schedule's timing changes."""
+
+import base64
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from django_q.models import Failure, OrmQ, Schedule, Task
+
+from payouts.worker import schedules
+from tests import recipes
+from tests.payouts.admin.conftest import as_user
+
+pytestmark = pytest.mark.django_db
+
+
+class Bomb:
+    """Unpickling it makes a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return (os.mkdir, (str(self.path),))
+
+
+def plant(path: Path) -> str:
+    """A failed task and a queued one whose pickles are bombs, written past the models."""
+    payload = base64.b64encode(pickle.dumps(Bomb(path))).decode()
+    now = timezone.now()
+    Task.objects.create(id="a" * 32, name="planted", func="some.func", started=now, stopped=now, success=False)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE django_q_task SET args = %(bomb)s, kwargs = %(bomb)s, result = %(bomb)s", {"bomb": payload}
+        )
+    OrmQ.objects.create(key="payouts", payload=payload, lock=now)
+    return payload
+
+
+def test_the_planted_pickle_would_go_off(tmp_path: Path) -> None:
+    plant(tmp_path / "bomb")
+
+    Failure.objects.first()
+
+    assert (tmp_path / "bomb").exists()
+
+
+@pytest.mark.parametrize("path", ["failure", "failure/{task}/change", "ormq", "ormq/{queued}/change", "schedule"])
+def test_the_pages_unpickle_nothing(path: str, tmp_path: Path) -> None:
+    payload = plant(tmp_path / "bomb")
+    filled = path.format(task="a" * 32, queued=OrmQ.objects.get().pk)
+
+    answer = as_user(recipes.superuser.make()).get(f"/admin/django_q/{filled}/")
+
+    assert answer.status_code == 200
+    assert payload not in answer.content.decode()
+    assert not (tmp_path / "bomb").exists()
+
+
+def test_a_superuser_neither_adds_nor_deletes_nor_changes_tasks(tmp_path: Path) -> None:
+    plant(tmp_path / "bomb")
+    browser = as_user(recipes.superuser.make())
+    queued = OrmQ.objects.get()
+
+    for model, key in (("failure", "a" * 32), ("ormq", queued.pk), ("schedule", Schedule.objects.first().pk)):
+        path = f"/admin/django_q/{model}"
+        assert browser.post(f"{path}/add/", {}).status_code == 403
+        assert browser.post(f"{path}/{key}/delete/", {"post": "yes"}).status_code == 403
+    assert browser.post(f"/admin/django_q/failure/{'a' * 32}/change/", {}).status_code == 403
+    assert browser.post(f"/admin/django_q/ormq/{queued.pk}/change/", {"payload": "x"}).status_code == 403
+    assert browser.get("/admin/django_q/success/").status_code == 404
+    assert not (tmp_path / "bomb").exists()
+
+
+@pytest.fixture
+def audit() -> Schedule:
+    schedules.register()
+    return Schedule.objects.get(name="audit")
+
+
+def timing(**changed: Any) -> dict[str, Any]:
+    return {"schedule_type": Schedule.CRON, "minutes": "", "cron": "10 4 * * *"} | changed
+
+
+def test_only_the_timing_of_a_schedule_changes(audit: Schedule, as_group: Any) -> None:
+    before = (audit.func, audit.name, audit.args, audit.kwargs, audit.hook, audit.repeats)
+
+    as_group("Admin").post(
+        f"/admin/django_q/schedule/{audit.pk}/change/",
+        timing(func="os.system", name="x", args="'id'", kwargs="a=1", hook="os.system", repeats="7", next_run="x"),
+    )
+
+    audit.refresh_from_db()
+    assert audit.cron == "10 4 * * *"
+    assert audit.next_run is not None
+    assert (audit.next_run.hour, audit.next_run.minute) == (4, 10)
+    assert (audit.func, audit.name, audit.args, audit.kwargs, audit.hook, audit.repeats) == before
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"cron": "every day"},
+        {"cron": ""},
+        {"cron": "61 4 * * *"},
+        {"schedule_type": "I"},
+        {"schedule_type": "I", "minutes": "0"},
+        {"schedule_type": "O"},
+        {"schedule_type": "??"},
+    ],
+)
+def test_a_timing_that_cannot_work_is_refused(changed: dict[str, str], audit: Schedule, as_group: Any) -> None:
+    answer = as_group("Admin").post(f"/admin/django_q/schedule/{audit.pk}/change/", timing(**changed))
+
+    assert answer.status_code == 200
+    assert answer.context["adminform"].form.errors
+    assert Schedule.objects.get(pk=audit.pk).cron == audit.cron
+
+
+def test_an_auditor_looks_and_changes_nothing(audit: Schedule, as_group: Any) -> None:
+    browser = as_group("Auditor")
+
+    assert "payouts.tasks.audit" in browser.get("/admin/django_q/schedule/").content.decode()
+    assert browser.post(f"/admin/django_q/schedule/{audit.pk}/change/", timing()).status_code == 403
+
+
+@pytest.mark.parametrize("group", ["Operator", "Approver"])
+def test_others_do_not_see_the_queue(group: str, as_group: Any) -> None:
+    browser = as_group(group)
+
+    for model in ("schedule", "failure", "ormq"):
+        assert browser.get(f"/admin/django_q/{model}/").status_code == 403

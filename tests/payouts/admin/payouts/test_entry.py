@@ -1,0 +1,221 @@
+"""A new payout by hand: what the form takes, what it says while it is typed, and that it is made once."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+from django.utils import timezone
+
+from payouts import actions
+from payouts.models import Event, Payout
+from tests import recipes
+from tests.payouts.admin.conftest import as_user
+from tests.payouts.admin.urls import page
+
+pytestmark = pytest.mark.django_db
+
+ADD = "/admin/payouts/payout/add/"
+CHECK = f"{ADD}check/"
+CARD = "4111 1111 1111 1111"
+
+
+@pytest.fixture
+def operator(as_group: Any) -> Client:
+    return as_group("Operator")
+
+
+def form(browser: Client, **changed: str) -> dict[str, str]:
+    """The form as it is opened, filled in."""
+    text = browser.get(ADD).content.decode()
+    reference = text.split('name="reference" value="')[1].split('"')[0]
+    return {
+        "reference": reference,
+        "amount": "1 234,50",
+        "currency": "RUB",
+        "user_id": "42",
+        "kind": "card",
+        "account": CARD,
+        "name": "Иван Петров",
+        "bank": "",
+        "details": "",
+        "comment": "Возврат",
+        "scheduled_for": "",
+    } | changed
+
+
+def test_a_person_makes_a_payout_which_another_must_approve(in_group: Any) -> None:
+    maker = in_group("Operator")
+    browser = as_user(maker)
+
+    answer = browser.post(ADD, form(browser), follow=True)
+
+    payout = Payout.objects.get()
+    assert answer.redirect_chain == [(page(payout), 302)]
+    assert "1 other person must approve it." in answer.content.decode()
+    assert (payout.maker, payout.client) == (maker, None)
+    assert (payout.amount, payout.currency, payout.user_id) == (Decimal("1234.50"), "RUB", 42)
+    assert payout.recipient_details == {"card": "4111111111111111", "name": "Иван Петров"}
+    assert (payout.comment, payout.approvals_required, payout.due_at) == ("Возврат", 1, None)
+
+
+@pytest.mark.parametrize(
+    ("changed", "details"),
+    [
+        (
+            {"kind": "iban", "account": "DE89 3704 0044 0532 0130 00", "bank": "Commerzbank"},
+            {"iban": "DE89370400440532013000", "name": "Иван Петров", "bank": "Commerzbank"},
+        ),
+        (
+            {"kind": "phone", "account": "8 912 345-67-89", "bank": "Т-Банк"},
+            {"phone": "+79123456789", "name": "Иван Петров", "bank": "Т-Банк"},
+        ),
+        (
+            {"kind": "other", "details": "Account: 40817810099910004312\nBIC: 044525225"},
+            {"Account": "40817810099910004312", "BIC": "044525225"},
+        ),
+    ],
+)
+def test_recipients_of_every_kind(changed: dict[str, str], details: dict[str, str], operator: Client) -> None:
+    operator.post(ADD, form(operator, **changed))
+
+    assert Payout.objects.get().recipient_details == details
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"amount": "1.0055"}, "has at most 2 decimals"),
+        ({"amount": "1.005"}, "can be read in two ways"),
+        ({"amount": "100.5", "currency": "JPY"}, "has at most 0 decimals"),
+        ({"amount": "0"}, "must be greater than zero"),
+        ({"amount": "ten"}, "Give digits, as in 1234.50."),
+        ({"amount": ""}, "This field is required."),
+        ({"currency": "XAU"}, "XAU is not one of the available choices"),
+        ({"user_id": "0"}, "greater than or equal to 1"),
+        ({"account": "4111"}, "A card number has 13 to 19 digits."),
+        ({"kind": "phone", "account": "+7 912 345-67-89"}, "recipient&#x27;s bank"),
+        ({"kind": "phone", "account": "+7 912 345-67-89", "bank": "B", "currency": "USD"}, "SBP pays in RUB only"),
+        ({"kind": "other", "details": "no colon"}, "is not of the form"),
+        ({"reference": "forged"}, "too old, or not yours"),
+        ({"reference": ""}, "The form is incomplete."),
+        ({"scheduled_for": "soon"}, "Enter a valid date/time."),
+    ],
+)
+def test_what_cannot_be_paid_is_refused_in_words(changed: dict[str, str], sentence: str, operator: Client) -> None:
+    answer = operator.post(ADD, form(operator, **changed))
+
+    assert answer.status_code == 200
+    assert sentence in answer.content.decode()
+    assert not Payout.objects.exists()
+
+
+def test_a_form_that_is_sent_twice_makes_one_payout(operator: Client) -> None:
+    sent = form(operator)
+
+    operator.post(ADD, sent)
+    again = operator.post(ADD, sent, follow=True)
+
+    payout = Payout.objects.get()
+    assert again.redirect_chain == [(page(payout), 302)]
+    assert "nothing was made twice" in again.content.decode()
+    assert Event.objects.count() == 1
+
+
+def test_a_form_that_is_sent_again_with_another_amount_is_refused(operator: Client) -> None:
+    sent = form(operator)
+
+    operator.post(ADD, sent)
+    again = operator.post(ADD, {**sent, "amount": "2000"})
+
+    assert "sent before, with other content" in again.content.decode()
+    assert Payout.objects.get().amount == Decimal("1234.50")
+
+
+def test_the_form_of_another_person_is_refused(operator: Client, as_group: Any) -> None:
+    sent = form(operator)
+
+    answer = as_group("Operator").post(ADD, sent)
+
+    assert "too old, or not yours" in answer.content.decode()
+    assert not Payout.objects.exists()
+
+
+def test_an_old_form_is_refused(operator: Client) -> None:
+    with time_machine.travel(timezone.now() - timedelta(hours=13)):
+        sent = form(operator)
+
+    answer = operator.post(ADD, sent)
+
+    assert "too old, or not yours" in answer.content.decode()
+    assert not Payout.objects.exists()
+
+
+@pytest.mark.parametrize("group", ["Approver", "Auditor"])
+def test_who_may_not_make_payouts_gets_no_form(group: str, as_group: Any, operator: Client) -> None:
+    sent = form(operator)
+    browser = as_group(group)
+
+    assert browser.get(ADD).status_code == 403
+    assert browser.post(ADD, sent).status_code == 403
+    assert browser.post(CHECK, sent).status_code == 403
+    assert not Payout.objects.exists()
+
+
+# While it is typed
+
+
+def checked(browser: Client, **changed: str) -> dict[str, Any]:
+    answer = browser.post(CHECK, form(browser, **changed))
+    assert "no-store" in answer.headers["Cache-Control"]
+    return answer.json()
+
+
+def test_what_is_not_typed_yet_is_no_error(operator: Client) -> None:
+    assert checked(operator, amount="", account="", user_id="", name="") == {"errors": {}, "notes": []}
+
+
+def test_what_is_typed_is_checked_and_nothing_is_stored(operator: Client) -> None:
+    found = checked(operator, amount="1.0055", account="4111")
+
+    assert set(found["errors"]) == {"amount", "account"}
+    assert not Payout.objects.exists()
+
+
+def test_the_form_says_what_would_be_submitted_and_masks_the_number(operator: Client) -> None:
+    found = checked(operator)
+
+    assert found["errors"] == {}
+    assert found["notes"] == [
+        "1,234.50\u00a0RUB to Иван Петров · 411111••••••1111",
+        "1 other person must approve it.",
+    ]
+
+
+def test_the_form_warns_of_checksums_and_of_the_same_payout_before(operator: Client) -> None:
+    recipient = {"card": "0000111122223333"}
+    earlier = recipes.pending_payout(recipient=recipient, amount=Decimal("5.00"))
+
+    found = checked(operator, account="0000 1111 2222 3333", name="", amount="5.00")
+
+    assert "Staff will be told: the card number fails its checksum." in found["notes"]
+    assert f"The same amount went to this recipient within a day: payout {earlier.pk}." in found["notes"]
+
+
+def test_the_check_answers_a_get_with_nothing_to_say(operator: Client) -> None:
+    assert operator.get(CHECK).json() == {"errors": {}, "notes": []}
+
+
+def test_a_second_person_approves_what_the_first_made(in_group: Any) -> None:
+    maker = in_group("Admin")
+    browser = as_user(maker)
+    browser.post(ADD, form(browser))
+    payout = Payout.objects.get()
+
+    with pytest.raises(actions.FourEyesError):
+        actions.approve(payout.pk, by=maker)
+    payout = actions.approve(payout.pk, by=in_group("Approver"))
+
+    assert payout.due_at is not None

@@ -1,0 +1,346 @@
+"""The start page: what waits for whom, how old it is against its norm, and what was paid by day."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.utils import timezone
+
+from payouts import actions, daily_totals
+from payouts.actions import pauses
+from payouts.admin import dashboard
+from payouts.models import AuditRun, Breaker, DailyTotal, Heartbeat, Payout
+from payouts.states import Stage
+from tests import recipes
+from tests.payouts.admin.conftest import as_user
+from tests.payouts.observe import by_hand
+
+pytestmark = pytest.mark.django_db
+
+START = "/admin/"
+
+
+def made_ago(payout: Payout, **ago: float) -> Payout:
+    by_hand("UPDATE payouts_payout SET created_at = %s WHERE id = %s", timezone.now() - timedelta(**ago), payout.pk)
+    return payout
+
+
+def paid_at(moment: datetime, **given: Any) -> Payout:
+    payout = recipes.processed_payout(**given)
+    by_hand("UPDATE payouts_payout SET processed_at = %s WHERE id = %s", moment, payout.pk)
+    return payout
+
+
+def cards(browser: Client) -> dict[str, dict[str, Any]]:
+    cache.clear()
+    return {card["title"]: card for card in browser.get(START).context["cards"]}
+
+
+def plain(text: str) -> str:
+    """What a reader sees: no tags, single spaces."""
+    return " ".join(re.sub(r"<[^>]+>", " ", text).replace("\u00a0", " ").split())
+
+
+# Work
+
+
+def test_what_waits_for_me_is_others_payouts_that_i_have_not_approved(in_group: Any) -> None:
+    me = in_group("Approver")
+    recipes.awaiting_payout()
+    recipes.awaiting_payout(client=None, maker=me)
+    recipes.awaiting_payout(currency="EUR", amount=Decimal("2000.00"))
+    approved, taken_back = (recipes.awaiting_payout(amount=recipes.TWO_APPROVALS) for _each in range(2))
+    for payout in (approved, taken_back):
+        actions.approve(payout.pk, by=me, reason="Matches the contract.")
+    actions.take_back(taken_back.pk, by=me, reason="The wrong one.")
+    actions.hold(recipes.awaiting_payout().pk, by=me, reason="Odd.")
+
+    card = cards(as_user(me))["Waiting for me"]
+
+    assert card["count"] == "3"
+    assert card["note"] == "of 5 awaiting approval"
+    assert card["sums"] == ["2,250,000.00\u00a0RUB", "2,000.00\u00a0EUR"]
+
+
+def test_the_page_begins_with_the_next_thing_to_do(as_group: Any) -> None:
+    made_ago(recipes.awaiting_payout(), hours=31)
+
+    approver, operator = (as_group(name).get(START).context["lead"] for name in ("Approver", "Operator"))
+
+    assert approver == {
+        "said": "1 payout waits for your approval, for 31 h.",
+        "url": "/admin/payouts/approvals/",
+    }
+    assert operator == {"said": "Nothing needs attention.", "url": ""}
+
+
+@pytest.mark.parametrize("group", ["Operator", "Auditor"])
+def test_who_may_not_approve_sees_what_awaits_the_approval_of_others(group: str, as_group: Any) -> None:
+    recipes.awaiting_payout()
+
+    found = cards(as_group(group))
+
+    assert "Waiting for me" not in found
+    assert found["Awaiting approval"]["count"] == "1"
+
+
+def test_each_card_leads_to_the_list_of_what_it_counts(as_group: Any) -> None:
+    browser = as_group("Operator")
+    recipes.awaiting_payout()
+    recipes.held_payout()
+    recipes.unknown_payout()
+    recipes.failed_payout()
+    flagged = recipes.processed_payout()
+    actions.flag_missing(flagged.pk, by=recipes.person.make(), source="march.csv:2")
+    recipes.processed_payout()
+
+    for title, card in cards(browser).items():
+        listed = browser.get(card["url"]).context["cl"].result_count
+        assert (title, card["count"]) == (title, str(listed))
+
+
+def test_a_queue_says_whether_its_oldest_has_waited_too_long(as_group: Any) -> None:
+    made_ago(recipes.awaiting_payout(), hours=5)
+    made_ago(recipes.held_payout(), hours=5)
+
+    found = cards(as_group("Operator"))
+
+    assert found["Awaiting approval"]["age"] == "oldest: 5 h, over the norm of 4 h"
+    assert found["Awaiting approval"]["age_tone"] == "red"
+    assert found["On hold"]["age"] == "oldest: 5 h, within the norm of 24 h"
+    assert found["Failed"]["age"] == "nothing waits here"
+
+
+def test_a_queue_beyond_the_limit_says_so_and_sums_up_its_oldest(
+    as_group: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dashboard, "LIMIT", 2)
+    for number in range(3):
+        made_ago(recipes.held_payout(amount=Decimal(10**number)), hours=number)
+    recipes.failed_payout()
+    recipes.failed_payout()
+
+    found = cards(as_group("Operator"))
+
+    assert (found["On hold"]["count"], found["On hold"]["sums"]) == ("2+", ["110.00\u00a0RUB"])
+    assert found["On hold"]["note"] == "sums of the oldest 2 only"
+    assert (found["Failed"]["count"], found["Failed"]["note"]) == ("2", "")
+
+
+def test_many_currencies_are_cut_and_counted(as_group: Any) -> None:
+    for currency in ("RUB", "EUR", "USD", "GBP", "CHF", "SEK"):
+        recipes.held_payout(currency=currency)
+
+    sums = cards(as_group("Operator"))["On hold"]["sums"]
+
+    assert len(sums) == dashboard.CURRENCIES_SHOWN + 1
+    assert sums[-1] == "and 2 more currencies"
+
+
+def test_what_waits_for_people_is_told_by_age_each_payout_once(as_group: Any) -> None:
+    made_ago(recipes.awaiting_payout(), minutes=59)
+    made_ago(recipes.held_payout(), minutes=61)
+    made_ago(recipes.unknown_payout(), hours=5)
+    flagged = made_ago(recipes.failed_payout(), days=3)
+    by_hand("UPDATE payouts_payout SET attention = 'contradicted' WHERE id = %s", flagged.pk)
+    paid = made_ago(recipes.processed_payout(), days=30)
+    actions_free = made_ago(recipes.scheduled_payout(), days=2)
+    by_hand("UPDATE payouts_payout SET attention = 'missing' WHERE id = %s", paid.pk)
+
+    rows = as_group("Operator").get(START).context["ages"]["rows"]
+
+    said = [(str(row["label"]), row["count"], [part["label"] for part in row["parts"]]) for row in rows]
+    assert said == [
+        ("under 1 h", "1", ["Awaiting approval"]),
+        ("1 to 4 h", "1", ["On hold"]),
+        ("4 to 24 h", "1", ["Outcome unknown"]),
+        ("over 24 h", "2", ["Failed", "Paid or under way, needs attention"]),
+    ]
+    assert actions_free.stage == Stage.SCHEDULED
+
+
+def test_figures_are_counted_once_in_a_while(as_group: Any) -> None:
+    browser = as_group("Operator")
+    recipes.held_payout()
+    first = cards(browser)["On hold"]["count"]
+    recipes.held_payout()
+
+    between = {card["title"]: card for card in browser.get(START).context["cards"]}["On hold"]["count"]
+
+    assert (first, between, cards(browser)["On hold"]["count"]) == ("1", "1", "2")
+
+
+def test_what_waits_for_one_person_is_not_shown_to_another(in_group: Any) -> None:
+    first, second = in_group("Approver"), in_group("Approver")
+    recipes.awaiting_payout(client=None, maker=first)
+
+    counts = [
+        {card["title"]: card for card in as_user(person).get(START).context["cards"]}["Waiting for me"]["count"]
+        for person in (first, second)
+    ]
+
+    assert counts == ["0", "1"]
+
+
+def test_the_page_works_while_the_cache_is_down(as_group: Any, settings: Any) -> None:
+    recipes.awaiting_payout()
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django_redis.cache.RedisCache",
+            "LOCATION": "redis://127.0.0.1:9/0",
+            "OPTIONS": {"IGNORE_EXCEPTIONS": True, "SOCKET_CONNECT_TIMEOUT": 0.2},
+        }
+    }
+
+    assert as_group("Approver").get(START).status_code == 200
+
+
+def test_the_page_costs_the_same_queries_for_few_and_for_many(as_group: Any, django_assert_num_queries: Any) -> None:
+    browser = as_group("Approver")
+    recipes.failed_payout()
+    recipes.awaiting_payout()
+    recipes.processed_payout()
+    browser.get(START)
+    cache.clear()
+
+    with django_assert_num_queries(45, exact=False) as first:
+        browser.get(START)
+    for _each in range(5):
+        recipes.awaiting_payout(maker=recipes.person.make(), client=None)
+        recipes.failed_payout(client=recipes.client.make())
+        paid_at(timezone.now() - timedelta(hours=1))
+    cache.clear()
+    with django_assert_num_queries(len(first)):
+        browser.get(START)
+
+
+# Alerts
+
+
+def test_a_paused_a_silent_provider_and_a_broken_invariant_are_told_at_the_top(as_group: Any) -> None:
+    Heartbeat.objects.create(cluster="one")
+    pauses.pause("elsewhere", by=recipes.person.make(username="olga"), reason="Wrong accounts.")
+    Breaker.objects.create(provider="http", failures=12, open_until=timezone.now() + timedelta(minutes=1))
+    AuditRun.objects.create(broken_count=3, findings=[], finished_at=timezone.now())
+
+    text = plain(as_group("Operator").get(START).content.decode())
+
+    assert "The provider elsewhere is paused by olga since" in text
+    assert "“Wrong accounts.” Its payouts wait as they are until another person resumes it." in text
+    assert "The provider http does not answer (12 failures in a row)." in text
+    assert "The last audit found 3 broken invariants." in text
+    assert "No cluster is alive" not in text
+
+
+def test_a_paused_provider_that_does_not_answer_either_is_told_once(as_group: Any) -> None:
+    pauses.pause("http", by=recipes.person.make(), reason="Wrong accounts.")
+    Breaker.objects.create(provider="http", failures=12, open_until=timezone.now() + timedelta(minutes=1))
+
+    text = plain(as_group("Operator").get(START).content.decode())
+
+    assert "The provider http is paused" in text
+    assert "does not answer" not in text
+
+
+def test_that_no_cluster_is_alive_is_told(as_group: Any) -> None:
+    Heartbeat.objects.create(cluster="gone", beat_at=timezone.now() - timedelta(hours=1))
+
+    assert "No cluster is alive: nothing is paid." in as_group("Operator").get(START).content.decode()
+
+
+# Days
+
+
+def days_ago(days: int) -> datetime:
+    return timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0) - timedelta(days=days)
+
+
+def test_today_is_counted_live_and_yesterday_from_its_total(as_group: Any) -> None:
+    recipes.processed_payout()
+    recipes.returned_payout(currency="EUR")
+    DailyTotal.objects.create(on=days_ago(1).date(), currency="RUB", paid_count=1234, paid_amount=Decimal(5))
+
+    card = cards(as_group("Operator"))["Paid today"]
+
+    assert (card["count"], card["sums"]) == ("2", ["100.50\u00a0EUR", "100.50\u00a0RUB"])
+    assert card["age"] == "since midnight UTC; yesterday: 1,234"
+
+
+def test_yesterday_is_there_before_it_is_counted_and_is_not_counted_twice(as_group: Any) -> None:
+    paid_at(days_ago(1) + timedelta(hours=1))
+    browser = as_group("Operator")
+    before = cards(browser)["Paid today"]["age"]
+
+    daily_totals.count_days()
+
+    assert before == cards(browser)["Paid today"]["age"] == "since midnight UTC; yesterday: 1"
+
+
+def test_the_bars_and_the_table_tell_the_same(as_group: Any) -> None:
+    DailyTotal.objects.create(on=days_ago(3).date(), currency="RUB", paid_count=7, paid_amount=Decimal("1500000"))
+    DailyTotal.objects.create(on=days_ago(3).date(), currency="JPY", paid_count=1, paid_amount=Decimal("900"))
+    DailyTotal.objects.create(on=days_ago(29).date(), currency="RUB", paid_count=3, paid_amount=Decimal("750000"))
+    DailyTotal.objects.create(on=days_ago(30).date(), currency="RUB", paid_count=9, paid_amount=Decimal("9"))
+    browser = as_group("Operator")
+
+    by_number = browser.get(START).context["volume"]
+    in_roubles = browser.get(START, {"volume": "RUB"}).context["volume"]
+
+    assert [choice["label"] for choice in by_number["choices"]] == ["By number", "RUB", "JPY"]
+    assert len(by_number["bars"]) == len(by_number["rows"]) == 30
+    assert by_number["bars"][-4]["said"].endswith(": 8")
+    assert in_roubles["bars"][-4]["said"].endswith(": 1,500,000.00\u00a0RUB")
+    assert [tick["label"] for tick in in_roubles["ticks"]] == [
+        "0",
+        "500\u00a0K",
+        "1\u00a0M",
+        "1.5\u00a0M",
+        "2\u00a0M",
+    ]
+    assert (in_roubles["bars"][-4]["height"], in_roubles["bars"][0]["height"]) == ("75.00", "37.50")
+    assert in_roubles["rows"][3]["amounts"] == ["1,500,000.00\u00a0RUB", "900\u00a0JPY"]
+    assert "the most on" in in_roubles["summary"]
+    assert in_roubles["summary"].endswith("1,500,000.00\u00a0RUB.")
+
+
+@pytest.mark.parametrize("chosen", ["XYZ", "rub", "'; DROP", "\x00", "count"])
+def test_a_choice_that_there_is_not_shows_the_numbers(chosen: str, as_group: Any) -> None:
+    for currency in ("RUB", "EUR"):
+        DailyTotal.objects.create(on=days_ago(3).date(), currency=currency, paid_count=7, paid_amount=Decimal(1))
+
+    answer = as_group("Operator").get(START, {"volume": chosen})
+
+    assert answer.context["volume"]["label"] == "Payouts paid per day"
+
+
+def test_days_that_are_not_counted_yet_are_not_shown_as_empty(as_group: Any) -> None:
+    paid_at(days_ago(9))
+
+    volume = as_group("Operator").get(START).context["volume"]
+
+    assert volume["uncounted_from"] == dashboard.day_shown(days_ago(9).date())
+
+
+def test_the_chart_has_words_for_who_cannot_see_it(as_group: Any) -> None:
+    DailyTotal.objects.create(on=days_ago(3).date(), currency="RUB", paid_count=7, paid_amount=Decimal(1))
+
+    text = as_group("Operator").get(START).content.decode()
+
+    assert re.search(r'role="img" aria-label="Paid per day in RUB, from [^"]+; the most on [^"]+', text)
+    assert "The same as a table" in text
+
+
+def test_numbers_are_written_as_the_language_does(in_group: Any) -> None:
+    DailyTotal.objects.create(on=days_ago(1).date(), currency="RUB", paid_count=1234, paid_amount=Decimal("1234.5"))
+    browser = Client(headers={"accept-language": "ru"})
+    browser.force_login(in_group("Operator"), backend="django.contrib.auth.backends.ModelBackend")
+
+    volume = browser.get(START).context["volume"]
+
+    assert volume["rows"][1]["count"] == "1\u00a0234"
+    assert volume["rows"][1]["amounts"] == ["1\u00a0234,50\u00a0RUB"]
+    assert all("," not in bar["height"] for bar in volume["bars"])

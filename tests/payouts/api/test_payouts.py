@@ -1,0 +1,435 @@
+"""The calls of the contract, one by one."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import User
+
+from payouts import actions
+from payouts.models import ApiClient, Payout
+from tests.payouts.api.conftest import EXAMPLE
+
+pytestmark = pytest.mark.django_db
+
+
+def test_post_stores_the_example_and_answers_with_all_of_it(api):
+    response = api("POST", "/api/payouts/", EXAMPLE)
+
+    assert response.status_code == 201
+    answer = response.json()
+    assert {name: answer[name] for name in EXAMPLE} == EXAMPLE
+    assert answer["status"] == "pending"
+    assert answer["processed_at"] is None
+    assert answer["created_at"] == answer["updated_at"]
+    assert answer["created_at"].endswith("Z")
+    assert datetime.now(UTC) - datetime.fromisoformat(answer["created_at"]) < timedelta(minutes=1)
+    assert UUID(answer["reference"])
+    assert response["ETag"] == '"1"'
+    assert response["Location"] == f"/api/payouts/{answer['id']}/"
+    payout = Payout.objects.get()
+    assert payout.amount == Decimal("100.50")
+    assert payout.recipient_details == EXAMPLE["recipient_details"]
+    assert payout.client.name == "shop"
+
+
+def test_post_without_the_last_slash_works_alike(api):
+    assert api("POST", "/api/payouts", EXAMPLE).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("currency", "sent", "answered"),
+    [
+        ("RUB", "100.5", "100.50"),
+        ("RUB", '"100.50"', "100.50"),
+        ("RUB", "1e2", "100.00"),
+        ("RUB", "99999999999999.99", "99999999999999.99"),
+        ("RUB", "12345678901234.56", "12345678901234.56"),
+        ("KWD", "0.001", "0.001"),
+        ("JPY", "7", "7"),
+        ("JPY", "7.00", "7"),
+    ],
+)
+def test_amounts_come_back_exact(api, currency, sent, answered):
+    body = json.dumps({**EXAMPLE, "amount": 0, "currency": currency}).replace('"amount": 0', f'"amount": {sent}')
+
+    response = api("POST", "/api/payouts/", body)
+
+    assert response.status_code == 201, response.content
+    assert f'"amount":{answered},'.encode() in response.content
+    assert Payout.objects.get().amount == Decimal(answered)
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount"),
+    [
+        ("RUB", "1.005"),
+        ("JPY", "0.5"),
+        ("KWD", "0.0001"),
+        ("RUB", "0"),
+        ("RUB", "-1"),
+        ("RUB", "100000000000000"),
+        ("RUB", "1.00000000000000000000000000000001"),
+        ("RUB", "1e400"),
+        ("RUB", '"1e2"'),
+        ("RUB", '" 1"'),
+        ("RUB", '"١"'),
+        ("RUB", "true"),
+        ("RUB", "null"),
+        ("RUB", "[1]"),
+    ],
+)
+def test_amounts_that_are_not_exact_are_refused(api, currency, amount):
+    body = json.dumps({**EXAMPLE, "amount": 0, "currency": currency}).replace('"amount": 0', f'"amount": {amount}')
+
+    response = api("POST", "/api/payouts/", body)
+
+    assert response.status_code == 400, response.content
+    assert list(response.json()["errors"]) == ["amount"]
+    assert not Payout.objects.exists()
+
+
+@pytest.mark.parametrize("currency", ["rub", "RU", "XAU", "XTS", "ZZZ", "", "РУБ", "RUB\n"])
+def test_an_unknown_currency_is_refused(api, currency):
+    response = api("POST", "/api/payouts/", {**EXAMPLE, "currency": currency})
+
+    assert response.status_code == 400
+    assert list(response.json()["errors"]) == ["currency"]
+
+
+def test_every_error_of_a_body_is_told_at_once(api):
+    response = api("POST", "/api/payouts/", {"user_id": "1", "amount": "x", "extra": 1})
+
+    assert response.status_code == 400
+    assert response["Content-Type"] == "application/problem+json"
+    problem = response.json()
+    assert set(problem["errors"]) == {"user_id", "amount", "currency", "recipient_details", "extra"}
+    assert problem["trace_id"] == response["X-Request-ID"]
+
+
+def test_errors_speak_the_callers_language(api):
+    response = api("POST", "/api/payouts/", {**EXAMPLE, "amount": 1.005}, Accept_Language="ru")
+
+    assert response.status_code == 400
+    assert response["Content-Language"] == "ru"
+
+
+def test_the_same_key_and_body_give_the_same_payout(api):
+    first = api("POST", "/api/payouts/", EXAMPLE, Idempotency_Key="bonus 2026/11")
+    again = api("POST", "/api/payouts/", EXAMPLE, Idempotency_Key="bonus 2026/11")
+
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == first.json()
+    assert again["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first
+    assert Payout.objects.count() == 1
+
+
+def test_the_same_key_with_the_same_meaning_in_another_spelling_is_the_same_request(api):
+    first = api("POST", "/api/payouts/", EXAMPLE, Idempotency_Key="k")
+    spelled = {**dict(reversed(EXAMPLE.items())), "amount": "100.50"}
+
+    assert api("POST", "/api/payouts/", spelled, Idempotency_Key="k").json() == first.json()
+
+
+@pytest.mark.parametrize(
+    "change", [{"amount": 100.51}, {"user_id": 124}, {"comment": ""}, {"recipient_details": {"card": "1"}}]
+)
+def test_the_same_key_with_another_body_is_refused(api, change):
+    api("POST", "/api/payouts/", EXAMPLE, Idempotency_Key="k")
+
+    response = api("POST", "/api/payouts/", {**EXAMPLE, **change}, Idempotency_Key="k")
+
+    assert response.status_code == 422
+    assert Payout.objects.count() == 1
+
+
+def test_two_clients_may_use_the_same_key(api, make_api):
+    other = make_api("other")
+
+    assert api("POST", "/api/payouts/", EXAMPLE, Idempotency_Key="k").status_code == 201
+    assert other("POST", "/api/payouts/", EXAMPLE, Idempotency_Key="k").status_code == 201
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\tb", " a", "ключ"])
+def test_an_idempotency_key_is_1_to_255_printable_characters(api, key):
+    response = api("POST", "/api/payouts/", EXAMPLE, Idempotency_Key=key)
+
+    assert response.status_code == 400
+    assert not Payout.objects.exists()
+
+
+def test_an_idempotency_key_of_255_characters_is_taken(api):
+    assert api("POST", "/api/payouts/", EXAMPLE, Idempotency_Key="x" * 255).status_code == 201
+
+
+def test_get_answers_with_the_public_payout_alone(api):
+    payout = api.submit()
+
+    response = api("GET", f"/api/payouts/{payout['id']}/")
+
+    assert response.status_code == 200
+    public = [
+        "id",
+        "reference",
+        "user_id",
+        "amount",
+        "currency",
+        "status",
+        "created_at",
+        "updated_at",
+        "processed_at",
+    ]
+    assert response.json() == {name: payout[name] for name in public}
+    assert response["ETag"] == '"1"'
+
+
+def test_get_answers_304_to_the_present_version(api):
+    payout = api.submit()
+
+    response = api("GET", f"/api/payouts/{payout['id']}", If_None_Match='"1"')
+
+    assert (response.status_code, response.content) == (304, b"")
+
+
+def test_get_is_two_queries(api, django_assert_num_queries):
+    payout = api.submit()
+    api("GET", f"/api/payouts/{payout['id']}/")
+
+    with django_assert_num_queries(2):
+        api("GET", f"/api/payouts/{payout['id']}/")
+
+
+def test_the_list_is_empty_without_a_user(api):
+    api.submit()
+
+    assert api("GET", "/api/payouts/").json() == {"count": 0, "next": None, "previous": None, "results": []}
+
+
+def test_the_list_pages_newest_first(api):
+    ids = [api.submit(amount=amount)["id"] for amount in range(1, 6)]
+    api.submit(user_id=7)
+
+    first = api("GET", "/api/payouts/?user_id=123&page_size=2").json()
+    last = api("GET", "/api/payouts/?user_id=123&page_size=2&page=3").json()
+
+    assert first["count"] == 5
+    assert [item["id"] for item in first["results"]] == [ids[4], ids[3]]
+    assert first["previous"] is None
+    assert first["next"] == "http://testserver/api/payouts/?user_id=123&page_size=2&page=2"
+    assert [item["id"] for item in last["results"]] == [ids[0]]
+    assert last["next"] is None
+    assert last["previous"].endswith("page=2")
+    assert "recipient_details" not in first["results"][0]
+
+
+def test_a_page_beyond_the_last_is_not_found(api):
+    api.submit()
+
+    assert api("GET", "/api/payouts/?user_id=123&page=2").status_code == 404
+
+
+def test_the_list_filters_by_status_and_time(api):
+    kept = api.submit()
+    api("PATCH", f"/api/payouts/{api.submit()['id']}/", {"status": "cancelled"})
+    before = (datetime.now(UTC) - timedelta(hours=1)).isoformat().replace("+00:00", "Z")
+
+    pending = api("GET", "/api/payouts/?user_id=123&status=pending").json()
+    since = api("GET", f"/api/payouts/?user_id=123&created_from={before}").json()
+    until = api("GET", f"/api/payouts/?user_id=123&created_to={before}").json()
+
+    assert [item["id"] for item in pending["results"]] == [kept["id"]]
+    assert (since["count"], until["count"]) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "user_id=x", "user_id=0", "user_id=99999999999999999999", "user_id=1&page=0", "user_id=1&page=x",
+        "user_id=1&page=99999999999999999999", "user_id=1&page_size=101", "user_id=1&page_size=0",
+        "user_id=1&status=paid", "user_id=1&created_from=yesterday", "user_id=1&created_to=%00",
+    ],
+)  # fmt: skip
+def test_a_bad_query_is_refused_by_the_field(api, query):
+    response = api("GET", f"/api/payouts/?{query}")
+
+    assert response.status_code == 400
+    assert list(response.json()["errors"]) == [query.split("&")[-1].split("=")[0]]
+
+
+def test_patch_cancels_a_pending_payout(api):
+    payout = api.submit()
+
+    response = api("PATCH", f"/api/payouts/{payout['id']}/", {"status": "cancelled"})
+
+    assert response.status_code == 200
+    assert response.json()["status"] == "cancelled"
+    assert response["ETag"] == '"2"'
+
+
+def test_patch_settles_a_pending_payout_by_hand(api):
+    payout = api.submit()
+
+    response = api("PATCH", f"/api/payouts/{payout['id']}/", {"status": "processed"})
+
+    assert response.status_code == 200
+    answer = response.json()
+    assert answer["status"] == "processed"
+    assert answer["processed_at"] == answer["updated_at"]
+    assert answer["recipient_details"] == EXAMPLE["recipient_details"]
+
+
+def test_patch_with_the_present_status_changes_nothing(api):
+    payout = api.submit()
+    for status in ("pending", "cancelled", "cancelled"):
+        response = api("PATCH", f"/api/payouts/{payout['id']}/", {"status": status})
+        assert (response.status_code, response.json()["status"]) == (200, status)
+
+    assert Payout.objects.get().version == 2
+
+
+@pytest.mark.parametrize("status", ["processing", "failed", "unknown", "rejected", "returned"])
+def test_patch_to_a_status_that_is_not_the_clients_to_set_is_a_conflict(api, status):
+    payout = api.submit()
+
+    response = api("PATCH", f"/api/payouts/{payout['id']}/", {"status": status})
+
+    assert response.status_code == 409
+    problem = response.json()
+    assert problem["current_status"] == "pending"
+    assert problem["allowed_transitions"] == ["cancelled", "processed", "processing", "rejected"]
+    assert Payout.objects.get().status == "pending"
+
+
+def test_patch_of_a_cancelled_payout_is_a_conflict(api):
+    payout = api.submit()
+    api("PATCH", f"/api/payouts/{payout['id']}/", {"status": "cancelled"})
+
+    response = api("PATCH", f"/api/payouts/{payout['id']}/", {"status": "processed"})
+
+    assert response.status_code == 409
+    assert response.json()["allowed_transitions"] == []
+
+
+def test_settling_waits_for_approvals(api):
+    payout = api.submit(amount=500_000)
+
+    response = api("PATCH", f"/api/payouts/{payout['id']}/", {"status": "processed"})
+
+    assert payout["approvals"] == {"required": 1, "given": 0}
+    assert response.status_code == 409
+    assert Payout.objects.get().status == "pending"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"status": "cancelled", "amount": 1}, {"amount": 1}, {}, {"status": "paid"}, {"status": None}, [], "null"],
+)
+def test_patch_takes_a_status_alone(api, body):
+    payout = api.submit()
+
+    response = api("PATCH", f"/api/payouts/{payout['id']}/", body)
+
+    assert response.status_code == 400
+    assert Payout.objects.get().version == 1
+
+
+def test_patch_and_delete_hold_for_the_version_that_was_seen(api):
+    path = f"/api/payouts/{api.submit()['id']}/"
+
+    assert api("PATCH", path, {"status": "cancelled"}, If_Match='"2"').status_code == 412
+    assert api("PATCH", path, {"status": "pending"}, If_Match='"2"').status_code == 412
+    assert api("PATCH", path, {"status": "cancelled"}, If_Match='W/"1"').status_code == 412
+    assert api("DELETE", path, If_Match='"2"').status_code == 412
+    assert Payout.objects.get().version == 1
+    assert api("PATCH", path, {"status": "cancelled"}, If_Match='"1"').status_code == 200
+    assert api("DELETE", path, If_Match="*").status_code == 204
+
+
+def test_delete_withdraws_a_payout_from_the_api_and_keeps_it_in_the_back_office(api):
+    path = f"/api/payouts/{api.submit()['id']}/"
+
+    assert api("DELETE", path).status_code == 204
+
+    assert api("GET", path).status_code == 404
+    assert api("GET", f"{path}events/").status_code == 404
+    assert api("PATCH", path, {"status": "cancelled"}).status_code == 404
+    assert api("DELETE", path).status_code == 404
+    assert api("GET", "/api/payouts/?user_id=123").json()["count"] == 0
+    payout = Payout.objects.get()
+    assert (payout.status, payout.due_at) == ("cancelled", None)
+
+
+def test_delete_of_a_processed_payout_is_a_conflict(api):
+    path = f"/api/payouts/{api.submit()['id']}/"
+    api("PATCH", path, {"status": "processed"})
+
+    response = api("DELETE", path)
+
+    assert response.status_code == 409
+    assert response.json()["current_status"] == "processed"
+
+
+def test_the_key_of_a_withdrawn_payout_stays_used(api):
+    path = f"/api/payouts/{api('POST', '/api/payouts/', EXAMPLE, Idempotency_Key='k').json()['id']}/"
+    api("DELETE", path)
+
+    assert api("POST", "/api/payouts/", EXAMPLE, Idempotency_Key="k").status_code == 409
+    assert Payout.objects.count() == 1
+
+
+def test_events_tell_the_history_in_order(api):
+    path = f"/api/payouts/{api.submit()['id']}/"
+    api("PATCH", path, {"status": "cancelled"})
+
+    events = api("GET", f"{path}events/").json()["results"]
+
+    assert [(item["seq"], item["event"], item["from_status"], item["to_status"]) for item in events] == [
+        (1, "submitted", None, "pending"),
+        (2, "cancelled", "pending", "cancelled"),
+    ]
+    assert {item["actor"] for item in events} == {"client:shop"}
+    assert set(events[0]) == {"seq", "event", "from_status", "to_status", "at", "actor", "reason"}
+
+
+def test_a_client_without_reveal_sees_the_recipient_masked_after_a_patch(make_api):
+    api = make_api(scopes=("payouts:read", "payouts:write"))
+    payout = api.submit()
+
+    response = api("PATCH", f"/api/payouts/{payout['id']}/", {"status": "cancelled"})
+
+    assert payout["recipient_details"] == EXAMPLE["recipient_details"]
+    assert response.json()["recipient_details"] == {"card": "0000 11•• •••• 3333"}
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+def test_another_clients_payouts_are_not_found(api, make_api, method):
+    path = f"/api/payouts/{api.submit()['id']}/"
+    other = make_api("other")
+    body = {"status": "cancelled"} if method == "PATCH" else None
+
+    assert other(method, path, body).status_code == 404
+    assert other("GET", f"{path}events/").status_code == 404
+    assert other("GET", "/api/payouts/?user_id=123").json()["count"] == 0
+    assert Payout.objects.get().version == 1
+
+
+@pytest.mark.parametrize("payout_id", ["0", "999999", str(2**63), "9" * 40])
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+def test_an_id_of_nobody_is_not_found(api, method, payout_id):
+    body = {"status": "cancelled"} if method == "PATCH" else None
+
+    assert api(method, f"/api/payouts/{payout_id}/", body).status_code == 404
+
+
+def test_the_owner_of_a_client_is_the_maker_of_its_payouts(api):
+    maker = User.objects.create_user("maker")
+    ApiClient.objects.update(owner=maker)
+    payout = api.submit(amount=500_000)
+
+    with pytest.raises(actions.FourEyesError):
+        actions.approve(payout["id"], by=maker)
+
+    assert Payout.objects.get().maker == maker

@@ -1,0 +1,187 @@
+"""`POST /api/webhooks/provider/`: Standard Webhooks, verified over the raw body."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from standardwebhooks import Webhook
+
+from payouts.models import Payout, WebhookMessage
+from tests.payouts.api.conftest import Api
+from tests.payouts.observe import everything, nothing_changes
+from tests.recipes import accepted_payout
+
+pytestmark = pytest.mark.django_db
+
+SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
+PATH = "/api/webhooks/provider/"
+
+
+@pytest.fixture(autouse=True)
+def _secret(settings: Any) -> None:
+    settings.PROVIDER_WEBHOOK_SECRET = SECRET
+
+
+def _body(payout: Payout, **changes: object) -> str:
+    payment = {
+        "id": "prv_1",
+        "reference": str(payout.attempts.get().reference),
+        "amount": "100.50",
+        "currency": "RUB",
+        "status": "succeeded",
+    }
+    return json.dumps({"type": "payout.updated", "data": payment | changes})
+
+
+def _signed(body: str, *, message_id: str = "", at: datetime | None = None, secret: str = SECRET) -> dict[str, str]:
+    message_id, at = message_id or f"msg_{uuid4().hex}", at or datetime.now(UTC)
+    return {
+        "webhook_id": message_id,
+        "webhook_timestamp": str(int(at.timestamp())),
+        "webhook_signature": Webhook(secret).sign(message_id, at, body),
+    }
+
+
+def _is_due(payout: Payout) -> bool:
+    return Payout.objects.due().filter(pk=payout.pk).exists()
+
+
+def test_a_signed_webhook_lets_the_provider_be_asked(stranger: Api) -> None:
+    payout = accepted_payout()
+    body = _body(payout)
+
+    response = stranger("POST", PATH, body, **_signed(body))
+
+    assert (response.status_code, response.content) == (204, b"")
+    assert _is_due(payout)
+
+
+def test_the_path_works_without_its_last_slash_too(stranger: Api) -> None:
+    body = _body(accepted_payout())
+
+    assert stranger("POST", PATH.rstrip("/"), body, **_signed(body)).status_code == 204
+
+
+def test_the_signature_is_over_the_bytes_as_they_came(stranger: Api) -> None:
+    payout = accepted_payout()
+    body = _body(payout).replace(", ", " ,\n\t")
+
+    assert stranger("POST", PATH, body, **_signed(body)).status_code == 204
+    assert _is_due(payout)
+
+
+def test_a_second_signature_may_stand_beside_ours_while_secrets_change(stranger: Api) -> None:
+    payout = accepted_payout()
+    body = _body(payout)
+    headers = _signed(body)
+    headers["webhook_signature"] = f"v1,{base64.b64encode(b'x' * 32).decode()} {headers['webhook_signature']}"
+
+    assert stranger("POST", PATH, body, **headers).status_code == 204
+
+
+def _forged(payout: Payout) -> dict[str, tuple[str, dict[str, str]]]:
+    body = _body(payout)
+    good = _signed(body)
+    now = datetime.now(UTC)
+    return {
+        "nothing": (body, {}),
+        "another secret": (body, _signed(body, secret=SECRET[:-4] + "AAA=")),
+        "another body": (body.replace("100.50", "100.51"), good),
+        "another id": (body, good | {"webhook_id": "msg_other"}),
+        "another time": (body, good | {"webhook_timestamp": str(int(now.timestamp()) - 1)}),
+        "too old": (body, _signed(body, at=now - timedelta(seconds=302))),
+        "too new": (body, _signed(body, at=now + timedelta(seconds=302))),
+        "no id": (body, good | {"webhook_id": ""}),
+        "no signature": (body, good | {"webhook_signature": ""}),
+        "no version": (body, good | {"webhook_signature": good["webhook_signature"].partition(",")[2]}),
+        "another version": (body, good | {"webhook_signature": good["webhook_signature"].replace("v1,", "v2,")}),
+        "no base64": (body, good | {"webhook_signature": "v1,###"}),
+        "no time": (body, good | {"webhook_timestamp": "soon"}),
+        "endless time": (body, good | {"webhook_timestamp": "1e999"}),
+        "long id": (body, _signed(body, message_id="m" * 256)),
+    }
+
+
+FORGERIES = (
+    *("nothing", "another secret", "another body", "another id", "another time", "too old", "too new", "no id"),
+    *("no signature", "no version", "another version", "no base64", "no time", "endless time", "long id"),
+)
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_bad_signature_is_401_and_changes_nothing(forgery: str, stranger: Api) -> None:
+    payout = accepted_payout()
+    body, headers = _forged(payout)[forgery]
+
+    with nothing_changes(payout):
+        response = stranger("POST", PATH, body, **headers)
+
+    assert response.status_code == 401
+    assert response.headers["Content-Type"].startswith("application/problem+json")
+    assert not WebhookMessage.objects.exists()
+
+
+def test_298_seconds_are_not_too_old(stranger: Api) -> None:
+    body = _body(accepted_payout())
+
+    headers = _signed(body, at=datetime.now(UTC) - timedelta(seconds=298))
+
+    assert stranger("POST", PATH, body, **headers).status_code == 204
+
+
+def test_without_a_secret_every_webhook_is_401(stranger: Api, settings: Any) -> None:
+    settings.PROVIDER_WEBHOOK_SECRET = ""
+    body = _body(accepted_payout())
+
+    assert stranger("POST", PATH, body, **_signed(body)).status_code == 401
+
+
+def test_a_replay_is_204_and_changes_nothing(stranger: Api) -> None:
+    payout = accepted_payout()
+    body = _body(payout)
+    headers = _signed(body)
+    stranger("POST", PATH, body, **headers)
+    before = everything(payout.pk)
+
+    assert stranger("POST", PATH, body, **headers).status_code == 204
+    assert everything(payout.pk) == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"type": "payout.created", "data": {}}',
+        '{"type": "payout.updated", "data": {"reference": "order-7", "status": "succeeded"}}',
+        '{"type": "payout.updated", "data": {"reference": "7f0c1d3e-0000-4000-8000-000000000000",'
+        ' "status": "succeeded"}}',
+    ],
+)
+def test_what_is_not_about_our_payments_is_taken_and_does_nothing(body: str, stranger: Api) -> None:
+    payout = accepted_payout()
+
+    with nothing_changes(payout):
+        assert stranger("POST", PATH, body, **_signed(body)).status_code == 204
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "[]",
+        "{",
+        '{"type": "payout.updated"}',
+        '{"type": "payout.updated", "data": []}',
+        '{"type": "payout.updated", "data": {"status": "succeeded"}}',
+        '{"type": "payout.updated", "data": {"reference": "7f0c1d3e-0000-4000-8000-000000000000", "status": "odd"}}',
+        '{"type": "payout.updated", "type": "payout.updated", "data": {}}',
+    ],
+)
+def test_a_signed_body_that_is_no_payment_is_400(body: str, stranger: Api) -> None:
+    assert stranger("POST", PATH, body.encode(), **_signed(body)).status_code == 400
+
+
+def test_only_post_is_taken(stranger: Api) -> None:
+    assert stranger("GET", PATH).status_code == 405

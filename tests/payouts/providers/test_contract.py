@@ -1,0 +1,167 @@
+"""What every provider promises: the double and the HTTP adapter with the sandbox behind it answer alike."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from payouts.providers import Provider, Verdict
+from payouts.providers.http import HttpProvider
+from payouts.sandbox.server import Magic
+from tests.payouts.providers.double import DoubleProvider
+from tests.payouts.providers.programs import TOKEN, instruction, sandbox, soon
+
+
+@pytest.fixture(scope="module")
+def sandbox_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("sandbox")
+    with sandbox(folder) as program:
+        yield program.url
+
+
+@pytest.fixture(params=["double", "http"])
+def provider(request: pytest.FixtureRequest) -> Iterator[Provider]:
+    if request.param == "double":
+        yield DoubleProvider()
+        return
+    adapter = HttpProvider(request.getfixturevalue("sandbox_url"), TOKEN)
+    yield adapter
+    adapter.close()
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency"),
+    [("100.50", "RUB"), ("0.01", "USD"), ("99999999999999.99", "EUR"), ("1000", "JPY"), ("0.001", "KWD")],
+)
+def test_an_ordinary_amount_succeeds(provider: Provider, amount: str, currency: str) -> None:
+    attempt = instruction(amount, currency)
+
+    answer = provider.pay(attempt, deadline=soon())
+
+    assert answer.verdict is Verdict.SUCCEEDED
+    assert answer.provider_id
+    assert provider.look_up(attempt, deadline=soon()) == replace(answer, http_status=200)
+
+
+def test_a_reference_never_sent_is_absent(provider: Provider) -> None:
+    assert provider.look_up(instruction(), deadline=soon()).verdict is Verdict.ABSENT
+
+
+def test_the_same_key_pays_once(provider: Provider) -> None:
+    attempt = instruction()
+
+    first = provider.pay(attempt, deadline=soon())
+    second = provider.pay(attempt, deadline=soon())
+
+    assert (second.verdict, second.provider_id) == (first.verdict, first.provider_id)
+
+
+def test_the_same_key_at_once_pays_once(provider: Provider) -> None:
+    attempt = instruction()
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: provider.pay(attempt, deadline=soon()), range(8)))
+
+    assert {answer.verdict for answer in answers} == {Verdict.SUCCEEDED}
+    assert len({answer.provider_id for answer in answers}) == 1
+
+
+def test_the_same_key_with_another_amount_is_unknown(provider: Provider) -> None:
+    attempt = instruction()
+    provider.pay(attempt, deadline=soon())
+
+    answer = provider.pay(replace(attempt, amount=Decimal("100.51")), deadline=soon())
+
+    assert (answer.verdict, answer.code) == (Verdict.UNKNOWN, "http_409")
+
+
+def test_a_look_up_for_another_amount_is_a_mismatch(provider: Provider) -> None:
+    attempt = instruction()
+    provider.pay(attempt, deadline=soon())
+
+    answer = provider.look_up(replace(attempt, amount=Decimal("100.51")), deadline=soon())
+
+    assert (answer.verdict, answer.code) == (Verdict.UNKNOWN, "mismatch")
+
+
+def test_a_refusal_is_definite_and_leaves_nothing(provider: Provider) -> None:
+    attempt = instruction(Magic.REFUSED.value)
+
+    answer = provider.pay(attempt, deadline=soon())
+
+    assert (answer.verdict, answer.code, answer.http_status) == (Verdict.REFUSED, "recipient_blocked", 422)
+    assert answer.message == "The recipient cannot be paid."
+    assert provider.look_up(attempt, deadline=soon()).verdict is Verdict.ABSENT
+
+
+def test_a_rejected_payment_is_refused_and_found_again(provider: Provider) -> None:
+    attempt = instruction(Magic.REJECTED.value)
+
+    answer = provider.pay(attempt, deadline=soon())
+
+    assert (answer.verdict, answer.code) == (Verdict.REFUSED, "account_closed")
+    assert answer.provider_id
+    assert provider.look_up(attempt, deadline=soon()).verdict is Verdict.REFUSED
+
+
+@pytest.mark.parametrize("magic", [Magic.PENDING_THEN_SETTLED, Magic.PENDING_THEN_REJECTED, Magic.PENDING_FOR_EVER])
+def test_a_pending_payment_is_accepted_and_not_final(provider: Provider, magic: Magic) -> None:
+    attempt = instruction(magic.value)
+
+    answer = provider.pay(attempt, deadline=soon())
+
+    assert answer.verdict is Verdict.PENDING
+    assert answer.provider_id
+    assert provider.look_up(attempt, deadline=soon()).verdict is Verdict.PENDING
+
+
+@pytest.mark.parametrize(
+    ("magic", "code"),
+    [
+        (Magic.ERROR_AFTER_PAYING, "http_500"),
+        (Magic.GARBAGE_AFTER_PAYING, "unparsable"),
+        (Magic.RESET_AFTER_PAYING, "reset"),
+    ],
+)
+def test_a_fault_after_paying_is_unknown_and_the_payment_is_found(
+    provider: Provider, magic: Magic, code: str
+) -> None:
+    attempt = instruction(magic.value)
+
+    answer = provider.pay(attempt, deadline=soon())
+
+    assert (answer.verdict, answer.code) == (Verdict.UNKNOWN, code)
+    assert provider.look_up(attempt, deadline=soon()).verdict is Verdict.SUCCEEDED
+    assert provider.pay(attempt, deadline=soon()).verdict is Verdict.SUCCEEDED
+
+
+def test_silence_after_paying_is_a_timeout_and_the_payment_is_found(provider: Provider) -> None:
+    attempt = instruction(Magic.SILENT_AFTER_PAYING.value)
+
+    answer = provider.pay(attempt, deadline=soon(0.5))
+
+    assert (answer.verdict, answer.code) == (Verdict.UNKNOWN, "timeout")
+    assert provider.look_up(attempt, deadline=soon()).verdict is Verdict.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("magic", "faults"),
+    [(Magic.ERROR_BEFORE_PAYING, ["http_500"]), (Magic.RATE_LIMITED, ["rate_limited"] * 2)],
+)
+def test_a_fault_before_paying_leaves_nothing_and_passes(provider: Provider, magic: Magic, faults: list[str]) -> None:
+    attempt = instruction(magic.value)
+
+    for code in faults:
+        assert provider.pay(attempt, deadline=soon()).code == code
+        assert provider.look_up(attempt, deadline=soon()).verdict is Verdict.ABSENT
+
+    assert provider.pay(attempt, deadline=soon()).verdict is Verdict.SUCCEEDED
+
+
+def test_a_rate_limit_says_how_long_to_wait(provider: Provider) -> None:
+    answer = provider.pay(instruction(Magic.RATE_LIMITED.value), deadline=soon())
+
+    assert answer.retry_after_seconds == 1

@@ -1,0 +1,43 @@
+"""Which provider a name stands for."""
+
+from typing import Any
+
+import pytest
+
+from payouts.providers import UnknownProviderError, get_provider, register, unregister
+from payouts.providers.http import HttpProvider
+from tests.payouts.providers.double import DoubleProvider
+
+
+def test_a_name_nobody_has_is_an_error() -> None:
+    with pytest.raises(UnknownProviderError, match="no provider named 'nobody'"):
+        get_provider("nobody")
+
+
+def test_a_registered_provider_goes_by_its_name_until_it_is_removed() -> None:
+    double = DoubleProvider("double")
+
+    register(double)
+    found = get_provider("double")
+    unregister("double")
+
+    assert found is double
+    with pytest.raises(UnknownProviderError):
+        get_provider("double")
+
+
+def test_http_is_made_once_from_the_settings(settings: Any) -> None:
+    settings.PROVIDER_URL = "https://provider.test/base"
+    settings.PROVIDER_TOKEN = "first"
+
+    found = get_provider("http")
+
+    assert isinstance(found, HttpProvider)
+    assert get_provider("http") is found
+    settings.PROVIDER_TOKEN = "second"
+    assert get_provider("http") is not found
+
+
+def test_a_double_can_stand_in_for_http() -> None:
+    with DoubleProvider("http").registered() as double:
+        assert get_provider("http") is double

@@ -1,0 +1,282 @@
+"""The real thing: `manage.py cluster` in processes of its own, the sandbox over HTTP, PostgreSQL."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from decimal import Decimal
+from pathlib import Path
+
+import psutil
+import pytest
+from django.db import connection, transaction
+from django_q.models import OrmQ
+
+from backoffice.local.services import new_secrets
+from payouts import actions, doorbell
+from payouts.audit import broken_invariants
+from payouts.models import Event, Heartbeat, Payout, WebhookMessage
+from tests import recipes
+from tests.payouts.providers.programs import ROOT, TOKEN, SandboxProgram, sandbox
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PATIENCE_SECONDS = 60.0
+
+
+class ClusterProgram:
+    """A running `manage.py cluster`."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        self.supervisor = psutil.Process(process.pid)
+        self.process = process
+        self.log = log
+
+    @property
+    def main(self) -> psutil.Process:
+        return self.supervisor.children()[0]
+
+    @property
+    def sentinel(self) -> psutil.Process:
+        return self.main.children()[0]
+
+    @property
+    def members(self) -> list[psutil.Process]:
+        """q2's order of birth: the workers, the monitor, the pusher."""
+        return sorted(self.sentinel.children(), key=lambda member: member.pid)
+
+    def stop(self, stop: Callable[[int, int], None] = os.kill) -> int:
+        stop(self.process.pid, signal.SIGTERM)
+        return self.process.wait(PATIENCE_SECONDS)
+
+
+def wait_until(holds: Callable[[], object], what: str) -> None:
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < give_up, f"not in {PATIENCE_SECONDS} seconds: {what}"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Iterator[SandboxProgram]:
+    with sandbox(tmp_path) as program:
+        yield program
+
+
+@pytest.fixture
+def start(tmp_path: Path, provider: SandboxProgram) -> Iterator[Callable[..., ClusterProgram]]:
+    """Starts clusters on the test's own database; none outlives the test."""
+    started: list[ClusterProgram] = []
+
+    @contextmanager
+    def log_of(number: int) -> Iterator[tuple[Path, int]]:
+        path = tmp_path / f"cluster-{number}.log"
+        with path.open("wb") as file:
+            yield path, file.fileno()
+
+    def start(**environment: str) -> ClusterProgram:
+        database = connection.settings_dict
+        url = "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database)
+        with log_of(len(started)) as (path, output):
+            process = subprocess.Popen(
+                [sys.executable, "manage.py", "cluster"],
+                cwd=ROOT,
+                env=os.environ
+                | {"DATABASE_URL": url, "PROVIDER_URL": provider.url, "PROVIDER_TOKEN": TOKEN, "LOG_LEVEL": "INFO"}
+                | environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        program = ClusterProgram(process, path)
+        started.append(program)
+        beats = Heartbeat.objects.count()
+        wait_until(lambda: Heartbeat.objects.count() > beats, f"a first heartbeat; {path.read_text()}")
+        return program
+
+    yield start
+    for program in started:
+        family = [program.supervisor, *_children(program.supervisor)]
+        for member in family:
+            _kill(member)
+        program.process.wait(PATIENCE_SECONDS)
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _kill(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
+
+
+def _lives(process: psutil.Process) -> bool:
+    """A zombie does not: it waits for whoever adopted it."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def submit(amount: str = "100.50") -> Payout:
+    return actions.submit(
+        client=recipes.client.make(),
+        user_id=123,
+        amount=Decimal(amount),
+        currency="RUB",
+        recipient={"card": "0000 1111 2222 3333"},
+    )
+
+
+def is_processed(payout: Payout) -> bool:
+    payout.refresh_from_db()
+    return payout.status == "processed"
+
+
+def assert_paid_once(provider: SandboxProgram, *payouts: Payout) -> None:
+    for payout in payouts:
+        attempts = [str(attempt.reference) for attempt in payout.attempts.all()]
+        payments = [payment for reference in attempts for payment in provider.payments(f"?reference={reference}")]
+        assert len(payments) == 1, payments
+        assert Decimal(payments[0]["amount"]) == payout.amount
+    assert list(broken_invariants()) == []
+
+
+def test_a_payout_is_paid_once_and_its_history_tells_how(start, provider):
+    start()
+    payout = submit()
+
+    wait_until(lambda: is_processed(payout), "processed")
+
+    names = list(Event.objects.filter(payout=payout).order_by("seq").values_list("event", flat=True))
+    assert names == ["submitted", "claimed", "succeeded"]
+    assert_paid_once(provider, payout)
+
+
+def test_a_lost_ring_is_found_by_the_sweep(start, provider):
+    start(SWEEP_SECONDS="1", STALL_SECONDS="30")
+    with transaction.atomic():
+        payout = submit()
+        OrmQ.objects.filter(key="payouts").delete()
+
+    wait_until(lambda: is_processed(payout), "processed without its ring")
+
+
+@pytest.mark.parametrize("role", ["supervisor's child", "sentinel", "worker", "monitor", "pusher", "all workers"])
+def test_the_next_payout_is_paid_after_any_process_was_killed(start, provider, role):
+    cluster = start()
+    victims = {
+        "supervisor's child": [cluster.main],
+        "sentinel": [cluster.sentinel],
+        "worker": cluster.members[:1],
+        "monitor": cluster.members[2:3],
+        "pusher": cluster.members[3:4],
+        "all workers": cluster.members[:2],
+    }[role]
+    group = [cluster.main, *_children(cluster.main)]
+
+    for victim in victims:
+        victim.kill()
+    payout = submit()
+
+    wait_until(lambda: is_processed(payout), f"processed after the death of {role}")
+    assert_paid_once(provider, payout)
+    wait_until(lambda: not any(_lives(member) for member in group), "the old group is gone")
+    assert cluster.process.poll() is None
+
+
+def test_a_cluster_that_hangs_with_every_process_alive_is_started_afresh(start, provider):
+    cluster = start(SWEEP_SECONDS="1", STALL_SECONDS="3")
+    group = cluster.members
+    for worker in group[:2]:
+        worker.suspend()
+    payout = submit()
+
+    wait_until(lambda: is_processed(payout), "processed after the hang")
+
+    wait_until(lambda: not any(_lives(member) for member in group), "the hung group is gone")
+    assert "no heartbeat for 3 seconds" in cluster.log.read_text()
+
+
+def test_a_cluster_whose_workers_wait_for_the_provider_is_not_taken_for_hung(start, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        cluster = start(
+            PROVIDER_URL=f"http://127.0.0.1:{silent.getsockname()[1]}",
+            PROVIDER_TIMEOUT_SECONDS="3",
+            Q_TIMEOUT_SECONDS="30",
+            SWEEP_SECONDS="1",
+            STALL_SECONDS="15",
+        )
+        give_up = time.monotonic() + 25
+        while time.monotonic() < give_up:
+            submit()
+            time.sleep(0.3)
+
+    assert "no heartbeat" not in cluster.log.read_text()
+    assert Payout.objects.filter(status="unknown").exists()
+    assert not Payout.objects.filter(status__in=["processed", "failed"]).exists()
+
+
+def test_a_heartbeat_of_one_cluster_is_no_sign_of_life_of_another(start, provider):
+    healthy = start(SWEEP_SECONDS="1", STALL_SECONDS="10")
+    hung = start(SWEEP_SECONDS="1", STALL_SECONDS="10")
+    for worker in hung.members[:2]:
+        worker.suspend()
+
+    wait_until(lambda: "no heartbeat" in hung.log.read_text(), "the hung cluster is noticed")
+
+    assert "no heartbeat" not in healthy.log.read_text()
+
+
+@pytest.mark.parametrize("kill", [os.kill, os.killpg], ids=["process", "group"])
+def test_one_sigterm_finishes_what_was_taken_and_exits_0(start, provider, kill):
+    cluster = start()
+    group = [cluster.main, *_children(cluster.main)]
+    slow = submit("1313.03")
+    wait_until(lambda: Payout.objects.get().status == "processing", "claimed")
+
+    assert cluster.stop(kill) == 0
+
+    assert is_processed(slow)
+    assert_paid_once(provider, slow)
+    wait_until(lambda: not any(_lives(member) for member in group), "the group is gone")
+    assert not Heartbeat.objects.exists()
+
+
+def test_a_killed_supervisor_leaves_no_process(start, provider):
+    cluster = start()
+    family = [cluster.main, *_children(cluster.main)]
+
+    cluster.process.kill()
+
+    wait_until(lambda: not any(_lives(member) for member in family), "the family is gone")
+
+
+@pytest.mark.parametrize(("amount", "end"), [("1313.04", "processed"), ("1313.13", "returned")])
+def test_what_the_provider_tells_by_webhook_is_fetched_from_it(start, tmp_path, live_server, settings, amount, end):
+    secret = new_secrets()["PROVIDER_WEBHOOK_SECRET"]
+    settings.PROVIDER_WEBHOOK_SECRET = secret
+    url = f"{live_server.url}/api/webhooks/provider/"
+    with sandbox(tmp_path, SANDBOX_WEBHOOK_URL=url, PROVIDER_WEBHOOK_SECRET=secret) as provider:
+        start(PROVIDER_URL=provider.url)
+        payout = submit(amount)
+        wait_until(lambda: WebhookMessage.objects.count() == 1, "heard")
+        wait_until(lambda: Payout.objects.get(pk=payout.pk).status == end, end)
+
+    assert list(broken_invariants()) == []
+
+
+def test_tasks_carry_no_content(start, provider):
+    submit()
+
+    task = OrmQ.objects.get(key="payouts").task
+
+    assert (task["func"], task["args"], task["kwargs"]) == (doorbell.PUMP, (), {})
