@@ -1,0 +1,96 @@
+"""The append-only record of what happened to a payout."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from payouts import vault
+from payouts.models.payout import Payout, stamp
+from payouts.states import Status
+
+
+class EventName(models.TextChoices):
+    SUBMITTED = "submitted", _("submitted")
+    APPROVED = "approved", _("approved")
+    APPROVAL_WITHDRAWN = "approval_withdrawn", _("approval taken back")
+    REJECTED = "rejected", _("rejected")
+    HELD = "held", _("put on hold")
+    RELEASED = "released", _("released")
+    SCHEDULED = "scheduled", _("scheduled")
+    CANCELLED = "cancelled", _("cancelled")
+    WITHDRAWN = "withdrawn", _("withdrawn")
+    SETTLED = "settled", _("settled by hand")
+    CLAIMED = "claimed", _("sent to the provider")
+    ACCEPTED = "accepted", _("accepted by the provider")
+    SUCCEEDED = "succeeded", _("paid")
+    REFUSED = "refused", _("refused by the provider")
+    OUTCOME_UNKNOWN = "outcome_unknown", _("outcome unknown")
+    FLAGGED = "flagged", _("needs attention")
+    ASKED = "asked", _("the provider is to be asked now")
+    RETRIED = "retried", _("retried")
+    RESOLUTION_PROPOSED = "resolution_proposed", _("resolution proposed")
+    RESOLVED = "resolved", _("resolved by hand")
+    RETURNED = "returned", _("returned by the bank")
+    RECONCILED = "reconciled", _("settled by the provider's report")
+    REVEALED = "revealed", _("recipient revealed")
+
+
+class Event(models.Model):
+    """The append-only record of one thing that happened to a payout; a trigger refuses changes and deletions.
+
+    `mac` seals the event and, through the event before, all that came earlier.
+    """
+
+    # No index of its own: the unique pairs with seq serve, and every event that is written saves one.
+    payout = models.ForeignKey(
+        Payout, on_delete=models.PROTECT, related_name="events", db_index=False, verbose_name=_("payout")
+    )
+    seq = models.PositiveIntegerField(_("number"))
+    event = models.CharField(_("event"), max_length=32, choices=EventName)
+    from_status = models.CharField(_("from"), max_length=16, choices=Status, null=True)
+    to_status = models.CharField(_("to"), max_length=16, choices=Status)
+    at = models.DateTimeField(_("at"))
+    actor = models.CharField(_("actor"), max_length=200)
+    reason = models.CharField(_("reason"), max_length=1000, blank=True)
+    trace_id = models.CharField(_("request ID"), max_length=128, blank=True)
+    facts = models.JSONField(_("facts"), default=dict)
+    mac = models.BinaryField(max_length=32)
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        default_permissions = ["view"]
+        ordering = ["payout", "seq"]
+        constraints = [
+            models.UniqueConstraint(fields=["payout", "seq"], name="event_seq_unique"),
+            models.CheckConstraint(
+                condition=(Q(from_status=None) | Q(from_status__in=Status.values)) & Q(to_status__in=Status.values),
+                name="event_status_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(seq=1, from_status=None) | Q(seq__gt=1, from_status__isnull=False),
+                name="event_first_has_no_origin",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.seq}. {self.event}"
+
+    def expected_mac(self, previous: bytes, reference: uuid.UUID) -> bytes:
+        """The seal of this event after `previous`, the mac of the event before (empty for the first)."""
+        return vault.seal(
+            "event",
+            previous.hex(),
+            str(reference),
+            self.seq,
+            self.event,
+            self.from_status,
+            self.to_status,
+            stamp(self.at),
+            self.actor,
+            self.reason,
+            self.trace_id,
+            vault.canonical(self.facts).decode(),
+        )

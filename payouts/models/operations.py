@@ -1,0 +1,63 @@
+"""Signs of life and figures: clusters, days, runs of the audit."""
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from payouts import money
+
+
+class Heartbeat(models.Model):
+    """The last sign of life of one cluster: its sweep writes it."""
+
+    cluster = models.CharField(_("cluster"), max_length=64, primary_key=True)
+    started_at = models.DateTimeField(_("started at"), db_default=Now())
+    beat_at = models.DateTimeField(_("last beat at"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("heartbeat")
+        verbose_name_plural = _("heartbeats")
+        default_permissions = ["view"]
+
+    def __str__(self) -> str:
+        return self.cluster
+
+
+class DailyTotal(models.Model):
+    """What was paid on one day (UTC) in one currency, counted once, after the day. A return takes nothing away."""
+
+    on = models.DateField(_("day"))
+    currency = models.CharField(_("currency"), max_length=3)
+    paid_count = models.PositiveIntegerField(_("payouts paid"))
+    paid_amount = models.DecimalField(_("amount paid"))
+
+    class Meta:
+        verbose_name = _("daily total")
+        verbose_name_plural = _("daily totals")
+        default_permissions = ()
+        ordering = ["on", "currency"]
+        constraints = [
+            models.UniqueConstraint(fields=["on", "currency"], name="daily_total_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.on}: {money.shown(self.paid_amount, self.currency)}"
+
+
+class AuditRun(models.Model):
+    """One run of the audit over all payouts, and what it found so far."""
+
+    started_at = models.DateTimeField(_("started at"), db_default=Now())
+    seen_at = models.DateTimeField(_("last sign at"), db_default=Now())
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+    broken_count = models.PositiveIntegerField(_("broken invariants"), default=0)
+    findings = models.JSONField(_("first findings"), default=list)
+
+    class Meta:
+        verbose_name = _("audit run")
+        verbose_name_plural = _("audit runs")
+        default_permissions = ()
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.started_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,117 @@
+"""How staff come in, and what they keep for themselves."""
+
+import base64
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from payouts import vault
+
+
+class SavedView(models.Model):
+    """A filter of the payouts list under a name of its owner's."""
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="saved_views",
+        db_index=False,
+        verbose_name=_("owner"),
+    )
+    name = models.CharField(_("name"), max_length=40)
+    query = models.CharField(_("query"), max_length=1000)
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("saved view")
+        verbose_name_plural = _("saved views")
+        default_permissions = ()
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["owner", "name"], name="saved_view_name_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Authenticator(TOTPDevice):  # type: ignore[misc]
+    """A person's authenticator app. The row holds no key: the key is derived from it under EVENT_HMAC_KEY.
+
+    So who reads the database can make no code, and who writes to it can give nobody an authenticator of theirs.
+    """
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("authenticator")
+        verbose_name_plural = _("authenticators")
+
+    @property
+    def bin_key(self) -> bytes:
+        return vault.seal("authenticator", self.user_id, self.key)[:20]
+
+
+class BackupCodes(StaticDevice):  # type: ignore[misc]
+    """A person's codes for the day without the phone, each good once; only their HMAC is kept."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("backup codes")
+        verbose_name_plural = _("backup codes")
+
+    def sealed(self, code: str) -> str:
+        return base64.b32encode(vault.seal("backup-code", self.user_id, code)[:10]).decode().lower()
+
+    def verify_token(self, token: str) -> bool:
+        is_right: bool = super().verify_token(self.sealed(token))
+        return is_right
+
+
+class AccessEvent(models.Model):
+    """Somebody came in, went, was refused, or changed how they come in."""
+
+    class Kind(models.TextChoices):
+        LOGGED_IN = "logged_in", _("logged in")
+        LOGGED_OUT = "logged_out", _("logged out")
+        IDLE = "idle", _("session ended after no activity")
+        EXPIRED = "expired", _("session ended at its time limit")
+        LOGIN_FAILED = "login_failed", _("login refused")
+        LOCKED_OUT = "locked_out", _("locked out after too many refusals")
+        CODE_ACCEPTED = "code_accepted", _("confirmed the second factor")
+        BACKUP_CODE_USED = "backup_code_used", _("confirmed the second factor with a backup code")
+        CODE_REFUSED = "code_refused", _("second factor refused")
+        SET_UP = "set_up", _("set up a second factor")
+        REPLACED = "replaced", _("replaced the second factor")
+        CODES_MADE = "codes_made", _("made new backup codes")
+        REMOVED = "removed", _("second factor removed on the server")
+        PASSWORD_SET = "password_set", _("has a new password")
+
+    at = models.DateTimeField(_("time"), db_default=Now())
+    kind = models.CharField(_("what"), max_length=32, choices=Kind)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("person"),
+    )
+    address = models.GenericIPAddressField(_("address"), null=True)
+    trace_id = models.CharField(_("request ID"), max_length=128, blank=True)
+
+    class Meta:
+        verbose_name = _("access event")
+        verbose_name_plural = _("access log")
+        default_permissions = ["view"]
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["user", "-id"], name="access_event_of_user"),
+            models.Index(fields=["address", "-id"], name="access_event_from"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at}: {self.kind}"

@@ -1,0 +1,87 @@
+"""What is known of the providers: silent, paused, heard from."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+
+class Breaker(models.Model):
+    """The circuit breaker of one provider, shared by all workers; no row, or no `open_until`, is closed."""
+
+    provider = models.CharField(_("provider"), max_length=32, primary_key=True)
+    failures = models.PositiveIntegerField(_("failures in a row"), default=0)
+    trips = models.PositiveSmallIntegerField(_("times opened in a row"), default=0)
+    open_until = models.DateTimeField(_("no calls before"), null=True)
+    probing_since = models.DateTimeField(_("probing since"), null=True)
+
+    class Meta:
+        verbose_name = _("circuit breaker")
+        verbose_name_plural = _("circuit breakers")
+        default_permissions = ["view"]
+
+    def __str__(self) -> str:
+        return self.provider
+
+
+class ProviderPause(models.Model):
+    """A person has stopped all calls to a provider; it goes on when another person has said so."""
+
+    provider = models.CharField(_("provider"), max_length=32)
+    paused_at = models.DateTimeField(_("paused at"), db_default=Now())
+    paused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name=_("paused by")
+    )
+    pause_reason = models.CharField(_("reason for the pause"), max_length=1000)
+    resumed_at = models.DateTimeField(_("resumed at"), null=True)
+    resumed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("resumed by")
+    )
+    resume_reason = models.CharField(_("reason to resume"), max_length=1000, blank=True)
+
+    class Meta:
+        verbose_name = _("provider pause")
+        verbose_name_plural = _("provider pauses")
+        default_permissions = ["view"]
+        permissions = [("pause_providerpause", _("Can pause and resume providers"))]
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider"], condition=Q(resumed_at=None), name="provider_pause_one_open"
+            ),
+            models.CheckConstraint(condition=~Q(pause_reason=""), name="provider_pause_has_a_reason"),
+            models.CheckConstraint(
+                condition=Q(resumed_at=None, resumed_by=None, resume_reason="")
+                | (Q(resumed_at__isnull=False, resumed_by__isnull=False) & ~Q(resume_reason="")),
+                name="provider_pause_resumed_at_with_resumed_by",
+            ),
+            models.CheckConstraint(
+                condition=Q(resumed_by=None) | ~Q(resumed_by=F("paused_by")),
+                name="provider_pause_takes_two_people",
+                violation_error_message=_("You paused it, so another person must resume it."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.provider
+
+
+class WebhookMessage(models.Model):
+    """A webhook that was heard; the same one again says nothing new."""
+
+    message_id = models.CharField(_("message ID"), max_length=255, primary_key=True)
+    reference = models.UUIDField(_("idempotency key"), null=True, help_text=_("Of the attempt that it is about."))
+    reported = models.CharField(_("reported status"), max_length=16, blank=True, db_default="")
+    received_at = models.DateTimeField(_("received at"), db_default=Now(), db_index=True)
+
+    class Meta:
+        verbose_name = _("webhook message")
+        verbose_name_plural = _("webhook messages")
+        default_permissions = ()
+        indexes = [
+            models.Index(fields=["reference"], condition=Q(reference__isnull=False), name="webhook_by_reference")
+        ]
+
+    def __str__(self) -> str:
+        return self.message_id
