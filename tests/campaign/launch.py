@@ -13,13 +13,13 @@ import sys
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
 
 from backoffice.wsgi import application
-from payouts import actions
+from payouts.actions import outcomes
 from tests.campaign import mutants
 from tests.campaign.plan import LOOK_AGAIN_SECONDS
 
 __all__ = ["application"]
 
-actions.LOOK_AGAIN_SECONDS = LOOK_AGAIN_SECONDS
+outcomes.LOOK_AGAIN_SECONDS = LOOK_AGAIN_SECONDS
 if mutant := os.environ.get("CAMPAIGN_MUTANT"):
     getattr(mutants, mutant)()
 

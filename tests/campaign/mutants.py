@@ -13,6 +13,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from payouts import actions, tasks
+from payouts.actions import claims, moves
+from payouts.database import rows
 from payouts.models import Attempt, Attention, Event, EventName, Payout
 from payouts.providers import Verdict
 from payouts.states import Status
@@ -23,13 +25,13 @@ OLD_SECONDS: Final = 8
 
 def new_key_per_call() -> None:
     """Every call has a key of its own."""
-    sound = actions._assignment
+    sound = claims._assignment
 
     def assignment(*given: Any, **named: Any) -> actions.Assignment:
         made = sound(*given, **named)
         return dataclasses.replace(made, instruction=dataclasses.replace(made.instruction, reference=uuid.uuid4()))
 
-    actions._assignment = assignment
+    claims._assignment = assignment
 
 
 def failing_by_age() -> None:
@@ -52,15 +54,15 @@ def _fail_old() -> None:
             )
         )
         at = timezone.now()
-        moves = []
+        made = []
         for payout in old:
             attempt = payout.attempts.get(outcome=Attempt.Outcome.OPEN)
             attempt.outcome, attempt.finished_at = Attempt.Outcome.REFUSED, at
             attempt.save(update_fields=["outcome", "finished_at"])
             payout.attention = Attention.NONE
             facts = {"attempt": str(attempt.reference), "code": "too_old"}
-            moves.append(actions._Move(payout, EventName.REFUSED, Status.FAILED, facts))
-        actions._move(moves, at=at, actor=actions.WORKER)
+            made.append(moves.Move(payout, EventName.REFUSED, Status.FAILED, facts))
+        moves.move_all(made, at=at, actor=moves.WORKER)
 
 
 def timeout_as_failure() -> None:
@@ -109,26 +111,26 @@ def no_sweep() -> None:
 
 def post_past_ttl() -> None:
     """An attempt whose key is past its TTL is sent again, without looking up."""
-    sound = actions._assignment
+    sound = claims._assignment
 
     def assignment(payout: Payout, attempt: Attempt, **named: Any) -> actions.Assignment:
         if attempt.key_expires_at < timezone.now():
             named |= {"is_first_call": True, "may_post": True}
         return sound(payout, attempt, **named)
 
-    actions._assignment = assignment
+    claims._assignment = assignment
 
 
 def event_outside_transaction() -> None:
     """The events of a move are written after its rows are committed."""
-    sound = actions.bulk.insert
+    sound = rows.insert
 
     def insert(*batches: Any) -> None:
         events = [batch for batch in batches if batch[0] is Event]
         sound(*[batch for batch in batches if batch[0] is not Event])
         transaction.on_commit(lambda: sound(*events))
 
-    actions.bulk.insert = insert
+    rows.insert = insert
 
 
 def no_fencing() -> None:
@@ -164,10 +166,10 @@ def no_watchdog() -> None:
 
 def approvals_not_rechecked() -> None:
     """Before paying, the row's own count of approvals is believed."""
-    sound = actions._problem
+    sound = claims.payment_problem
 
     def problem(*given: Any) -> Attention | None:
         found = sound(*given)
         return None if found == Attention.APPROVALS_MISSING else found
 
-    actions._problem = problem
+    claims.payment_problem = problem

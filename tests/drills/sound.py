@@ -20,7 +20,7 @@ from django.db import connection, transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from payouts import vault  # noqa: E402
-from payouts.actions import EVENT_FIELDS, PAYOUT_FIELDS  # noqa: E402
+from payouts.actions.moves import EVENT_FIELDS, PAYOUT_FIELDS  # noqa: E402
 from payouts.database import rows  # noqa: E402
 from payouts.models import ApiClient, Approval, Attempt, Event, EventName, Payout, terms_hash  # noqa: E402
 from payouts.states import Status  # noqa: E402

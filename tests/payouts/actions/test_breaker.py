@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from payouts import actions
-from payouts.actions import breaker
+from payouts.actions import breaker, claims
 from payouts.models import Approval, Attention, Breaker, Payout
 from payouts.providers import Answer, Instruction, Verdict
 from payouts.worker import pump
@@ -402,7 +402,7 @@ def test_a_payout_that_somebody_else_could_claim_meanwhile_is_not_flagged() -> N
     payout = pending_payout()
     assignment = claimed(payout)
 
-    actions._flag_unworkable(payout.pk)
+    claims._flag_unworkable(payout.pk)
 
     assert actions.record_outcomes([(assignment, recipes.SUCCEEDED)]) == 1
 

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from payouts import actions
-from payouts.actions import FourEyesError, InvalidError, NotAllowedError
+from payouts.actions import FourEyesError, InvalidError, NotAllowedError, moves
 from payouts.models import Approval, Attempt, Attention, Payout, ReportLine, WebhookMessage
 from payouts.providers import Answer, Verdict
 from payouts.worker import pump
@@ -516,8 +516,8 @@ def test_what_a_report_lacks_is_flagged_once(operator: User) -> None:
 
 
 def _flagged(payout: Payout, attention: Attention) -> Payout:
-    with actions._locked(payout.pk) as (locked, at):
-        actions._move([actions._flag(locked, attention)], at=at, actor=actions.WORKER)
+    with moves.locked(payout.pk) as (locked, at):
+        moves.move_all([moves.flagged(locked, attention)], at=at, actor=moves.WORKER)
     return Payout.objects.get(pk=payout.pk)
 
 

@@ -1,0 +1,260 @@
+"""The worker takes payouts that are due, each under a lease."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import OperationalError, transaction
+from django.db.models.functions import Now
+
+from payouts import money
+from payouts.actions import breaker, pauses
+from payouts.actions.approvals import approvals_by_payout, payment_problem
+from payouts.actions.moves import WORKER, Move, clock, db_now, flagged, locked, move_all, without_altered
+from payouts.database import rows
+from payouts.database.rows import StaleError
+from payouts.models import SUSPECT_LEASES, Approval, Attempt, Attention, EventName, Payout, PayoutQuerySet
+from payouts.providers import Instruction
+from payouts.states import Status
+
+UNCLAIMABLE_PAUSE_SECONDS = 3_600
+
+log = structlog.get_logger(__name__)
+
+
+POISON_LIMIT = 3
+# Claims in a row that ended in no record: what is claimed for it kills the worker.
+LOST_LEASES_LIMIT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One claimed payout: what to call the provider with, and the token that its result must carry."""
+
+    payout_id: int
+    lease_token: uuid.UUID
+    attempt: Attempt
+    instruction: Instruction
+    is_first_call: bool
+    may_post: bool
+
+
+def claim(*, limit: int) -> list[Assignment]:
+    """Take up to `limit` due payouts, oldest first, each under a lease of LEASE_SECONDS; other claimers skip them.
+
+    A ready payout moves to processing with a new attempt, committed before any call. One whose lease ran out, or
+    whose next look-up has come up, keeps its attempt, and its next call looks up first. What must not be paid as it
+    stands is flagged for a person instead, and so is one that cannot even be claimed: it holds up nobody. A provider
+    that does not answer is left alone but for one probe at a time (breaker.py), one that a person has paused is left
+    alone altogether (pauses.py), and suspects are for `claim_suspect`.
+    """
+    due = Payout.objects.due().filter(lost_leases__lt=SUSPECT_LEASES).order_by("due_at")
+    due = due.exclude(provider__in=pauses.paused_providers())
+    if silent := breaker.open_providers():
+        return _claim_probe() or _claim_some(due.exclude(provider__in=silent), limit)
+    return _claim_some(due, limit)
+
+
+def claim_suspect() -> list[Assignment]:
+    """Take one due payout whose last claims ended in no record, alone, so that it can take no other with it."""
+    due = Payout.objects.due().filter(lost_leases__gte=SUSPECT_LEASES).order_by("due_at")
+    if not due.exists():
+        return []
+    return _claim_some(due.exclude(provider__in=[*breaker.open_providers(), *pauses.paused_providers()]), 1)
+
+
+def _claim_probe() -> list[Assignment]:
+    """Take one due payout of a silent provider, when it is time to try that again; no suspect if possible.
+
+    Whichever, and not the oldest: a crowd at which this provider fails would be tried one by one before the others.
+    """
+    with transaction.atomic():
+        provider = breaker.take_probe()
+        if provider is None:
+            return []
+        claimed = _claim_some(Payout.objects.due().filter(provider=provider).order_by("lost_leases", "?"), 1)
+        if not claimed:
+            breaker.return_probe(provider)
+    return claimed
+
+
+def _claim_some(due: PayoutQuerySet, limit: int) -> list[Assignment]:
+    try:
+        claimed, looked_at = _claim(due[:limit])
+        while looked_at and not claimed:  # all of them were flagged: what is behind them is due too
+            claimed, looked_at = _claim(due[:limit])
+        return claimed
+    except OperationalError:
+        raise
+    except Exception:
+        log.exception("batch_not_claimed")
+    claimed, unclaimable = [], []
+    for payout_id in list(due.values_list("pk", flat=True)[:limit]):
+        try:
+            claimed += _claim(due.filter(pk=payout_id))[0]
+        except OperationalError:
+            raise
+        except Exception:
+            log.exception("payout_not_claimed", payout=payout_id)
+            unclaimable.append(payout_id)
+    # When none of many can be claimed, the fault is ours and not theirs: then they only wait.
+    if claimed or len(unclaimable) <= POISON_LIMIT:
+        unclaimable = [payout_id for payout_id in unclaimable if not _flag_unworkable(payout_id)]
+    later = Now() + timedelta(seconds=UNCLAIMABLE_PAUSE_SECONDS)
+    Payout.objects.due().filter(pk__in=unclaimable).update(due_at=later, lease_token=None)
+    return claimed
+
+
+def _flag_unworkable(payout_id: int) -> bool:
+    """Leave it to a person. False where not even that can be written."""
+    try:
+        with locked(payout_id) as (payout, at):
+            if payout.due_at and payout.due_at <= at:  # nobody else has taken it since
+                move_all([flagged(payout, Attention.UNWORKABLE)], at=at, actor=WORKER)
+    except OperationalError:
+        raise
+    except Exception:
+        log.exception("payout_not_flagged", payout=payout_id)
+        return False
+    return True
+
+
+def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
+    """The assignments, and how many payouts were looked at for them."""
+    with transaction.atomic():
+        payouts = list(due.annotate(db_now=clock()).select_for_update(skip_locked=True))
+        if not payouts:
+            return [], 0
+        looked_at = len(payouts)
+        at: datetime = db_now(payouts[0])
+        lease_token, lease_ends_at = uuid.uuid4(), at + timedelta(seconds=settings.LEASE_SECONDS)
+        payouts = without_altered(payouts)
+        approvals = approvals_by_payout([payout for payout in payouts if payout.approvals_required])
+        attempts = _attempts_by_payout(payouts)
+        disputed = _disputed(attempts.values())
+        moves: list[Move] = []
+        fresh: list[Attempt] = []
+        again: list[tuple[Payout, Attempt]] = []
+        assignments: list[Assignment] = []
+        for payout in payouts:
+            latest = attempts.get(payout.pk)
+            if payout.lease_token:
+                payout.lost_leases += 1
+            if problem := payment_problem(payout, approvals) or _exhaustion(payout, latest):
+                moves.append(flagged(payout, problem))
+                continue
+            is_new = payout.status == Status.PENDING
+            if is_new:
+                attempt = Attempt(
+                    payout=payout,
+                    number=latest.number + 1 if latest else 1,
+                    provider=payout.provider,
+                    created_at=at,
+                )
+                facts = {"attempt": str(attempt.reference), "provider": attempt.provider}
+                moves.append(Move(payout, EventName.CLAIMED, Status.PROCESSING, facts))
+                fresh.append(attempt)
+            elif latest is None or latest.outcome != _outcome_of(payout):
+                raise StaleError(f"payout {payout.pk} is {payout.status} without the attempt for it")
+            else:
+                attempt = latest
+                again.append((payout, attempt))
+            attempt.calls += 1
+            attempt.last_called_at = at
+            payout.lease_token, payout.due_at = lease_token, lease_ends_at
+            may_post = is_new or (
+                attempt.outcome == Attempt.Outcome.OPEN
+                and lease_ends_at < attempt.key_expires_at  # whatever this claim does, it does before its lease ends
+                and attempt.pk not in disputed
+            )
+            assignments.append(_assignment(payout, attempt, is_first_call=is_new, may_post=may_post))
+        move_all(moves, at=at, actor=WORKER)
+        rows.insert((Attempt, fresh, NEW_ATTEMPT_FIELDS))
+        rows.update(Payout, [payout for payout, _attempt in again], ("lease_token", "due_at", "lost_leases"))
+        rows.update(Attempt, [attempt for _payout, attempt in again], ("calls", "last_called_at"))
+        return assignments, looked_at
+
+
+def _outcome_of(payout: Payout) -> Attempt.Outcome:
+    """What the latest attempt of a payout that was sent must say."""
+    return Attempt.Outcome.SUCCEEDED if payout.status == Status.PROCESSED else Attempt.Outcome.OPEN
+
+
+NEW_ATTEMPT_FIELDS = (
+    "reference",
+    "payout",
+    "number",
+    "provider",
+    "outcome",
+    "calls",
+    "provider_id",
+    "last_called_at",
+    "last_code",
+    "last_message",
+    "last_answer",
+    "created_at",
+)
+
+
+def give_back(assignments: Sequence[Assignment]) -> None:
+    """Return claimed payouts that were not called for; they are due at once, and looked up first."""
+    by_token = {(assignment.payout_id, assignment.lease_token) for assignment in assignments}
+    if not by_token:
+        return
+    with transaction.atomic():
+        payouts = list(
+            Payout.objects.filter(pk__in=[payout_id for payout_id, _token in by_token])
+            .annotate(db_now=clock())
+            .select_for_update()
+            .order_by("pk")
+        )
+        payouts = [payout for payout in payouts if (payout.pk, payout.lease_token) in by_token]
+        for payout in payouts:
+            payout.lease_token, payout.due_at = None, db_now(payout)
+        rows.update(Payout, payouts, ("lease_token", "due_at"))
+
+
+def _exhaustion(payout: Payout, attempt: Attempt | None) -> Attention | None:
+    """Claims that ended in no record, again and again: what is claimed for it kills the worker."""
+    if payout.lost_leases >= LOST_LEASES_LIMIT:
+        return Attention.UNWORKABLE
+    if payout.lease_token and attempt and attempt.calls >= settings.MAX_ATTEMPT_CALLS:
+        return Attention.TOO_MANY_CALLS
+    return None
+
+
+def _attempts_by_payout(payouts: Sequence[Payout]) -> dict[int, Attempt]:
+    """The latest attempt of each; a payout that was never sent has none."""
+    sent = [payout for payout in payouts if payout.version > 1]
+    attempts = Attempt.objects.filter(payout__in=sent).order_by("number") if sent else ()
+    return {attempt.payout_id: attempt for attempt in attempts}
+
+
+def _disputed(attempts: Iterable[Attempt]) -> set[int]:
+    """Attempts on which a person has spoken: whatever they say, the key must not be sent again."""
+    unknown = [attempt.pk for attempt in attempts if attempt.outcome == Attempt.Outcome.OPEN]
+    if not unknown:
+        return set()
+    return set(Approval.objects.filter(attempt__in=unknown).values_list("attempt_id", flat=True).distinct())
+
+
+def _assignment(payout: Payout, attempt: Attempt, *, is_first_call: bool, may_post: bool) -> Assignment:
+    assert payout.lease_token is not None
+    return Assignment(
+        payout_id=payout.pk,
+        lease_token=payout.lease_token,
+        attempt=attempt,
+        instruction=Instruction(
+            reference=attempt.reference,
+            payout=payout.reference,
+            amount=money.exact(payout.amount, payout.currency),
+            currency=payout.currency,
+            recipient=payout.recipient_details,
+            request_id=payout.trace_id,
+        ),
+        is_first_call=is_first_call,
+        may_post=may_post,
+    )

@@ -1,0 +1,59 @@
+"""Why an action was refused. Each text is a sentence for a person; nothing was changed."""
+
+from django.utils.translation import gettext as _
+
+from payouts.models import Payout
+from payouts.states import allowed_from
+
+
+class PayoutError(Exception):
+    """A refusal that leaves everything as it was; its text is a sentence for a person."""
+
+
+class NotFoundError(PayoutError):
+    def __init__(self) -> None:
+        super().__init__(_("There is no such payout."))
+
+
+class InvalidError(PayoutError):
+    """The input cannot be a payout. `errors` has the sentences by field."""
+
+    def __init__(self, errors: dict[str, list[str]]) -> None:
+        super().__init__(" ".join(text for texts in errors.values() for text in texts))
+        self.errors = errors
+
+
+class NotAllowedError(PayoutError):
+    """The payout's state does not allow the move."""
+
+    def __init__(self, text: str, payout: Payout) -> None:
+        super().__init__(text)
+        self.status = str(payout.status)
+        self.allowed = allowed_from(payout.status)
+
+
+class VersionError(PayoutError):
+    """The payout has changed since the caller saw it."""
+
+    def __init__(self) -> None:
+        super().__init__(_("The payout has changed since you saw it. Look at it again, then decide."))
+
+
+class IdempotencyError(PayoutError):
+    """The idempotency key was used with another body."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This idempotency key was used for a different payout."))
+
+
+class FourEyesError(PayoutError):
+    """The person may not decide on this payout: its maker, or a voice given already."""
+
+
+class AlteredError(PayoutError):
+    """The row's seal does not fit: it was changed outside this module."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("This payout was changed outside the product. Nothing may be done with it before an audit.")
+        )

@@ -1,0 +1,239 @@
+"""The one mover: nothing else changes a payout's status, and nobody outside `payouts.actions` calls it."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import DateTimeField, Func
+from django.utils.translation import gettext as _
+
+from payouts import trace
+from payouts.actions.errors import AlteredError, InvalidError, NotAllowedError, NotFoundError, VersionError
+from payouts.database import rows
+from payouts.database.storable import is_storable
+from payouts.models import ApiClient, Attention, Event, EventName, Payout
+from payouts.states import Status, allows
+
+log = structlog.get_logger(__name__)
+
+
+type Person = User
+type Actor = User | ApiClient
+
+TEXT_LIMIT = 1_000
+WORKER = "system:worker"
+PAYOUT_FIELDS = tuple(field.name for field in Payout._meta.concrete_fields)
+EVENT_FIELDS = (
+    "payout",
+    "seq",
+    "event",
+    "from_status",
+    "to_status",
+    "at",
+    "actor",
+    "reason",
+    "trace_id",
+    "facts",
+    "mac",
+)
+MOVED_FIELDS = (
+    "status",
+    "version",
+    "approvals_given",
+    "held_at",
+    "held_by",
+    "attention",
+    "scheduled_for",
+    "release_at",
+    "failure_code",
+    "failure_message",
+    "updated_at",
+    "processed_at",
+    "withdrawn_at",
+    "due_at",
+    "lease_token",
+    "lost_leases",
+    "news_at",
+    "event_head",
+    "seal",
+)
+
+
+@dataclass(slots=True)
+class Move:
+    payout: Payout
+    event: EventName
+    to_status: Status
+    facts: dict[str, Any] = field(default_factory=dict)
+    reason: str = ""
+
+
+def move_all(moves: Sequence[Move], *, at: datetime, actor: str, reason: str = "") -> None:
+    """Move payouts, the only way there is: check the table, bump the version, write the event and the row, sealed.
+
+    The rows are locked by the caller; the update holds for the version and status that were read, or for nothing.
+    """
+    if not moves:
+        return
+    was_status = [str(move.payout.status) for move in moves]
+    events: list[Event] = []
+    for move in moves:
+        payout = move.payout
+        from_status = payout.status if payout.version else None
+        if from_status is not None and from_status != move.to_status and not allows(from_status, move.to_status):
+            raise NotAllowedError(_not_from(payout), payout)
+        payout.status = move.to_status.value
+        payout.version += 1
+        payout.updated_at = at
+        if payout.status == Status.PENDING:
+            payout.due_at = _due_at(payout, at)
+        elif payout.status != from_status and payout.status not in (Status.PROCESSING, Status.UNKNOWN):
+            payout.lease_token = None
+            payout.lost_leases = 0  # of an attempt that has ended
+            if payout.status != Status.PROCESSED:
+                payout.news_at = None
+            payout.due_at = at if payout.news_at and not payout.attention else None
+        event = Event(
+            payout=payout,
+            seq=payout.version,
+            event=move.event.value,
+            from_status=from_status,
+            to_status=payout.status,
+            at=at,
+            actor=actor,
+            reason=move.reason or reason,
+            trace_id=trace.current.get() or payout.trace_id,
+            facts=move.facts,
+        )
+        event.mac = payout.event_head = event.expected_mac(bytes(payout.event_head), payout.reference)
+        payout.seal = payout.expected_seal()
+        events.append(event)
+    payouts = [move.payout for move in moves]
+    if payouts[0]._state.adding:
+        rows.insert((Payout, payouts, PAYOUT_FIELDS), (Event, events, EVENT_FIELDS))
+        for payout in payouts:
+            payout._state.adding = False
+    else:
+        rows.update(Payout, payouts, MOVED_FIELDS, was_status=was_status)
+        rows.insert((Event, events, EVENT_FIELDS))
+
+
+def _due_at(payout: Payout, at: datetime) -> datetime | None:
+    """When the worker may take this pending payout; None while it waits for a person."""
+    if not payout.is_approved or payout.held_at or payout.attention:
+        return None
+    return max(at, payout.not_before) if payout.not_before else at
+
+
+def move_one(
+    payout: Payout,
+    event: EventName,
+    to_status: Status,
+    *,
+    at: datetime,
+    by: Actor,
+    reason: str,
+    facts: dict[str, Any] | None = None,
+) -> None:
+    move_all(
+        [Move(payout, event, to_status, facts or {})], at=at, actor=actor_name(by), reason=checked_reason(reason)
+    )
+
+
+def flagged(payout: Payout, problem: Attention) -> Move:
+    """Leave the payout to a person. One that was sent and not answered for becomes unknown."""
+    payout.attention = problem
+    payout.lease_token = payout.due_at = None
+    payout.lost_leases = 0  # counted anew when a person lets it go on
+    to_status = Status.UNKNOWN if payout.status == Status.PROCESSING else Status(payout.status)
+    return Move(payout, EventName.FLAGGED, to_status, {"attention": problem.value})
+
+
+def flag_one(
+    payout: Payout, problem: Attention, *, at: datetime, by: Actor, reason: str, facts: dict[str, Any]
+) -> None:
+    flag = flagged(payout, problem)
+    move_one(payout, flag.event, flag.to_status, at=at, by=by, reason=reason, facts=flag.facts | facts)
+
+
+@contextmanager
+def locked(
+    payout_id: int, *, by: Actor | None = None, version: int | None = None
+) -> Iterator[tuple[Payout, datetime]]:
+    """The payout under its row lock, and the database's time, inside a transaction.
+
+    An API client finds its own payouts only. Raises NotFoundError, VersionError, AlteredError.
+    """
+    with transaction.atomic():
+        payouts = Payout.objects.select_for_update().annotate(db_now=clock())
+        if isinstance(by, ApiClient):
+            payouts = payouts.in_api().filter(client=by)
+        payout = payouts.filter(pk=payout_id).first()
+        if payout is None:
+            raise NotFoundError
+        if version is not None and payout.version != version:
+            raise VersionError
+        if not is_sealed(payout):
+            raise AlteredError
+        yield payout, db_now(payout)
+
+
+def check_move(payout: Payout, to_status: Status) -> None:
+    if not allows(payout.status, to_status):
+        raise NotAllowedError(_not_from(payout), payout)
+
+
+def _not_from(payout: Payout) -> str:
+    return _("The payout’s status is “%(status)s”, which does not allow this.") % {
+        "status": Status(payout.status).label
+    }
+
+
+def checked_reason(text: str) -> str:
+    """Raises InvalidError."""
+    text = text.strip()
+    if len(text) > TEXT_LIMIT or not is_storable(text):
+        raise InvalidError({"reason": [_("Give at most 1000 characters, all of them printable.")]})
+    return text
+
+
+def actor_name(by: Actor | None) -> str:
+    match by:
+        case ApiClient():
+            return f"client:{by.name}"
+        case None:
+            return WORKER
+        case _:
+            return f"user:{by.get_username()}"
+
+
+def without_altered(payouts: list[Payout]) -> list[Payout]:
+    """The payouts whose seal fits; the others are set aside."""
+    altered = {payout.pk for payout in payouts if not is_sealed(payout)}
+    if altered:
+        log.error("payouts_altered_outside", payouts=sorted(altered))
+        _set_aside(altered)
+    return [payout for payout in payouts if payout.pk not in altered]
+
+
+def _set_aside(payout_ids: Collection[int]) -> None:
+    """Keep these from the worker. Without an event and a new seal, which would hide from the audit what is wrong."""
+    Payout.objects.filter(pk__in=payout_ids).update(due_at=None, lease_token=None, attention=Attention.ALTERED)
+
+
+def is_sealed(payout: Payout) -> bool:
+    return bytes(payout.seal) == payout.expected_seal()
+
+
+def db_now(payout: Any) -> datetime:
+    now: datetime = payout.db_now
+    return now
+
+
+def clock() -> Func:
+    return Func(function="clock_timestamp", output_field=DateTimeField())

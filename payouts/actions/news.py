@@ -1,0 +1,57 @@
+"""A webhook never sets a status: it schedules a look-up."""
+
+import uuid
+from datetime import datetime
+
+from django.db import transaction
+
+from payouts import doorbell
+from payouts.actions.moves import Move, flagged, locked, move_all
+from payouts.database import rows
+from payouts.models import Attempt, Attention, EventName, Payout, WebhookMessage
+from payouts.providers import Verdict
+from payouts.states import Status
+
+
+def hear(*, message_id: str, reference: uuid.UUID, reported: Verdict) -> bool:
+    """Take a provider's webhook as a reason to ask: what became of the attempt is what a look-up answers.
+
+    Only where it cannot be asked about, because the attempt was refused and is over, is its word enough to call a
+    person. Returns whether it was news: a message id that was heard before, or a reference that is not ours, is none.
+    """
+    with transaction.atomic():
+        said = {"reference": reference, "reported": reported.value}
+        if not WebhookMessage.objects.get_or_create(message_id=message_id, defaults=said)[1]:
+            return False
+        attempt = Attempt.objects.filter(reference=reference).only("payout_id").first()
+        if attempt is None:
+            return False
+        with locked(attempt.payout_id) as (payout, at):
+            attempt = payout.attempts.get(reference=reference)
+            actor = f"provider:{attempt.provider}"
+            if attempt.outcome == Attempt.Outcome.REFUSED:
+                is_paid = reported in (Verdict.SUCCEEDED, Verdict.RETURNED)
+                if is_paid and payout.attention != Attention.CONTRADICTED:
+                    move_all([flagged(payout, Attention.CONTRADICTED)], at=at, actor=actor)
+            elif payout.status != Status.PROCESSED or reported in (Verdict.REFUSED, Verdict.RETURNED):
+                ask_again(payout, at=at, actor=actor)
+    return True
+
+
+def ask_again(payout: Payout, *, at: datetime, actor: str) -> None:
+    """Let the worker look now, or once more when it is looking just now. What needs a person for want of an answer
+    goes on; what needs one for another reason stays, and is asked about when it is released."""
+    if payout.status not in (Status.PROCESSING, Status.UNKNOWN, Status.PROCESSED):
+        return
+    if payout.attention in UNANSWERED:
+        payout.attention = Attention.NONE
+        move_all([Move(payout, EventName.RELEASED, Status(payout.status))], at=at, actor=actor)
+    payout.news_at = at
+    if not (payout.attention or payout.lease_token):
+        payout.due_at = min(payout.due_at or at, at)
+    rows.update(Payout, [payout], ("news_at", "due_at"))
+    if payout.due_at:
+        doorbell.ring()
+
+
+UNANSWERED = (Attention.NOT_FOUND, Attention.TOO_MANY_CALLS)

@@ -1,0 +1,190 @@
+"""What the provider answered becomes the payout's status."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from random import uniform
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from payouts.actions.claims import Assignment
+from payouts.actions.moves import WORKER, Move, clock, db_now, flagged, move_all, without_altered
+from payouts.database import rows
+from payouts.models import Attempt, Attention, EventName, Exchange, Payout
+from payouts.providers import Answer, Verdict
+from payouts.states import Status
+
+# Seconds until the next look at a payout whose outcome is not final, by the calls already made; daily from then on.
+LOOK_AGAIN_SECONDS = (2, 5, 15, 60, 300, 3_600)
+
+log = structlog.get_logger(__name__)
+
+
+DAY_SECONDS = 86_400
+ADAPTER_ERROR = "adapter_error"
+
+
+def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
+    """Record what the provider answered; a result whose lease was lost is dropped. Returns how many stand."""
+    by_payout = {assignment.payout_id: (assignment, answer) for assignment, answer in outcomes}
+    if not by_payout:
+        return 0
+    with transaction.atomic():
+        payouts = list(
+            Payout.objects.filter(pk__in=by_payout)
+            .annotate(db_now=clock())
+            .select_for_update()
+            .defer("recipient")
+            .order_by("pk")
+        )
+        at: datetime = db_now(payouts[0])
+        attempts: list[Attempt] = []
+        moves: list[Move] = []
+        returns: list[Move] = []
+        unmoved: list[Payout] = []
+        exchanges: list[Exchange] = []
+        sound = {payout.pk for payout in without_altered(payouts)}
+        for payout in payouts:
+            assignment, answer = by_payout[payout.pk]
+            if payout.pk not in sound or payout.lease_token != assignment.lease_token:
+                log.warning(
+                    "result_dropped", payout=payout.pk, verdict=answer.verdict.value, provider_id=answer.provider_id
+                )
+                continue
+            attempt, code_before = assignment.attempt, assignment.attempt.last_code
+            attempts.append(attempt)
+            exchanges.append(_exchange(attempt, answer, at))
+            attempt.last_code, attempt.last_message, attempt.last_answer = (
+                answer.code,
+                answer.message,
+                answer.excerpt,
+            )
+            attempt.provider_id = answer.provider_id or attempt.provider_id
+            payout.lease_token, payout.lost_leases = None, 0
+            payout.due_at = at + timedelta(seconds=_pause_seconds(payout, attempt, answer))
+            if answer.is_heard and not _has_later_news(payout, attempt):
+                payout.news_at = None
+            move = _outcome_move(payout, assignment, answer, at, code_before)
+            if move:
+                moves.append(move)
+            else:
+                unmoved.append(payout)
+            if answer.verdict == Verdict.RETURNED and (not move or move.event == EventName.SUCCEEDED):
+                returns.append(Move(payout, EventName.RETURNED, Status.RETURNED, {"attempt": str(attempt.reference)}))
+        move_all(moves, at=at, actor=WORKER)
+        rows.update(Payout, unmoved, ("lease_token", "due_at", "lost_leases", "news_at"))
+        rows.update(Attempt, attempts, ATTEMPT_OUTCOME_FIELDS, key="reference")
+        rows.insert((Exchange, exchanges, EXCHANGE_FIELDS))
+        move_all(returns, at=at, actor=WORKER)
+    return len(attempts)
+
+
+ATTEMPT_OUTCOME_FIELDS = (
+    "outcome",
+    "provider_id",
+    "accepted_at",
+    "last_code",
+    "last_message",
+    "last_answer",
+    "finished_at",
+)
+
+
+EXCHANGE_FIELDS = (
+    "attempt",
+    "call",
+    "called_at",
+    "answered_at",
+    "verdict",
+    "http_status",
+    "code",
+    "message",
+    "excerpt",
+)
+
+
+def _exchange(attempt: Attempt, answer: Answer, at: datetime) -> Exchange:
+    return Exchange(
+        attempt=attempt,
+        call=attempt.calls,
+        called_at=attempt.last_called_at,
+        answered_at=at,
+        verdict=answer.verdict.value,
+        http_status=answer.http_status,
+        code=answer.code,
+        message=answer.message,
+        excerpt=answer.excerpt,
+    )
+
+
+def _outcome_move(payout: Payout, assignment: Assignment, answer: Answer, at: datetime, before: str) -> Move | None:
+    """What the answer means: only a success pays, only a documented refusal fails, all else is not known.
+
+    A refusal that may be older than the provider's news is not the last word: a failed payout can be sent again.
+    `before` is the code of the answer before this one.
+    """
+    attempt = assignment.attempt
+    facts: dict[str, Any] = {"attempt": str(attempt.reference), "call": attempt.calls}
+    if answer.code:
+        facts["code"] = answer.code
+    if answer.provider_id:
+        facts["provider_id"] = answer.provider_id
+    if payout.status == Status.PROCESSED:
+        return _later_move(payout, attempt, answer)
+    match answer.verdict:
+        case Verdict.SUCCEEDED | Verdict.RETURNED:  # what was returned had been paid
+            attempt.outcome, attempt.finished_at = Attempt.Outcome.SUCCEEDED, at
+            payout.processed_at = at
+            return Move(payout, EventName.SUCCEEDED, Status.PROCESSED, facts)
+        case Verdict.REFUSED if not payout.news_at:
+            attempt.outcome, attempt.finished_at = Attempt.Outcome.REFUSED, at
+            payout.failure_code, payout.failure_message = answer.code, answer.message
+            return Move(payout, EventName.REFUSED, Status.FAILED, facts, answer.message)
+        case Verdict.ABSENT if not (assignment.may_post or payout.news_at):
+            return flagged(payout, Attention.NOT_FOUND)
+        case _ if attempt.calls >= settings.MAX_ATTEMPT_CALLS:
+            return flagged(payout, Attention.TOO_MANY_CALLS)
+        case _ if answer.code == before == ADAPTER_ERROR:
+            return flagged(payout, Attention.UNWORKABLE)
+        case Verdict.PENDING:
+            if attempt.accepted_at:
+                return None
+            attempt.accepted_at = at
+            return Move(payout, EventName.ACCEPTED, Status(payout.status), facts)
+        case _ if payout.status == Status.UNKNOWN or attempt.accepted_at:
+            return None
+        case _:
+            return Move(payout, EventName.OUTCOME_UNKNOWN, Status.UNKNOWN, facts, answer.message)
+
+
+def _later_move(payout: Payout, attempt: Attempt, answer: Answer) -> Move | None:
+    """What news of a processed payout means: it stands, it came back, or a person must look."""
+    match answer.verdict:
+        case Verdict.SUCCEEDED | Verdict.RETURNED:
+            payout.due_at = payout.due_at if payout.news_at else None
+            return None
+        case Verdict.REFUSED:
+            return flagged(payout, Attention.CONTRADICTED)
+        case _ if attempt.calls >= settings.MAX_ATTEMPT_CALLS:
+            return flagged(payout, Attention.TOO_MANY_CALLS)
+        case _:
+            return None
+
+
+def _pause_seconds(payout: Payout, attempt: Attempt, answer: Answer) -> float:
+    """Until the next look: none when news came while we were asking, for the answer may be older than they are."""
+    if _has_later_news(payout, attempt):
+        return 0
+    return max(_look_again_seconds(attempt), answer.retry_after_seconds or 0)
+
+
+def _has_later_news(payout: Payout, attempt: Attempt) -> bool:
+    return payout.news_at is not None and payout.news_at > attempt.last_called_at
+
+
+def _look_again_seconds(attempt: Attempt) -> float:
+    steps = LOOK_AGAIN_SECONDS
+    seconds = steps[attempt.calls - 1] if attempt.calls <= len(steps) else DAY_SECONDS
+    return seconds * uniform(0.8, 1.2)  # noqa: S311 (spreads load, guards nothing)

@@ -1,0 +1,256 @@
+"""A payout comes in: checked, judged by the review rules, stored once."""
+
+import uuid
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+from django.utils.translation import gettext as _
+
+from payouts import doorbell, money, recipients, trace, vault
+from payouts.actions.approvals import approve, refuse_maker
+from payouts.actions.errors import IdempotencyError, InvalidError, NotAllowedError
+from payouts.actions.moves import TEXT_LIMIT, Move, Person, actor_name, move_all
+from payouts.database.storable import is_storable
+from payouts.models import ApiClient, EventName, Payout, ReviewFlag, stamp, terms_hash
+from payouts.states import Status
+
+RECIPIENT_LIMIT_BYTES = 8_192
+
+
+def submit(
+    *,
+    user_id: int,
+    amount: Decimal,
+    currency: str,
+    recipient: dict[str, Any],
+    comment: str = "",
+    client: ApiClient | None = None,
+    maker: Person | None = None,
+    scheduled_for: datetime | None = None,
+    idempotency_key: str | None = None,
+    reference: uuid.UUID | None = None,
+) -> Payout:
+    """Store a new pending payout and ring when it needs no approval. What a person makes needs one at least.
+
+    The same idempotency key of the same client with the same content returns the first payout, marked `is_replay`;
+    so does the same `reference` of the same maker, which a form carries. Raises InvalidError, or IdempotencyError for
+    the key with another content.
+    """
+    amount = _checked(amount=amount, currency=currency, user_id=user_id, recipient=recipient, comment=comment)
+    recipient = vault.normal(recipient)
+    payout = Payout(
+        reference=reference or uuid.uuid4(),
+        client=client,
+        maker_id=maker.pk if maker else client.owner_id if client else None,
+        user_id=user_id,
+        amount=amount,
+        currency=currency,
+        recipient=vault.encrypt(recipient),
+        recipient_masked=vault.masked(recipient),
+        recipient_index=vault.blind_index(recipient),
+        comment=comment,
+        terms_hash=terms_hash(amount, currency, recipient),
+        idempotency_key=idempotency_key,
+        request_hash=None,
+        trace_id=trace.current.get(),
+        provider="http",
+        scheduled_for=scheduled_for,
+        version=0,
+        event_head=b"",
+    )
+    if idempotency_key is not None:
+        payout.request_hash = _request_hash(payout)
+    try:
+        with transaction.atomic():
+            at, facts = _judge(payout, recipients.findings(recipient))
+            move_all(
+                [Move(payout, EventName.SUBMITTED, Status.PENDING, facts)], at=at, actor=actor_name(client or maker)
+            )
+            if payout.due_at:
+                doorbell.ring()
+    except IntegrityError as error:
+        if "payout_one_per_idempotency_key" in str(error):
+            return _first_with_key(payout)
+        if reference is not None and "payouts_payout_reference" in str(error):
+            return _first_with_reference(payout)
+        raise
+    return payout
+
+
+def _checked(*, amount: Decimal, currency: str, user_id: int, recipient: dict[str, Any], comment: str) -> Decimal:
+    """The amount in the currency's own decimals. Raises InvalidError with all that is wrong."""
+    errors: dict[str, list[str]] = {}
+    try:
+        money.minor_units(currency)
+    except money.AmountError as error:
+        errors["currency"] = [str(error)]
+    else:
+        try:
+            amount = money.exact(amount, currency)
+        except money.AmountError as error:
+            errors["amount"] = [str(error)]
+    if not 1 <= user_id < 2**63:
+        errors["user_id"] = [_("The user ID must be a positive whole number.")]
+    if not recipient:
+        errors["recipient_details"] = [_("Say where the money goes.")]
+    elif not is_storable(recipient):
+        errors["recipient_details"] = [_("A text here cannot be stored, or is nested too deeply.")]
+    elif len(vault.canonical(recipient)) > RECIPIENT_LIMIT_BYTES:
+        errors["recipient_details"] = [_("The recipient's details are too long.")]
+    if len(comment) > TEXT_LIMIT or not is_storable(comment):
+        errors["comment"] = [_("Give at most 1000 characters, all of them printable.")]
+    if errors:
+        raise InvalidError(errors)
+    return amount
+
+
+def _request_hash(payout: Payout) -> bytes:
+    """Equal for requests that mean the same, however they were spelled."""
+    return vault.seal(
+        "request",
+        payout.user_id,
+        bytes(payout.terms_hash).hex(),
+        payout.comment,
+        stamp(payout.scheduled_for),
+    )
+
+
+def _judge(payout: Payout, findings: list[ReviewFlag]) -> tuple[datetime, dict[str, Any]]:
+    """Give a new payout its id, its time, its flags and the approvals that it needs; returns the time and the facts.
+
+    What may be each other's duplicate, or exceed the same recipient's limit together, is judged one after the other.
+    """
+    facing: dict[str, Any] = {
+        "client": payout.client_id,
+        "user_id": payout.user_id,
+        "currency": payout.currency,
+        "amount": payout.amount,
+        "recipient_index": bytes(payout.recipient_index),
+        "is_keyless": payout.idempotency_key is None,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            TURN,
+            {
+                "repetition": _lock_number("repetition", *map(str, facing.values())),
+                "recipient": _lock_number("recipient", payout.currency, bytes(payout.recipient_index).hex()),
+                "currency": payout.currency,
+                "is_keyless": facing["is_keyless"],
+            },
+        )
+        cursor.execute(JUDGEMENT, facing)
+        payout.pk, at, required, is_repeated, is_above_recipient, is_above_day, asking = cursor.fetchone()
+    flags = list(findings)
+    if is_repeated:
+        flags.append(ReviewFlag.POSSIBLE_DUPLICATE)
+    if is_above_recipient:
+        flags.append(ReviewFlag.ABOVE_RECIPIENT_LIMIT)
+    if is_above_day:
+        flags.append(ReviewFlag.ABOVE_DAY_LIMIT)
+    payout.review_flags = [flag.value for flag in flags]
+    payout.created_at = at
+    is_by_hand = payout.client_id is None
+    asked_by = [flag for flag in payout.review_flags if flag in asking]
+    payout.approvals_required = (max(required, 1) if is_by_hand else required) + bool(asked_by)
+    facts: dict[str, Any] = {"approvals_required": payout.approvals_required}
+    if payout.review_flags:
+        facts["review_flags"] = payout.review_flags
+    if asked_by:
+        facts["asked_by"] = asked_by
+    return at, facts
+
+
+def _lock_number(*parts: str) -> int:
+    """For PostgreSQL's advisory locks: a signed number of 64 bits."""
+    return int.from_bytes(vault.seal("lock", *parts)[:8], signed=True)
+
+
+# A statement of its own: the judgement must see what was committed while this one waited.
+TURN = """
+SELECT (SELECT pg_advisory_xact_lock(%(repetition)s) WHERE %(is_keyless)s)::text,
+       (SELECT pg_advisory_xact_lock(%(recipient)s) FROM payouts_payoutlimit
+        WHERE currency = %(currency)s AND recipient_amount IS NOT NULL)::text
+"""
+
+
+JUDGEMENT = """
+WITH used AS (
+    UPDATE payouts_payoutlimit
+    SET used_on = (now() AT TIME ZONE 'UTC')::date,
+        used_amount = %(amount)s
+            + CASE WHEN used_on = (now() AT TIME ZONE 'UTC')::date THEN used_amount ELSE 0 END
+    WHERE currency = %(currency)s AND day_amount IS NOT NULL
+    RETURNING used_amount > day_amount AS is_above
+)
+SELECT nextval(pg_get_serial_sequence('payouts_payout', 'id')),
+       clock_timestamp(),
+       coalesce((SELECT approvals_required FROM payouts_approvalband
+                 WHERE currency = %(currency)s AND from_amount <= %(amount)s
+                 ORDER BY from_amount DESC LIMIT 1), 1),
+       %(is_keyless)s AND EXISTS (
+           SELECT 1 FROM payouts_payout
+           WHERE recipient_index = %(recipient_index)s AND created_at > now() - interval '10 minutes'
+             AND user_id = %(user_id)s AND client_id IS NOT DISTINCT FROM %(client)s
+             AND currency = %(currency)s AND amount = %(amount)s AND status NOT IN ('cancelled', 'rejected')),
+       coalesce((SELECT %(amount)s + coalesce((
+                     SELECT sum(amount) FROM payouts_payout
+                     WHERE recipient_index = %(recipient_index)s AND created_at > now() - interval '1 day'
+                       AND currency = %(currency)s AND status NOT IN ('cancelled', 'rejected', 'failed')), 0)
+                     > recipient_amount
+                 FROM payouts_payoutlimit
+                 WHERE currency = %(currency)s AND recipient_amount IS NOT NULL), false),
+       coalesce((SELECT is_above FROM used), false),
+       ARRAY(SELECT flag FROM payouts_reviewrule WHERE effect = 'ask')
+"""
+
+
+def _first_with_key(payout: Payout) -> Payout:
+    first = Payout.objects.get(client=payout.client, idempotency_key=payout.idempotency_key)
+    if bytes(first.request_hash or b"") != payout.request_hash:
+        raise IdempotencyError
+    if first.withdrawn_at:
+        raise NotAllowedError(_("The payout with this idempotency key was withdrawn."), first)
+    first.is_replay = True
+    return first
+
+
+def _first_with_reference(payout: Payout) -> Payout:
+    first = Payout.objects.get(reference=payout.reference)
+    is_same = first.maker_id == payout.maker_id and bytes(first.terms_hash) == bytes(payout.terms_hash)
+    if not is_same or first.client_id != payout.client_id:
+        raise InvalidError({"reference": [_("This form was sent before, with other content. Open a new one.")]})
+    first.is_replay = True
+    return first
+
+
+def submit_approved(
+    *,
+    user_id: int,
+    amount: Decimal,
+    currency: str,
+    recipient: dict[str, Any],
+    comment: str,
+    maker: Person,
+    checker: Person,
+    reason: str,
+    reference: uuid.UUID,
+) -> Payout:
+    """Store a new payout together with the approval of the person who approved its batch; it may need more.
+
+    The same reference of the same maker returns the first payout as it is. Raises InvalidError, FourEyesError when
+    the maker is the checker.
+    """
+    with transaction.atomic():
+        payout = submit(
+            user_id=user_id,
+            amount=amount,
+            currency=currency,
+            recipient=recipient,
+            comment=comment,
+            maker=maker,
+            reference=reference,
+        )
+        refuse_maker(payout, checker)
+        return payout if payout.is_replay else approve(payout.pk, by=checker, reason=reason)
