@@ -23,6 +23,23 @@ SBP_PHONE = re.compile(r"(?:\+?7|8)(9\d{9})")
 SPACING = re.compile(r"[\s\u00a0\u202f()-]")
 TEXT_LIMIT = 255
 FREE_LINES_LIMIT = 40
+# The names under which clients send what a recipient is called by, and the account.
+NAME_KEYS = (
+    "name",
+    "full_name",
+    "fullname",
+    "holder",
+    "card_holder",
+    "cardholder",
+    "account_holder",
+    "recipient_name",
+    "recipient",
+    "beneficiary",
+    "company",
+    "фио",
+    "получатель",
+)
+ACCOUNT_KEYS = ("card", "card_number", "pan", "account", "account_number", "iban", "phone", "wallet")
 
 
 class Kind(models.TextChoices):
@@ -136,3 +153,19 @@ def _texts(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
                 yield from _texts(value, key)
         case str():
             yield key, content.strip()
+
+
+def name_and_account(masked: Any) -> tuple[str, str]:
+    """What to call the recipient by, and the masked account; either may be empty."""
+    if not isinstance(masked, dict):
+        return "", ""
+    texts: dict[str, str] = {
+        str(key).lower(): value for key, value in masked.items() if isinstance(value, str) and value
+    }
+    name = next((texts[key] for key in NAME_KEYS if key in texts), "")
+    account = next((texts[key] for key in ACCOUNT_KEYS if key in texts), "")
+    if not account:
+        account = next((text for text in texts.values() if vault.BULLET in text and text != name), "")
+    if not name and not account:
+        name = next(iter(texts.values()), "")
+    return name, account

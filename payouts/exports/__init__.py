@@ -36,8 +36,8 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from payouts import money
 from payouts.actions import PayoutError
-from payouts.masked import recipient_pair
 from payouts.models import Export, ExportChunk, Payout
+from payouts.recipients import name_and_account
 
 log = structlog.get_logger(__name__)
 
@@ -383,7 +383,7 @@ def _record(export: Export, by: User, flag: int, what: str = "") -> None:
 
 def cells(payout: Payout) -> list[Cell]:
     """In the order of COLUMNS. Texts that others chose are made safe; numbers and times are ours."""
-    name, account = recipient_pair(payout.recipient_masked)
+    name, account = name_and_account(payout.recipient_masked)
     return [
         payout.pk,
         str(payout.reference),

@@ -38,6 +38,7 @@ from payouts.database.snapshot import snapshot
 from payouts.exports import safe
 from payouts.files import tables
 from payouts.models import Batch, BatchRow, BatchState, Payout, ReviewFlag
+from payouts.recipients import name_and_account
 from payouts.states import Stage, Status
 
 ROWS_PER_PAGE = 50
@@ -555,7 +556,7 @@ def _stage_cards(stages: Sequence[StageSum], chosen: str) -> list[dict[str, Any]
 def _row(row: BatchRow) -> dict[str, Any]:
     given = _given(row)
     cells = columns.masked(given) if given else {}
-    name, account = format.recipient_pair(row.recipient_masked)
+    name, account = name_and_account(row.recipient_masked)
     amount = money.shown(row.amount, row.currency) if row.amount is not None else ""
     return {
         "number": row.number,
@@ -799,7 +800,7 @@ def _error_file(batch: Batch, language: str | None) -> Iterator[str]:
 
 def _cells(row: BatchRow) -> dict[str, str]:
     """Of a valid row that became no payout."""
-    name, account = format.recipient_pair(row.recipient_masked)
+    name, account = name_and_account(row.recipient_masked)
     return {
         "user_id": str(row.user_id or ""),
         "amount": money.plain(row.amount) if row.amount is not None else "",

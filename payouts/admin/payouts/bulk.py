@@ -25,6 +25,7 @@ from payouts.actions.bulk import DecisionError, Result, Verb
 from payouts.admin.kit import format
 from payouts.admin.payouts import row_marks
 from payouts.models import BulkDecision, BulkItem, Payout
+from payouts.recipients import name_and_account
 from payouts.states import OPEN, Stage
 
 CHOSEN = "chosen"  # the name of the rows' checkboxes
@@ -297,7 +298,7 @@ def sums(payouts: Iterable[Payout]) -> list[dict[str, Any]]:
 
 def _row(item: BulkItem, message: str = "") -> dict[str, Any]:
     payout = item.payout
-    name, account = format.recipient_pair(payout.recipient_masked)
+    name, account = name_and_account(payout.recipient_masked)
     return {
         "payout": payout,
         "number": str(payout.pk),

@@ -177,7 +177,7 @@ def check(request: HttpRequest) -> HttpResponse:
 
 def _notes(given: dict[str, Any]) -> Iterator[str]:
     recipient, amount, currency = given["recipient"], given["amount"], given["currency"]
-    name, account = format.recipient_pair(vault.masked(recipient))
+    name, account = recipients.name_and_account(vault.masked(recipient))
     to = " · ".join(part for part in (name, account) if part) or _("the recipient")
     yield _("%(amount)s to %(recipient)s") % {"amount": money.shown(amount, currency), "recipient": to}
     for flag in recipients.findings(recipient):

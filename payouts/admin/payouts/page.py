@@ -53,8 +53,11 @@ from payouts.admin.payouts.filters import (
     StageFilter,
     active,
 )
+from payouts.admin.payouts.next_step import next_step, next_word
+from payouts.admin.payouts.timeline import timeline
 from payouts.database.snapshot import snapshot
 from payouts.models import Approval, Attention, BatchRow, Breaker, EventName, Payout
+from payouts.recipients import name_and_account
 from payouts.staff import access_log
 from payouts.states import OPEN, Stage, Status, allows
 
@@ -293,7 +296,7 @@ class PayoutAdmin(ExportedMixin, DialogsMixin, ModelAdmin):
         events = list(payout.events.order_by("seq"))
         attempts = list(payout.attempts.order_by("number"))
         approvals = list(payout.approvals.select_related("checker").order_by("at"))
-        name, account = format.recipient_pair(payout.recipient_masked)
+        name, account = name_and_account(payout.recipient_masked)
         waits = payout.status in (Status.PENDING, Status.PROCESSING, Status.UNKNOWN, Status.FAILED)
         # A reveal is an event too, but it ends nothing.
         moves = [event.at for event in events if event.from_status != event.to_status]
@@ -315,7 +318,7 @@ class PayoutAdmin(ExportedMixin, DialogsMixin, ModelAdmin):
             "waiting_label": _("Waiting") if waits else _("Took"),
             "waiting": norms.against_norm(payout.stage, spent),
             "is_late": norms.is_over(payout.stage, spent),
-            "next_word": format.next_word(payout),
+            "next_word": next_word(payout),
             "known": provider_answers.about(payout, attempts, is_paused=is_paused)
             if payout.status == Status.UNKNOWN
             else [],
@@ -325,7 +328,7 @@ class PayoutAdmin(ExportedMixin, DialogsMixin, ModelAdmin):
             .only("number", "batch__name")
             .first(),
             "created": format.exact_time(payout.created_at),
-            "step": format.next_step(
+            "step": next_step(
                 payout,
                 user=request.user,
                 attempts=attempts,
@@ -337,7 +340,7 @@ class PayoutAdmin(ExportedMixin, DialogsMixin, ModelAdmin):
             "facts": _facts(payout),
             "recipient": format.recipient_lines(payout.recipient_masked),
             "flags": format.review_flags(payout) if payout.status in OPEN else [],
-            "timeline": format.timeline(events),
+            "timeline": timeline(events),
             "attempts": [
                 {
                     "attempt": attempt,
@@ -379,7 +382,7 @@ class PayoutAdmin(ExportedMixin, DialogsMixin, ModelAdmin):
         ]
 
     def dialog_summary(self, instance: Payout) -> dict[str, Any]:
-        name, account = format.recipient_pair(instance.recipient_masked)
+        name, account = name_and_account(instance.recipient_masked)
         return {
             "heading": _("Payout %(id)s") % {"id": instance.pk},
             "amount": format.amount(instance),

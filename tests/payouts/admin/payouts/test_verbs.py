@@ -538,7 +538,7 @@ def test_a_return_takes_evidence_and_another_person_than_the_maker(in_group: Any
 def test_every_flag_in_every_state_says_what_to_do_next(language: str, as_group: Any) -> None:
     from django.utils import translation
 
-    from payouts.admin.kit.format import next_step
+    from payouts.admin.payouts.next_step import next_step
     from payouts.models import Attention
 
     user = recipes.person.make()
