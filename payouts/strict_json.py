@@ -1,14 +1,14 @@
-"""JSON in and out without a surprise: exact numbers, no duplicate names, nothing that PostgreSQL cannot store."""
+"""JSON in and out without a surprise: exact numbers, no name twice, nothing that PostgreSQL cannot store.
+
+`read` takes one object that can be read in one way only; `loads` takes it if it can be stored besides.
+"""
 
 import json
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import msgspec
-from django.http import HttpRequest
-from django.utils.translation import gettext as _
-from ninja.parser import Parser
-from ninja.renderers import BaseRenderer
 
 from payouts.database.storable import is_storable
 
@@ -18,52 +18,53 @@ INTEGERS = range(-(2**63), 2**63)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
-class BodyError(ValueError):
-    """The body is no JSON object that we take; the text is a sentence for the caller."""
+class JsonError(ValueError):
+    """Not one JSON object that can be read in one way only. `code` says why; no text quotes the content."""
+
+    def __init__(self, code: str, **parameters: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.parameters = parameters
 
 
-class MediaTypeError(BodyError):
-    """The body is not declared as JSON."""
+def read(
+    content: bytes, *, fraction: Callable[[str], object] = Decimal, integer: Callable[[str], object] = int
+) -> dict[str, Any]:
+    """The JSON object (RFC 8259, UTF-8); `fraction` and `integer` make its numbers of their texts.
 
-
-def loads(body: bytes) -> dict[str, Any]:
-    """A JSON object (RFC 8259) with fractions as Decimal. Raises BodyError."""
+    Raises JsonError with the code `syntax`, `constant` (NaN and its like), `repeated` or `no_object`.
+    """
     try:
-        content = json.loads(
-            body.decode("utf-8"),
-            parse_float=_fraction,
-            parse_int=_integer,
+        parsed = json.loads(
+            content.decode("utf-8"),
+            parse_float=fraction,
+            parse_int=integer,
             parse_constant=_refuse_constant,
             object_pairs_hook=_unique,
         )
-    except BodyError:
+    except JsonError:
         raise
-    except (ValueError, RecursionError) as error:
-        raise BodyError(_("The body is not valid JSON in UTF-8.")) from error
-    if not is_storable(content):
-        raise BodyError(_("The body has a character that cannot be stored, or is nested too deeply."))
-    if not isinstance(content, dict):
-        raise BodyError(_("The body must be a JSON object."))
-    return content
+    except (ValueError, ArithmeticError, RecursionError):
+        raise JsonError("syntax") from None  # the cause would quote the content
+    if not isinstance(parsed, dict):
+        raise JsonError("no_object")
+    return parsed
+
+
+def loads(content: bytes) -> dict[str, Any]:
+    """The JSON object, if all of it can be stored; fractions are Decimal.
+
+    Raises JsonError as `read` does, and with the code `range` for a number and `unstorable` for a text or the depth.
+    """
+    parsed = read(content, fraction=_fraction, integer=_integer)
+    if not is_storable(parsed):
+        raise JsonError("unstorable")
+    return parsed
 
 
 def dumps(content: object) -> bytes:
     """Decimals become numbers with all their digits, times RFC 3339 in UTC."""
     return _encoder.encode(content)
-
-
-class StrictParser(Parser):
-    def parse_body(self, request: HttpRequest) -> dict[str, Any]:
-        if request.content_type != "application/json":
-            raise MediaTypeError(_("Send the body as application/json."))
-        return loads(request.body)
-
-
-class ExactRenderer(BaseRenderer):
-    media_type = "application/json"
-
-    def render(self, request: HttpRequest, data: Any, *, response_status: int) -> bytes:
-        return dumps(data)
 
 
 def _fraction(text: str) -> Decimal:
@@ -72,21 +73,21 @@ def _fraction(text: str) -> Decimal:
             return Decimal(text)
     except InvalidOperation:
         pass
-    raise BodyError(_("A number in the body is out of range."))
+    raise JsonError("range")
 
 
 def _integer(text: str) -> int:
     if len(text) > NUMBER_LIMIT or int(text) not in INTEGERS:
-        raise BodyError(_("A number in the body is out of range."))
+        raise JsonError("range")
     return int(text)
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise BodyError(_("%(name)s is not a number that JSON knows.") % {"name": name})
+    raise JsonError("constant", name=name)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) != len(pairs):
-        raise BodyError(_("A name stands twice in the same object."))
+        raise JsonError("repeated")
     return content

@@ -14,8 +14,8 @@ from ninja.errors import HttpError, ValidationError
 from payouts import actions
 from payouts.api import payouts, webhooks
 from payouts.api.auth import KeyAuth, ScopeError, ThrottledError, UnauthorizedError
+from payouts.api.body import BodyError, ExactRenderer, MediaTypeError, StrictParser
 from payouts.api.problems import plain_problem, problem
-from payouts.strict_json import BodyError, ExactRenderer, MediaTypeError, StrictParser
 
 log = structlog.get_logger(__name__)
 

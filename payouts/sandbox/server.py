@@ -57,6 +57,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from standardwebhooks import Webhook
 
+from payouts import strict_json
+from payouts.strict_json import JsonError
+
 
 class Magic(Enum):
     """The amounts that behave in a special way; see the module's table."""
@@ -468,16 +471,10 @@ class Sandbox:
 def read_order(body: bytes) -> Order:
     """Read the body of POST /v1/payouts. Raises `BadRequestError`."""
     try:
-        order = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+        order = strict_json.read(body, fraction=float)
+    except JsonError:
         raise BadRequestError("The body is not a JSON object.") from None
-    if not isinstance(order, dict) or set(order) != {
-        "reference",
-        "payout",
-        "amount",
-        "currency",
-        "recipient",
-    }:
+    if set(order) != {"reference", "payout", "amount", "currency", "recipient"}:
         raise BadRequestError("The body must have reference, payout, amount, currency and recipient alone.")
     amount, currency = order["amount"], order["currency"]
     if not isinstance(amount, str) or not _AMOUNT.fullmatch(amount) or not Decimal(amount):
@@ -550,17 +547,6 @@ def _problem(code: str, message: str) -> dict[str, str]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    unique = dict(pairs)
-    if len(unique) != len(pairs):
-        raise ValueError("repeated name")
-    return unique
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(name)
 
 
 def _read_head(head: bytes) -> tuple[str, str, dict[str, str]]:

@@ -5,7 +5,6 @@ documented answer about exactly this instruction becomes `Verdict.UNKNOWN`. The 
 capped and masked before they leave this module.
 """
 
-import json
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -13,7 +12,9 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from payouts import strict_json
 from payouts.providers import Answer, Instruction, Verdict
+from payouts.strict_json import JsonError
 
 CODE_LIMIT: Final = 64
 MESSAGE_LIMIT: Final = 255
@@ -39,28 +40,7 @@ _JSON_ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 class UnreadableError(ValueError):
-    """The body is not one JSON object that can be read in one way only."""
-
-
-def read_object(body: bytes) -> dict[str, object]:
-    """Parse one JSON object (RFC 8259), numbers exact as int or Decimal.
-
-    Raises `UnreadableError` for anything else, and for repeated names, NaN, infinities, bad UTF-8 and nesting
-    too deep to parse.
-    """
-    try:
-        parsed = json.loads(
-            body.decode("utf-8"),
-            parse_float=Decimal,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_refuse_duplicates,
-        )
-    except (ValueError, ArithmeticError, RecursionError):
-        # The cause would quote the body, which may hold the recipient's details.
-        raise UnreadableError("The body is not a JSON object.") from None
-    if not isinstance(parsed, dict):
-        raise UnreadableError("The body is not a JSON object.")
-    return parsed
+    """The webhook is not one of the protocol's."""
 
 
 def read_pay(instruction: Instruction, http_status: int, body: bytes, *, token: str = "") -> Answer:
@@ -73,8 +53,8 @@ def read_pay(instruction: Instruction, http_status: int, body: bytes, *, token: 
         return unexpected_status(instruction, http_status, body, token=token)
 
     try:
-        answered = read_object(body)
-    except UnreadableError:
+        answered = strict_json.read(body)
+    except JsonError:
         return unparsable(instruction, http_status, body, token=token)
 
     if http_status == 422:
@@ -88,8 +68,8 @@ def read_look_up(instruction: Instruction, http_status: int, body: bytes, *, tok
         return unexpected_status(instruction, http_status, body, token=token)
 
     try:
-        found = read_object(body).get("data")
-    except UnreadableError:
+        found = strict_json.read(body).get("data")
+    except JsonError:
         return unparsable(instruction, http_status, body, token=token)
 
     if not isinstance(found, list):
@@ -151,7 +131,10 @@ def read_news(body: bytes) -> tuple[UUID, Verdict] | None:
 
     Only a reason to ask, so amount and currency are not read. Raises `UnreadableError` when it is not the protocol's.
     """
-    message = read_object(body)
+    try:
+        message = strict_json.read(body)
+    except JsonError as error:
+        raise UnreadableError("The body is not a JSON object.") from error
     payment = message.get("data")
     if message.get("type") != "payout.updated":
         return None
@@ -284,14 +267,3 @@ def _values(recipient: object) -> Iterator[str]:
             waiting.extend(value)
         elif isinstance(value, str | int | Decimal) and not isinstance(value, bool):
             yield str(value)
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(name)
-
-
-def _refuse_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    unique = dict(pairs)
-    if len(unique) != len(pairs):
-        raise ValueError("repeated name")
-    return unique
