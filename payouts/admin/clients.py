@@ -27,8 +27,7 @@ from unfold.widgets import (
 
 from payouts import clients
 from payouts.admin.kit import format
-from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, dialog_action
-from payouts.admin.kit.dialogs import shown as dialog
+from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, dialog_action, show_dialog
 from payouts.admin.kit.history import Change, HistoryMixin, changes
 from payouts.models import ApiClient, ApiKey, Scope
 from payouts.staff import access_log
@@ -243,7 +242,7 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, ModelAdmin):
             client, scopes=form.cleaned_data["scopes"], expires_at=form.cleaned_data["expires_on"]
         )
         access_log.log_act(request.user, client, "key_made", key=f"pk_{key.split('_')[1]}")
-        return dialog(request, self, client, {"title": _("The new key"), "key": key})
+        return show_dialog(request, self, client, {"title": _("The new key"), "key": key})
 
     @dialog_action(
         form_class=RevokeForm,

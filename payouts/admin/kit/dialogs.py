@@ -144,7 +144,7 @@ def dialog_action(
                     messages.success(request, done)
                     return back_to(request, _queue(request) or model_admin.page_url(instance))
                 instance.refresh_from_db()
-            return shown(
+            return show_dialog(
                 request,
                 model_admin,
                 instance,
@@ -171,7 +171,7 @@ def dialog_action(
     return decorate
 
 
-def shown(request: HttpRequest, model_admin: Any, instance: Any, context: dict[str, Any]) -> HttpResponse:
+def show_dialog(request: HttpRequest, model_admin: Any, instance: Any, context: dict[str, Any]) -> HttpResponse:
     """The dialog alone for the page's script, or on a page of its own for a plain link; never kept by a browser."""
     is_fragment = request.headers.get("HX-Request") == "true"
     template = "admin/payouts/dialog.html" if is_fragment else "admin/payouts/dialog_page.html"

@@ -32,8 +32,7 @@ from payouts import providers
 from payouts.actions import pauses
 from payouts.admin.dashboard import LIMIT, against_norm, cached, measure, number
 from payouts.admin.kit import format
-from payouts.admin.kit.dialogs import DialogsMixin, back_to, dialog_action
-from payouts.admin.kit.dialogs import shown as dialog
+from payouts.admin.kit.dialogs import DialogsMixin, back_to, dialog_action, show_dialog
 from payouts.admin.operations.queue_tables import ScheduleAdmin, ViewOnlyAdmin
 from payouts.models import AuditRun, Breaker, Heartbeat, Payout, ProviderPause, ProviderReport
 from payouts.states import Stage, Status
@@ -636,7 +635,7 @@ class ProviderPauseAdmin(DialogsMixin, ViewOnlyAdmin):
             else:
                 messages.success(request, _("The provider %(name)s is paused.") % {"name": provider})
                 return back_to(request, self.page_url(wanted))
-        return dialog(
+        return show_dialog(
             request,
             self,
             wanted,

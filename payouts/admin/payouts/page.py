@@ -38,8 +38,8 @@ from payouts.admin.kit.dialogs import (
     ResolveForm,
     ScheduleForm,
     dialog_action,
+    show_dialog,
 )
-from payouts.admin.kit.dialogs import shown as dialog
 from payouts.admin.payouts import bulk, entry, norms, provider_answers, queues, row_marks, saved_views, search
 from payouts.admin.payouts.filters import (
     AmountFilter,
@@ -623,7 +623,7 @@ class PayoutAdmin(ExportedMixin, DialogsMixin, ModelAdmin):
         recipient = domain.reveal(payout.pk, by=_person(request), reason=form.cleaned_data["reason"])
         access_log.log_act(request.user, payout, "revealed", reason=form.cleaned_data["reason"])
         payout.refresh_from_db()
-        return dialog(
+        return show_dialog(
             request,
             self,
             payout,
