@@ -1,4 +1,4 @@
-"""Filters of the payouts list, and its paginator. A value that cannot be read gives an empty list and a message."""
+"""Filters of the payouts list. A value that cannot be read gives an empty list and a message."""
 
 import re
 from collections.abc import Iterator
@@ -9,12 +9,10 @@ from typing import Any, NamedTuple
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 from django.contrib.auth.models import User
-from django.core.paginator import Paginator
 from django.db import connection
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import formats, timezone
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
@@ -29,27 +27,6 @@ AMOUNT = re.compile(r"\d{1,15}(?:[.,]\d{1,4})?")
 # 1,234,567 or 1.234.567,89: separators of groups are told by there being two, or by another one for the decimals.
 GROUPED_AMOUNT = re.compile(r"\d{1,3}(?:(?:,\d{3})+(?:\.\d{1,4})?|(?:\.\d{3})+(?:,\d{1,4})?)")
 AMBIGUOUS_AMOUNT = re.compile(r"\d{1,3}[.,]\d{3}")
-
-
-class CappedPaginator(Paginator):
-    """Counts no more than LIMIT rows: the count of a large table takes seconds, and nobody turns its last page."""
-
-    LIMIT = 10_000
-    template_name = "admin/payouts/payout/pagination.html"
-
-    @cached_property
-    def count(self) -> int:
-        return min(self._found, self.LIMIT)
-
-    @property
-    def is_capped(self) -> bool:
-        return self._found > self.LIMIT
-
-    @cached_property
-    def _found(self) -> int:
-        rows = self.object_list
-        assert isinstance(rows, QuerySet)
-        return rows.order_by()[: self.LIMIT + 1].count()
 
 
 def read_date(text: str) -> date:

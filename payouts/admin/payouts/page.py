@@ -40,11 +40,11 @@ from payouts.admin.kit.dialogs import (
     dialog_action,
     show_dialog,
 )
+from payouts.admin.kit.paginator import CappedPaginator
 from payouts.admin.payouts import bulk, entry, norms, provider_answers, queues, row_marks, saved_views, search
 from payouts.admin.payouts.filters import (
     AmountFilter,
     AttentionFilter,
-    CappedPaginator,
     ClientFilter,
     CreatedFilter,
     CurrencyFilter,

@@ -19,8 +19,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from payouts.admin.kit import format
+from payouts.admin.kit.paginator import CappedPaginator
 from payouts.admin.operations.queue_tables import ViewOnlyAdmin
-from payouts.admin.payouts.filters import CappedPaginator
 from payouts.models import AccessEvent
 from payouts.staff.access_log import ACTS
 

@@ -10,8 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from payouts import actions
+from payouts.admin.kit.paginator import CappedPaginator
 from payouts.admin.payouts import queues
-from payouts.admin.payouts.filters import CappedPaginator, read_amount, read_date
+from payouts.admin.payouts.filters import read_amount, read_date
 from payouts.models import Attempt, Payout
 from tests import recipes
 from tests.payouts.admin.urls import LIST, page

@@ -16,7 +16,7 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from payouts import clients
-from payouts.admin.payouts.filters import CappedPaginator
+from payouts.admin.kit.paginator import CappedPaginator
 from payouts.models import AccessEvent, ApiKey, ApprovalBand
 from payouts.staff import access_log
 from payouts.staff.client_address import client_address
