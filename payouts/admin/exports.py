@@ -25,7 +25,7 @@ from unfold.decorators import display
 
 from payouts import exports
 from payouts.admin.kit import format
-from payouts.admin.operations.queue_tables import ViewOnlyAdmin
+from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.payouts.filters import active
 from payouts.exports import ExportError
 from payouts.models import Export, Payout

@@ -24,7 +24,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from payouts import money, statements
 from payouts.admin.kit import format
-from payouts.admin.operations.queue_tables import ViewOnlyAdmin
+from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.database.snapshot import snapshot
 from payouts.models import ProviderReport, ReportLine
 

@@ -31,7 +31,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanWidget
 from payouts import batches, money, vault
 from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, dialog_action
-from payouts.admin.operations.queue_tables import ViewOnlyAdmin
+from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.batches import columns
 from payouts.batches.columns import COLUMNS, Given
 from payouts.database.snapshot import snapshot

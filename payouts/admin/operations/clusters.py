@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from payouts.admin.kit import format
-from payouts.admin.operations.queue_tables import ViewOnlyAdmin
+from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.models import Heartbeat
 
 

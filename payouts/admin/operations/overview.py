@@ -33,7 +33,8 @@ from payouts.actions import pauses
 from payouts.admin.dashboard import LIMIT, against_norm, cached, measure, number
 from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import DialogsMixin, back_to, dialog_action, show_dialog
-from payouts.admin.operations.queue_tables import ScheduleAdmin, ViewOnlyAdmin
+from payouts.admin.kit.view_only import ViewOnlyAdmin
+from payouts.admin.operations.queue_tables import ScheduleAdmin
 from payouts.models import AuditRun, Breaker, Heartbeat, Payout, ProviderPause, ProviderReport
 from payouts.states import Stage, Status
 

@@ -14,31 +14,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_q.models import Failure, OrmQ, Schedule, Success
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from payouts.admin.kit import format
+from payouts.admin.kit.view_only import ViewOnlyAdmin
 
 for model in (Schedule, Success, Failure, OrmQ):
     if admin.site.is_registered(model):
         admin.site.unregister(model)
-
-
-class ViewOnlyAdmin(ModelAdmin):
-    sortable_by = ()
-    list_per_page = 50
-    list_max_show_all = 0
-    show_facets = admin.ShowFacets.NEVER
-    actions = None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class ScheduleForm(forms.ModelForm):

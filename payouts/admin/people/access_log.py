@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from payouts.admin.kit import format
 from payouts.admin.kit.paginator import CappedPaginator
-from payouts.admin.operations.queue_tables import ViewOnlyAdmin
+from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.models import AccessEvent
 from payouts.staff.access_log import ACTS
 

@@ -1,0 +1,26 @@
+"""The base of screens on which nothing can be edited."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+
+class ViewOnlyAdmin(ModelAdmin):
+    """Its pages show; nobody adds, changes or deletes by them, whatever their permissions."""
+
+    sortable_by = ()
+    list_per_page = 50
+    list_max_show_all = 0
+    show_facets = admin.ShowFacets.NEVER
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
