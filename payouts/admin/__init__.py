@@ -1,5 +1,5 @@
 """The back office's screens, by subject. What changes a payout calls one function of `payouts.actions`."""
 
-from payouts.admin import bands, batches, clients, configuration, exports, operations, payouts, people, statements
+from payouts.admin import batches, clients, configuration, exports, operations, payouts, people, statements
 
-__all__ = ["bands", "batches", "clients", "configuration", "exports", "operations", "payouts", "people", "statements"]
+__all__ = ["batches", "clients", "configuration", "exports", "operations", "payouts", "people", "statements"]

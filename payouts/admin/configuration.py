@@ -1,4 +1,7 @@
-"""What flags a new payout, and what a flag asks for: the review rules and the limits."""
+"""How many people must approve a payout, and what flags it: the approval bands, the review rules and the limits.
+
+Their history stands below each list and each form.
+"""
 
 from typing import Any
 
@@ -10,7 +13,21 @@ from unfold.decorators import display
 
 from payouts import money
 from payouts.admin.kit.history import HistoryMixin
-from payouts.models import PayoutLimit, ReviewFlag, ReviewRule
+from payouts.models import ApprovalBand, PayoutLimit, ReviewFlag, ReviewRule
+
+
+@admin.register(ApprovalBand)
+class ApprovalBandAdmin(HistoryMixin, ModelAdmin):
+    list_display = ("currency", "from_shown", "approvals_required")
+    list_display_links = ("currency", "from_shown")
+    ordering = ("currency", "from_amount")
+    sortable_by = ()
+    show_facets = admin.ShowFacets.NEVER
+    actions = None
+
+    @display(description=gettext_lazy("From amount"))
+    def from_shown(self, band: ApprovalBand) -> str:
+        return money.shown(band.from_amount, band.currency)
 
 
 @admin.register(ReviewRule)
