@@ -28,7 +28,6 @@ from payouts import actions as domain
 from payouts import approvers
 from payouts.actions import pauses
 from payouts.actions.bulk import ITEMS_LIMIT as BULK_LIMIT
-from payouts.admin.exports import ExportedMixin
 from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import (
     DialogsMixin,
@@ -42,6 +41,7 @@ from payouts.admin.kit.dialogs import (
 )
 from payouts.admin.kit.paginator import CappedPaginator
 from payouts.admin.payouts import bulk, entry, norms, provider_answers, queues, row_marks, saved_views, search
+from payouts.admin.payouts.exported import ExportedMixin
 from payouts.admin.payouts.filters import (
     AmountFilter,
     AttentionFilter,

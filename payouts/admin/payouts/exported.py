@@ -1,0 +1,102 @@
+"""What the payouts list shows under a filter, as a file holds it, and the button that asks for the file."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR, ChangeList
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.urls import path, reverse
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from payouts import exports
+from payouts.admin.payouts.filters import active
+from payouts.exports import ExportError
+from payouts.models import Export, Payout
+
+# What an address of the list says of how it is looked at, and not of what is in it.
+LOOKS = (PAGE_VAR, ORDER_VAR, ALL_VAR, ERROR_FLAG)
+
+
+class _Words:
+    """Stands where a request keeps its messages: what the list's filters refuse is for the one who reads them."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+
+    def add(self, level: int, message: Any, extra_tags: str = "") -> None:
+        if level >= messages.ERROR:
+            self.errors.append(str(message))
+
+
+class ExportedMixin:
+    """For the admin of payouts: what its list shows under a filter, and the button that asks for a file of it."""
+
+    admin_site: Any
+
+    def has_export_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perms(exports.NEEDED)
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.export_view)
+        return [path("export/", view, name="payouts_payout_export"), *super().get_urls()]  # type: ignore[misc]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        context = {"may_export": self.has_export_permission(request), "export_formats": Export.Format.choices}
+        response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), **context})  # type: ignore[misc]
+        return response
+
+    def rows_of(self, query: str, *, by: User) -> QuerySet[Payout]:
+        """The list's rows under this filter, as this person sees them. Raises ExportError with the list's words."""
+        found: QuerySet[Payout] = self._read(query, by).queryset
+        return found
+
+    def words_of(self, query: str, *, by: User) -> list[str]:
+        """What the filter narrows the list to, as the list says it. Raises ExportError."""
+        return [chip.text for chip in active(self._read(query, by))]
+
+    def _read(self, query: str, by: User) -> ChangeList:
+        """Raises ExportError."""
+        request = HttpRequest()
+        request.method = "GET"
+        request.path = reverse("admin:payouts_payout_changelist")
+        request.user = by
+        words = _Words()
+        try:
+            request.GET = QueryDict(query)
+            request._messages = words  # type: ignore[attr-defined]
+            changelist: ChangeList = self.get_changelist_instance(request)  # type: ignore[attr-defined]
+        except (IncorrectLookupParameters, SuspiciousOperation, ValueError) as error:
+            raise ExportError(_("The filter cannot be read. Nothing is exported.")) from error
+        if words.errors:
+            raise ExportError(" ".join(words.errors))
+        return changelist
+
+    @method_decorator(require_POST)
+    def export_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_export_permission(request):
+            raise PermissionDenied
+        assert isinstance(request.user, User)
+        query = filter_of(request.POST.get("query", ""))
+        try:
+            export = exports.ask(query, format=request.POST.get("format", ""), by=request.user)
+        except ExportError as error:
+            messages.error(request, str(error))
+            back = reverse("admin:payouts_payout_changelist")
+            return HttpResponseRedirect(f"{back}?{query}" if query else back)
+        return HttpResponseRedirect(reverse("admin:payouts_export_change", args=(export.pk,)))
+
+
+def filter_of(address: str) -> str:
+    """The filter in the query of an address of the list, without what only says how it is looked at."""
+    given = QueryDict(address[: exports.QUERY_LIMIT * 4], mutable=True)
+    for name in LOOKS:
+        given.pop(name, None)
+    for name in [name for name, values in given.lists() if not any(values)]:
+        del given[name]
+    return given.urlencode()
