@@ -60,8 +60,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "backoffice.middleware.RequestIdMiddleware",
-    "backoffice.middleware.ApiMiddleware",
+    "backoffice.middleware.requests.RequestIdMiddleware",
+    "backoffice.middleware.requests.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -75,9 +75,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
-    "backoffice.middleware.SessionEndMiddleware",
-    "backoffice.middleware.SecondFactorMiddleware",
-    "backoffice.middleware.DatabaseAwayMiddleware",
+    "backoffice.middleware.sessions.SessionEndMiddleware",
+    "backoffice.middleware.sessions.SecondFactorMiddleware",
+    "backoffice.middleware.requests.DatabaseAwayMiddleware",
 ]
 
 TEMPLATES = [

@@ -24,8 +24,8 @@ if texts := refusals():
 # What machines ask for, the pages for those that watch among them, which come under any host's name.
 FOR_MACHINES = ("/api/", "/healthz", "/readyz", "/metrics")
 FOR_THE_API = (
-    "backoffice.middleware.RequestIdMiddleware",
-    "backoffice.middleware.ApiMiddleware",
+    "backoffice.middleware.requests.RequestIdMiddleware",
+    "backoffice.middleware.requests.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
 )
 

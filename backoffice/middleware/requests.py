@@ -1,0 +1,127 @@
+"""What requests get: an ID and one log line each, the API its problems, people a page while the database is away."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, RawPostDataException, UnreadablePostError
+from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import get_language_from_request
+
+from payouts import trace
+from payouts.api.problems import PROBLEM, RETRY_AFTER_SECONDS, plain_problem
+
+log = structlog.get_logger("request")
+
+# Asked for all the time, by machines and by every page.
+QUIET = ("/static/", "/healthz", "/readyz", "/metrics")
+API = "/api/"
+# The docs page runs Swagger UI, from our own static files; every other answer of the API runs nothing.
+API_CSP = "default-src 'none'; frame-ancestors 'none'"
+DOCS_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; frame-ancestors 'none'"
+)
+
+type GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class RequestIdMiddleware:
+    """Takes or makes `X-Request-ID`, returns it, binds it to the logs, and logs the request without its query."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        trace_id = trace.taken_or_made(request.META.get("HTTP_X_REQUEST_ID"))
+        token = trace.current.set(trace_id)
+        structlog.contextvars.bind_contextvars(request_id=trace_id)
+        began_at = time.perf_counter()
+        try:
+            response = self.get_response(request)
+            response["X-Request-ID"] = trace_id
+            (log.debug if request.path.startswith(QUIET) else log.info)(
+                "request",
+                method=request.method,
+                path=request.path,
+                status=response.status_code,
+                ms=round((time.perf_counter() - began_at) * 1000, 1),
+            )
+            return response
+        finally:
+            structlog.contextvars.clear_contextvars()
+            trace.current.reset(token)
+
+
+class ApiMiddleware:
+    """Under /api/: paths work without their last slash, and every error is a problem, those of Django included."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        path = request.path_info
+        if not path.startswith(API):
+            return self.get_response(request)
+        if not path.endswith("/"):
+            request.path_info, request.path = f"{path}/", f"{request.path}/"
+        # LocaleMiddleware's choice, at no cost for the many callers that state no language.
+        is_stated = "HTTP_ACCEPT_LANGUAGE" in request.META
+        language = get_language_from_request(request) if is_stated else settings.LANGUAGE_CODE
+        with translation.override(language):
+            return self._answer(request, language)
+
+    def _answer(self, request: HttpRequest, language: str) -> HttpResponse:
+        response = self.get_response(request)
+        if response.status_code >= 400:
+            _read_to_end(request)
+        is_page = response.get("Content-Type", "").startswith("text/html")
+        if response.status_code >= 400 and not response.get("Content-Type", "").startswith(PROBLEM):
+            answer = plain_problem(response.status_code)
+            if "Allow" in response:
+                answer["Allow"] = response["Allow"]
+            response, is_page = answer, False
+        response["Content-Security-Policy"] = DOCS_CSP if is_page else API_CSP
+        response["Content-Language"] = language
+        patch_vary_headers(response, ["Accept-Language"])
+        response["Cache-Control"] = response.get("Cache-Control", "no-store")
+        if not response.streaming and response.status_code not in (204, 304):
+            response["Content-Length"] = str(len(response.content))
+        return response
+
+
+def _read_to_end(request: HttpRequest) -> None:
+    """A server closes a connection whose request it has not read, and a caller that still sends misses the answer.
+
+    What is too large is left.
+    """
+    with suppress(RequestDataTooBig, UnreadablePostError, RawPostDataException):
+        _ = request.body
+
+
+class DatabaseAwayMiddleware:
+    """For people: while the database does not answer, a page that says so, with 503, in place of a crash."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, OperationalError | InterfaceError):
+            return None
+        return database_away(exception)
+
+
+def database_away(exception: Exception) -> HttpResponse:
+    log.warning("database_failed", exc_info=exception)
+    # Without the request: what the context processors tell is in the database.
+    page = render_to_string("503.html")
+    return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
