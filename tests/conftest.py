@@ -8,7 +8,8 @@ from importlib import import_module
 import django
 import pytest
 
-from backoffice.local.services import new_secrets, throwaway_services
+from backoffice.local.secrets import new_secrets
+from backoffice.local.services import throwaway_services
 
 _stack = ExitStack()
 _services = _stack.enter_context(throwaway_services())

@@ -9,35 +9,25 @@ import fcntl
 import http.client
 import json
 import os
-import selectors
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import FrameType
-from typing import IO, Any
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import environ
 
-from backoffice.local.services import (
-    ServiceError,
-    Services,
-    ends_with_parent,
-    free_port,
-    local_services,
-    new_secrets,
-    write_private,
-)
+from backoffice.local.children import ROOT, Children, RunError, Stop
+from backoffice.local.console import Console
+from backoffice.local.secrets import kept_secrets, new_secrets
+from backoffice.local.servers import ServiceError, ends_with_parent, free_port, write_private
+from backoffice.local.services import Services, local_services
 
-ROOT = Path(__file__).resolve().parents[2]
 VAR = ROOT / "var"
 RUN_ENV = VAR / "run.env"
-# Every setting of the product, beside the secrets; those that are set already are handed on.
 SETTINGS = (
     *("DATABASE_URL", "REDIS_URL", "DJANGO_SECRET_KEY_FALLBACKS", "DJANGO_DEBUG", "DJANGO_ALLOWED_HOSTS"),
     *("DJANGO_CSRF_TRUSTED_ORIGINS", "LOG_LEVEL", "LOG_FORMAT", "PORT", "WEB_CONCURRENCY", "PROVIDER_URL"),
@@ -48,172 +38,10 @@ SETTINGS = (
 WEB_START_SECONDS = 60
 DRAIN_SECONDS = 75  # a task may take Q_TIMEOUT_SECONDS
 STOP_SECONDS = 10
-COLOURS = {"web": 36, "cluster": 35, "provider": 33, "postgres": 34, "redis": 31}
-
-
-class RunError(Exception):
-    """The product cannot run, or cannot go on; the text is a sentence for a person."""
-
-
-# Signals
-
-
-@dataclass
-class _Stop:
-    """The first signal interrupts. Another Ctrl-C, a second or more later, kills what is still stopping."""
-
-    asked_at: float | None = None
-    impatient: bool = False
-
-    def listen(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._receive)
-
-    def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.asked_at is None:
-            self.asked_at = time.monotonic()
-            raise KeyboardInterrupt
-        # make and uv hand on the signal that a terminal has sent to us too: that is one wish, not two.
-        if number == signal.SIGINT and time.monotonic() - self.asked_at > 1:
-            self.impatient = True
-
-
-# What is printed
-
-
-@dataclass
-class _Console:
-    """Prefixes each line with its writer's name, and holds the lines back until the banner is out."""
-
-    colourful: bool = field(default_factory=lambda: sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
-    held: list[str] | None = field(default_factory=list)
-    mid_line: bool = False
-
-    def say(self, text: str, end: str = "\n") -> None:
-        with suppress(OSError):  # nobody reads on: the product goes on all the same
-            print(text, end=end, flush=True)
-        self.mid_line = end == ""
-
-    def log(self, name: str, line: str) -> None:
-        prefix = f"{name:>8} |"
-        text = f"\033[{COLOURS[name]}m{prefix}\033[0m {line}" if self.colourful else f"{prefix} {line}"
-        if self.held is None:
-            self.say(text)
-        else:
-            self.held.append(text)
-
-    def break_line(self) -> None:
-        if self.mid_line:
-            self.say("")
-
-    def release(self) -> None:
-        held, self.held = self.held, None
-        for text in held or ():
-            self.say(text)
-
-
-# Children
-
-
-@dataclass
-class _Child:
-    name: str
-    process: subprocess.Popen[bytes]
-    output: IO[bytes]
-    rest: bytes = b""
-
-    def lines(self) -> Iterator[str]:
-        """The whole lines that it has written since the last call."""
-        *whole, self.rest = (self.rest + (self.output.read(65_536) or b"")).split(b"\n")
-        for line in whole:
-            yield line.decode(errors="replace").rstrip("\r")
-
-    def end(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError):
-            self.process.send_signal(number)
-
-    def kill_group(self) -> None:
-        """Whatever is left of it: it leads a process group of its own."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-
-
-@dataclass
-class _Children:
-    console: _Console
-    running: dict[str, _Child] = field(default_factory=dict)
-    selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
-    files: list[_Child] = field(default_factory=list)
-
-    def start(self, name: str, command: Sequence[str], settings: Mapping[str, str]) -> None:
-        colour = {"FORCE_COLOR": "1"} if self.console.colourful else {}
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=ROOT,
-            env=os.environ | settings | {"PYTHONUNBUFFERED": "1"} | colour,
-            umask=0o077,
-            start_new_session=True,  # a terminal's Ctrl-C is for us alone: we stop them in order
-            preexec_fn=ends_with_parent(signal.SIGTERM),
-        )
-        assert process.stdout is not None
-        os.set_blocking(process.stdout.fileno(), False)
-        child = self.running[name] = _Child(name, process, process.stdout)
-        self.selector.register(child.output, selectors.EVENT_READ, child)
-
-    def watch(self, services: Services) -> None:
-        """The servers too: what they log from now on is shown, and their end is ours."""
-        for name, server in services.servers.items():
-            output = server.log.open("rb")
-            output.seek(0, os.SEEK_END)
-            self.files.append(_Child(name, server.process, output))
-
-    def show_logs(self, timeout_seconds: float = 0.2) -> None:
-        for key, _ in self.selector.select(timeout_seconds):
-            child: _Child = key.data
-            wrote = False
-            for line in child.lines():
-                wrote = True
-                self.console.log(child.name, line)
-            if not wrote and child.process.poll() is not None:
-                self.selector.unregister(child.output)
-        for file in self.files:
-            for line in file.lines():
-                self.console.log(file.name, line)
-        if not self.selector.get_map():
-            time.sleep(timeout_seconds)
-
-    def check(self) -> None:
-        """Raises RunError when one has ended by itself."""
-        for child in (*self.running.values(), *self.files):
-            code = child.process.poll()
-            if code is not None:
-                self.show_logs(0)
-                how = f"signal {-code}" if code < 0 else f"exit code {code}"
-                raise RunError(f"{child.name} stopped by itself ({how}), so everything is stopped.")
-
-    def stop(self, names: Sequence[str], seconds: float, stop: _Stop) -> None:
-        """SIGTERM, then a wait for all of them; SIGKILL after `seconds`, or when Ctrl-C comes again."""
-        children = [self.running[name] for name in names if name in self.running]
-        for child in children:
-            child.end(signal.SIGTERM)
-        deadline = time.monotonic() + seconds
-        while any(child.process.poll() is None for child in children):
-            if stop.impatient or time.monotonic() > deadline:
-                break
-            self.show_logs()
-        for child in children:
-            child.kill_group()
-            child.process.wait()
-
-
-# The run
 
 
 def main() -> int:
-    console, stop = _Console(), _Stop()
+    console, stop = Console(), Stop()
     stop.listen()
     try:
         run(console, stop)
@@ -228,7 +56,7 @@ def main() -> int:
     return 0
 
 
-def run(console: _Console, stop: _Stop) -> None:
+def run(console: Console, stop: Stop) -> None:
     """Runs until it is interrupted. Raises RunError or ServiceError; everything is stopped in any case."""
     environ.Env.read_env(ROOT / ".env")
     port = _port(os.environ.get("PORT") or "8000")
@@ -253,7 +81,7 @@ def run(console: _Console, stop: _Stop) -> None:
             console.say(", demo data", end="")
             demo = json.loads(_manage(settings, "demo", "--if-empty").splitlines()[-1])
         console.say(", web server, cluster", end="")
-        children = _Children(console)
+        children = Children(console)
         children.watch(services)
         try:
             _start_children(children, settings, sandbox_port)
@@ -328,7 +156,7 @@ def _await_port(port: int) -> None:
 def _settings(port: int) -> dict[str, str]:
     """What is set already wins. The sandbox's secrets are never sent to a provider of somebody's own."""
     made = {
-        **_kept_secrets(),
+        **kept_secrets(VAR),
         "DJANGO_DEBUG": "on",
         "DJANGO_ALLOWED_HOSTS": "127.0.0.1,localhost",
         "LOG_FORMAT": "console",
@@ -341,18 +169,6 @@ def _settings(port: int) -> dict[str, str]:
     if settings["DJANGO_DEBUG"].lower() in environ.Env.BOOLEAN_TRUE_STRINGS:
         settings["API_ANONYMOUS_CLIENT"] = os.environ.get("API_ANONYMOUS_CLIENT", "demo")
     return settings
-
-
-def _kept_secrets() -> dict[str, str]:
-    """Made once: what the keys encrypt and sign in the database must be read again tomorrow."""
-    file = VAR / "secrets.env"
-    kept = dict(line.split("=", 1) for line in file.read_text().splitlines()) if file.exists() else {}
-    values = new_secrets() | kept
-    if values != kept:
-        fresh = VAR / "secrets.env.new"
-        write_private(fresh, "".join(f"{name}={value}\n" for name, value in values.items()))
-        fresh.rename(file)
-    return values
 
 
 def _manage(settings: Mapping[str, str], *arguments: str) -> str:
@@ -379,7 +195,7 @@ def _manage(settings: Mapping[str, str], *arguments: str) -> str:
     return output
 
 
-def _start_children(children: _Children, settings: Mapping[str, str], sandbox_port: int) -> None:
+def _start_children(children: Children, settings: Mapping[str, str], sandbox_port: int) -> None:
     port = settings["PORT"]
     if sandbox_port:
         ledger = str(VAR / "sandbox.sqlite3")
@@ -397,7 +213,7 @@ def _start_children(children: _Children, settings: Mapping[str, str], sandbox_po
     children.start("cluster", [sys.executable, "manage.py", "cluster"], settings)
 
 
-def _await_web(children: _Children, port: int) -> None:
+def _await_web(children: Children, port: int) -> None:
     deadline = time.monotonic() + WEB_START_SECONDS
     while not _is_healthy(port):
         children.check()

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from backoffice.local.services import ServiceError
+from backoffice.local.servers import ServiceError
 from tests.bench import api, drain, latency
 from tests.bench import fill as filling
 from tests.bench.figures import Figure, table, write

@@ -21,7 +21,8 @@ from typing import Any
 
 import psycopg
 
-from backoffice.local.services import NOT_DURABLE, ServiceError
+from backoffice.local.postgres import NOT_DURABLE
+from backoffice.local.servers import ServiceError
 from tests.bench import fill as filling
 from tests.bench.figures import in_columns
 from tests.bench.stand import ROOT, BenchError, Program, Stand, listen, stand

@@ -14,7 +14,8 @@ from typing import Any
 
 import django
 
-from backoffice.local.services import new_secrets, throwaway_services
+from backoffice.local.secrets import new_secrets
+from backoffice.local.services import throwaway_services
 
 
 def main() -> None:

@@ -21,7 +21,9 @@ from urllib.request import ProxyHandler, Request, build_opener
 import psutil
 import psycopg
 
-from backoffice.local.services import Services, ends_with_parent, free_port, local_services, new_secrets
+from backoffice.local.secrets import new_secrets
+from backoffice.local.servers import ends_with_parent, free_port
+from backoffice.local.services import Services, local_services
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60

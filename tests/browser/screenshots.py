@@ -16,7 +16,8 @@ import django
 from PIL import Image
 from playwright.sync_api import Browser
 
-from backoffice.local.services import new_secrets, throwaway_services
+from backoffice.local.secrets import new_secrets
+from backoffice.local.services import throwaway_services
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 LIMIT_BYTES = 200_000

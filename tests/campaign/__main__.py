@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from backoffice.local.services import ServiceError
+from backoffice.local.servers import ServiceError
 from tests.bench.stand import ROOT, BenchError, listen
 from tests.campaign.plan import MUTANTS, Plan
 from tests.campaign.report import CLEAN, UNFINISHED, VIOLATED, table

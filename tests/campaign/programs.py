@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from backoffice.local.services import Server, ends_with_parent
+from backoffice.local.servers import Server, ends_with_parent
 from tests.bench.stand import ROOT, BenchError
 from tests.campaign import marks
 from tests.campaign.plan import SETTINGS

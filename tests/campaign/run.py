@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import psycopg
 
-from backoffice.local.services import ends_with_parent, free_port
+from backoffice.local.servers import ends_with_parent, free_port
 from tests.bench.stand import ROOT, BenchError, Stand, fetch, granian_options, stand
 from tests.campaign import marks
 from tests.campaign.audit import World, rows_of, violations

@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Callable
 
-from backoffice.local.services import ServiceError
+from backoffice.local.servers import ServiceError
 from tests.bench.stand import BenchError, Stand, listen, stand
 from tests.drills import (
     audit,

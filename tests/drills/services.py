@@ -11,7 +11,7 @@ import psutil
 import psycopg
 import redis
 
-from backoffice.local.services import Server, ends_with_parent
+from backoffice.local.servers import Server, ends_with_parent
 from tests.bench.stand import Stand
 from tests.drills.ground import until
 

@@ -6,7 +6,7 @@ import pytest
 
 from backoffice.local import run
 from backoffice.local.run import RunError
-from backoffice.local.services import new_secrets
+from backoffice.local.secrets import new_secrets
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
-"""The real PostgreSQL and Redis that `make run` and these tests start."""
+"""Both services together: which are used, who may enter, and when they end."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,28 +10,10 @@ import psycopg
 import pytest
 import redis
 
-from backoffice.local import services
-from backoffice.local.services import NOT_DURABLE, ServiceError, local_services, throwaway_services
+from backoffice.local import postgres
+from backoffice.local.services import local_services, throwaway_services
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture(autouse=True)
-def no_services_given(monkeypatch):
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.delenv("REDIS_URL", raising=False)
-
-
-@pytest.fixture
-def directory(tmp_path):
-    """A folder with a space in its name, which root's PostgreSQL may or may not reach."""
-    folder = tmp_path / "a clone" / "var"
-    yield folder
-    services.shutil.rmtree((folder / "postgres").resolve(), ignore_errors=True)
-
-
-def kept_services(directory):
-    return local_services(directory, postgres_options=NOT_DURABLE)
 
 
 def is_running(pid):
@@ -72,21 +53,6 @@ def test_both_servers_refuse_whoever_has_no_password():
             client.ping()
 
 
-def test_a_second_start_keeps_the_data_though_the_machine_crashed(directory):
-    with kept_services(directory) as started, psycopg.connect(started.database) as connection:
-        connection.execute("CREATE TABLE kept AS SELECT 1")
-    # After a new start of the machine, any process may have the number that the old server had.
-    data = (directory / "postgres").resolve() / "data"
-    stale = data / "postmaster.pid"
-    stale.write_text(f"{os.getpid()}\n{data}\n")
-    os.chown(stale, data.stat().st_uid, data.stat().st_gid)
-
-    with kept_services(directory) as started, psycopg.connect(started.database) as connection:
-        count = connection.execute("SELECT count(*) FROM kept").fetchone()
-
-    assert count == (1,)
-
-
 def test_services_of_the_environment_are_used_as_they_are(directory, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgres://elsewhere/payouts")
     monkeypatch.setenv("REDIS_URL", "redis://elsewhere/0")
@@ -98,7 +64,7 @@ def test_services_of_the_environment_are_used_as_they_are(directory, monkeypatch
 
 def test_the_wheels_serve_where_the_machine_has_nothing(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(services, "MACHINE_FOLDERS", ())
+    monkeypatch.setattr(postgres, "MACHINE_FOLDERS", ())
 
     with throwaway_services() as started:
         with psycopg.connect(started.database) as connection:
@@ -109,36 +75,12 @@ def test_the_wheels_serve_where_the_machine_has_nothing(monkeypatch):
     assert all("of the wheel" in note for note in notes)
 
 
-def test_data_of_another_postgres_is_refused_with_a_sentence(directory):
-    with kept_services(directory):
-        pass
-    version = (directory / "postgres").resolve() / "data" / "PG_VERSION"
-    version.write_text("9\n")
-
-    with pytest.raises(ServiceError, match="made by PostgreSQL 9"), kept_services(directory):
-        pass
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root's PostgreSQL runs as another user")
-def test_root_keeps_the_data_elsewhere_when_its_clone_is_out_of_reach(directory):
-    directory.mkdir(parents=True)
-    directory.chmod(0o700)
-
-    with kept_services(directory) as started:
-        note = started.servers["postgres"].note
-        psycopg.connect(started.database).close()
-
-    home = directory / "postgres"
-    assert home.is_symlink()
-    assert str(home.resolve()) in note
-    assert oct(directory.stat().st_mode)[-3:] == "700"
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
 def test_a_killed_parent_leaves_no_server(directory):
     script = (
         "import sys, time; from pathlib import Path\n"
-        "from backoffice.services import NOT_DURABLE, local_services\n"
+        "from backoffice.local.postgres import NOT_DURABLE\n"
+        "from backoffice.local.services import local_services\n"
         "with local_services(Path(sys.argv[1]), postgres_options=NOT_DURABLE) as started:\n"
         "    print(*(server.process.pid for server in started.servers.values()), flush=True)\n"
         "    time.sleep(60)\n"

@@ -18,7 +18,7 @@ from django.db import connection
 from django.test import Client
 from django_redis import get_redis_connection
 
-from backoffice.local.services import free_port
+from backoffice.local.servers import free_port
 from payouts import actions, batches
 from payouts.clients import create_client
 from payouts.models import Batch, Payout, Scope

@@ -16,7 +16,7 @@ import pytest
 from django.db import connection, transaction
 from django_q.models import OrmQ
 
-from backoffice.local.services import new_secrets
+from backoffice.local.secrets import new_secrets
 from payouts import actions, doorbell
 from payouts.audit import broken_invariants
 from payouts.models import Event, Heartbeat, Payout, WebhookMessage

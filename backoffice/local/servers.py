@@ -1,0 +1,171 @@
+"""Servers as children of this process: started, waited for, stopped. On Linux they end even when it is killed."""
+
+import ctypes
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+START_SECONDS = 60
+STOP_SECONDS = 20
+PORTS_TRIED = 3
+
+
+class ServiceError(Exception):
+    """A service could not be found or started; the text is a sentence for a person."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that was started here."""
+
+    url: str
+    note: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+@dataclass(frozen=True)
+class Account:
+    """The user that PostgreSQL runs as where we are root, whom it refuses."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def run_program(
+    command: Sequence[str], account: Account | None, folder: Path, text: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Runs it to its end, both outputs in `stdout`. What may not be run answers with 126, as in sh(1)."""
+    try:
+        return subprocess.run(
+            command,
+            input=text,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=folder,
+            env=_environment(),
+            umask=0o077,
+            start_new_session=True,
+            preexec_fn=ends_with_parent(signal.SIGKILL),
+            check=False,
+            **_as_account(account),
+        )
+    except OSError as error:
+        return subprocess.CompletedProcess(command, 126, str(error))
+
+
+def start_server(
+    command: Sequence[str],
+    account: Account | None,
+    folder: Path,
+    output: Any,
+    death_signal: signal.Signals,
+    text: str = "",
+) -> subprocess.Popen[bytes]:
+    server = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        cwd=folder,
+        env=_environment(),
+        umask=0o077,
+        start_new_session=True,  # a terminal's Ctrl-C is for us alone
+        preexec_fn=ends_with_parent(death_signal),
+        **_as_account(account),
+    )
+    assert server.stdin is not None
+    try:
+        with server.stdin:
+            server.stdin.write(text.encode())
+    except BrokenPipeError:
+        pass  # it is gone already, which the caller sees
+    return server
+
+
+def await_answer(server: subprocess.Popen[bytes], answers: Callable[[], bool]) -> bool:
+    """False when the server ends first; it is killed when it does not answer in START_SECONDS."""
+    deadline = time.monotonic() + START_SECONDS
+    while server.poll() is None:
+        if answers():
+            return True
+        if time.monotonic() > deadline:
+            stop_server(server, signal.SIGTERM, signal.SIGKILL)
+            return False
+        time.sleep(0.03)
+    return False
+
+
+def stop_server(server: subprocess.Popen[bytes], *signals: signal.Signals) -> None:
+    for number in (*signals, signal.SIGKILL):
+        if server.poll() is not None:
+            return
+        server.send_signal(number)
+        try:
+            server.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def ends_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
+    """For `preexec_fn`: the child gets `death_signal` when the thread that starts it ends (Linux, prctl(2)).
+
+    Elsewhere it does nothing. `user=` of subprocess is applied before, so the setting survives it.
+    """
+    parent = os.getpid()
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+    def arm() -> None:
+        if libc is not None:
+            libc.prctl(1, int(death_signal), 0, 0, 0)  # PR_SET_PDEATHSIG
+            if os.getppid() != parent:
+                os._exit(1)
+
+    return arm
+
+
+def _as_account(account: Account | None) -> dict[str, Any]:
+    if account is None:
+        return {}
+    return {"user": account.uid, "group": account.gid, "extra_groups": []}
+
+
+def _environment() -> dict[str, str]:
+    """No more than the servers need: they may run as another user, and ours may hold secrets."""
+    kept = ("PATH", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+    return {"LC_ALL": "C", "TZ": "UTC"} | {name: os.environ[name] for name in kept if name in os.environ}
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that is free now; somebody may take it before its user does."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def write_private(path: Path, text: str, account: Account | None = None) -> None:
+    """A file that its owner alone may read: the account, else we."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w") as file:
+        if account is not None:
+            os.fchown(descriptor, account.uid, account.gid)
+        file.write(text)
+
+
+def package_folder(name: str) -> Path | None:
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0])
