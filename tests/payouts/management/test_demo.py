@@ -24,6 +24,11 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
+def _every_ring_is_heard() -> None:
+    """Rings go through the shared cache here, as they do in production."""
+
+
+@pytest.fixture(autouse=True)
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Path:
     settings.DEBUG = True
     path = tmp_path / "var" / "demo.json"

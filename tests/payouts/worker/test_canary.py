@@ -23,7 +23,12 @@ from payouts import actions, batches
 from payouts.clients import create_client
 from payouts.models import Batch, Payout, Scope
 from tests.payouts.providers.programs import ROOT
-from tests.payouts.worker.test_supervisor import provider, start, wait_until  # noqa: F401 (fixtures)
+from tests.payouts.worker.test_supervisor import (  # noqa: F401 (fixtures)
+    _every_ring_is_heard,
+    provider,
+    start,
+    wait_until,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

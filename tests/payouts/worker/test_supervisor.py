@@ -61,6 +61,11 @@ def wait_until(holds: Callable[[], object], what: str) -> None:
         time.sleep(0.05)
 
 
+@pytest.fixture(autouse=True)
+def _every_ring_is_heard() -> None:
+    """Rings go through the shared cache here, as they do in production."""
+
+
 @pytest.fixture
 def provider(tmp_path: Path) -> Iterator[SandboxProgram]:
     with sandbox(tmp_path) as program:
