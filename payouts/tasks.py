@@ -15,9 +15,10 @@ from django.utils import timezone
 from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
-from payouts import batches, daily_totals, doorbell, exports, statements
+from payouts import daily_totals, doorbell, exports, statements
 from payouts.audit import Broken, missing_guards
 from payouts.audit import batches as audited
+from payouts.batches import check, submit
 from payouts.models import AuditRun, Heartbeat, Payout, WebhookMessage
 from payouts.worker import broker
 from payouts.worker import pump as pumping
@@ -50,14 +51,14 @@ def write_exports() -> None:
 
 def check_batch(batch_id: int) -> None:
     """Read a batch's file and check its rows: as much as fits into half of q2's time limit, then a new task."""
-    if not batches.check(batch_id, must_stop=_half_time()):
-        async_task(batches.CHECK, batch_id)
+    if not check.run(batch_id, must_stop=_half_time()):
+        async_task(check.CHECK, batch_id)
 
 
 def submit_batch(batch_id: int) -> None:
     """Make payouts of an approved batch's rows: as much as fits into half of q2's time limit, then a new task."""
-    if not batches.submit(batch_id, must_stop=_half_time()):
-        async_task(batches.SUBMIT, batch_id)
+    if not submit.run(batch_id, must_stop=_half_time()):
+        async_task(submit.SUBMIT, batch_id)
 
 
 def _half_time() -> Callable[[], bool]:
@@ -82,7 +83,7 @@ def sweep(cluster: str = "") -> None:
         doorbell.ring()
     statements.ring_for_forgotten()
     exports.ring_for_forgotten()
-    batches.ring_for_forgotten()
+    submit.ring_for_forgotten()
 
 
 def remind_of_approvals() -> None:

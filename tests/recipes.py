@@ -13,8 +13,9 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from model_bakery.recipe import Recipe, seq
 
-from payouts import actions, batches
+from payouts import actions
 from payouts.actions import Assignment
+from payouts.batches import check, decide, submit, upload
 from payouts.models import ApiClient, Approval, ApprovalBand, Batch, Payout
 from payouts.providers import Answer, Verdict
 
@@ -184,34 +185,34 @@ def batch_csv(*rows: str) -> bytes:
 
 
 def stored_batch(*rows: str, by: User | None = None, name: str = "march.csv") -> Batch:
-    return batches.store(batch_csv(*rows), name=name, by=by or person.make())
+    return upload.store(batch_csv(*rows), name=name, by=by or person.make())
 
 
 def checked_batch(*rows: str, by: User | None = None, name: str = "march.csv") -> Batch:
     batch = stored_batch(*rows, by=by, name=name)
-    assert batches.check(batch.pk)
+    assert check.run(batch.pk)
     return Batch.objects.get(pk=batch.pk)
 
 
 def sent_batch(*rows: str, by: User | None = None) -> Batch:
     batch = checked_batch(*rows, by=by)
-    batches.send(batch.pk, by=batch.uploaded_by, leaves_errors_out=True, revision=batch.revision)
+    decide.send(batch.pk, by=batch.uploaded_by, leaves_errors_out=True, revision=batch.revision)
     return Batch.objects.get(pk=batch.pk)
 
 
 def approved_batch(*rows: str, by: User | None = None, checker: User | None = None) -> Batch:
     batch = sent_batch(*rows, by=by)
-    batches.approve(batch.pk, by=checker or person.make(), reason="As agreed.", revision=batch.revision)
+    decide.approve(batch.pk, by=checker or person.make(), reason="As agreed.", revision=batch.revision)
     return Batch.objects.get(pk=batch.pk)
 
 
 def rejected_batch(*rows: str) -> Batch:
     batch = sent_batch(*rows)
-    batches.reject(batch.pk, by=person.make(), reason="Last month's file.", revision=batch.revision)
+    decide.reject(batch.pk, by=person.make(), reason="Last month's file.", revision=batch.revision)
     return Batch.objects.get(pk=batch.pk)
 
 
 def submitted_batch(*rows: str, by: User | None = None, checker: User | None = None) -> Batch:
     batch = approved_batch(*rows, by=by, checker=checker)
-    assert batches.submit(batch.pk)
+    assert submit.run(batch.pk)
     return Batch.objects.get(pk=batch.pk)

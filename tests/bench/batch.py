@@ -38,17 +38,17 @@ def measure(rows: int) -> None:
     from django.contrib.auth.models import User
     from django.core.management import call_command
 
-    from payouts import batches
+    from payouts.batches import check, decide, submit, upload
     from payouts.models import Batch, Payout
 
     call_command("migrate", verbosity=0)
     maker, checker = User.objects.create(username="maker"), User.objects.create(username="checker")
     for content, name in ((as_csv(rows), "payouts.csv"), (as_xlsx(rows), "payouts.xlsx")):
-        batch: Batch = timed(f"{name}: upload", lambda: batches.store(content, name=name, by=maker))  # noqa: B023
-        timed("check", lambda: batches.check(batch.pk))  # noqa: B023
-    batch = timed("send", lambda: batches.send(batch.pk, by=maker, revision=1))
-    timed("approve", lambda: batches.approve(batch.pk, by=checker, revision=2))
-    timed("submit", lambda: batches.submit(batch.pk))
+        batch: Batch = timed(f"{name}: upload", lambda: upload.store(content, name=name, by=maker))  # noqa: B023
+        timed("check", lambda: check.run(batch.pk))  # noqa: B023
+    batch = timed("send", lambda: decide.send(batch.pk, by=maker, revision=1))
+    timed("approve", lambda: decide.approve(batch.pk, by=checker, revision=2))
+    timed("submit", lambda: submit.run(batch.pk))
     assert Payout.objects.filter(approvals_given=1, due_at__isnull=False).count() == rows
 
 

@@ -7,8 +7,9 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from django_q.models import OrmQ, Task
 
-from payouts import actions, batches, clients, exports, statements
+from payouts import actions, clients, exports, statements
 from payouts.actions import bulk, pauses
+from payouts.batches import check, upload
 from payouts.models import AuditRun, DailyTotal, Heartbeat, PayoutLimit
 from payouts.staff import groups
 from payouts.worker import schedules
@@ -41,8 +42,8 @@ def everything() -> User:
     recipes.submitted_batch(*twice, wrong)
     recipes.sent_batch(*twice, wrong, wrong)
     recipes.checked_batch(*twice, wrong, wrong, wrong, by=admin)
-    unreadable = batches.store(b"user_id;amount\n1;2\n", name="april.csv", by=admin)
-    batches.check(unreadable.pk)
+    unreadable = upload.store(b"user_id;amount\n1;2\n", name="april.csv", by=admin)
+    check.run(unreadable.pk)
     recipes.stored_batch(by=admin)
     exports.ask("", format="csv", by=admin)
     while not exports.write():

@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django_otp.oath import totp
 from playwright.sync_api import Page
 
-from payouts import actions, batches
+from payouts import actions, tasks
 from payouts.actions import PayoutError
 from payouts.models import Approval, Batch, EventName, Payout
 from payouts.staff import groups
@@ -277,7 +277,7 @@ def test_a_batch_with_errors_is_sent_without_them_and_approved_by_another_person
     page.get_by_role("button", name=words("Upload and check")).click()
     page.wait_for_url("**/change/")
     batch = Batch.objects.get()
-    batches.check(batch.pk)
+    tasks.check_batch(batch.pk)
     page.reload()
     expect(page.get_by_role("region", name=words("Rows")).first).to_contain_text("amount")
     with page.expect_download() as coming:
@@ -294,7 +294,7 @@ def test_a_batch_with_errors_is_sent_without_them_and_approved_by_another_person
     checker.get_by_role("dialog").get_by_label(words("Reason")).fill("As agreed.")
     submit(checker.get_by_role("dialog"))
     expect(checker.get_by_role("status").first).to_be_visible()
-    batches.submit(batch.pk)
+    tasks.submit_batch(batch.pk)
     checker.reload()
 
     payout = Payout.objects.get()

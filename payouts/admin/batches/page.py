@@ -28,12 +28,13 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanWidget
 
-from payouts import batches, money, vault
+from payouts import money, vault
 from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, dialog_action
 from payouts.admin.kit.view_only import ViewOnlyAdmin
-from payouts.batches import columns
+from payouts.batches import columns, decide, upload
 from payouts.batches.columns import COLUMNS, Given
+from payouts.batches.errors import BatchAlteredError, BatchError
 from payouts.database.snapshot import snapshot
 from payouts.exports import safe
 from payouts.files import tables
@@ -136,7 +137,7 @@ def _words(label: Any, help_text: Any, *, is_required: bool) -> forms.CharField:
     return forms.CharField(
         label=label,
         required=is_required,
-        max_length=batches.TEXT_LIMIT,
+        max_length=decide.TEXT_LIMIT,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text=help_text,
     )
@@ -248,12 +249,12 @@ class BatchAdmin(DialogsMixin, ViewOnlyAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = UploadForm(request.POST or None, request.FILES or None)
-        refusal: batches.BatchError | None = None
+        refusal: BatchError | None = None
         if request.method == "POST" and form.is_valid():
             given = form.cleaned_data["file"]
             try:
-                batch = batches.store(given.read(tables.SIZE_LIMIT + 1), name=given.name, by=_person(request))
-            except batches.BatchError as error:
+                batch = upload.store(given.read(tables.SIZE_LIMIT + 1), name=given.name, by=_person(request))
+            except BatchError as error:
                 refusal = error
             else:
                 messages.success(request, _("The file is taken, and its rows are checked now. Nothing is paid yet."))
@@ -333,7 +334,7 @@ class BatchAdmin(DialogsMixin, ViewOnlyAdmin):
     def dialog_obstacle(self, request: HttpRequest, name: str, instance: Batch) -> str:
         """Why the button is not offered. `payouts.batches` decides again, under lock."""
         if instance.state == BatchState.ALTERED:
-            return str(batches.BatchAlteredError())
+            return str(BatchAlteredError())
         if instance.state not in POSSIBLE[name] or (name == "send" and not instance.rows_valid):
             return _("The batch is in the state “%(state)s”, in which this is not possible.") % {
                 "state": instance.state.label
@@ -358,7 +359,7 @@ class BatchAdmin(DialogsMixin, ViewOnlyAdmin):
     )
     def send(self, request: HttpRequest, form: forms.Form, batch: Batch) -> str:
         given = form.cleaned_data
-        batches.send(
+        decide.send(
             batch.pk,
             by=_person(request),
             note=given["note"],
@@ -381,7 +382,7 @@ class BatchAdmin(DialogsMixin, ViewOnlyAdmin):
     )
     def approve(self, request: HttpRequest, form: forms.Form, batch: Batch) -> str:
         given = form.cleaned_data
-        batches.approve(batch.pk, by=_person(request), reason=given["reason"], revision=given["version"])
+        decide.approve(batch.pk, by=_person(request), reason=given["reason"], revision=given["version"])
         return _("The batch “%(name)s” is approved. Its payouts are submitted now.") % {"name": batch.name}
 
     @dialog_action(
@@ -397,7 +398,7 @@ class BatchAdmin(DialogsMixin, ViewOnlyAdmin):
     )
     def reject(self, request: HttpRequest, form: forms.Form, batch: Batch) -> str:
         given = form.cleaned_data
-        batches.reject(batch.pk, by=_person(request), reason=given["reason"], revision=given["version"])
+        decide.reject(batch.pk, by=_person(request), reason=given["reason"], revision=given["version"])
         return _("The batch “%(name)s” is rejected.") % {"name": batch.name}
 
     @dialog_action(
@@ -411,7 +412,7 @@ class BatchAdmin(DialogsMixin, ViewOnlyAdmin):
         is_final=True,
     )
     def discard(self, request: HttpRequest, form: forms.Form, batch: Batch) -> str:
-        batches.discard(batch.pk, by=_person(request), revision=form.cleaned_data["version"])
+        decide.discard(batch.pk, by=_person(request), revision=form.cleaned_data["version"])
         return _("The batch “%(name)s” is discarded.") % {"name": batch.name}
 
 

@@ -13,10 +13,11 @@ from django.utils import timezone, translation
 from django_q.models import OrmQ
 from openpyxl import Workbook
 
-from payouts import batches, tasks, vault
+from payouts import tasks, vault
 from payouts.actions import FourEyesError, NotFoundError, PayoutError
-from payouts.batches import BatchAlteredError, BatchError, BatchVersionError, columns
+from payouts.batches import check, columns, decide, submit, upload
 from payouts.batches.columns import Given
+from payouts.batches.errors import BatchAlteredError, BatchError, BatchVersionError
 from payouts.models import Approval, Batch, BatchRow, BatchState, Event, Payout
 from tests import recipes
 from tests.payouts.actions.test_races import at_once
@@ -51,8 +52,8 @@ def _queued(task: str) -> list[tuple[Any, ...]]:
 
 
 def _refusal(content: bytes, operator: User) -> list[str]:
-    batch = batches.store(content, name="x", by=operator)
-    assert batches.check(batch.pk)
+    batch = upload.store(content, name="x", by=operator)
+    assert check.run(batch.pk)
     batch.refresh_from_db()
     assert (batch.state, batch.content, batch.rows.count()) == (BatchState.REFUSED, None, 0)
     return [columns.sentence(code, parameters) for code, parameters in batch.refusal or ()]
@@ -158,8 +159,8 @@ def test_kinds_and_columns_have_russian_names_too(operator: User) -> None:
     header = "ID пользователя;Сумма;Валюта;Тип;Счёт;ФИО;Банк;Комментарий;Отдел"
     text = f"{header}\n1;10;rub;Карта;4111111111111111;Иван;;x;y\n"
 
-    batch = batches.store(text.encode("cp1251"), name="x", by=operator)
-    batches.check(batch.pk)
+    batch = upload.store(text.encode("cp1251"), name="x", by=operator)
+    check.run(batch.pk)
 
     row = BatchRow.objects.get()
     assert (row.is_valid, row.kind, row.currency, row.comment) == (True, "card", "RUB", "x")
@@ -177,8 +178,8 @@ def test_an_xlsx_is_checked_like_a_csv(operator: User) -> None:
     content = io.BytesIO()
     book.save(content)
 
-    batch = batches.store(content.getvalue(), name="x.xlsx", by=operator)
-    batches.check(batch.pk)
+    batch = upload.store(content.getvalue(), name="x.xlsx", by=operator)
+    check.run(batch.pk)
 
     rows = list(BatchRow.objects.order_by("number"))
     assert [(row.number, row.amount, row.errors) for row in rows] == [
@@ -191,8 +192,8 @@ def test_an_xlsx_is_checked_like_a_csv(operator: User) -> None:
 def test_a_comma_inside_an_amount_shifts_no_cells(operator: User) -> None:
     content = b"user_id,amount,currency,kind,account\n1,1,000,RUB,card,4111111111111111\n"
 
-    batch = batches.store(content, name="x", by=operator)
-    batches.check(batch.pk)
+    batch = upload.store(content, name="x", by=operator)
+    check.run(batch.pk)
 
     assert BatchRow.objects.get().errors == [["", "fields", {"found": 6, "wanted": 5}]]
 
@@ -228,7 +229,7 @@ def test_more_rows_than_the_limit_are_refused(operator: User) -> None:
 def test_what_is_no_table_is_refused_at_the_upload(operator: User) -> None:
     for content in (b"", b"x\0y", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         with pytest.raises(BatchError):
-            batches.store(content, name="x", by=operator)
+            upload.store(content, name="x", by=operator)
 
     assert not Batch.objects.exists()
     assert not OrmQ.objects.exists()
@@ -241,7 +242,7 @@ def test_the_same_file_is_taken_once_and_names_the_first(operator: User, checker
         stored_batch(by=checker, name="again.csv")
 
     assert refusal.value.earlier == first
-    assert (Batch.objects.count(), len(_queued(batches.CHECK))) == (1, 1)
+    assert (Batch.objects.count(), len(_queued(check.CHECK))) == (1, 1)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -249,11 +250,11 @@ def test_the_same_file_at_the_same_time_is_taken_once(operator: User) -> None:
     results = at_once(*[lambda: stored_batch(by=operator)] * 6)
 
     assert sum(isinstance(each, Batch) for each in results) == 1
-    assert (Batch.objects.count(), len(_queued(batches.CHECK))) == (1, 1)
+    assert (Batch.objects.count(), len(_queued(check.CHECK))) == (1, 1)
 
 
 def test_a_file_that_paid_nothing_may_come_again(operator: User) -> None:
-    batches.discard(stored_batch(by=operator).pk, by=operator, revision=1)
+    decide.discard(stored_batch(by=operator).pk, by=operator, revision=1)
     recipes.rejected_batch()
 
     again = checked_batch(by=operator)
@@ -265,7 +266,7 @@ def test_the_file_is_encrypted_while_it_is_kept_and_then_deleted(operator: User)
     batch = stored_batch(by=operator)
 
     kept = bytes(Batch.objects.get().content or b"")
-    batches.check(batch.pk)
+    check.run(batch.pk)
 
     assert b"4111" not in kept
     assert vault.decrypt_file(kept) == recipes.batch_csv()
@@ -305,11 +306,11 @@ def test_a_check_finds_totals_errors_and_duplicates(operator: User) -> None:
 
 
 def test_a_check_that_is_stopped_goes_on_where_it_was(operator: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("payouts.batches.CHECKED_AT_ONCE", 2)
+    monkeypatch.setattr("payouts.batches.check.CHECKED_AT_ONCE", 2)
     batch = stored_batch(*recipes.batch_rows(7), by=operator)
     runs = 0
 
-    while not batches.check(batch.pk, must_stop=lambda: True):
+    while not check.run(batch.pk, must_stop=lambda: True):
         runs += 1
 
     batch.refresh_from_db()
@@ -319,10 +320,10 @@ def test_a_check_that_is_stopped_goes_on_where_it_was(operator: User, monkeypatc
 
 @pytest.mark.django_db(transaction=True)
 def test_checks_at_the_same_time_store_every_row_once(operator: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("payouts.batches.CHECKED_AT_ONCE", 5)
+    monkeypatch.setattr("payouts.batches.check.CHECKED_AT_ONCE", 5)
     batch = stored_batch(*recipes.batch_rows(40), "7;x;RUB;card;1;;;", by=operator)
 
-    at_once(*[lambda: batches.check(batch.pk)] * 4)
+    at_once(*[lambda: check.run(batch.pk)] * 4)
 
     batch.refresh_from_db()
     assert batch.state == BatchState.PREVIEW
@@ -331,9 +332,9 @@ def test_checks_at_the_same_time_store_every_row_once(operator: User, monkeypatc
 
 def test_a_file_at_which_the_worker_dies_again_and_again_is_given_up(operator: User) -> None:
     batch = stored_batch(by=operator)
-    Batch.objects.update(tries=batches.TRIES_LIMIT)  # each began, and none stored a row
+    Batch.objects.update(tries=check.TRIES_LIMIT)  # each began, and none stored a row
 
-    batches.check(batch.pk)
+    check.run(batch.pk)
 
     batch.refresh_from_db()
     assert batch.refusal == [["worker_failed", {}]]
@@ -341,9 +342,9 @@ def test_a_file_at_which_the_worker_dies_again_and_again_is_given_up(operator: U
 
 def test_a_discarded_batch_is_not_checked_on(operator: User) -> None:
     batch = stored_batch(by=operator)
-    batches.discard(batch.pk, by=operator, revision=1)
+    decide.discard(batch.pk, by=operator, revision=1)
 
-    assert batches.check(batch.pk)
+    assert check.run(batch.pk)
     batch.refresh_from_db()
     assert (batch.state, batch.content, batch.rows.count()) == (BatchState.DISCARDED, None, 0)
 
@@ -355,9 +356,9 @@ def test_only_the_uploader_sends_or_discards(operator: User, checker: User) -> N
     batch = checked_batch(by=operator)
 
     with pytest.raises(FourEyesError, match="Only operator"):
-        batches.send(batch.pk, by=checker, revision=batch.revision)
+        decide.send(batch.pk, by=checker, revision=batch.revision)
     with pytest.raises(FourEyesError, match="Only operator"):
-        batches.discard(batch.pk, by=checker, revision=batch.revision)
+        decide.discard(batch.pk, by=checker, revision=batch.revision)
 
     batch.refresh_from_db()
     assert batch.state == BatchState.PREVIEW
@@ -367,8 +368,8 @@ def test_errors_are_left_out_only_when_the_uploader_says_so(operator: User) -> N
     batch = checked_batch(BATCH_ROW, "7;x;RUB;card;1;;;", by=operator)
 
     with pytest.raises(BatchError, match="left out"):
-        batches.send(batch.pk, by=operator, revision=batch.revision)
-    sent = batches.send(batch.pk, by=operator, leaves_errors_out=True, note="May", revision=batch.revision)
+        decide.send(batch.pk, by=operator, revision=batch.revision)
+    sent = decide.send(batch.pk, by=operator, leaves_errors_out=True, note="May", revision=batch.revision)
 
     assert (sent.state, sent.sent_note) == (BatchState.AWAITING_APPROVAL, "May")
 
@@ -377,7 +378,7 @@ def test_a_batch_without_a_valid_row_cannot_be_sent(operator: User) -> None:
     batch = checked_batch("7;x;RUB;card;1;;;", by=operator)
 
     with pytest.raises(BatchError, match="nothing to send"):
-        batches.send(batch.pk, by=operator, leaves_errors_out=True, revision=batch.revision)
+        decide.send(batch.pk, by=operator, leaves_errors_out=True, revision=batch.revision)
 
     assert Batch.objects.get().sent_at is None
 
@@ -386,19 +387,19 @@ def test_the_uploader_does_not_approve_or_reject(operator: User) -> None:
     batch = sent_batch(by=operator)
 
     with pytest.raises(FourEyesError):
-        batches.approve(batch.pk, by=operator, revision=batch.revision)
+        decide.approve(batch.pk, by=operator, revision=batch.revision)
     with pytest.raises(FourEyesError):
-        batches.reject(batch.pk, by=operator, reason="x", revision=batch.revision)
+        decide.reject(batch.pk, by=operator, reason="x", revision=batch.revision)
 
     assert Batch.objects.get().state == BatchState.AWAITING_APPROVAL
-    assert _queued(batches.SUBMIT) == []
+    assert _queued(submit.SUBMIT) == []
 
 
 def test_a_batch_that_changed_since_it_was_seen_is_not_decided_on(operator: User, checker: User) -> None:
     batch = sent_batch(by=operator)
 
     with pytest.raises(BatchVersionError):
-        batches.approve(batch.pk, by=checker, revision=batch.revision - 1)
+        decide.approve(batch.pk, by=checker, revision=batch.revision - 1)
 
     assert Batch.objects.get().approved_at is None
 
@@ -407,9 +408,9 @@ def test_who_comes_second_is_told_who_was_first(operator: User, checker: User, s
     batch = approved_batch(by=operator, checker=checker)
 
     with pytest.raises(BatchError, match="already approved by checker"):
-        batches.reject(batch.pk, by=second_checker, reason="x", revision=batch.revision - 1)
+        decide.reject(batch.pk, by=second_checker, reason="x", revision=batch.revision - 1)
     with pytest.raises(BatchError, match="not decided yet"):
-        batches.discard(batch.pk, by=operator, revision=batch.revision)
+        decide.discard(batch.pk, by=operator, revision=batch.revision)
 
     assert Batch.objects.get().state == BatchState.SUBMITTING
 
@@ -419,8 +420,8 @@ def test_one_of_two_decisions_at_the_same_time_counts(operator: User, checker: U
     batch = sent_batch(by=operator)
 
     results = at_once(
-        lambda: batches.approve(batch.pk, by=checker, revision=batch.revision),
-        lambda: batches.reject(batch.pk, by=second_checker, reason="x", revision=batch.revision),
+        lambda: decide.approve(batch.pk, by=checker, revision=batch.revision),
+        lambda: decide.reject(batch.pk, by=second_checker, reason="x", revision=batch.revision),
     )
 
     batch.refresh_from_db()
@@ -432,14 +433,14 @@ def test_a_rejection_needs_a_reason(checker: User) -> None:
     batch = sent_batch()
 
     with pytest.raises(BatchError):
-        batches.reject(batch.pk, by=checker, reason=" ", revision=batch.revision)
+        decide.reject(batch.pk, by=checker, reason=" ", revision=batch.revision)
 
     assert Batch.objects.get().rejected_at is None
 
 
 def test_a_batch_that_is_not_there_is_not_found(checker: User) -> None:
     with pytest.raises(NotFoundError):
-        batches.approve(7, by=checker, revision=1)
+        decide.approve(7, by=checker, revision=1)
 
 
 TAMPERING = [
@@ -461,7 +462,7 @@ def test_a_row_that_was_changed_by_hand_is_not_approved(change: str, checker: Us
     by_hand(change)
 
     with pytest.raises(BatchAlteredError):
-        batches.approve(batch.pk, by=checker, revision=batch.revision)
+        decide.approve(batch.pk, by=checker, revision=batch.revision)
 
     assert Batch.objects.get().approved_at is None
 
@@ -471,8 +472,8 @@ def test_of_a_batch_that_was_changed_after_its_approval_nothing_is_paid(change: 
     batch = approved_batch(*ROWS)
     by_hand(change)
 
-    assert batches.submit(batch.pk)
-    assert batches.submit(batch.pk)
+    assert submit.run(batch.pk)
+    assert submit.run(batch.pk)
 
     batch.refresh_from_db()
     assert batch.state == BatchState.ALTERED
@@ -483,7 +484,7 @@ def test_an_approval_that_was_written_by_hand_pays_nothing(checker: User) -> Non
     batch = sent_batch()
     by_hand("UPDATE payouts_batch SET approved_by_id = %s, approved_at = now()", checker.pk)
 
-    batches.submit(batch.pk)
+    submit.run(batch.pk)
 
     assert Batch.objects.get().state == BatchState.ALTERED
     assert not Payout.objects.exists()
@@ -527,18 +528,18 @@ def test_a_payout_that_needs_more_approvals_waits_for_them() -> None:
 
 def test_a_batch_without_its_approval_is_not_submitted() -> None:
     for batch in (stored_batch(), sent_batch(BATCH_ROW, BATCH_ROW), recipes.rejected_batch(*ROWS)):
-        assert batches.submit(batch.pk)
+        assert submit.run(batch.pk)
 
     assert not Payout.objects.exists()
 
 
 def test_a_submission_that_is_stopped_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("payouts.batches.SUBMITTED_AT_ONCE", 2)
+    monkeypatch.setattr("payouts.batches.submit.SUBMITTED_AT_ONCE", 2)
     batch = approved_batch(*recipes.batch_rows(7))
 
-    is_done = batches.submit(batch.pk, must_stop=lambda: True)
+    is_done = submit.run(batch.pk, must_stop=lambda: True)
     between = Payout.objects.count()
-    while not batches.submit(batch.pk, must_stop=lambda: True):
+    while not submit.run(batch.pk, must_stop=lambda: True):
         pass
 
     batch.refresh_from_db()
@@ -561,10 +562,10 @@ def test_a_submission_that_dies_in_a_row_leaves_that_row_as_it_was() -> None:
     )
 
     with pytest.raises(Exception, match="away"):
-        batches.submit(batch.pk)
+        submit.run(batch.pk)
     between = (Payout.objects.count(), batch.rows.filter(payout=None).count())
     by_hand("DROP TRIGGER break_off ON payouts_batchrow; DROP FUNCTION break_off()")
-    batches.submit(batch.pk)
+    submit.run(batch.pk)
 
     batch.refresh_from_db()
     assert between == (2, 2)
@@ -574,11 +575,11 @@ def test_a_submission_that_dies_in_a_row_leaves_that_row_as_it_was() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_submissions_at_the_same_time_pay_every_row_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("payouts.batches.SUBMITTED_AT_ONCE", 3)
+    monkeypatch.setattr("payouts.batches.submit.SUBMITTED_AT_ONCE", 3)
     batch = approved_batch(*recipes.batch_rows(25))
 
-    at_once(*[lambda: batches.submit(batch.pk)] * 4)
-    batches.submit(batch.pk)
+    at_once(*[lambda: submit.run(batch.pk)] * 4)
+    submit.run(batch.pk)
 
     batch.refresh_from_db()
     assert batch.state == BatchState.SUBMITTED
@@ -592,7 +593,7 @@ def test_a_row_whose_record_was_wiped_is_not_paid_again() -> None:
     by_hand("UPDATE payouts_batchrow SET payout_id = NULL")
     by_hand("UPDATE payouts_batch SET finished_at = NULL")
 
-    batches.submit(batch.pk)
+    submit.run(batch.pk)
 
     assert Payout.objects.count() == batch.rows.filter(payout__isnull=False).count() == 3
     assert Approval.objects.count() == 3
@@ -603,7 +604,7 @@ def test_a_row_that_fails_takes_no_other_with_it_and_says_why() -> None:
     batch = approved_batch(*recipes.batch_rows(3))
     by_hand("ALTER TABLE payouts_payout ADD CONSTRAINT stuck CHECK (user_id <> 2)")
 
-    batches.submit(batch.pk)
+    submit.run(batch.pk)
     by_hand("ALTER TABLE payouts_payout DROP CONSTRAINT stuck")
 
     batch.refresh_from_db()
@@ -616,7 +617,7 @@ def test_a_recipient_that_cannot_be_decrypted_is_told_by_its_row(settings: Any) 
     batch = approved_batch()
     settings.FIELD_ENCRYPTION_KEYS = ["A" * 43 + "="]
 
-    batches.submit(batch.pk)
+    submit.run(batch.pk)
 
     assert BatchRow.objects.get().refusal == ["unreadable", {}]
     assert not Payout.objects.exists()
@@ -628,15 +629,15 @@ def test_a_recipient_that_cannot_be_decrypted_is_told_by_its_row(settings: Any) 
 def test_the_tasks_do_the_work_and_ask_for_another_when_time_is_up(
     settings: Any, checker: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("payouts.batches.CHECKED_AT_ONCE", 2)
+    monkeypatch.setattr("payouts.batches.check.CHECKED_AT_ONCE", 2)
     batch = stored_batch(*recipes.batch_rows(3))
     settings.Q_TIMEOUT_SECONDS = 0
     tasks.check_batch(batch.pk)
-    again = len(_queued(batches.CHECK))
+    again = len(_queued(check.CHECK))
     settings.Q_TIMEOUT_SECONDS = 60
     tasks.check_batch(batch.pk)
-    batches.send(batch.pk, by=batch.uploaded_by, revision=1)
-    batches.approve(batch.pk, by=checker, revision=2)
+    decide.send(batch.pk, by=batch.uploaded_by, revision=1)
+    decide.approve(batch.pk, by=checker, revision=2)
     tasks.submit_batch(batch.pk)
 
     assert again == 2
@@ -649,13 +650,13 @@ def test_a_batch_whose_task_was_lost_is_found_by_the_sweep() -> None:
     OrmQ.objects.all().delete()
 
     tasks.sweep()
-    fresh = (_queued(batches.CHECK), _queued(batches.SUBMIT))
+    fresh = (_queued(check.CHECK), _queued(submit.SUBMIT))
     Batch.objects.update(rung_at=F("rung_at") - timedelta(minutes=3))
     tasks.sweep()
     tasks.sweep()
 
     assert fresh == ([], [])
-    assert (_queued(batches.CHECK), _queued(batches.SUBMIT)) == ([(unchecked.pk,)], [(unsubmitted.pk,)])
+    assert (_queued(check.CHECK), _queued(submit.SUBMIT)) == ([(unchecked.pk,)], [(unsubmitted.pk,)])
     assert done.finished_at is not None
     assert timezone.now() - Batch.objects.get(pk=unchecked.pk).rung_at < timedelta(minutes=1)  # type: ignore[operator]
 

@@ -19,7 +19,8 @@ from django.test import Client
 from django_redis import get_redis_connection
 
 from backoffice.local.servers import free_port
-from payouts import actions, batches
+from payouts import actions
+from payouts.batches import upload
 from payouts.clients import create_client
 from payouts.models import Batch, Payout, Scope
 from tests.payouts.providers.programs import ROOT
@@ -120,7 +121,7 @@ def test_a_card_number_and_a_key_are_found_nowhere_in_clear(web, start, provider
     operator = User.objects.create(username="operator")
     lines = f"1;5;EUR;card;{CARD};;;\n2;x;EUR;iban;{IBAN};{CARD};;{CARD}\n"
     header = "user_id;amount;currency;kind;account;name;bank;comment\n"
-    batch = batches.store((header + lines).encode(), name=f"{CARD}.csv", by=operator)
+    batch = upload.store((header + lines).encode(), name=f"{CARD}.csv", by=operator)
     before = rows()
     cluster = start(LOG_LEVEL="DEBUG")
     wait_until(lambda: not Payout.objects.filter(status__in=["processing"]).exists(), "nothing in flight")

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client
 from openpyxl import load_workbook
 
-from payouts import batches
+from payouts.batches import check, decide, submit, upload
 from payouts.models import Batch, BatchState, Payout
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
@@ -30,7 +30,7 @@ def address(batch: Batch, name: str = "change") -> str:
     return f"{BATCHES}{batch.pk}/{name}/"
 
 
-def upload(browser: Client, content: bytes, name: str = "march.csv") -> Any:
+def post_file(browser: Client, content: bytes, name: str = "march.csv") -> Any:
     return browser.post(ADD, {"file": SimpleUploadedFile(name, content)})
 
 
@@ -78,7 +78,7 @@ def test_each_group_may_do_what_is_its_own(group: str, may_upload: bool, may_dec
         "upload": {200 if may_upload else 403},
         "decide": {200 if may_decide else 403},
     }
-    assert upload(browser, recipes.batch_csv(BATCH_ROW, BATCH_ROW)).status_code == (302 if may_upload else 403)
+    assert post_file(browser, recipes.batch_csv(BATCH_ROW, BATCH_ROW)).status_code == (302 if may_upload else 403)
     assert Batch.objects.count() == 1 + may_upload
 
 
@@ -132,16 +132,16 @@ def test_nobody_changes_or_deletes_a_batch_by_hand() -> None:
 def test_a_batch_goes_from_the_upload_to_its_payouts_by_two_people(in_group: Any) -> None:
     operator, approver = as_user(in_group("Operator")), as_user(in_group("Approver"))
 
-    answer = upload(operator, recipes.batch_csv(BATCH_ROW, WRONG_ROW))
+    answer = post_file(operator, recipes.batch_csv(BATCH_ROW, WRONG_ROW))
     batch = Batch.objects.get()
     checking = page(operator, batch)
-    batches.check(batch.pk)
+    check.run(batch.pk)
     preview = page(operator, batch)
     not_confirmed = act(operator, batch, "send", note="")
     sent = act(operator, batch, "send", note="For March.", leaves_errors_out="on")
     dialog = approver.get(address(batch, "approve")).content.decode()
     approved = act(approver, batch, "approve", reason="As agreed.")
-    batches.submit(batch.pk)
+    submit.run(batch.pk)
     result = page(operator, batch)
 
     assert answer.headers["Location"] == address(batch)
@@ -204,7 +204,7 @@ def test_a_batch_is_rejected_with_a_reason_and_discarded_without(in_group: Any) 
 def test_the_same_file_is_refused_with_the_way_to_the_first(as_group: Any) -> None:
     batch = checked_batch()
 
-    text = upload(as_group("Operator"), recipes.batch_csv()).content.decode()
+    text = post_file(as_group("Operator"), recipes.batch_csv()).content.decode()
 
     assert "This file is a batch already" in text
     assert address(batch) in text
@@ -212,8 +212,8 @@ def test_the_same_file_is_refused_with_the_way_to_the_first(as_group: Any) -> No
 
 
 def test_a_file_that_cannot_be_read_says_why_and_leads_to_the_next_upload(as_group: Any) -> None:
-    batch = batches.store(b"user_id;amount\n1;2\n", name="x.csv", by=recipes.person.make())
-    batches.check(batch.pk)
+    batch = upload.store(b"user_id;amount\n1;2\n", name="x.csv", by=recipes.person.make())
+    check.run(batch.pk)
 
     text = page(as_group("Operator"), batch)
 
@@ -262,7 +262,7 @@ def test_of_an_altered_batch_the_page_says_so_and_offers_nothing(as_group: Any) 
     batch = recipes.approved_batch()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE payouts_batchrow SET amount = 900000")
-    batches.submit(batch.pk)
+    submit.run(batch.pk)
 
     text = page(as_group("Admin"), batch)
 
@@ -278,8 +278,8 @@ def test_the_templates_can_be_filled_in_and_never_paid_as_they_are(as_group: Any
 
     for kind in ("csv", "xlsx"):
         content = browser.get(f"{BATCHES}template.{kind}").content
-        batch = batches.store(content, name=kind, by=recipes.person.make())
-        batches.check(batch.pk)
+        batch = upload.store(content, name=kind, by=recipes.person.make())
+        check.run(batch.pk)
         batch.refresh_from_db()
         codes = {(column, code) for row in batch.rows.all() for column, code, _given in row.errors}
         assert (batch.refusal, batch.rows_valid, codes) == (None, 0, {("amount", "amount_exact")})
@@ -302,13 +302,13 @@ def test_the_error_file_has_what_was_given_and_what_is_wrong_and_no_formula(as_g
 
 def test_an_account_is_found_nowhere_in_clear(as_group: Any) -> None:
     browser = as_group("Operator")
-    upload(browser, recipes.batch_csv(BATCH_ROW, WRONG_ROW))
+    post_file(browser, recipes.batch_csv(BATCH_ROW, WRONG_ROW))
     batch = Batch.objects.get()
     before = _tables()
-    batches.check(batch.pk)
-    batches.send(batch.pk, by=batch.uploaded_by, leaves_errors_out=True, revision=1)
-    batches.approve(batch.pk, by=recipes.person.make(), revision=2)
-    batches.submit(batch.pk)
+    check.run(batch.pk)
+    decide.send(batch.pk, by=batch.uploaded_by, leaves_errors_out=True, revision=1)
+    decide.approve(batch.pk, by=recipes.person.make(), revision=2)
+    submit.run(batch.pk)
 
     pages = page(browser, batch, "?show=all") + page(browser, batch, "?show=errors")
     places = before + _tables() + pages + str(downloaded(browser.get(f"{BATCHES}{batch.pk}/errors.csv")))

@@ -1,0 +1,237 @@
+"""The worker reads a batch's file and stores its rows, with what is wrong with each.
+
+In chunks, each one transaction: a run that dies is taken up where it ended, and runs at the same time do nothing
+twice.
+"""
+
+from collections.abc import Callable, Sequence
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from psycopg.types.json import Jsonb
+
+from payouts import vault
+from payouts.batches import columns
+from payouts.batches.columns import Fault, Given, Order
+from payouts.batches.seals import totals_of
+from payouts.files import tables
+from payouts.files.tables import SheetError
+from payouts.models import Batch, BatchRow
+from payouts.states import Status
+
+CHECK = "payouts.tasks.check_batch"
+ROWS_LIMIT = 50_000
+CHECKED_AT_ONCE = 1_000
+DUPLICATES_WITHIN_DAYS = 30
+STOPPED = (Status.REJECTED.value, Status.CANCELLED.value)
+# A file at which the worker dies so often without storing a row is not one to try again.
+TRIES_LIMIT = 5
+type Stop = Callable[[], bool]
+
+
+def run(batch_id: int, *, must_stop: Stop = lambda: False) -> bool:
+    """Read the file and store its rows with what is wrong with them; returns False if stopped before the end."""
+    batch = _begin_check(batch_id)
+    if batch is None:
+        return True
+    if batch.content is not None:
+        try:
+            header, rows, places = _table(vault.decrypt_file(bytes(batch.content)))
+        except SheetError as error:
+            _refuse(batch_id, error.faults)
+            return True
+        except vault.UnreadableError:
+            _refuse(batch_id, [("unreadable", {})])
+            return True
+        while _store_some(batch_id, header, rows, places):
+            if must_stop():
+                return False
+    # A matter of seconds, which begins anew if it is broken off.
+    _mark_repeated(batch_id)
+    after = 0
+    while (last := _mark_paid_before(batch_id, after)) is not None:
+        after = last
+        give_sign(batch_id)
+    _finish_check(batch_id)
+    return True
+
+
+def _begin_check(batch_id: int) -> Batch | None:
+    """The batch, if it is to be checked; counted as a try until a row is stored."""
+    with transaction.atomic():
+        batch = Batch.objects.select_for_update().filter(pk=batch_id, checked_at=None, discarded_at=None).first()
+        if batch is None:
+            return None
+        if batch.content is not None and batch.tries >= TRIES_LIMIT:
+            _refuse(batch_id, [("worker_failed", {})])
+            return None
+        batch.tries += 1
+        batch.save(update_fields=["tries"])
+    give_sign(batch_id)
+    return batch
+
+
+def _table(content: bytes) -> tuple[tables.Row, list[tables.Row], dict[str, int]]:
+    """The header, the rows under it, where the columns stand. Raises SheetError."""
+    header, *rows = tables.read(content, rows_limit=ROWS_LIMIT)
+    places = columns.places(header)
+    if not rows:
+        raise SheetError("no_rows")
+    return header, rows, places
+
+
+def _refuse(batch_id: int, faults: Sequence[tuple[str, dict[str, object]]]) -> None:
+    refusal = [[code, parameters] for code, parameters in faults]
+    Batch.objects.filter(pk=batch_id, checked_at=None).update(content=None, checked_at=Now(), refusal=refusal)
+
+
+def _store_some(batch_id: int, header: tables.Row, rows: list[tables.Row], places: dict[str, int]) -> bool:
+    """Store the next rows in one transaction; whether there were any."""
+    with transaction.atomic():
+        batch = (
+            Batch.objects.select_for_update()
+            .defer("content")
+            .filter(pk=batch_id, checked_at=None, discarded_at=None)
+            .first()
+        )
+        if batch is None:
+            return False
+        chunk = rows[batch.rows_stored : batch.rows_stored + CHECKED_AT_ONCE]
+        is_csv = batch.format == Batch.Format.CSV
+        checked = [_row(batch, row.number, columns.given(row, header, places, is_csv=is_csv)) for row in chunk]
+        _copy(checked)
+        batch.rows_total = len(rows)
+        batch.rows_stored += len(chunk)
+        batch.rows_wrong += sum(not row.is_valid for row in checked)
+        batch.tries = 0
+        is_last = batch.rows_stored == batch.rows_total
+        batch.save(update_fields=["rows_total", "rows_stored", "rows_wrong", "tries"])
+        if is_last:
+            Batch.objects.filter(pk=batch_id).update(content=None)
+    give_sign(batch_id)
+    return not is_last
+
+
+def _row(batch: Batch, number: int, given: Given) -> BatchRow:
+    order, faults = columns.read(given)
+    row = _valid_row(batch, number, order) if order else _wrong_row(batch, number, given, faults)
+    row.row_seal = row.expected_row_seal()
+    return row
+
+
+def _valid_row(batch: Batch, number: int, order: Order) -> BatchRow:
+    recipient = vault.normal(order.recipient)
+    return BatchRow(
+        batch=batch,
+        number=number,
+        is_valid=True,
+        user_id=order.user_id,
+        amount=order.amount,
+        currency=order.currency,
+        kind=order.kind,
+        recipient=vault.encrypt(recipient),
+        recipient_masked=vault.masked(recipient),
+        recipient_index=vault.blind_index(recipient),
+        comment=order.comment,
+        notes=order.notes,
+    )
+
+
+def _wrong_row(batch: Batch, number: int, given: Given, faults: list[Fault]) -> BatchRow:
+    return BatchRow(
+        batch=batch,
+        number=number,
+        is_valid=False,
+        given=vault.encrypt(given.as_json()),
+        errors=[list(fault) for fault in faults],
+    )
+
+
+COPIED = (
+    "batch_id",
+    "number",
+    "is_valid",
+    "user_id",
+    "amount",
+    "currency",
+    "kind",
+    "recipient",
+    "recipient_masked",
+    "recipient_index",
+    "comment",
+    "given",
+    "errors",
+    "notes",
+    "row_seal",
+)
+AS_JSON = {"recipient_masked", "errors"}
+
+
+def _copy(rows: list[BatchRow]) -> None:
+    statement = f"COPY payouts_batchrow ({', '.join(COPIED)}) FROM STDIN"
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            values = ((name, getattr(row, name)) for name in COPIED)
+            copy.write_row([Jsonb(value) if name in AS_JSON else value for name, value in values])
+
+
+def _mark_repeated(batch_id: int) -> None:
+    """Of rows that pay the same to the same, each names the line of the first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE payouts_batchrow AS r SET same_as = f.first
+            FROM (SELECT id, number, first_value(number) OVER same AS first FROM payouts_batchrow
+                  WHERE batch_id = %s AND is_valid
+                  WINDOW same AS (PARTITION BY recipient_index, currency, amount ORDER BY number)) AS f
+            WHERE r.id = f.id AND f.first < f.number
+            """,
+            [batch_id],
+        )
+
+
+def _mark_paid_before(batch_id: int, after: int) -> int | None:
+    """Of the next rows those that pay what a payout of the last days pays name it; the last one's number, if any."""
+    following = BatchRow.objects.filter(batch=batch_id, number__gt=after).order_by("number")
+    numbers = list(following.values_list("number", flat=True)[:CHECKED_AT_ONCE])
+    if not numbers:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE payouts_batchrow AS r SET earlier_id = e.payout_id
+            FROM (SELECT b.id, max(p.id) AS payout_id
+                  FROM payouts_batchrow b JOIN payouts_payout p ON p.recipient_index = b.recipient_index
+                  WHERE b.batch_id = %s AND b.number BETWEEN %s AND %s AND b.is_valid
+                    AND p.currency = b.currency AND p.amount = b.amount
+                    AND p.created_at > now() - make_interval(days => %s) AND p.status <> ALL (%s)
+                  GROUP BY b.id) AS e
+            WHERE r.id = e.id
+            """,
+            [
+                batch_id,
+                numbers[0],
+                numbers[-1],
+                DUPLICATES_WITHIN_DAYS,
+                [Status.REJECTED.value, Status.CANCELLED.value],
+            ],
+        )
+    return numbers[-1]
+
+
+def _finish_check(batch_id: int) -> None:
+    with transaction.atomic():
+        batch = (
+            Batch.objects.select_for_update()
+            .defer("content")
+            .filter(pk=batch_id, checked_at=None, discarded_at=None)
+            .first()
+        )
+        if batch is None:
+            return
+        batch.totals = totals_of(batch.rows.filter(is_valid=True))
+        Batch.objects.filter(pk=batch_id).update(content=None, checked_at=Now(), totals=batch.totals)
+
+
+def give_sign(batch_id: int) -> None:
+    Batch.objects.filter(pk=batch_id).update(rung_at=Now())

@@ -1,0 +1,135 @@
+"""People decide on a batch as a whole: its uploader sends or discards it, another person approves or rejects it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+from django_q.tasks import async_task
+
+from payouts.actions import FourEyesError, NotFoundError
+from payouts.batches.errors import BatchAlteredError, BatchError, BatchVersionError
+from payouts.batches.seals import check_rows, seal_facts, sealed_rows
+from payouts.batches.submit import SUBMIT
+from payouts.database.storable import is_storable
+from payouts.models import Batch, BatchState
+
+TEXT_LIMIT = 1_000
+
+
+def send(batch_id: int, *, by: User, note: str = "", leaves_errors_out: bool = False, revision: int) -> Batch:
+    """Ask for another person's approval of all valid rows, whose terms are sealed from now on."""
+    with _locked(batch_id, revision=revision) as batch:
+        if batch.state != BatchState.PREVIEW:
+            raise BatchError(_("Only a batch that was checked and not sent can be sent for approval."))
+        _require_uploader(batch, by)
+        if not batch.rows_valid:
+            raise BatchError(_("The batch has no row without errors, so there is nothing to send."))
+        if batch.rows_wrong and not leaves_errors_out:
+            raise BatchError(_("Some rows have errors: confirm that they are left out."))
+        seal, totals = sealed_rows(batch)
+        if totals != batch.totals:
+            raise BatchAlteredError
+        batch.rows_seal, batch.sent_note = seal, _text(note)
+        _move(batch, "sent_at")
+    return batch
+
+
+def discard(batch_id: int, *, by: User, revision: int) -> Batch:
+    """Give up a batch that is not approved: nothing of it is paid, and its file may come again."""
+    with _locked(batch_id, revision=revision) as batch:
+        if batch.state not in (BatchState.CHECKING, BatchState.PREVIEW, BatchState.AWAITING_APPROVAL):
+            raise BatchError(_("Only a batch that is not decided yet can be discarded."))
+        _require_uploader(batch, by)
+        batch.content = None
+        _move(batch, "discarded_at", "content")
+    return batch
+
+
+def approve(batch_id: int, *, by: User, reason: str = "", revision: int) -> Batch:
+    """Approve every valid row as it was sent; the worker then submits them, each with this person's approval.
+
+    Raises FourEyesError for the person who uploaded it, BatchAlteredError when a row is not what was sent.
+    """
+    with _locked(batch_id, revision=revision) as batch:
+        _check_awaits(batch, by)
+        check_rows(batch)
+        batch.approved_by, batch.reason, batch.rung_at = by, _text(reason), Now()
+        _move(batch, "approved_at")
+        async_task(SUBMIT, batch.pk)
+    return batch
+
+
+def reject(batch_id: int, *, by: User, reason: str, revision: int) -> Batch:
+    """Refuse the whole batch for good."""
+    with _locked(batch_id, revision=revision) as batch:
+        _check_awaits(batch, by)
+        if not reason.strip():
+            raise BatchError(_("Say why."))
+        batch.rejected_by, batch.reason = by, _text(reason)
+        _move(batch, "rejected_at")
+    return batch
+
+
+def _check_awaits(batch: Batch, by: User) -> None:
+    """Raises BatchError, which says who was first, and FourEyesError."""
+    if batch.approved_by:
+        raise BatchError(_("It is already approved by %(who)s.") % {"who": batch.approved_by.get_username()})
+    if batch.rejected_by:
+        raise BatchError(_("It is already rejected by %(who)s.") % {"who": batch.rejected_by.get_username()})
+    if batch.state != BatchState.AWAITING_APPROVAL:
+        raise BatchError(_("This batch does not wait for approval."))
+    if batch.uploaded_by_id == by.pk:
+        raise FourEyesError(_("You uploaded this batch, so another person must decide on it."))
+
+
+def _require_uploader(batch: Batch, by: User) -> None:
+    """Raises FourEyesError."""
+    if batch.uploaded_by_id != by.pk:
+        who = batch.uploaded_by.get_username()
+        raise FourEyesError(_("Only %(who)s, who uploaded the batch, can do this.") % {"who": who})
+
+
+@contextmanager
+def _locked(batch_id: int, *, revision: int) -> Iterator[Batch]:
+    """The batch under its row lock, inside a transaction. Raises NotFoundError, BatchVersionError, BatchAlteredError.
+
+    Its own state explains a refusal better than its revision, so who decides on one that is decided already learns by
+    whom.
+    """
+    with transaction.atomic():
+        batch = (
+            Batch.objects.select_for_update(of=("self",))
+            .select_related("uploaded_by", "approved_by", "rejected_by")
+            .defer("content")
+            .filter(pk=batch_id)
+            .first()
+        )
+        if batch is None:
+            raise NotFoundError
+        if bytes(batch.facts_seal) != batch.expected_facts_seal():
+            raise BatchAlteredError
+        if batch.revision != revision and not (batch.approved_by or batch.rejected_by):
+            raise BatchVersionError
+        yield batch
+
+
+def _move(batch: Batch, moment: str, *fields: str) -> None:
+    """Record what a person did, at the database's time, sealed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        setattr(batch, moment, cursor.fetchone()[0])
+    batch.revision += 1
+    decided = ("rows_seal", "sent_note", "approved_by", "rejected_by", "reason", "rung_at", "revision")
+    batch.save(update_fields=[moment, *decided, *fields])
+    seal_facts(batch)
+
+
+def _text(text: str) -> str:
+    """Raises BatchError."""
+    text = text.strip()
+    if len(text) > TEXT_LIMIT or not is_storable(text):
+        raise BatchError(_("Give at most 1000 characters, all of them printable."))
+    return text

@@ -1,0 +1,130 @@
+"""The worker makes payouts of an approved batch's rows.
+
+A payout's reference follows from its row, so that no row can be submitted again, whatever becomes of our record of
+it.
+"""
+
+import uuid
+from datetime import timedelta
+
+import structlog
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+from django_q.tasks import async_task
+
+from payouts import actions, vault
+from payouts.actions import PayoutError
+from payouts.batches.check import CHECK, Stop, give_sign
+from payouts.batches.errors import BatchAlteredError
+from payouts.batches.seals import check_rows
+from payouts.models import Batch, BatchRow, Payout
+
+log = structlog.get_logger(__name__)
+SUBMIT = "payouts.tasks.submit_batch"
+SUBMITTED_AT_ONCE = 200
+# A batch whose task has given no sign for so long has lost it.
+FORGOTTEN_AFTER = timedelta(minutes=2)
+
+
+def run(batch_id: int, *, must_stop: Stop = lambda: False) -> bool:
+    """Make a payout of each valid row, made by the uploader and approved by the batch's approver.
+
+    Returns False if stopped before the end. If the batch or a row is not what was approved, nothing is submitted, or
+    nothing more. A row that another run has in hand is left to it.
+    """
+    batch = (
+        Batch.objects.defer("content")
+        .select_related("uploaded_by", "approved_by")
+        .filter(pk=batch_id, approved_at__isnull=False, finished_at=None, altered_at=None)
+        .first()
+    )
+    if batch is None:
+        return True
+    try:
+        if bytes(batch.facts_seal) != batch.expected_facts_seal():
+            raise BatchAlteredError
+        check_rows(batch)
+        after = 0
+        while rows := list(_waiting(batch).filter(number__gt=after).values_list("pk", "number")[:SUBMITTED_AT_ONCE]):
+            for row_id, after in rows:  # noqa: B007 (the last one is where to go on)
+                _submit_one(batch, row_id)
+            give_sign(batch_id)
+            if must_stop():
+                return False
+    except BatchAlteredError:
+        log.error("batch_altered_outside", batch=batch_id)
+        Batch.objects.filter(pk=batch_id).update(altered_at=Now())
+        return True
+    if not _waiting(batch).exists():
+        Batch.objects.filter(pk=batch_id, finished_at=None).update(finished_at=Now())
+    return True
+
+
+def _waiting(batch: Batch) -> QuerySet[BatchRow]:
+    """The rows that are neither a payout yet nor refused."""
+    return batch.rows.filter(is_valid=True, payout=None, refusal__isnull=True).order_by("number")
+
+
+def _submit_one(batch: Batch, row_id: int) -> None:
+    """The row's payout and that the row has it, in one transaction of its own, which holds up no other submission.
+
+    What fails takes no other row with it: the row says why.
+    """
+    try:
+        with transaction.atomic():
+            row = _waiting(batch).select_for_update(skip_locked=True).filter(pk=row_id).first()
+            if row is None:
+                return
+            if bytes(row.row_seal) != row.expected_row_seal():
+                raise BatchAlteredError
+            row.payout = _payout(batch, row)
+            row.save(update_fields=["payout"])
+    except (OperationalError, InterfaceError, BatchAlteredError):
+        raise
+    except vault.UnreadableError:
+        _refuse_row(batch, row_id, "unreadable")
+    except PayoutError as error:
+        _refuse_row(batch, row_id, "refused", text=str(error))
+    except Exception:
+        log.exception("batch_row_not_submitted", batch=batch.pk, row=row_id)
+        _refuse_row(batch, row_id, "row_failed")
+
+
+def _payout(batch: Batch, row: BatchRow) -> Payout:
+    assert batch.approved_by is not None
+    assert row.user_id is not None
+    assert row.amount is not None
+    return actions.submit_approved(
+        reference=_reference(batch, row),
+        user_id=row.user_id,
+        amount=row.amount,
+        currency=row.currency,
+        recipient=vault.decrypt(row.recipient),
+        comment=row.comment,
+        maker=batch.uploaded_by,
+        checker=batch.approved_by,
+        reason=_("batch %(name)s") % {"name": batch.name},
+    )
+
+
+def _refuse_row(batch: Batch, row_id: int, code: str, **parameters: str) -> None:
+    _waiting(batch).filter(pk=row_id).update(refusal=[code, parameters])
+
+
+def _reference(batch: Batch, row: BatchRow) -> uuid.UUID:
+    """The same for a row for ever, and one payout alone can have it."""
+    return uuid.UUID(bytes=vault.seal("batch-payout", batch.pk, row.number)[:16], version=4)
+
+
+def ring_for_forgotten() -> None:
+    """Enqueue a task for each batch that waits for the worker and whose own gives no sign: it died or was lost."""
+    silent = Batch.objects.filter(rung_at__lt=Now() - FORGOTTEN_AFTER)
+    unchecked = silent.filter(checked_at=None, discarded_at=None)
+    unsubmitted = silent.filter(approved_at__isnull=False, finished_at=None, altered_at=None)
+    for task, forgotten in ((CHECK, unchecked), (SUBMIT, unsubmitted)):
+        for batch_id in forgotten.values_list("pk", flat=True):
+            with transaction.atomic():
+                if forgotten.filter(pk=batch_id).update(rung_at=Now()):
+                    async_task(task, batch_id)

@@ -1,0 +1,72 @@
+"""A file comes in: kept encrypted, once, and handed to the worker."""
+
+from hashlib import sha256
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+from django_q.tasks import async_task
+
+from payouts import vault
+from payouts.batches import columns
+from payouts.batches.check import CHECK
+from payouts.batches.errors import BatchError
+from payouts.batches.seals import seal_facts
+from payouts.files import tables
+from payouts.files.tables import SheetError
+from payouts.models import Batch
+
+NAME_LIMIT = 255
+
+
+def store(content: bytes, *, name: str, by: User) -> Batch:
+    """Keep the file, encrypted, and have it checked by the worker.
+
+    Raises BatchError for what is no table at all and for a file that is a batch already.
+    """
+    try:
+        kind, encoding = tables.look(content)
+    except SheetError as error:
+        raise BatchError(" ".join(columns.sentence(*fault) for fault in error.faults)) from error
+    digest = vault.seal("batch-file", sha256(content).hexdigest())
+    batch = Batch(
+        name=_printable(name),
+        content_hash=digest,
+        content=vault.encrypt_file(content),
+        format=kind,
+        encoding=encoding,
+        uploaded_by=by,
+        rung_at=Now(),
+        facts_seal=b"",
+    )
+    try:
+        with transaction.atomic():
+            batch.save(force_insert=True)
+            seal_facts(batch)
+            async_task(CHECK, batch.pk)
+    except IntegrityError as error:
+        if "batch_file_once" not in str(error):
+            raise
+        raise _known(digest) from None  # the error's detail has the file
+    return batch
+
+
+def _known(digest: bytes) -> BatchError:
+    earlier = (
+        Batch.objects.defer("content").select_related("uploaded_by").filter(content_hash=digest, **STANDING).first()
+    )
+    if earlier is None:  # it ended in this very moment
+        return BatchError(_("This file was a batch until just now: try again."))
+    text = _("This file is a batch already: “%(name)s”, uploaded by %(who)s.")
+    return BatchError(text % {"name": earlier.name, "who": earlier.uploaded_by.get_username()}, earlier)
+
+
+STANDING: dict[str, Any] = {"refusal__isnull": True, "discarded_at": None, "rejected_at": None}
+
+
+def _printable(name: str) -> str:
+    characters = "".join(character for character in name if character.isprintable())
+    # A file is named after anything, a card too.
+    return columns.without_long_numbers(characters)[-NAME_LIMIT:] or "batch"
