@@ -7,13 +7,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from payouts import money
+from payouts.admin.kit import format
 from payouts.admin.kit.history import HistoryMixin
-from payouts.models import ApprovalBand, PayoutLimit, ReviewFlag, ReviewRule
+from payouts.models import ApprovalBand, PayoutLimit, ReviewRule
 
 
 @admin.register(ApprovalBand)
@@ -48,8 +50,7 @@ class ReviewRuleAdmin(HistoryMixin, ModelAdmin):
 
     @display(description=gettext_lazy("When"))
     def when(self, rule: ReviewRule) -> str:
-        label = str(ReviewFlag(rule.flag).label)
-        return label[:1].upper() + label[1:]
+        return capfirst(format.flag_label(rule.flag))
 
 
 @admin.register(PayoutLimit)

@@ -5,13 +5,12 @@ from typing import Any
 
 import structlog
 from django.contrib import admin, messages
-from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict, StreamingHttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.urls import path, reverse
-from django.utils import formats, timezone
+from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
@@ -23,6 +22,7 @@ from unfold.decorators import display
 
 from payouts import exports
 from payouts.admin.kit import format
+from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.exports import ExportError
 from payouts.models import Export, Payout
@@ -166,9 +166,8 @@ class ExportAdmin(ViewOnlyAdmin):
         export = self._visible(request, object_id)
         if export.asked_by_id != request.user.pk or not request.user.has_perms(exports.NEEDED):
             raise PermissionDenied
-        assert isinstance(request.user, User)
         try:
-            exports.cancel(export.pk, by=request.user)
+            exports.cancel(export.pk, by=person(request))
         except ExportError as error:
             messages.error(request, str(error))
         else:
@@ -200,22 +199,18 @@ def _state(export: Export) -> SafeString:
 
 
 def _rows(export: Export) -> str:
-    done = _number(export.rows_done)
+    done = format.number(export.rows_done)
     if export.rows_total is None:
         return "–"
     if export.finished_at:
         return done
-    return _("%(done)s of %(total)s") % {"done": done, "total": _number(export.rows_total)}
+    return _("%(done)s of %(total)s") % {"done": done, "total": format.number(export.rows_total)}
 
 
 def _filter(export: Export) -> list[tuple[str, str]]:
     """The filter's names and values, as in the address: what they are called changes from release to release."""
     given = QueryDict(export.query)
     return [(name, ", ".join(given.getlist(name))) for name in given]
-
-
-def _number(count: int) -> str:
-    return formats.number_format(count, use_l10n=True, force_grouping=True)
 
 
 def _page_url(export: Export) -> str:

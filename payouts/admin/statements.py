@@ -8,22 +8,24 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Paginator
 from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils import formats, timezone
+from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from payouts import money, statements
 from payouts.admin.kit import format
+from payouts.admin.kit.paginator import queries_beside
+from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.database.snapshot import snapshot
 from payouts.models import ProviderReport, ReportLine
@@ -201,11 +203,10 @@ class ProviderReportAdmin(ViewOnlyAdmin):
 
 def _stored(request: HttpRequest, given: Mapping[str, Any]) -> ProviderReport:
     """Raises ReportError."""
-    assert isinstance(request.user, User)
     return statements.store(
         given["file"].read(statements.SIZE_LIMIT + 1),
         name=given["file"].name,
-        by=request.user,
+        by=person(request),
         from_on=given["from_on"],
         to_on=given["to_on"],
     )
@@ -218,14 +219,15 @@ def _page(request: HttpRequest, report: ProviderReport) -> dict[str, Any]:
     chosen = request.GET.get("result", "")
     lines = _chosen(report, chosen)
     page = Paginator(lines, LINES_PER_PAGE).get_page(request.GET.get("page"))
+    earlier, later = queries_beside(page, result=chosen)
     is_open = report.applied_at is None
     return {
         "report": report,
         "state": _state(report, calls_people=any(counts.get(result) for result in FOR_PEOPLE)),
         "is_open": is_open,
         "is_about_to_change": bool(is_open and report.rung_at and timezone.now() - report.rung_at < REFRESHED_FOR),
-        "total": _number(total),
-        "looked_at": _number(looked_at),
+        "total": format.number(total),
+        "looked_at": format.number(looked_at),
         "percent": looked_at * 100 // total if total else 100,
         "facts": _facts(report),
         "uploaded": format.exact_time(report.uploaded_at),
@@ -237,9 +239,9 @@ def _page(request: HttpRequest, report: ProviderReport) -> dict[str, Any]:
         "is_every": not chosen,
         "rows": [_row(line) for line in page],
         "page": page,
-        "count": _number(page.paginator.count),
-        "earlier_query": _query(chosen, page, -1),
-        "later_query": _query(chosen, page, 1),
+        "count": format.number(page.paginator.count),
+        "earlier_query": earlier,
+        "later_query": later,
     }
 
 
@@ -252,20 +254,12 @@ def _chosen(report: ProviderReport, chosen: str) -> QuerySet[ReportLine]:
     return lines.filter(result=result) if result in Result.values and chosen else lines.none()
 
 
-def _query(chosen: str, page: Page[Any], step: int) -> str:
-    """The address of the page before or after; empty when there is none."""
-    number = page.number + step
-    if not 1 <= number <= page.paginator.num_pages:
-        return ""
-    return f"?result={chosen}&page={number}" if chosen else f"?page={number}"
-
-
 def _card(result: str, look: Look, count: int, chosen: str) -> dict[str, Any]:
     name = result or WAITING
     return {
         "title": _result_badge(result),
         "meaning": look.meaning,
-        "count": _number(count),
+        "count": format.number(count),
         "query": f"?result={name}",
         "is_chosen": name == chosen,
     }
@@ -292,14 +286,13 @@ def _reported_amount(line: ReportLine) -> str:
     payout = line.payout
     if payout and payout.amount == line.amount:
         return format.amount(payout)
-    digits = formats.number_format(line.amount, use_l10n=True, force_grouping=True)
+    digits = format.number(line.amount)
     return f"{digits}{money.NO_BREAK_SPACE}{payout.currency}" if payout else digits
 
 
 def _result_badge(result: str) -> SafeString:
     look = LOOKS[Result(result)]
-    label = str(Result(result).label)
-    return format.badge(label[:1].upper() + label[1:], tone=look.tone, icon=look.icon)
+    return format.badge(capfirst(str(Result(result).label)), tone=look.tone, icon=look.icon)
 
 
 def _state(report: ProviderReport, *, calls_people: bool) -> SafeString:
@@ -323,13 +316,8 @@ def _facts(report: ProviderReport) -> list[tuple[str, str]]:
 def _period(report: ProviderReport) -> str:
     if report.from_on is None or report.to_on is None:
         return ""
-    pattern = pgettext("date format", "j M Y")
-    days = [formats.date_format(day, pattern) for day in (report.from_on, report.to_on)]
-    return days[0] if days[0] == days[1] else " – ".join(days)
-
-
-def _number(count: int) -> str:
-    return formats.number_format(count, use_l10n=True, force_grouping=True)
+    days = dict.fromkeys(format.day(on) for on in (report.from_on, report.to_on))
+    return " – ".join(days)
 
 
 def _page_url(report: ProviderReport) -> str:

@@ -13,12 +13,12 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Paginator
 from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils import formats, timezone, translation
+from django.utils import timezone, translation
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -31,6 +31,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanWidget
 from payouts import money, vault
 from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, dialog_action
+from payouts.admin.kit.paginator import queries_beside
+from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.batches import columns, decide, upload
 from payouts.batches.columns import COLUMNS, Given
@@ -38,7 +40,7 @@ from payouts.batches.errors import BatchAlteredError, BatchError
 from payouts.database.snapshot import snapshot
 from payouts.exports import safe
 from payouts.files import tables
-from payouts.models import Batch, BatchRow, BatchState, Payout, ReviewFlag
+from payouts.models import Batch, BatchRow, BatchState, Payout
 from payouts.recipients import name_and_account
 from payouts.states import Stage, Status
 
@@ -159,7 +161,7 @@ class SendForm(DialogForm):
             "I leave out %(count)s rows with errors",
             batch.rows_wrong,
         )
-        self.fields["leaves_errors_out"].label = label % {"count": _number(batch.rows_wrong)}
+        self.fields["leaves_errors_out"].label = label % {"count": format.number(batch.rows_wrong)}
 
 
 class ApproveForm(DialogForm):
@@ -253,7 +255,7 @@ class BatchAdmin(DialogsMixin, ViewOnlyAdmin):
         if request.method == "POST" and form.is_valid():
             given = form.cleaned_data["file"]
             try:
-                batch = upload.store(given.read(tables.SIZE_LIMIT + 1), name=given.name, by=_person(request))
+                batch = upload.store(given.read(tables.SIZE_LIMIT + 1), name=given.name, by=person(request))
             except BatchError as error:
                 refusal = error
             else:
@@ -361,7 +363,7 @@ class BatchAdmin(DialogsMixin, ViewOnlyAdmin):
         given = form.cleaned_data
         decide.send(
             batch.pk,
-            by=_person(request),
+            by=person(request),
             note=given["note"],
             leaves_errors_out=given.get("leaves_errors_out", False),
             revision=given["version"],
@@ -382,7 +384,7 @@ class BatchAdmin(DialogsMixin, ViewOnlyAdmin):
     )
     def approve(self, request: HttpRequest, form: forms.Form, batch: Batch) -> str:
         given = form.cleaned_data
-        decide.approve(batch.pk, by=_person(request), reason=given["reason"], revision=given["version"])
+        decide.approve(batch.pk, by=person(request), reason=given["reason"], revision=given["version"])
         return _("The batch “%(name)s” is approved. Its payouts are submitted now.") % {"name": batch.name}
 
     @dialog_action(
@@ -398,7 +400,7 @@ class BatchAdmin(DialogsMixin, ViewOnlyAdmin):
     )
     def reject(self, request: HttpRequest, form: forms.Form, batch: Batch) -> str:
         given = form.cleaned_data
-        decide.reject(batch.pk, by=_person(request), reason=given["reason"], revision=given["version"])
+        decide.reject(batch.pk, by=person(request), reason=given["reason"], revision=given["version"])
         return _("The batch “%(name)s” is rejected.") % {"name": batch.name}
 
     @dialog_action(
@@ -412,7 +414,7 @@ class BatchAdmin(DialogsMixin, ViewOnlyAdmin):
         is_final=True,
     )
     def discard(self, request: HttpRequest, form: forms.Form, batch: Batch) -> str:
-        decide.discard(batch.pk, by=_person(request), revision=form.cleaned_data["version"])
+        decide.discard(batch.pk, by=person(request), revision=form.cleaned_data["version"])
         return _("The batch “%(name)s” is discarded.") % {"name": batch.name}
 
 
@@ -436,6 +438,7 @@ def _page(request: HttpRequest, batch: Batch, *, may_approve: bool) -> dict[str,
     done, total = _progress(batch, state, counts)
     chosen = request.GET.get("show") or (WRONG if batch.rows_wrong and not batch.approved_at else EVERY)
     page = Paginator(_chosen(batch, chosen), ROWS_PER_PAGE).get_page(request.GET.get("page"))
+    earlier, later = queries_beside(page, show=chosen)
     cards = [_view_card(name, view, counts[name], chosen) for name, view in VIEWS.items() if counts[name]]
     return {
         "batch": batch,
@@ -446,11 +449,11 @@ def _page(request: HttpRequest, batch: Batch, *, may_approve: bool) -> dict[str,
         "rows_in_words": _rows_in_words(batch),
         "is_working": state in BUSY,
         "is_about_to_change": is_busy and has_signs,
-        "done": _number(done),
-        "total": _number(total),
+        "done": format.number(done),
+        "total": format.number(total),
         "percent": done * 100 // total if total else 0,
         "totals": [
-            {"currency": currency, "count": _number(count), "sum": _sum([currency, count, amount])}
+            {"currency": currency, "count": format.number(count), "sum": _sum([currency, count, amount])}
             for currency, count, amount in batch.totals
         ],
         "cards": [*_stage_cards(stages, chosen), *cards],
@@ -458,9 +461,9 @@ def _page(request: HttpRequest, batch: Batch, *, may_approve: bool) -> dict[str,
         "is_every": chosen == EVERY,
         "rows": [_row(row) for row in page],
         "page": page,
-        "count": _number(page.paginator.count),
-        "earlier_query": _query(chosen, page, -1),
-        "later_query": _query(chosen, page, 1),
+        "count": format.number(page.paginator.count),
+        "earlier_query": earlier,
+        "later_query": later,
         "has_error_file": bool(counts[WRONG] or counts[REFUSED]),
         "errors_url": reverse("admin:payouts_batch_errors", args=(batch.pk,)),
         "facts": _facts(batch),
@@ -535,7 +538,7 @@ def _view_card(name: str, view: View, count: int, chosen: str) -> dict[str, Any]
     return {
         "title": format.badge(str(view.title), tone=view.tone, icon=view.icon),
         "meaning": view.meaning,
-        "count": _number(count),
+        "count": format.number(count),
         "query": f"?show={name}",
         "is_chosen": name == chosen,
     }
@@ -546,7 +549,7 @@ def _stage_cards(stages: Sequence[StageSum], chosen: str) -> list[dict[str, Any]
         {
             "title": format.stage_badge(each.stage),
             "meaning": " + ".join(_sum(total) for total in each.totals),
-            "count": _number(each.count),
+            "count": format.number(each.count),
             "query": f"?show=stage-{each.stage.value}",
             "is_chosen": chosen == f"stage-{each.stage.value}",
         }
@@ -593,7 +596,7 @@ def _faults(row: BatchRow, given: Given | None) -> list[tuple[str, str]]:
 
 
 def _notes(row: BatchRow) -> list[str]:
-    notes = [str(ReviewFlag(flag).label) if flag in ReviewFlag.values else flag for flag in row.notes]
+    notes = [format.flag_label(flag) for flag in row.notes]
     if row.same_as:
         notes.append(_("pays the same as line %(number)s") % {"number": row.same_as})
     return notes
@@ -601,12 +604,6 @@ def _notes(row: BatchRow) -> list[str]:
 
 def _payout_url(payout_id: int) -> str:
     return reverse("admin:payouts_payout_change", args=(payout_id,))
-
-
-def _query(chosen: str, page: Page[Any], step: int) -> str:
-    """The address of the page before or after; empty when there is none."""
-    number = page.number + step
-    return f"?show={chosen}&page={number}" if 1 <= number <= page.paginator.num_pages else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -714,11 +711,13 @@ def _rows_in_words(batch: Batch) -> str:
     """How many are to be paid, and how many are left out."""
     if not batch.rows_total:
         return "–"
-    valid = ngettext("%(count)s payout", "%(count)s payouts", batch.rows_valid) % {"count": _number(batch.rows_valid)}
+    valid = ngettext("%(count)s payout", "%(count)s payouts", batch.rows_valid) % {
+        "count": format.number(batch.rows_valid)
+    }
     if not batch.rows_wrong:
         return valid
     wrong = ngettext("%(count)s row with errors", "%(count)s rows with errors", batch.rows_wrong)
-    return f"{valid}, {wrong % {'count': _number(batch.rows_wrong)}}"
+    return f"{valid}, {wrong % {'count': format.number(batch.rows_wrong)}}"
 
 
 def _warnings(batch: Batch) -> list[str]:
@@ -735,21 +734,12 @@ def _warnings(batch: Batch) -> list[str]:
     )
     one_is_odd = ngettext("%(count)s row fails a checksum", "%(count)s rows fail a checksum", noted)
     found = [(repeated, one_repeats), (earlier, one_is_known), (noted, one_is_odd)]
-    return [text % {"count": _number(count)} for count, text in found if count]
+    return [text % {"count": format.number(count)} for count, text in found if count]
 
 
 def _sum(total: Sequence[Any]) -> str:
     currency, _count, amount = total
     return money.shown(Decimal(amount), currency)
-
-
-def _number(count: int) -> str:
-    return formats.number_format(count, use_l10n=True, force_grouping=True)
-
-
-def _person(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
 
 
 # Files

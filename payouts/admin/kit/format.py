@@ -1,12 +1,14 @@
-"""How facts read to people: badges, times, durations, masked recipients."""
+"""How facts read to people: badges, numbers, times, durations, masked recipients."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
@@ -61,8 +63,17 @@ def badge(text: str, *, tone: str, icon: str = "") -> SafeString:
     return format_html('<span class="po-badge po-{}">{}{}</span>', tone, symbol, text)
 
 
+def number(value: Decimal | int) -> str:
+    """In the current language's digits and groups; a Decimal with all its digits."""
+    return formats.number_format(value, use_l10n=True, force_grouping=True)
+
+
 def amount(payout: Payout) -> str:
     return money.shown(payout.amount, payout.currency)
+
+
+def day(on: date) -> str:
+    return formats.date_format(on, pgettext("date format", "j M Y"))
 
 
 def exact_time(moment: datetime | None) -> str:
@@ -115,8 +126,7 @@ def _lines(content: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 def _key_label(key: str) -> str:
     if label := KEY_LABELS.get(key.lower()):
         return str(label)
-    words = key.replace("_", " ").strip()
-    return words[:1].upper() + words[1:]
+    return capfirst(key.replace("_", " ").strip())
 
 
 def recipient_cell(masked: Any) -> SafeString:

@@ -14,7 +14,6 @@ from typing import Any
 from django.db import models
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.utils import formats
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
@@ -93,7 +92,7 @@ def _value(record: Any, field: models.Field) -> str:
         case datetime():
             return format.exact_time(value)
         case Decimal() | int():
-            return str(formats.number_format(value, use_l10n=True, force_grouping=True))
+            return format.number(value)
         case list():
             return ", ".join(map(str, value))
         case _:

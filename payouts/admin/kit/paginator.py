@@ -1,6 +1,9 @@
-"""Pages of long lists."""
+"""Pages of long lists, and the links from one to the next."""
 
-from django.core.paginator import Paginator
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
 
@@ -24,3 +27,14 @@ class CappedPaginator(Paginator):
         rows = self.object_list
         assert isinstance(rows, QuerySet)
         return rows.order_by()[: self.LIMIT + 1].count()
+
+
+def queries_beside(page: Page[Any], **kept: str) -> tuple[str, str]:
+    """The queries of the pages before and after, which keep what is chosen; empty where there is no such page."""
+    chosen = {name: value for name, value in kept.items() if value}
+    numbers = page.paginator.page_range
+    before, after = (
+        f"?{urlencode({**chosen, 'page': number})}" if number in numbers else ""
+        for number in (page.number - 1, page.number + 1)
+    )
+    return before, after

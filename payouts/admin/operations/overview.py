@@ -12,7 +12,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.forms import Form
@@ -30,9 +29,10 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from payouts import providers
 from payouts.actions import pauses
-from payouts.admin.dashboard import LIMIT, against_norm, cached, measure, number
+from payouts.admin.dashboard import LIMIT, against_norm, cached, measure
 from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import DialogsMixin, back_to, dialog_action, show_dialog
+from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.operations.queue_tables import ScheduleAdmin
 from payouts.models import AuditRun, Breaker, Heartbeat, Payout, ProviderPause, ProviderReport
@@ -78,7 +78,7 @@ class Rate:
         if not self.ended:
             return _("no attempt ended")
         plus = "+" if self.ended >= SAMPLE else ""
-        return _("of %(count)s") % {"count": number(self.ended) + plus}
+        return _("of %(count)s") % {"count": format.number(self.ended) + plus}
 
     @property
     def median(self) -> str:
@@ -175,7 +175,7 @@ def provider_rows() -> list[dict[str, Any]]:
 
 
 def _capped(count: int) -> str:
-    return f"{number(count)}+" if count >= LIMIT else number(count)
+    return f"{format.number(count)}+" if count >= LIMIT else format.number(count)
 
 
 def _provider_badge(breaker: Breaker | None, paused: ProviderPause | None) -> SafeString:
@@ -199,7 +199,7 @@ def _provider_words(breaker: Breaker | None, paused: ProviderPause | None) -> st
     if breaker is None or not breaker.failures:
         return _("Calls go through.")
     failures = ngettext("%(count)s failure in a row", "%(count)s failures in a row", breaker.failures) % {
-        "count": number(breaker.failures)
+        "count": format.number(breaker.failures)
     }
     if breaker.open_until is None:
         return _("%(failures)s; calls go on.") % {"failures": failures}
@@ -240,7 +240,7 @@ def alerts() -> list[dict[str, Any]]:
                     "The last audit found %(count)s broken invariants.",
                     audit.broken_count,
                 )
-                % {"count": number(audit.broken_count)},
+                % {"count": format.number(audit.broken_count)},
                 "next": _("Nothing may be done with what was altered before somebody has looked into it."),
             }
         )
@@ -308,7 +308,8 @@ def signs() -> list[dict[str, str]]:
         {
             "icon": "dns",
             "tone": "green" if alive else "red",
-            "said": ngettext("%(count)s cluster alive", "%(count)s clusters alive", alive) % {"count": number(alive)},
+            "said": ngettext("%(count)s cluster alive", "%(count)s clusters alive", alive)
+            % {"count": format.number(alive)},
         },
         {
             "icon": "inbox",
@@ -374,10 +375,10 @@ def queue_figures() -> dict[str, Any]:
     failures = Failure.objects.order_by()[: LIMIT + 1].count()
     oldest = waiting.order_by("lock").values_list("lock", flat=True).first()
     return {
-        "waiting": number(waiting.count()),
-        "taken": number(OrmQ.objects.filter(lock__gt=now).count()),
+        "waiting": format.number(waiting.count()),
+        "taken": format.number(OrmQ.objects.filter(lock__gt=now).count()),
         "oldest": format.duration(now - oldest) if oldest else "",
-        "failures": number(failures),
+        "failures": format.number(failures),
         "has_failures": bool(failures),
     }
 
@@ -399,7 +400,7 @@ def audit_row() -> dict[str, Any] | None:
         "badge": badge,
         "started": format.exact_time(run.started_at),
         "finished": format.exact_time(run.finished_at),
-        "count": number(run.broken_count) if run.broken_count else "",
+        "count": format.number(run.broken_count) if run.broken_count else "",
         "is_cut": run.broken_count > len(run.findings),
         "findings": [
             {
@@ -524,7 +525,7 @@ def _cards(load: Any, *, sees_payouts: bool) -> list[dict[str, Any]]:
                 "sent, not final; %(count)s are being asked about now",
                 asked,
             )
-            % {"count": number(asked)},
+            % {"count": format.number(asked)},
             "age_tone": "",
         },
         {
@@ -630,7 +631,7 @@ class ProviderPauseAdmin(DialogsMixin, ViewOnlyAdmin):
         wanted = ProviderPause(provider=provider)
         if request.method == "POST" and form.is_valid():
             try:
-                pauses.pause(provider, by=_person(request), reason=form.cleaned_data["reason"])
+                pauses.pause(provider, by=person(request), reason=form.cleaned_data["reason"])
             except pauses.PauseError as error:
                 form.add_error(None, str(error))
             else:
@@ -662,10 +663,5 @@ class ProviderPauseAdmin(DialogsMixin, ViewOnlyAdmin):
         variant=ActionVariant.PRIMARY,
     )
     def resume(self, request: HttpRequest, form: Form, found: ProviderPause) -> str:
-        done = pauses.resume(found.pk, by=_person(request), reason=form.cleaned_data["reason"])
+        done = pauses.resume(found.pk, by=person(request), reason=form.cleaned_data["reason"])
         return _("The provider %(name)s is resumed.") % {"name": done.provider}
-
-
-def _person(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user

@@ -19,7 +19,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from payouts.admin.kit import format
-from payouts.admin.kit.paginator import CappedPaginator
+from payouts.admin.kit.paginator import CappedPaginator, queries_beside
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.models import AccessEvent
 from payouts.staff.access_log import ACTS
@@ -53,14 +53,7 @@ class AccessEventAdmin(ViewOnlyAdmin):
         asked = {name: request.GET.get(name, "").strip()[:150] for name in ("person", "about", "kind")}
         paginator = CappedPaginator(self._found(request, **asked), PER_PAGE)
         page = paginator.get_page(request.GET.get("page"))
-        query = request.GET.copy()
-        query.pop("page", None)
-        earlier, later = (
-            f"?{'&'.join(filter(None, (query.urlencode(), f'page={number}')))}"
-            if 1 <= number <= page.paginator.num_pages
-            else ""
-            for number in (page.number - 1, page.number + 1)
-        )
+        newer, older = queries_beside(page, **asked)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -72,8 +65,8 @@ class AccessEventAdmin(ViewOnlyAdmin):
             "is_narrowed": any(asked.values()),
             "people": User.objects.order_by("username").values_list("username", flat=True)[:500],
             "kinds": [("", _("Everything")), (SIGN_INS, _("Logging in")), (ACTS_ON_OBJECTS, _("Changes and looks"))],
-            "newer_query": earlier,
-            "older_query": later,
+            "newer_query": newer,
+            "older_query": older,
         }
         return TemplateResponse(request, "admin/payouts/accessevent/list.html", context)
 
