@@ -12,6 +12,7 @@ from ninja.security import HttpBearer
 
 from payouts.clients import find_key
 from payouts.models import ApiClient, ApiKey, Scope
+from payouts.staff.client_address import client_address
 
 PERIODS_SECONDS = {"s": 1, "m": 60, "h": 3_600}
 FAILURES_A_MINUTE = 120
@@ -92,8 +93,8 @@ _counting = Lock()
 
 
 def throttle_failures(request: HttpRequest) -> None:
-    """Count one more bad secret from this address. Raises ThrottledError past the limit."""
-    _throttle(f"failures:{request.META.get('REMOTE_ADDR')}", FAILURES_A_MINUTE, 60)
+    """Count one more bad secret from the client's address. Raises ThrottledError past the limit."""
+    _throttle(f"failures:{client_address(request)}", FAILURES_A_MINUTE, 60)
 
 
 def _throttle(name: str, limit: int, period_seconds: int) -> None:

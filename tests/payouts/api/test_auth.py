@@ -1,12 +1,14 @@
 """Who may call, with which scopes, and how often."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.cache import cache
 from django.utils import timezone
+from time_machine import travel
 
 from payouts import clients
+from payouts.api import auth
 from payouts.models import ApiClient, ApiKey, Payout
 from tests.payouts.api.conftest import EXAMPLE, Api
 
@@ -116,6 +118,38 @@ def test_guessing_keys_is_throttled_by_address(api):
 
     assert codes == {401, 429}
     assert api("GET", "/api/payouts/").status_code == 200
+
+
+@pytest.fixture
+def _behind_a_proxy(settings, monkeypatch):
+    """Within one minute, so that no new count begins between two calls."""
+    settings.TRUSTED_PROXIES = 1
+    monkeypatch.setattr(auth, "FAILURES_A_MINUTE", 3)
+    with travel(datetime(2026, 1, 14, 12, 0, 30, tzinfo=UTC), tick=False):
+        yield
+
+
+@pytest.mark.usefixtures("_behind_a_proxy", "db")
+def test_guessing_keys_behind_a_proxy_is_throttled_by_the_clients_address():
+    guesser = Api("pk_00000000_x")
+
+    codes = [guesser("GET", "/api/payouts/", X_Forwarded_For="203.0.113.7").status_code for _ in range(5)]
+
+    assert codes == [401, 401, 401, 429, 429]
+    assert guesser("GET", "/api/payouts/", X_Forwarded_For="203.0.113.8").status_code == 401
+
+
+@pytest.mark.usefixtures("_behind_a_proxy", "db")
+def test_an_address_that_the_client_wrote_itself_is_not_believed():
+    """The last one is the proxy's own word."""
+    guesser = Api("pk_00000000_x")
+
+    codes = [
+        guesser("GET", "/api/payouts/", X_Forwarded_For=f"198.51.100.{made_up}, 203.0.113.7").status_code
+        for made_up in range(5)
+    ]
+
+    assert codes == [401, 401, 401, 429, 429]
 
 
 def test_a_cache_that_is_down_lets_requests_through(api, settings):

@@ -8,7 +8,9 @@ from uuid import uuid4
 
 import pytest
 from standardwebhooks import Webhook
+from time_machine import travel
 
+from payouts.api import auth
 from payouts.models import Payout, WebhookMessage
 from tests.payouts.api.conftest import Api
 from tests.payouts.observe import everything, nothing_changes
@@ -122,6 +124,23 @@ def test_a_bad_signature_is_401_and_changes_nothing(forgery: str, stranger: Api)
     assert response.status_code == 401
     assert response.headers["Content-Type"].startswith("application/problem+json")
     assert not WebhookMessage.objects.exists()
+
+
+def test_forgeries_are_throttled_by_the_callers_address(
+    stranger: Api, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.TRUSTED_PROXIES = 1
+    monkeypatch.setattr(auth, "FAILURES_A_MINUTE", 3)
+    body = _body(accepted_payout())
+    minute = datetime(2026, 1, 14, 12, 0, 30, tzinfo=UTC)
+
+    with travel(minute, tick=False):
+        codes = [stranger("POST", PATH, body, X_Forwarded_For="203.0.113.7").status_code for _ in range(5)]
+        other = stranger("POST", PATH, body, X_Forwarded_For="203.0.113.8")
+        good = stranger("POST", PATH, body, X_Forwarded_For="203.0.113.8", **_signed(body, at=minute))
+
+    assert codes == [401, 401, 401, 429, 429]
+    assert (other.status_code, good.status_code) == (401, 204)
 
 
 def test_298_seconds_are_not_too_old(stranger: Api) -> None:
