@@ -1,3 +1,3 @@
-from payouts.admin.batches import page
+from payouts.admin.batches import list
 
-__all__ = ["page"]
+__all__ = ["list"]

@@ -1,0 +1,205 @@
+"""What people decide on a batch: its dialogs, and why one of them cannot be opened now."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib.admin.utils import unquote
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanWidget
+
+from payouts.admin.batches.looks import rows_in_words, state_badge, sum_shown
+from payouts.admin.batches.rows import EARLIER, NOTED, REPEATED, counts_of
+from payouts.admin.kit import format
+from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, dialog_action
+from payouts.admin.kit.person import person
+from payouts.admin.kit.view_only import ViewOnlyAdmin
+from payouts.batches import decide
+from payouts.batches.errors import BatchAlteredError
+from payouts.models import Batch, BatchState
+
+
+def _words(label: Any, help_text: Any, *, is_required: bool) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        required=is_required,
+        max_length=decide.TEXT_LIMIT,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text=help_text,
+    )
+
+
+KEPT = gettext_lazy("It stands in the batch's record for good.")
+
+
+class SendForm(DialogForm):
+    leaves_errors_out = forms.BooleanField(widget=UnfoldBooleanWidget, required=True)
+    note = _words(gettext_lazy("Note"), gettext_lazy("For the person who approves it."), is_required=False)
+
+    def prepare(self, batch: Batch) -> None:
+        if not batch.rows_wrong:
+            del self.fields["leaves_errors_out"]
+            return
+        label = ngettext(
+            "I leave out %(count)s row with errors",
+            "I leave out %(count)s rows with errors",
+            batch.rows_wrong,
+        )
+        self.fields["leaves_errors_out"].label = label % {"count": format.number(batch.rows_wrong)}
+
+
+class ApproveForm(DialogForm):
+    reason = _words(gettext_lazy("Reason"), KEPT, is_required=False)
+
+
+class RejectForm(DialogForm):
+    reason = _words(gettext_lazy("Reason"), KEPT, is_required=True)
+
+
+POSSIBLE = {
+    "send": (BatchState.PREVIEW,),
+    "approve": (BatchState.AWAITING_APPROVAL,),
+    "reject": (BatchState.AWAITING_APPROVAL,),
+    "discard": (BatchState.CHECKING, BatchState.PREVIEW, BatchState.AWAITING_APPROVAL),
+}
+
+
+class BatchDecisions(DialogsMixin, ViewOnlyAdmin):
+    """For the admin of batches: the buttons on a batch's page, and the dialogs behind them."""
+
+    actions_detail: ClassVar[tuple[Any, ...]] = ("send", "approve", "reject", "discard")
+
+    def has_send_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_add_permission(request)
+
+    def has_discard_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_add_permission(request)
+
+    def has_approve_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perms(("payouts.view_batch", "payouts.approve_payout"))
+
+    def has_reject_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_approve_permission(request)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[Any]:
+        batch = self.get_object(request, unquote(str(object_id)))
+        if batch is None:
+            return []
+        prefix = f"{self.opts.app_label}_{self.opts.model_name}_"
+        return [
+            button
+            for button in super().get_actions_detail(request, object_id)
+            if not self.dialog_obstacle(request, button.action_name.removeprefix(prefix), batch)
+        ]
+
+    def dialog_summary(self, instance: Batch) -> dict[str, Any]:
+        return {
+            "heading": _("Batch %(id)s: %(name)s") % {"id": instance.pk, "name": instance.name},
+            "amount": " + ".join(sum_shown(total) for total in instance.totals),
+            "badge": state_badge(instance),
+            "recipient": rows_in_words(instance),
+            "flags": _warnings(instance),
+        }
+
+    def dialog_obstacle(self, request: HttpRequest, name: str, instance: Batch) -> str:
+        """Why the button is not offered. `payouts.batches` decides again, under lock."""
+        if instance.state == BatchState.ALTERED:
+            return str(BatchAlteredError())
+        if instance.state not in POSSIBLE[name] or (name == "send" and not instance.rows_valid):
+            return _("The batch is in the state “%(state)s”, in which this is not possible.") % {
+                "state": instance.state.label
+            }
+        is_uploader = instance.uploaded_by_id == request.user.pk
+        if name in ("approve", "reject") and is_uploader:
+            return _("You uploaded this batch, so another person must decide on it.")
+        if name in ("send", "discard") and not is_uploader:
+            who = instance.uploaded_by.get_username()
+            return _("Only %(who)s, who uploaded the batch, can do this.") % {"who": who}
+        return ""
+
+    @dialog_action(
+        form_class=SendForm,
+        permission="send",
+        description=gettext_lazy("Send for approval"),
+        title=gettext_lazy("Send for approval"),
+        submit=gettext_lazy("Send for approval"),
+        warning=gettext_lazy("Another person approves or rejects the whole. Until then nothing is paid."),
+        icon="send",
+        variant=ActionVariant.PRIMARY,
+    )
+    def send(self, request: HttpRequest, form: forms.Form, batch: Batch) -> str:
+        given = form.cleaned_data
+        decide.send(
+            batch.pk,
+            by=person(request),
+            note=given["note"],
+            leaves_errors_out=given.get("leaves_errors_out", False),
+            revision=given["version"],
+        )
+        return _("The batch “%(name)s” waits for another person's approval.") % {"name": batch.name}
+
+    @dialog_action(
+        form_class=ApproveForm,
+        permission="approve",
+        description=gettext_lazy("Approve"),
+        title=gettext_lazy("Approve the whole batch"),
+        submit=gettext_lazy("Approve all"),
+        warning=gettext_lazy(
+            "Every row without errors becomes a payout with your approval. Large ones wait for further people."
+        ),
+        icon="check_circle",
+        variant=ActionVariant.PRIMARY,
+    )
+    def approve(self, request: HttpRequest, form: forms.Form, batch: Batch) -> str:
+        given = form.cleaned_data
+        decide.approve(batch.pk, by=person(request), reason=given["reason"], revision=given["version"])
+        return _("The batch “%(name)s” is approved. Its payouts are submitted now.") % {"name": batch.name}
+
+    @dialog_action(
+        form_class=RejectForm,
+        permission="reject",
+        description=gettext_lazy("Reject"),
+        title=gettext_lazy("Reject the whole batch"),
+        submit=gettext_lazy("Reject all"),
+        warning=gettext_lazy("Nothing of it is paid. The file can be mended and uploaded again."),
+        icon="block",
+        variant=ActionVariant.DANGER,
+        is_final=True,
+    )
+    def reject(self, request: HttpRequest, form: forms.Form, batch: Batch) -> str:
+        given = form.cleaned_data
+        decide.reject(batch.pk, by=person(request), reason=given["reason"], revision=given["version"])
+        return _("The batch “%(name)s” is rejected.") % {"name": batch.name}
+
+    @dialog_action(
+        form_class=DialogForm,
+        permission="discard",
+        description=gettext_lazy("Discard"),
+        title=gettext_lazy("Discard the batch"),
+        submit=gettext_lazy("Discard"),
+        warning=gettext_lazy("Nothing of it is paid. The same file can be uploaded again."),
+        icon="delete",
+        is_final=True,
+    )
+    def discard(self, request: HttpRequest, form: forms.Form, batch: Batch) -> str:
+        decide.discard(batch.pk, by=person(request), revision=form.cleaned_data["version"])
+        return _("The batch “%(name)s” is discarded.") % {"name": batch.name}
+
+
+def _warnings(batch: Batch) -> list[str]:
+    """For the dialogs of who sends and who approves."""
+    if batch.state not in (BatchState.PREVIEW, BatchState.AWAITING_APPROVAL):
+        return []
+    counts = counts_of(batch)
+    repeated, earlier, noted = counts[REPEATED], counts[EARLIER], counts[NOTED]
+    one_repeats = ngettext(
+        "%(count)s row pays the same as another", "%(count)s rows pay the same as others", repeated
+    )
+    one_is_known = ngettext(
+        "%(count)s row is like an earlier payout", "%(count)s rows are like earlier ones", earlier
+    )
+    one_is_odd = ngettext("%(count)s row fails a checksum", "%(count)s rows fail a checksum", noted)
+    found = [(repeated, one_repeats), (earlier, one_is_known), (noted, one_is_odd)]
+    return [text % {"count": format.number(count)} for count, text in found if count]

@@ -1,0 +1,106 @@
+"""The files that a person takes away: a table to fill in, and the rows that are not paid."""
+
+import csv
+import io
+from collections.abc import Iterator
+
+from django.http import HttpResponse, StreamingHttpResponse
+from django.utils import translation
+from openpyxl import Workbook
+
+from payouts import money
+from payouts.admin.batches.rows import REFUSED, VIEWS, WRONG, faults_of, given_cells
+from payouts.batches import columns
+from payouts.batches.columns import COLUMNS
+from payouts.exports import safe
+from payouts.models import Batch, BatchRow
+from payouts.recipients import name_and_account
+
+CONTENT_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+# An example must not be paid when somebody forgets to delete it: zero is refused.
+EXAMPLES = (
+    ("1001", "0.00", "RUB", "card", "4111111111111111", "Иван Петров", "", "example: delete this row"),
+    ("1002", "0.00", "EUR", "iban", "DE89370400440532013000", "Anna Schmidt", "Commerzbank", "example"),
+    ("1003", "0.00", "RUB", "phone", "+79123456789", "Мария Иванова", "Т-Банк", "example"),
+    ("1004", "0.00", "USD", "other", "wallet 77-AB-1204", "Ann Lee", "", "example"),
+)
+
+
+def template_file(kind: str) -> HttpResponse:
+    """A table to fill in, with examples that cannot be paid."""
+    return HttpResponse(
+        _xlsx_template() if kind == "xlsx" else _csv_template(),
+        content_type=CONTENT_TYPES[kind],
+        headers={"Content-Disposition": f'attachment; filename="payouts.{kind}"'},
+    )
+
+
+def _csv_template() -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows([COLUMNS, *EXAMPLES])
+    return text.getvalue().encode("utf-8-sig")  # so that Excel takes it for UTF-8
+
+
+def _xlsx_template() -> bytes:
+    book = Workbook()
+    sheet = book.active
+    for row in (COLUMNS, *EXAMPLES):
+        sheet.append(row)
+    for place, column in enumerate(COLUMNS):
+        letter = sheet.cell(1, place + 1).column_letter
+        sheet.column_dimensions[letter].width = 28 if column in ("account", "name", "comment") else 14
+        if column == "account":  # Excel would round a card's number
+            sheet.column_dimensions[letter].number_format = "@"
+        for cell in sheet[letter]:
+            cell.number_format = "@"
+    sheet.freeze_panes = "A2"
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+def error_file(batch: Batch) -> StreamingHttpResponse:
+    """The rows that are not paid, as a CSV: what was given, accounts masked, and what is wrong."""
+    return StreamingHttpResponse(
+        _error_lines(batch, translation.get_language()),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="batch-{batch.pk}-errors.csv"'},
+    )
+
+
+class _Echo:
+    """For csv, which wants to write: gives the line back."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def _error_lines(batch: Batch, language: str | None) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield "\ufeff" + writer.writerow(["line", *COLUMNS, "errors"])
+    with translation.override(language):
+        rows = batch.rows.filter(VIEWS[WRONG].rows | VIEWS[REFUSED].rows).defer("recipient").order_by("number")
+        for row in rows.iterator(chunk_size=1_000):
+            given = given_cells(row)
+            cells = columns.masked(given) if given else _cells(row)
+            faults = "; ".join(f"{column}: {text}" if column else text for column, text in faults_of(row, given))
+            texts = [cells.get(column, "") for column in COLUMNS]
+            yield writer.writerow([row.number, *map(safe, texts), safe(faults)])
+
+
+def _cells(row: BatchRow) -> dict[str, str]:
+    """Of a valid row that became no payout."""
+    name, account = name_and_account(row.recipient_masked)
+    return {
+        "user_id": str(row.user_id or ""),
+        "amount": money.plain(row.amount) if row.amount is not None else "",
+        "currency": row.currency,
+        "kind": row.kind,
+        "account": account,
+        "name": name,
+        "bank": str(row.recipient_masked.get("bank", "")),
+        "comment": row.comment,
+    }

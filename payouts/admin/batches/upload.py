@@ -1,0 +1,49 @@
+"""The upload of a batch."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from payouts.admin.kit.person import person
+from payouts.batches import upload
+from payouts.batches.errors import BatchError
+from payouts.files import tables
+
+
+class UploadForm(forms.Form):
+    file = forms.FileField(
+        label=gettext_lazy("File"),
+        allow_empty_file=True,  # told in words of its own
+        max_length=1_000,
+        widget=forms.FileInput(attrs={"class": "po-input po-file", "accept": ".csv,.xlsx,text/csv"}),
+        help_text=gettext_lazy("CSV or XLSX, at most 20 MB and 50,000 rows."),
+    )
+
+
+def upload_view(request: HttpRequest, model_admin: Any) -> HttpResponse:
+    """The form; sent, the new batch's page, or why the file was not taken."""
+    form = UploadForm(request.POST or None, request.FILES or None)
+    refusal: BatchError | None = None
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data["file"]
+        try:
+            batch = upload.store(given.read(tables.SIZE_LIMIT + 1), name=given.name, by=person(request))
+        except BatchError as error:
+            refusal = error
+        else:
+            messages.success(request, _("The file is taken, and its rows are checked now. Nothing is paid yet."))
+            return HttpResponseRedirect(model_admin.page_url(batch))
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "opts": model_admin.opts,
+        "title": _("Upload a batch of payouts"),
+        "form": form,
+        "refusal": refusal,
+        "earlier_url": model_admin.page_url(refusal.earlier) if refusal and refusal.earlier else "",
+    }
+    return TemplateResponse(request, "admin/payouts/batch/upload.html", context)
