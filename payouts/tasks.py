@@ -15,11 +15,13 @@ from django.utils import timezone
 from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
-from payouts import daily_totals, doorbell, exports, statements
+from payouts import daily_totals, doorbell
 from payouts.audit import Broken, missing_guards
 from payouts.audit import batches as audited
 from payouts.batches import check, submit
+from payouts.exports import request, write
 from payouts.models import AuditRun, Heartbeat, Payout, WebhookMessage
+from payouts.statements import apply, read
 from payouts.worker import broker
 from payouts.worker import pump as pumping
 
@@ -39,14 +41,14 @@ def pump() -> None:
 
 def apply_report(report_id: int) -> None:
     """Hold a provider's report against our record: as much as fits into half of q2's time limit, then a new task."""
-    if not statements.apply(report_id, must_stop=_half_time()):
-        async_task(statements.APPLY, report_id)
+    if not apply.run(report_id, must_stop=_half_time()):
+        async_task(read.APPLY, report_id)
 
 
 def write_exports() -> None:
     """Give one export its turn; a new task goes on, behind those that wait by now."""
-    if not exports.write(must_stop=_must_make_way):
-        async_task(exports.WRITE)
+    if not write.run(must_stop=_must_make_way):
+        async_task(request.WRITE)
 
 
 def check_batch(batch_id: int) -> None:
@@ -81,8 +83,8 @@ def sweep(cluster: str = "") -> None:
         )
     if Payout.objects.due().exists():
         doorbell.ring()
-    statements.ring_for_forgotten()
-    exports.ring_for_forgotten()
+    apply.ring_for_forgotten()
+    write.ring_for_forgotten()
     submit.ring_for_forgotten()
 
 
@@ -101,7 +103,7 @@ def prune() -> None:
     q2's old results, webhooks' ids that are refused by their age, old exports' files, and what clusters that are gone
     left.
     """
-    exports.prune()
+    request.prune()
     Task.objects.filter(stopped__lt=timezone.now() - PRUNE_AFTER).delete()
     Heartbeat.objects.filter(beat_at__lt=timezone.now() - PRUNE_AFTER).delete()
     OrmQ.objects.filter(key__contains=":", lock__lt=timezone.now() - STALE_QUEUE_AFTER).delete()

@@ -20,11 +20,11 @@ from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
-from payouts import exports
 from payouts.admin.kit import format
 from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
-from payouts.exports import ExportError
+from payouts.exports import cells
+from payouts.exports.request import NEEDED, ExportError, cancel, content
 from payouts.models import Export, Payout
 
 log = structlog.get_logger(__name__)
@@ -56,10 +56,10 @@ class ExportAdmin(ViewOnlyAdmin):
         if request.user.has_perms(("payouts.view_payout", "payouts.view_export")):
             return True
         is_own = obj is None or obj.asked_by_id == request.user.pk
-        return is_own and request.user.has_perms(exports.NEEDED)
+        return is_own and request.user.has_perms(NEEDED)
 
     def may_cancel(self, request: HttpRequest, export: Export) -> bool:
-        return export.is_open and export.asked_by_id == request.user.pk and request.user.has_perms(exports.NEEDED)
+        return export.is_open and export.asked_by_id == request.user.pk and request.user.has_perms(NEEDED)
 
     def get_urls(self) -> list[Any]:
         views = {"file": self.file_view, "cancel": self.cancel_view}
@@ -134,7 +134,7 @@ class ExportAdmin(ViewOnlyAdmin):
             "list_url": f"{listed}?{export.query}" if export.query else listed,
             "cancelled": format.exact_time(export.cancelled_at),
             "finished": format.exact_time(export.finished_at),
-            "columns": exports.COLUMNS,
+            "columns": cells.COLUMNS,
         }
 
     def _filter_words(self, export: Export) -> list[str]:
@@ -150,7 +150,7 @@ class ExportAdmin(ViewOnlyAdmin):
             raise Http404
         log.info("export_downloaded", export=export.pk, rows=export.rows_done, by=request.user.get_username())
         response = StreamingHttpResponse(
-            exports.content(export),
+            content(export),
             content_type=CONTENT_TYPES[Export.Format(export.format)],
             headers={
                 "Content-Disposition": f'attachment; filename="{export.name}"',
@@ -164,10 +164,10 @@ class ExportAdmin(ViewOnlyAdmin):
     @method_decorator(require_POST)
     def cancel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         export = self._visible(request, object_id)
-        if export.asked_by_id != request.user.pk or not request.user.has_perms(exports.NEEDED):
+        if export.asked_by_id != request.user.pk or not request.user.has_perms(NEEDED):
             raise PermissionDenied
         try:
-            exports.cancel(export.pk, by=person(request))
+            cancel(export.pk, by=person(request))
         except ExportError as error:
             messages.error(request, str(error))
         else:

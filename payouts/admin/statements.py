@@ -22,13 +22,15 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from payouts import money, statements
+from payouts import money
 from payouts.admin.kit import format
 from payouts.admin.kit.paginator import queries_beside
 from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.database.snapshot import snapshot
 from payouts.models import ProviderReport, ReportLine
+from payouts.statements import read
+from payouts.statements.read import ReportError
 
 Result = ReportLine.Result
 
@@ -144,11 +146,11 @@ class ProviderReportAdmin(ViewOnlyAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = UploadForm(request.POST or None, request.FILES or None)
-        refusal: statements.ReportError | None = None
+        refusal: ReportError | None = None
         if request.method == "POST" and form.is_valid():
             try:
                 report = _stored(request, form.cleaned_data)
-            except statements.ReportError as error:
+            except ReportError as error:
                 refusal = error
             else:
                 messages.success(request, _("The report is taken, and is now held against our record."))
@@ -174,8 +176,8 @@ class ProviderReportAdmin(ViewOnlyAdmin):
             headers={"Content-Disposition": 'attachment; filename="report.csv"'},
         )
         rows = csv.writer(response)
-        rows.writerow(statements.COLUMNS)
-        for number, status in enumerate(statements.VERDICTS, 1):
+        rows.writerow(read.COLUMNS)
+        for number, status in enumerate(read.VERDICTS, 1):
             rows.writerow((f"00000000-0000-0000-0000-{number:012}", status, "1234.50"))
         return response
 
@@ -203,8 +205,8 @@ class ProviderReportAdmin(ViewOnlyAdmin):
 
 def _stored(request: HttpRequest, given: Mapping[str, Any]) -> ProviderReport:
     """Raises ReportError."""
-    return statements.store(
-        given["file"].read(statements.SIZE_LIMIT + 1),
+    return read.store(
+        given["file"].read(read.SIZE_LIMIT + 1),
         name=given["file"].name,
         by=person(request),
         from_on=given["from_on"],

@@ -7,11 +7,14 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from django_q.models import OrmQ, Task
 
-from payouts import actions, clients, exports, statements
+from payouts import actions, clients
 from payouts.actions import bulk, pauses
 from payouts.batches import check, upload
-from payouts.models import AuditRun, DailyTotal, Heartbeat, PayoutLimit
+from payouts.exports import write
+from payouts.exports.request import ask
+from payouts.models import AuditRun, DailyTotal, Heartbeat, PayoutLimit, ProviderReport
 from payouts.staff import groups
+from payouts.statements import apply, read
 from payouts.worker import schedules
 from tests import recipes
 
@@ -34,9 +37,9 @@ def everything() -> User:
     actions.flag_missing(made["settled"].pk, by=recipes.person.make(), source="march.csv")
     paid = made["processed"].attempts.get()
     text = f"reference,status,amount\n{paid.reference},succeeded,1.00\nr-1,succeeded,1\n"
-    statements.store(text.encode(), name="march.csv", by=recipes.person.make())
-    for report in statements.ProviderReport.objects.all():
-        statements.apply(report.pk)
+    read.store(text.encode(), name="march.csv", by=recipes.person.make())
+    for report in ProviderReport.objects.all():
+        apply.run(report.pk)
     wrong = "7;x;RUB;card;1;Иван Петров;;"
     twice = [recipes.BATCH_ROW, recipes.BATCH_ROW, "7;5;EUR;iban;DE89370400440532013001;Anna;;"]
     recipes.submitted_batch(*twice, wrong)
@@ -45,10 +48,10 @@ def everything() -> User:
     unreadable = upload.store(b"user_id;amount\n1;2\n", name="april.csv", by=admin)
     check.run(unreadable.pk)
     recipes.stored_batch(by=admin)
-    exports.ask("", format="csv", by=admin)
-    while not exports.write():
+    ask("", format="csv", by=admin)
+    while not write.run():
         pass
-    exports.ask("stage=held", format="xlsx", by=admin)
+    ask("stage=held", format="xlsx", by=admin)
     PayoutLimit.objects.create(currency="RUB", recipient_amount=Decimal(500000), day_amount=Decimal(9000000))
     Heartbeat.objects.create(cluster="one")
     now = timezone.now()

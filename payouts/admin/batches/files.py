@@ -12,7 +12,7 @@ from payouts import money
 from payouts.admin.batches.rows import REFUSED, VIEWS, WRONG, faults_of, given_cells
 from payouts.batches import columns
 from payouts.batches.columns import COLUMNS
-from payouts.exports import safe
+from payouts.exports.cells import safe
 from payouts.models import Batch, BatchRow
 from payouts.recipients import name_and_account
 

@@ -14,9 +14,8 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from payouts import exports
 from payouts.admin.payouts.filters import active
-from payouts.exports import ExportError
+from payouts.exports.request import NEEDED, QUERY_LIMIT, ExportError, ask
 from payouts.models import Export, Payout
 
 # What an address of the list says of how it is looked at, and not of what is in it.
@@ -40,7 +39,7 @@ class ExportedMixin:
     admin_site: Any
 
     def has_export_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perms(exports.NEEDED)
+        return request.user.has_perms(NEEDED)
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.export_view)
@@ -84,7 +83,7 @@ class ExportedMixin:
         assert isinstance(request.user, User)
         query = filter_of(request.POST.get("query", ""))
         try:
-            export = exports.ask(query, format=request.POST.get("format", ""), by=request.user)
+            export = ask(query, format=request.POST.get("format", ""), by=request.user)
         except ExportError as error:
             messages.error(request, str(error))
             back = reverse("admin:payouts_payout_changelist")
@@ -94,7 +93,7 @@ class ExportedMixin:
 
 def filter_of(address: str) -> str:
     """The filter in the query of an address of the list, without what only says how it is looked at."""
-    given = QueryDict(address[: exports.QUERY_LIMIT * 4], mutable=True)
+    given = QueryDict(address[: QUERY_LIMIT * 4], mutable=True)
     for name in LOOKS:
         given.pop(name, None)
     for name in [name for name, values in given.lists() if not any(values)]:

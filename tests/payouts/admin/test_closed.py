@@ -8,9 +8,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from payouts import clients, statements
+from payouts import clients
 from payouts.actions import pauses
 from payouts.models import Payout
+from payouts.statements import read
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
 from tests.payouts.admin.test_gets import addresses
@@ -78,7 +79,7 @@ def ids() -> dict[str, Any]:
     return {
         "payouts/payout": payout.pk,
         "payouts/apiclient": client.pk,
-        "payouts/providerreport": statements.store(
+        "payouts/providerreport": read.store(
             b"reference,status,amount\nr-1,pending,1\n", name=f"{CANARY}.csv", by=uploader
         ).pk,
         "payouts/providerpause": pauses.pause("elsewhere", by=uploader, reason=CANARY).pk,

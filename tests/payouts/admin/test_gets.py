@@ -9,9 +9,11 @@ from django.db import connection
 from django.urls import URLPattern, URLResolver, get_resolver
 from django_q.models import OrmQ, Schedule
 
-from payouts import exports, statements
 from payouts.actions import bulk, pauses
+from payouts.exports import write
+from payouts.exports.request import ask
 from payouts.models import ApprovalBand, Heartbeat, SavedView
+from payouts.statements import read
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
 
@@ -96,9 +98,9 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
         recipes.unknown_payout(),
     ]
     person = recipes.superuser.make()
-    report = statements.store(b"reference,status,amount\nr-1,pending,1\n", name="march.csv", by=person)
-    asked = exports.ask("", format="csv", by=person)
-    exports.write()
+    report = read.store(b"reference,status,amount\nr-1,pending,1\n", name="march.csv", by=person)
+    asked = ask("", format="csv", by=person)
+    write.run()
     batch = recipes.sent_batch(recipes.BATCH_ROW, "7;x;RUB;card;1;;;")
     queued = OrmQ.objects.first() or OrmQ.objects.create(key="x", payload="x")
     Heartbeat.objects.create(cluster="one")

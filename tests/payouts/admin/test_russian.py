@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from payouts import statements
+from payouts.statements import apply, read
 from tests import recipes
 from tests.payouts.admin.urls import LIST, dialog, page
 
@@ -180,8 +180,8 @@ def test_pages_have_no_english_left(path: str, as_group: Any) -> None:
     }
     attempt = payouts["differing"].attempts.get()
     lines = f"reference,status,amount\n{attempt.reference},succeeded,1\nr-1,pending,1\n"
-    report = statements.store(lines.encode(), name="march.csv", by=recipes.person.make())
-    statements.apply(report.pk)
+    report = read.store(lines.encode(), name="march.csv", by=recipes.person.make())
+    apply.run(report.pk)
     address = {
         "approve": dialog(payouts["awaiting"], "approve"),
         "resolve": dialog(payouts["unknown"], "resolve"),

@@ -11,8 +11,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from payouts import statements
 from payouts.models import Attempt, Breaker, Payout, ProviderReport, ReportLine
+from payouts.statements import apply, read
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
 from tests.payouts.admin.urls import LIST, page
@@ -43,8 +43,8 @@ def address(report: ProviderReport) -> str:
 
 
 def applied(text: str, **given: Any) -> ProviderReport:
-    report = statements.store(text.encode(), name="march.csv", by=recipes.person.make(), **given)
-    statements.apply(report.pk)
+    report = read.store(text.encode(), name="march.csv", by=recipes.person.make(), **given)
+    apply.run(report.pk)
     return ProviderReport.objects.get(pk=report.pk)
 
 
@@ -88,7 +88,7 @@ def test_an_upload_leads_to_the_report_which_looks_again_until_it_is_applied(as_
     answer = upload(browser, rows(line(recipes.unknown_payout())))
     report = ProviderReport.objects.get()
     before = browser.get(answer.headers["Location"]).content.decode()
-    statements.apply(report.pk)
+    apply.run(report.pk)
     after = browser.get(address(report)).content.decode()
 
     assert answer.headers["Location"] == address(report)
@@ -97,7 +97,7 @@ def test_an_upload_leads_to_the_report_which_looks_again_until_it_is_applied(as_
 
 
 def test_a_page_of_a_report_whose_task_gives_no_sign_does_not_look_again_for_ever(as_group: Any) -> None:
-    report = statements.store(rows(("r-1", "pending", "1")).encode(), name="x.csv", by=recipes.person.make())
+    report = read.store(rows(("r-1", "pending", "1")).encode(), name="x.csv", by=recipes.person.make())
     ProviderReport.objects.update(rung_at=timezone.now() - timedelta(hours=1))
 
     text = as_group("Auditor").get(address(report)).content.decode()
@@ -159,7 +159,7 @@ def test_the_template_is_a_report_that_is_read(as_group: Any) -> None:
     answer = as_group("Approver").get(TEMPLATE)
 
     assert "attachment" in answer.headers["Content-Disposition"]
-    assert {each.status for each in statements.read(answer.content)} == set(statements.VERDICTS)
+    assert {each.status for each in read.lines_of(answer.content)} == set(read.VERDICTS)
     assert next(csv.reader(StringIO(answer.content.decode()))) == ["reference", "status", "amount"]
 
 

@@ -14,8 +14,9 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from openpyxl import load_workbook
 
-from payouts import exports, tasks
-from payouts.exports import ExportError
+from payouts import tasks
+from payouts.exports import cells, write
+from payouts.exports.request import WRITE, ExportError, ask, cancel, content, selected
 from payouts.models import Export, Payout
 from payouts.staff import groups
 from tests import recipes
@@ -53,13 +54,13 @@ def member(group: str) -> User:
 
 
 def written(by: User, query: str = "", format: str = "csv") -> Export:
-    export = exports.ask(query, format=format, by=by)
-    assert exports.write()
+    export = ask(query, format=format, by=by)
+    assert write.run()
     return Export.objects.get(pk=export.pk)
 
 
 def file(export: Export) -> bytes:
-    return b"".join(exports.content(export))
+    return b"".join(content(export))
 
 
 def from_csv(export: Export) -> list[dict[str, str]]:
@@ -73,7 +74,7 @@ def from_xlsx(export: Export) -> list[dict[str, Any]]:
 
 
 def queued() -> int:
-    return sum(task.task["func"] == exports.WRITE for task in OrmQ.objects.all())
+    return sum(task.task["func"] == WRITE for task in OrmQ.objects.all())
 
 
 def commented(text: str) -> Payout:
@@ -90,7 +91,7 @@ def test_a_csv_says_of_each_payout_what_machines_read(approver: User) -> None:
     export = written(approver)
 
     first, second = from_csv(export)
-    assert tuple(first) == exports.COLUMNS
+    assert tuple(first) == cells.COLUMNS
     assert first == {
         "id": str(payout.pk),
         "reference": str(payout.reference),
@@ -189,7 +190,7 @@ def test_a_filter_that_cannot_be_read_exports_nothing(query: str, approver: User
     recipes.pending_payout()
 
     with pytest.raises(ExportError, match=r"cannot be read|Null characters"):
-        exports.ask(query, format="csv", by=approver)
+        ask(query, format="csv", by=approver)
 
     assert not Export.objects.exists()
     assert queued() == 0
@@ -199,17 +200,17 @@ def test_nothing_to_export_is_told(approver: User) -> None:
     recipes.pending_payout()
 
     with pytest.raises(ExportError, match="nothing to export"):
-        exports.ask("stage=returned", format="csv", by=approver)
+        ask("stage=returned", format="csv", by=approver)
 
     assert not Export.objects.exists()
 
 
 def test_a_filter_that_a_later_release_cannot_read_fails_the_export(approver: User) -> None:
     recipes.pending_payout()
-    export = exports.ask("", format="csv", by=approver)
+    export = ask("", format="csv", by=approver)
     Export.objects.update(query="stage=renamed")
 
-    exports.write()
+    write.run()
 
     export.refresh_from_db()
     assert (export.failure, export.chunks.count()) == ("filter", 0)
@@ -217,10 +218,10 @@ def test_a_filter_that_a_later_release_cannot_read_fails_the_export(approver: Us
 
 def test_a_person_who_may_no_longer_export_gets_nothing(approver: User) -> None:
     recipes.pending_payout()
-    export = exports.ask("", format="csv", by=approver)
+    export = ask("", format="csv", by=approver)
     approver.groups.clear()
 
-    exports.write()
+    write.run()
 
     export.refresh_from_db()
     assert (export.failure, export.finished_at, export.chunks.count()) == ("not_allowed", None, 0)
@@ -228,10 +229,10 @@ def test_a_person_who_may_no_longer_export_gets_nothing(approver: User) -> None:
 
 def test_what_came_later_is_not_in_the_file(approver: User) -> None:
     early = recipes.pending_payout()
-    export = exports.ask("", format="csv", by=approver)
+    export = ask("", format="csv", by=approver)
     recipes.pending_payout()
 
-    exports.write()
+    write.run()
 
     assert [row["id"] for row in from_csv(export)] == [str(early.pk)]
 
@@ -242,10 +243,10 @@ def test_what_came_later_is_not_in_the_file(approver: User) -> None:
 def test_an_export_is_queued_once_and_stands_in_the_log(approver: User) -> None:
     recipes.pending_payout()
 
-    first = exports.ask("currency=RUB", format="csv", by=approver)
-    again = exports.ask("currency=RUB", format="csv", by=approver)
-    exports.write()
-    a_moment_later = exports.ask("currency=RUB", format="csv", by=approver)
+    first = ask("currency=RUB", format="csv", by=approver)
+    again = ask("currency=RUB", format="csv", by=approver)
+    write.run()
+    a_moment_later = ask("currency=RUB", format="csv", by=approver)
 
     assert first == again == a_moment_later
     assert queued() == 1
@@ -260,7 +261,7 @@ def test_two_clicks_at_once_are_one_export() -> None:
     approver = member("Approver")
     recipes.pending_payout()
 
-    at_once(*[lambda: exports.ask("", format="csv", by=approver)] * 4)
+    at_once(*[lambda: ask("", format="csv", by=approver)] * 4)
 
     assert Export.objects.count() == 1
 
@@ -268,16 +269,16 @@ def test_two_clicks_at_once_are_one_export() -> None:
 def test_a_person_has_three_open_exports_at_most(approver: User) -> None:
     recipes.pending_payout()
     for query in ("", "stage=ready", "currency=RUB"):
-        exports.ask(query, format="csv", by=approver)
+        ask(query, format="csv", by=approver)
 
     with pytest.raises(ExportError, match="3 exports of yours"):
-        exports.ask("", format="xlsx", by=approver)
+        ask("", format="xlsx", by=approver)
 
     assert Export.objects.count() == 3
 
 
 def test_an_xlsx_that_would_be_too_long_is_refused_in_words(approver: User, monkeypatch: Any) -> None:
-    monkeypatch.setattr(exports, "XLSX_LIMIT", 1)
+    monkeypatch.setattr(write, "XLSX_LIMIT", 1)
     recipes.pending_payout()
     recipes.pending_payout()
 
@@ -289,14 +290,14 @@ def test_an_xlsx_that_would_be_too_long_is_refused_in_words(approver: User, monk
 
 def test_a_cancelled_export_leaves_no_part(approver: User) -> None:
     recipes.pending_payout()
-    export = exports.ask("", format="csv", by=approver)
-    exports.write()
+    export = ask("", format="csv", by=approver)
+    write.run()
 
     with pytest.raises(ExportError, match="ended already"):
-        exports.cancel(export.pk, by=approver)
-    other = exports.ask("stage=ready", format="csv", by=approver)
-    exports.cancel(other.pk, by=approver)
-    exports.write()
+        cancel(export.pk, by=approver)
+    other = ask("stage=ready", format="csv", by=approver)
+    cancel(other.pk, by=approver)
+    write.run()
 
     other.refresh_from_db()
     assert (other.cancelled_by, other.finished_at, other.chunks.count()) == (approver, None, 0)
@@ -306,12 +307,12 @@ def test_a_cancelled_export_leaves_no_part(approver: User) -> None:
 
 
 def test_a_csv_that_was_stopped_goes_on_where_it_ended(approver: User, monkeypatch: Any) -> None:
-    monkeypatch.setattr(exports, "BATCH", 2)
+    monkeypatch.setattr(write, "BATCH", 2)
     payouts = [recipes.pending_payout() for _each in range(5)]
-    export = exports.ask("", format="csv", by=approver)
+    export = ask("", format="csv", by=approver)
     done = [0]
 
-    while not exports.write(must_stop=lambda: Export.objects.filter(rows_done__gt=done[-1]).exists()):
+    while not write.run(must_stop=lambda: Export.objects.filter(rows_done__gt=done[-1]).exists()):
         export.refresh_from_db()
         assert not export.is_kept
         done.append(export.rows_done)
@@ -324,16 +325,16 @@ def test_a_csv_that_was_stopped_goes_on_where_it_ended(approver: User, monkeypat
 def test_an_export_whose_worker_died_is_taken_up_after_its_lease(
     format: str, approver: User, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(exports, "BATCH", 2)
+    monkeypatch.setattr(write, "BATCH", 2)
     payouts = [recipes.pending_payout() for _each in range(5)]
-    export = exports.ask("", format=format, by=approver)
+    export = ask("", format=format, by=approver)
     _killed_in_the_middle(payouts[0])
 
-    meanwhile = exports.write()
+    meanwhile = write.run()
     export.refresh_from_db()
     assert (meanwhile, export.finished_at, export.is_kept) == (True, None, False)
     Export.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    exports.write()
+    write.run()
 
     export.refresh_from_db()
     rows = from_csv(export) if format == "csv" else from_xlsx(export)
@@ -356,18 +357,18 @@ def _killed_in_the_middle(first: Payout) -> None:
         return False
 
     with pytest.raises(Killed):
-        exports.write(must_stop=must_stop)
+        write.run(must_stop=must_stop)
 
 
 def test_an_export_that_kills_its_workers_is_given_up(approver: User, monkeypatch: Any) -> None:
-    monkeypatch.setattr(exports, "BATCH", 2)
+    monkeypatch.setattr(write, "BATCH", 2)
     payouts = [recipes.pending_payout() for _each in range(3)]
-    export = exports.ask("", format="xlsx", by=approver)
+    export = ask("", format="xlsx", by=approver)
     for _each in range(3):
         _killed_in_the_middle(payouts[0])
         Export.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
 
-    exports.write()
+    write.run()
 
     export.refresh_from_db()
     assert (export.failure, export.chunks.count()) == ("unworkable", 0)
@@ -375,9 +376,9 @@ def test_an_export_that_kills_its_workers_is_given_up(approver: User, monkeypatc
 
 def test_an_xlsx_that_is_broken_off_again_and_again_is_given_up(approver: User, monkeypatch: Any) -> None:
     recipes.pending_payout()
-    export = exports.ask("", format="xlsx", by=approver)
+    export = ask("", format="xlsx", by=approver)
 
-    turns = [exports.write(must_stop=lambda: True) for _each in range(4)]
+    turns = [write.run(must_stop=lambda: True) for _each in range(4)]
 
     export.refresh_from_db()
     assert turns == [False, False, False, True]
@@ -386,10 +387,10 @@ def test_an_xlsx_that_is_broken_off_again_and_again_is_given_up(approver: User, 
 
 def test_exports_take_turns(approver: User) -> None:
     recipes.pending_payout()
-    first = exports.ask("", format="csv", by=approver)
-    second = exports.ask("", format="xlsx", by=approver)
+    first = ask("", format="csv", by=approver)
+    second = ask("", format="xlsx", by=approver)
 
-    assert exports.write() is False
+    assert write.run() is False
     assert [each.is_open for each in Export.objects.order_by("pk")] == [False, True]
     tasks.write_exports()
 
@@ -398,18 +399,18 @@ def test_exports_take_turns(approver: User) -> None:
 
 
 def test_a_worker_that_comes_back_late_writes_nothing(approver: User, monkeypatch: Any) -> None:
-    monkeypatch.setattr(exports, "BATCH", 2)
+    monkeypatch.setattr(write, "BATCH", 2)
     payouts = [recipes.pending_payout() for _each in range(5)]
-    export = exports.ask("", format="csv", by=approver)
+    export = ask("", format="csv", by=approver)
     others = iter([True])
 
     def another_takes_it() -> bool:
         if Export.objects.filter(rows_done=2).exists() and next(others, False):
             Export.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-            assert exports.write()
+            assert write.run()
         return False
 
-    exports.write(must_stop=another_takes_it)
+    write.run(must_stop=another_takes_it)
 
     assert [row["id"] for row in from_csv(export)] == [str(payout.pk) for payout in payouts]
     assert LogEntry.objects.filter(change_message__contains="rows=5").count() == 1
@@ -417,7 +418,7 @@ def test_a_worker_that_comes_back_late_writes_nothing(approver: User, monkeypatc
 
 def test_an_export_whose_task_was_lost_is_rung_for_once(approver: User) -> None:
     recipes.pending_payout()
-    exports.ask("", format="csv", by=approver)
+    ask("", format="csv", by=approver)
     OrmQ.objects.all().delete()
     Export.objects.update(rung_at=timezone.now() - timedelta(minutes=3))
 
@@ -444,7 +445,7 @@ def test_files_are_deleted_a_while_after_they_expire_and_the_record_stays(approv
 
 def test_a_batch_is_read_by_the_ids_whatever_the_filter(approver: User) -> None:
     recipes.pending_payout()
-    rows = exports.selected("stage=processed", approver).filter(pk__gt=10, pk__lte=20).order_by("pk")[:10]
+    rows = selected("stage=processed", approver).filter(pk__gt=10, pk__lte=20).order_by("pk")[:10]
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
 

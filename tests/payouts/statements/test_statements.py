@@ -11,9 +11,10 @@ from django.db import transaction
 from django.utils import timezone, translation
 from django_q.models import OrmQ
 
-from payouts import statements, tasks
+from payouts import tasks
 from payouts.models import Attempt, Attention, Event, Payout, ProviderReport, ReportLine
-from payouts.statements import ReportError
+from payouts.statements import apply, read
+from payouts.statements.read import ReportError
 from tests.payouts.actions.test_races import at_once
 from tests.payouts.observe import audit_of, by_hand, everything, is_clean, nothing_changes
 from tests.recipes import (
@@ -45,8 +46,8 @@ def _csv(*lines: tuple[Any, str] | tuple[Any, str, str]) -> bytes:
 
 
 def _applied(content: bytes, by: User, **given: Any) -> ProviderReport:
-    report = statements.store(content, name="march.csv", by=by, **given)
-    assert statements.apply(report.pk)
+    report = read.store(content, name="march.csv", by=by, **given)
+    assert apply.run(report.pk)
     return ProviderReport.objects.get(pk=report.pk)
 
 
@@ -56,12 +57,12 @@ def _results(report: ProviderReport) -> list[str]:
 
 def _problems(content: bytes) -> list[tuple[int | None, str]]:
     with pytest.raises(ReportError) as refusal:
-        statements.read(content)
+        read.lines_of(content)
     return [(problem.number, problem.text) for problem in refusal.value.problems]
 
 
 def _queued() -> list[tuple[Any, ...]]:
-    return [task.task["args"] for task in OrmQ.objects.all() if task.task["func"] == statements.APPLY]
+    return [task.task["args"] for task in OrmQ.objects.all() if task.task["func"] == read.APPLY]
 
 
 # Read
@@ -79,13 +80,13 @@ def _queued() -> list[tuple[Any, ...]]:
     ],
 )
 def test_a_report_is_read_in_every_spelling_of_csv(text: str) -> None:
-    (line,) = statements.read(text.encode())
+    (line,) = read.lines_of(text.encode())
 
     assert (line.reference, line.status, line.amount) == ("r-1", "succeeded", Decimal("100.50"))
 
 
 def test_a_line_is_numbered_as_an_editor_numbers_it() -> None:
-    lines = statements.read(b'note,reference,status,amount\n\n"a\nb",r-1,pending,1\nc,r-2,pending,2\n')
+    lines = read.lines_of(b'note,reference,status,amount\n\n"a\nb",r-1,pending,1\nc,r-2,pending,2\n')
 
     assert [line.number for line in lines] == [3, 5]
 
@@ -100,7 +101,7 @@ def test_a_key_of_ours_is_the_same_in_every_spelling() -> None:
 
 @pytest.mark.parametrize("amount", ["100", "0.00000001", "99999999999999.99", "007.5", "0"])
 def test_an_amount_is_taken_exactly(amount: str) -> None:
-    (line,) = statements.read(_csv(("r-1", "succeeded", amount)))
+    (line,) = read.lines_of(_csv(("r-1", "succeeded", amount)))
 
     assert line.amount == Decimal(amount)
 
@@ -163,7 +164,7 @@ def test_everything_that_is_wrong_is_told_by_line() -> None:
         (b'reference,status,amount\n"r-1,succeeded,1\nr-2,succeeded,1\n', "cannot be read"),
         (b'reference,status,amount\n"r"1,succeeded,1\n', "cannot be read"),
         (b'x,reference,status,amount\n"' + b"x" * 140_000 + b'",r-1,succeeded,1\n', "cannot be read"),
-        (b"x" * (statements.SIZE_LIMIT + 1), "larger than 20 MB"),
+        (b"x" * (read.SIZE_LIMIT + 1), "larger than 20 MB"),
     ],
 )
 def test_a_file_that_is_no_report_is_refused(content: bytes, text: str) -> None:
@@ -171,9 +172,9 @@ def test_a_file_that_is_no_report_is_refused(content: bytes, text: str) -> None:
 
 
 def test_a_report_has_so_many_lines_and_not_one_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("payouts.statements.LINES_LIMIT", 3)
+    monkeypatch.setattr("payouts.statements.read.LINES_LIMIT", 3)
 
-    assert len(statements.read(_csv(*((f"r-{each}", "pending") for each in range(3))))) == 3
+    assert len(read.lines_of(_csv(*((f"r-{each}", "pending") for each in range(3))))) == 3
     assert "more than" in _problems(_csv(*((f"r-{each}", "pending") for each in range(4))))[0][1]
 
 
@@ -189,7 +190,7 @@ def test_what_is_wrong_is_told_in_the_callers_language() -> None:
 
 @pytest.mark.django_db
 def test_a_report_is_stored_with_its_lines_and_one_task_that_names_it(operator: User) -> None:
-    report = statements.store(_csv(("r-1", "succeeded"), ("r-2", "pending")), name="march.csv", by=operator)
+    report = read.store(_csv(("r-1", "succeeded"), ("r-2", "pending")), name="march.csv", by=operator)
 
     lines = list(report.lines.order_by("number").values_list("number", "reference", "status", "amount", "result"))
     assert lines == [(2, "r-1", "succeeded", Decimal("100.50"), ""), (3, "r-2", "pending", Decimal("100.50"), "")]
@@ -199,7 +200,7 @@ def test_a_report_is_stored_with_its_lines_and_one_task_that_names_it(operator: 
 @pytest.mark.django_db
 def test_a_report_with_one_bad_line_leaves_nothing_behind(operator: User) -> None:
     with pytest.raises(ReportError):
-        statements.store(_csv(("r-1", "succeeded"), ("r-2", "paid")), name="march.csv", by=operator)
+        read.store(_csv(("r-1", "succeeded"), ("r-2", "paid")), name="march.csv", by=operator)
 
     assert not ProviderReport.objects.exists()
     assert _queued() == []
@@ -207,10 +208,10 @@ def test_a_report_with_one_bad_line_leaves_nothing_behind(operator: User) -> Non
 
 @pytest.mark.django_db
 def test_the_same_file_is_taken_once_and_names_the_first(operator: User, checker: User) -> None:
-    first = statements.store(_csv(("r-1", "succeeded")), name="march.csv", by=operator)
+    first = read.store(_csv(("r-1", "succeeded")), name="march.csv", by=operator)
 
     with pytest.raises(ReportError, match=r"“march.csv”, uploaded by operator") as refusal:
-        statements.store(_csv(("r-1", "succeeded")), name="again.csv", by=checker)
+        read.store(_csv(("r-1", "succeeded")), name="again.csv", by=checker)
 
     assert refusal.value.earlier == first
     assert (ReportLine.objects.count(), len(_queued())) == (1, 1)
@@ -220,7 +221,7 @@ def test_the_same_file_is_taken_once_and_names_the_first(operator: User, checker
 def test_the_same_file_at_the_same_time_is_taken_once(operator: User) -> None:
     content = _csv(*((f"r-{each}", "succeeded") for each in range(200)))
 
-    results = at_once(*[lambda: statements.store(content, name="march.csv", by=operator)] * 6)
+    results = at_once(*[lambda: read.store(content, name="march.csv", by=operator)] * 6)
 
     assert sum(isinstance(each, ProviderReport) for each in results) == 1
     assert (ProviderReport.objects.count(), ReportLine.objects.count(), len(_queued())) == (1, 200, 1)
@@ -240,7 +241,7 @@ def test_the_same_file_at_the_same_time_is_taken_once(operator: User) -> None:
 )
 def test_a_period_that_cannot_be_checked_is_refused(from_on: date | None, to_on: date | None, operator: User) -> None:
     with pytest.raises(ReportError):
-        statements.store(_csv(("r-1", "succeeded")), name="march.csv", by=operator, from_on=from_on, to_on=to_on)
+        read.store(_csv(("r-1", "succeeded")), name="march.csv", by=operator, from_on=from_on, to_on=to_on)
 
     assert not ProviderReport.objects.exists()
 
@@ -250,7 +251,7 @@ def test_a_day_that_is_not_over_cannot_be_covered(operator: User) -> None:
     today = datetime.now(UTC).date()
 
     with pytest.raises(ReportError, match="must be over"):
-        statements.store(_csv(("r-1", "succeeded")), name="march.csv", by=operator, from_on=today, to_on=today)
+        read.store(_csv(("r-1", "succeeded")), name="march.csv", by=operator, from_on=today, to_on=today)
 
 
 @pytest.mark.django_db
@@ -258,8 +259,7 @@ def test_a_files_name_is_kept_as_far_as_it_can_be_shown(operator: User) -> None:
     names = ["a\x00b\n.csv", "\ud800", "x" * 300 + ".csv"]
 
     stored = [
-        statements.store(_csv((f"r-{each}", "pending")), name=name, by=operator).name
-        for each, name in enumerate(names)
+        read.store(_csv((f"r-{each}", "pending")), name=name, by=operator).name for each, name in enumerate(names)
     ]
 
     assert stored == ["ab.csv", "report.csv", "x" * 251 + ".csv"]
@@ -297,7 +297,7 @@ def test_every_line_comes_to_its_result(operator: User) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("recipe", sorted(PAYOUTS))
-@pytest.mark.parametrize("status", statements.VERDICTS)
+@pytest.mark.parametrize("status", read.VERDICTS)
 def test_the_audit_finds_nothing_after_any_line_about_any_payout(recipe: str, status: str, operator: User) -> None:
     payout = PAYOUTS[recipe]()
     attempt = payout.attempts.first()
@@ -333,19 +333,19 @@ def test_a_second_run_changes_nothing(operator: User) -> None:
     report = _applied(_csv((_key(payout), "succeeded")), operator)
 
     with nothing_changes(payout):
-        assert statements.apply(report.pk)
+        assert apply.run(report.pk)
 
 
 @pytest.mark.django_db
 def test_a_run_that_is_stopped_goes_on_where_it_was(operator: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("payouts.statements.BATCH", 2)
+    monkeypatch.setattr("payouts.statements.apply.BATCH", 2)
     payouts = [unknown_payout() for _each in range(5)]
-    report = statements.store(_csv(*((_key(payout), "succeeded") for payout in payouts)), name="x", by=operator)
+    report = read.store(_csv(*((_key(payout), "succeeded") for payout in payouts)), name="x", by=operator)
     answers = iter([False, False, False, True])
 
-    is_done = statements.apply(report.pk, must_stop=lambda: next(answers))
+    is_done = apply.run(report.pk, must_stop=lambda: next(answers))
     between = _results(report)
-    is_done_then = statements.apply(report.pk)
+    is_done_then = apply.run(report.pk)
 
     assert (is_done, is_done_then) == (False, True)
     assert 0 < between.count(Result.SETTLED) < 5
@@ -357,7 +357,7 @@ def test_a_run_that_is_stopped_goes_on_where_it_was(operator: User, monkeypatch:
 @pytest.mark.django_db(transaction=True)
 def test_a_run_that_dies_in_a_line_leaves_that_line_as_it_was(operator: User) -> None:
     payouts = [unknown_payout() for _each in range(3)]
-    report = statements.store(_csv(*((_key(payout), "succeeded") for payout in payouts)), name="x", by=operator)
+    report = read.store(_csv(*((_key(payout), "succeeded") for payout in payouts)), name="x", by=operator)
     # The database breaks off when the second result is stored: what the line did goes with it.
     by_hand(
         """
@@ -369,10 +369,10 @@ def test_a_run_that_dies_in_a_line_leaves_that_line_as_it_was(operator: User) ->
     )
 
     with pytest.raises(Exception, match="away"):
-        statements.apply(report.pk)
+        apply.run(report.pk)
     between = (_results(report), [Payout.objects.get(pk=payout.pk).status for payout in payouts])
     by_hand("DROP TRIGGER break_off ON payouts_reportline; DROP FUNCTION break_off()")
-    statements.apply(report.pk)
+    apply.run(report.pk)
 
     assert between == ([Result.SETTLED, "", ""], ["processed", "unknown", "unknown"])
     assert _results(report) == [Result.SETTLED] * 3
@@ -388,7 +388,7 @@ def test_a_line_that_cannot_be_applied_holds_up_no_other_and_keeps_the_report_op
     report = _applied(_csv((_key(stuck), "succeeded"), (_key(other), "succeeded")), operator)
     between = (_results(report), report.applied_at)
     by_hand("ALTER TABLE payouts_payout DROP CONSTRAINT stuck")
-    statements.apply(report.pk)
+    apply.run(report.pk)
 
     report.refresh_from_db()
     assert between == (["", Result.SETTLED], None)
@@ -399,15 +399,15 @@ def test_a_line_that_cannot_be_applied_holds_up_no_other_and_keeps_the_report_op
 
 @pytest.mark.django_db(transaction=True)
 def test_runs_at_the_same_time_do_everything_once(operator: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("payouts.statements.BATCH", 7)
+    monkeypatch.setattr("payouts.statements.apply.BATCH", 7)
     yesterday = _let_finish_yesterday(processed_payout())
     payouts = [unknown_payout() for _each in range(30)] + [processed_payout() for _each in range(30)]
     content = _csv(*((_key(payout), "succeeded") for payout in payouts))
     day = (datetime.now(UTC) - timedelta(days=1)).date()
-    report = statements.store(content, name="x", by=operator, from_on=day, to_on=day)
+    report = read.store(content, name="x", by=operator, from_on=day, to_on=day)
 
-    at_once(*[lambda: statements.apply(report.pk)] * 4)
-    statements.apply(report.pk)
+    at_once(*[lambda: apply.run(report.pk)] * 4)
+    apply.run(report.pk)
 
     report.refresh_from_db()
     assert sorted(_results(report)) == sorted([Result.SETTLED] * 30 + [Result.AGREES] * 30 + [Result.MISSING])
@@ -422,10 +422,10 @@ def test_five_thousand_lines_cost_few_queries(operator: User, django_assert_max_
     agreeing = [processed_payout() for _each in range(20)]
     lines = [(_key(payout), "succeeded") for payout in agreeing]
     lines += [(uuid4(), "succeeded") for _each in range(4_979)] + [(_key(unknown_payout()), "succeeded")]
-    report = statements.store(_csv(*lines), name="march.csv", by=operator)
+    report = read.store(_csv(*lines), name="march.csv", by=operator)
 
     with django_assert_max_num_queries(80):
-        statements.apply(report.pk)
+        apply.run(report.pk)
 
     counts = {result: report.lines.filter(result=result).count() for result in Result.values}
     assert {result: count for result, count in counts.items() if count} == {
@@ -518,15 +518,15 @@ def test_a_missing_payout_that_was_altered_is_told_so(operator: User) -> None:
 
 @pytest.mark.django_db
 def test_missing_ones_are_flagged_bit_by_bit_and_once(operator: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("payouts.statements.BATCH", 2)
+    monkeypatch.setattr("payouts.statements.apply.BATCH", 2)
     for _each in range(5):
         _let_finish_yesterday(processed_payout())
-    report = statements.store(_csv(("r-1", "pending")), name="x", by=operator, **_yesterday())
+    report = read.store(_csv(("r-1", "pending")), name="x", by=operator, **_yesterday())
     answers = iter([False, False, False, False, True])
 
-    is_done = statements.apply(report.pk, must_stop=lambda: next(answers))
+    is_done = apply.run(report.pk, must_stop=lambda: next(answers))
     between = report.lines.filter(result=Result.MISSING).count()
-    statements.apply(report.pk)
+    apply.run(report.pk)
 
     report.refresh_from_db()
     assert (is_done, between) == (False, 3)
@@ -540,7 +540,7 @@ def test_missing_ones_are_flagged_bit_by_bit_and_once(operator: User, monkeypatc
 
 @pytest.mark.django_db
 def test_the_task_applies_the_report(operator: User) -> None:
-    report = statements.store(_csv(("r-1", "succeeded")), name="x", by=operator)
+    report = read.store(_csv(("r-1", "succeeded")), name="x", by=operator)
 
     tasks.apply_report(report.pk)
 
@@ -552,7 +552,7 @@ def test_the_task_applies_the_report(operator: User) -> None:
 def test_a_task_whose_time_is_up_goes_on_in_one_of_its_own(operator: User, settings: Any) -> None:
     settings.Q_TIMEOUT_SECONDS = 0
     payout = unknown_payout()
-    report = statements.store(_csv((_key(payout), "succeeded")), name="x", by=operator)
+    report = read.store(_csv((_key(payout), "succeeded")), name="x", by=operator)
     OrmQ.objects.all().delete()
 
     tasks.apply_report(report.pk)
@@ -564,7 +564,7 @@ def test_a_task_whose_time_is_up_goes_on_in_one_of_its_own(operator: User, setti
 
 @pytest.mark.django_db
 def test_the_sweep_finds_a_report_whose_task_was_lost_and_rings_once(operator: User) -> None:
-    report = statements.store(_csv(("r-1", "succeeded")), name="x", by=operator)
+    report = read.store(_csv(("r-1", "succeeded")), name="x", by=operator)
     OrmQ.objects.all().delete()
 
     tasks.sweep()
@@ -591,7 +591,7 @@ def test_the_sweep_leaves_an_applied_report_alone(operator: User) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_report_that_is_not_stored_rings_for_nobody(operator: User) -> None:
     with transaction.atomic():
-        statements.store(_csv(("r-1", "succeeded")), name="x", by=operator)
+        read.store(_csv(("r-1", "succeeded")), name="x", by=operator)
         transaction.set_rollback(True)
 
     assert _queued() == []

@@ -10,9 +10,9 @@ from django.test import Client
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule, Task
 
-from payouts import statements
 from payouts.actions import pauses
 from payouts.models import AuditRun, Breaker, Heartbeat, ProviderPause
+from payouts.statements import read
 from payouts.worker import schedules
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
@@ -218,7 +218,7 @@ def test_what_the_audit_found_leads_to_the_payout(as_group: Any) -> None:
 
 def test_reports_being_applied_are_named(in_group: Any) -> None:
     user = in_group("Approver")
-    report = statements.store(b"reference,status,amount\nr-1,pending,1\n", name="march.csv", by=user)
+    report = read.store(b"reference,status,amount\nr-1,pending,1\n", name="march.csv", by=user)
 
     text = as_user(user).get(OPERATIONS).content.decode()
 

@@ -1,0 +1,144 @@
+"""What an export's file says of a payout, cell by cell, as CSV and as XLSX."""
+
+import csv
+import io
+import re
+import unicodedata
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
+from payouts import money
+from payouts.models import Payout
+from payouts.recipients import name_and_account
+
+COLUMNS = (
+    "id",
+    "reference",
+    "created_at",
+    "status",
+    "stage",
+    "amount",
+    "currency",
+    "recipient_name",
+    "recipient_account",
+    "user_id",
+    "client",
+    "maker",
+    "provider",
+    "approvals_given",
+    "approvals_required",
+    "held_at",
+    "attention",
+    "failure_code",
+    "failure_message",
+    "processed_at",
+    "comment",
+    "idempotency_key",
+)
+FORMULA_SIGNS = ("=", "+", "-", "@", "\N{MINUS SIGN}")
+EXACT_DIGITS = 15  # a spreadsheet's numbers have no more
+type Cell = str | int | Decimal | None
+
+
+def cells(payout: Payout) -> list[Cell]:
+    """In the order of COLUMNS. Texts that others chose are made safe; numbers and times are ours."""
+    name, account = name_and_account(payout.recipient_masked)
+    return [
+        payout.pk,
+        str(payout.reference),
+        _time(payout.created_at),
+        payout.status,
+        payout.stage.value,
+        _exact(payout),
+        safe(payout.currency),
+        safe(name),
+        safe(account),
+        payout.user_id,
+        safe(payout.client.name if payout.client else ""),
+        safe(payout.maker.get_username() if payout.maker else ""),
+        safe(payout.provider),
+        payout.approvals_given,
+        payout.approvals_required,
+        _time(payout.held_at),
+        payout.attention,
+        safe(payout.failure_code),
+        safe(payout.failure_message),
+        _time(payout.processed_at),
+        safe(payout.comment),
+        safe(payout.idempotency_key or ""),
+    ]
+
+
+# What a spreadsheet may take for a formula's beginning, where a cell begins: at the text's, and in the text where a
+# program that separates by semicolons or tabs would begin another.
+_CELL = re.compile(r"(^|[;\t\r\n])([^;\t\r\n]+)")
+
+
+def safe(text: str) -> str:
+    """The text with an apostrophe before what a spreadsheet might run (OWASP, CSV Injection).
+
+    Spaces, marks that are not seen and full-width signs before or as the first sign do not hide it.
+    """
+    if text[:1] in ("\t", "\r", "\n"):
+        text = f"'{text}"
+    return _CELL.sub(lambda found: found[1] + ("'" if _is_formula(found[2]) else "") + found[2], text)
+
+
+def _is_formula(text: str) -> bool:
+    for sign in text:
+        if sign.isspace() or unicodedata.category(sign) in ("Cc", "Cf"):
+            continue
+        return unicodedata.normalize("NFKC", sign)[:1] in FORMULA_SIGNS
+    return False
+
+
+def _exact(payout: Payout) -> Decimal:
+    """With the currency's own decimals, if it has no more."""
+    try:
+        return money.exact(payout.amount, payout.currency)
+    except money.AmountError:  # a currency that the standard has given up since
+        return payout.amount
+
+
+def _time(moment: datetime | None) -> str:
+    """ISO 8601, in UTC."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else ""
+
+
+def texts(row: list[Cell]) -> list[str]:
+    return [money.plain(cell) if isinstance(cell, Decimal) else str(cell) for cell in row]
+
+
+def as_csv(rows: Any) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
+def xlsx_cell(sheet: Any, cell: Cell) -> Any:
+    """A number where a spreadsheet keeps it exactly, else a text; never a formula, an error or a date."""
+    if isinstance(cell, Decimal):
+        _sign, digits, exponent = cell.as_tuple()
+        if len(digits) > EXACT_DIGITS:
+            return money.plain(cell)
+        decimals = -exponent if isinstance(exponent, int) else 0
+        number = WriteOnlyCell(sheet, cell)
+        number.number_format = f"0.{'0' * decimals}" if decimals > 0 else "0"
+        return number
+    if isinstance(cell, int):
+        return cell if cell < 10**EXACT_DIGITS else str(cell)
+    return _xlsx_text(sheet, cell) if cell else None
+
+
+def _xlsx_text(sheet: Any, text: str) -> Any:
+    text = ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", text)
+    if text[0] not in "=#":
+        return text
+    # openpyxl takes a plain one for a formula or an error.
+    written = WriteOnlyCell(sheet, text)
+    written.data_type = "s"
+    return written

@@ -1,0 +1,240 @@
+"""The worker writes the exports, one at a time, however many workers there are, so that the others pay.
+
+A CSV grows by parts that are committed one by one, so that a worker that dies costs its last part; an XLSX is one
+archive, which is begun again. Nobody is given a file before it is whole.
+"""
+
+import tempfile
+import time
+import uuid
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import IO, Any, cast
+
+import structlog
+from django.contrib.admin.models import CHANGE
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from django_q.tasks import async_task
+from openpyxl import Workbook
+
+from payouts.exports.cells import COLUMNS, as_csv, cells, texts, xlsx_cell
+from payouts.exports.request import NEEDED, OPEN, WRITE, ExportError, record, selected
+from payouts.models import Export, ExportChunk, Payout
+
+log = structlog.get_logger(__name__)
+
+# Columns of a payout, and of its maker, that an export does not read.
+UNREAD = (
+    *("recipient", "recipient_index", "terms_hash", "request_hash", "event_head", "seal", "review_flags"),
+    *("trace_id", "maker__password"),
+)
+# The archive is written in one go, which takes about ten seconds and must be over long before q2's time limit.
+XLSX_LIMIT = 50_000
+BATCH = 5_000
+PART_BYTES = 1024 * 1024
+KEPT_FOR = timedelta(days=7)
+# Longer than q2 lets a task run: who holds it then is dead.
+LEASE = timedelta(seconds=90)
+SLICE_SECONDS = 10
+LOST_LEASES_LIMIT = 3
+FORGOTTEN_AFTER = timedelta(minutes=2)
+Failure = Export.Failure
+
+
+def run(*, must_stop: Callable[[], bool] = lambda: False) -> bool:
+    """Give the export that has waited longest its turn; returns False if some are left for another task.
+
+    A turn is SLICE_SECONDS of a CSV, which goes on in its next, or a whole XLSX. While another worker writes there is
+    nothing to do here: it rings for what is left.
+    """
+    export = _taken()
+    if export is None:
+        return True
+    turn_ends = time.monotonic() + SLICE_SECONDS
+    try:
+        _write(export, turn_ends, must_stop)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("export_not_written", export=export.pk)
+        _fail(export, Failure.UNWORKABLE)
+    Export.objects.filter(pk=export.pk, lease_token=export.lease_token).update(
+        lease_token=None, lease_until=None, rung_at=Now()
+    )
+    return not Export.objects.filter(OPEN).exists()
+
+
+def ring_for_forgotten() -> None:
+    """Enqueue a task when an export gives no sign: its own died or was lost."""
+    with transaction.atomic():
+        if Export.objects.filter(OPEN, rung_at__lt=Now() - FORGOTTEN_AFTER).update(rung_at=Now()):
+            async_task(WRITE)
+
+
+def _taken() -> Export | None:
+    """The export that has waited longest, under a new lease; None while another is written or nothing is open."""
+    with transaction.atomic():
+        # All of them: two workers that look at once see one another. A person has OPEN_LIMIT of them at most.
+        waiting = list(
+            Export.objects.select_for_update(of=("self",))
+            .filter(OPEN)
+            .annotate(is_leased=Q(lease_until__gt=Now()))
+            .select_related("asked_by")
+            .order_by("pk")
+        )
+        if not waiting or any(cast(Any, export).is_leased for export in waiting):
+            return None
+        export = min(waiting, key=lambda export: (export.rung_at, export.pk))
+        lost = export.lost_leases + 1 if export.lease_token else export.lost_leases
+        export.lease_token, export.lost_leases = uuid.uuid4(), lost
+        Export.objects.filter(pk=export.pk).update(
+            lease_token=export.lease_token, lease_until=Now() + LEASE, lost_leases=lost, rung_at=Now()
+        )
+    return export
+
+
+def _write(export: Export, turn_ends: float, must_stop: Callable[[], bool]) -> None:
+    if export.lost_leases >= LOST_LEASES_LIMIT:
+        _fail(export, Failure.UNWORKABLE)
+        return
+    if not (export.asked_by.is_active and export.asked_by.has_perms(NEEDED)):
+        _fail(export, Failure.NOT_ALLOWED)
+        return
+    try:
+        rows = selected(export.query, export.asked_by)
+    except ExportError:
+        _fail(export, Failure.FILTER)
+        return
+    rows = rows.filter(pk__lte=export.up_to_id).order_by()
+    if export.rows_total is None and not _begin(export, rows.count()):
+        return
+    rows = rows.select_related(None).select_related("client", "maker").defer(None).defer(*UNREAD)
+    if export.format == Export.Format.CSV:
+        _write_csv(export, rows, lambda: time.monotonic() > turn_ends or must_stop())
+    else:
+        _write_xlsx(export, rows, must_stop)
+
+
+def _begin(export: Export, total: int) -> bool:
+    """Note how many rows there are; False if it ends with that."""
+    if export.format == Export.Format.XLSX and total > XLSX_LIMIT:
+        _fail(export, Failure.TOO_LONG)
+        return False
+    header = as_csv([COLUMNS]).encode("utf-8-sig")  # by the mark a spreadsheet knows UTF-8
+    with transaction.atomic():
+        is_ours = _advance(export, rows_total=total)
+        if is_ours and export.format == Export.Format.CSV:
+            _keep(export, 0, header)
+            is_ours = _advance(export, size_bytes=len(header))
+    export.rows_total = total
+    return is_ours
+
+
+def _write_csv(export: Export, rows: QuerySet[Payout], must_stop: Callable[[], bool]) -> None:
+    for batch, last_id in _batches(export, rows):
+        part = as_csv([texts(cells(payout)) for payout in batch]).encode()
+        with transaction.atomic():
+            is_ours = _advance(
+                export,
+                last_id=last_id,
+                rows_done=export.rows_done + len(batch),
+                size_bytes=export.size_bytes + len(part),
+                lost_leases=0,
+            )
+            if is_ours and batch:
+                _keep(export, export.rows_done, part)
+        if not is_ours:
+            return
+        if last_id < export.up_to_id and must_stop():
+            return
+    _finish(export)
+
+
+def _write_xlsx(export: Export, rows: QuerySet[Payout], must_stop: Callable[[], bool]) -> None:
+    with tempfile.TemporaryFile() as file, _workbook() as (book, sheet):
+        sheet.append(COLUMNS)
+        done = 0
+        for batch, _last_id in _batches(export, rows):
+            for payout in batch:
+                sheet.append([xlsx_cell(sheet, cell) for cell in cells(payout)])
+            done += len(batch)
+            if done > XLSX_LIMIT:  # more have come under the filter since they were counted
+                _fail(export, Failure.TOO_LONG)
+                return
+            if not _advance(export, rows_done=done):
+                return
+            if must_stop():  # what is written is lost, as with a worker that dies: it must not go on so for ever
+                _advance(export, lost_leases=export.lost_leases + 1)
+                return
+        book.save(file)
+        size = file.tell()
+        file.seek(0)
+        with transaction.atomic():
+            if _advance(export, size_bytes=size):
+                _keep_file(export, file)
+                _finish(export)
+
+
+@contextmanager
+def _workbook() -> Iterator[tuple[Workbook, Any]]:
+    """With one sheet, kept row by row in a temporary file, which openpyxl itself leaves behind unless it is saved."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("payouts")
+    sheet.freeze_panes = "A2"
+    try:
+        yield book, sheet
+    finally:
+        if not sheet.closed:
+            sheet.close()
+            sheet._writer.cleanup()
+
+
+def _batches(export: Export, rows: QuerySet[Payout]) -> Iterator[tuple[list[Payout], int]]:
+    """BATCH rows at most, each time with the id up to which all are looked at.
+
+    By spans of ids, so that a look costs the same whatever the filter; few rows are found by one look.
+    """
+    last_id = export.last_id
+    span = BATCH if (export.rows_total or 0) > BATCH else export.up_to_id
+    while last_id < export.up_to_id:
+        end = min(last_id + span, export.up_to_id)
+        batch = list(rows.filter(pk__gt=last_id, pk__lte=end).order_by("pk")[:BATCH])
+        last_id = batch[-1].pk if len(batch) == BATCH else end
+        yield batch, last_id
+
+
+def _advance(export: Export, **facts: Any) -> bool:
+    """Write these facts and renew the lease; False if it is another's by now, or the export has ended."""
+    ours = Export.objects.filter(OPEN, pk=export.pk, lease_token=export.lease_token)
+    if not ours.update(lease_until=Now() + LEASE, rung_at=Now(), **facts):
+        return False
+    for name, fact in facts.items():
+        setattr(export, name, fact)
+    return True
+
+
+def _keep(export: Export, number: int, part: bytes) -> None:
+    ExportChunk.objects.create(export=export, number=number, content=zlib.compress(part, 1))
+
+
+def _keep_file(export: Export, file: IO[bytes]) -> None:
+    number = 0
+    while part := file.read(PART_BYTES):
+        _keep(export, number, part)
+        number += 1
+
+
+def _finish(export: Export) -> None:
+    with transaction.atomic():
+        if _advance(export, finished_at=Now(), expires_at=Now() + KEPT_FOR):
+            record(export, export.asked_by, CHANGE, f"rows={export.rows_done}")
+
+
+def _fail(export: Export, failure: Failure) -> None:
+    with transaction.atomic():
+        if _advance(export, failed_at=Now(), failure=failure):
+            ExportChunk.objects.filter(export=export).delete()

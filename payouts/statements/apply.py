@@ -1,0 +1,199 @@
+"""The worker holds a report against our record.
+
+It settles what is not known, records what came back and flags what differs (`actions.reconcile`). It never fails a
+payout, because a failed one can be sent again: there the provider is asked. A line and what it did are one
+transaction, so a run that dies is taken up where it ended, and two runs at once do nothing twice.
+"""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+
+import structlog
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import CharField, Exists, OuterRef, Subquery, UUIDField
+from django.db.models.functions import Cast, Now
+from django_q.tasks import async_task
+
+from payouts import actions
+from payouts.actions import AlteredError
+from payouts.models import Attempt, ProviderReport, ReportLine
+from payouts.providers import Verdict
+from payouts.statements.read import APPLY, KEY, VERDICTS
+
+log = structlog.get_logger(__name__)
+
+BATCH = 1_000
+# A stored report whose task has given no sign for so long has lost it.
+FORGOTTEN_AFTER = timedelta(minutes=2)
+Result = ReportLine.Result
+
+
+def run(report_id: int, *, must_stop: Callable[[], bool] = lambda: False) -> bool:
+    """Go through the lines without a result, then through what the report lacks; returns False if stopped before.
+
+    A line that another run has in hand is left to it, and one that cannot be applied holds up no other: the report
+    stays open until every line has its result.
+    """
+    report = ProviderReport.objects.select_related("uploaded_by").get(pk=report_id)
+    if report.applied_at:
+        return True
+    after = 0
+    while batch := _apply_plain(report, after):
+        after, special = batch
+        for line_id in special:
+            if must_stop():
+                return False
+            _apply_one(report, line_id)
+        _give_sign(report)
+        if must_stop():
+            return False
+    return _finish(report, must_stop)
+
+
+def _apply_plain(report: ProviderReport, after: int) -> tuple[int, list[int]] | None:
+    """Take the lines that simply agree, or name no payment of ours, all at once; nothing of a payout changes.
+
+    Returns the last number looked at and the ids of the other lines; None behind the last line.
+    """
+    with transaction.atomic():
+        lines = list(
+            ReportLine.objects.select_for_update(skip_locked=True)
+            .filter(report=report, result=Result.WAITING, number__gt=after)
+            .order_by("number")[:BATCH]
+        )
+        if not lines:
+            return None
+        keys = {line.pk: uuid.UUID(line.reference) for line in lines if KEY.fullmatch(line.reference)}
+        attempts = (
+            Attempt.objects.filter(reference__in=keys.values()).select_related("payout").defer("payout__recipient")
+        )
+        ours = {attempt.reference: attempt for attempt in attempts}
+        strange: list[int] = []
+        agreed: list[int] = []
+        special: list[int] = []
+        for line in lines:
+            attempt = ours.get(keys[line.pk]) if line.pk in keys else None
+            group = strange if attempt is None else agreed if _agrees(line, attempt) else special
+            group.append(line.pk)
+        payout = Attempt.objects.filter(reference=Cast(OuterRef("reference"), UUIDField())).values("payout_id")
+        ReportLine.objects.filter(pk__in=strange).update(result=Result.NOT_OURS)
+        ReportLine.objects.filter(pk__in=agreed).update(result=Result.AGREES, payout_id=Subquery(payout))
+    assert lines[-1].number is not None
+    return lines[-1].number, special
+
+
+def _agrees(line: ReportLine, attempt: Attempt) -> bool:
+    """Paid, as we have it: an attempt's end and a payout's amount never change, so no lock is needed."""
+    payout = attempt.payout
+    return (
+        VERDICTS[line.status] == Verdict.SUCCEEDED
+        and attempt.outcome == Attempt.Outcome.SUCCEEDED
+        and line.amount == payout.amount
+        and bytes(payout.seal) == payout.expected_seal()
+    )
+
+
+def _apply_one(report: ProviderReport, line_id: int) -> None:
+    try:
+        with transaction.atomic():
+            line = (
+                ReportLine.objects.select_for_update(skip_locked=True)
+                .filter(pk=line_id, result=Result.WAITING)
+                .first()
+            )
+            if line is None:
+                return
+            line.payout_id, line.result = actions.reconcile(
+                uuid.UUID(line.reference),
+                reported=VERDICTS[line.status],
+                amount=line.amount,
+                by=report.uploaded_by,
+                source=f"{report.name}:{line.number}",
+            )
+            line.save(update_fields=("payout", "result"))
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("report_line_not_applied", report=report.pk, line=line_id)
+
+
+def _finish(report: ProviderReport, must_stop: Callable[[], bool]) -> bool:
+    if report.lines.filter(result=Result.WAITING).exists():
+        return True
+    after = 0
+    while attempts := _unlisted(report, after):
+        for attempt in _without_reported(report, attempts):
+            if must_stop():
+                return False
+            _record_missing(report, attempt)
+        after = attempts[-1].pk
+        _give_sign(report)
+    ProviderReport.objects.filter(pk=report.pk, applied_at=None).update(applied_at=Now())
+    return True
+
+
+def _unlisted(report: ProviderReport, after: int) -> list[Attempt]:
+    """A batch of our attempts that succeeded in the report's period and that it does not list."""
+    if report.from_on is None or report.to_on is None:
+        return []
+    listed = ReportLine.objects.filter(report=report, reference=Cast(OuterRef("reference"), CharField()))
+    return list(
+        Attempt.objects.filter(
+            ~Exists(listed),
+            pk__gt=after,
+            provider=report.provider,
+            outcome=Attempt.Outcome.SUCCEEDED,
+            finished_at__gte=_midnight(report.from_on),
+            finished_at__lt=_midnight(report.to_on + timedelta(days=1)),
+        ).order_by("pk")[:BATCH]
+    )
+
+
+def _without_reported(report: ProviderReport, attempts: list[Attempt]) -> list[Attempt]:
+    """Those that no other report lists: around midnight the provider's day may be the one before ours."""
+    reported = set(
+        ReportLine.objects.filter(
+            report__provider=report.provider,
+            number__isnull=False,
+            reference__in=[str(attempt.reference) for attempt in attempts],
+        ).values_list("reference", flat=True)
+    )
+    return [attempt for attempt in attempts if str(attempt.reference) not in reported]
+
+
+def _record_missing(report: ProviderReport, attempt: Attempt) -> None:
+    with transaction.atomic():
+        line, is_new = ReportLine.objects.get_or_create(
+            report=report,
+            reference=str(attempt.reference),
+            defaults={
+                "payout_id": attempt.payout_id,
+                "amount": attempt.payout.amount,
+                "result": Result.MISSING,
+            },
+        )
+        if not is_new:
+            return
+        try:
+            actions.flag_missing(attempt.payout_id, by=report.uploaded_by, source=report.name)
+        except AlteredError:
+            line.result = Result.ALTERED
+            line.save(update_fields=("result",))
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
+
+
+def _give_sign(report: ProviderReport) -> None:
+    ProviderReport.objects.filter(pk=report.pk).update(rung_at=Now())
+
+
+def ring_for_forgotten() -> None:
+    """Enqueue a task for each report that is not applied and whose own gives no sign: it died or was lost."""
+    forgotten = ProviderReport.objects.filter(applied_at=None, rung_at__lt=Now() - FORGOTTEN_AFTER)
+    for report_id in forgotten.values_list("pk", flat=True):
+        with transaction.atomic():
+            if forgotten.filter(pk=report_id).update(rung_at=Now()):
+                async_task(APPLY, report_id)

@@ -1,0 +1,238 @@
+"""A provider's report comes in: read whole, by line, and stored whole or not at all."""
+
+import csv
+import io
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date
+from decimal import Decimal
+from hashlib import sha256
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, connection, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django_q.tasks import async_task
+
+from payouts.actions import PayoutError
+from payouts.models import ProviderReport
+from payouts.providers import Verdict
+
+APPLY = "payouts.tasks.apply_report"
+SIZE_LIMIT = 20 * 1024 * 1024
+LINES_LIMIT = 100_000
+REFERENCE_LIMIT = 64
+NAME_LIMIT = 255
+PERIOD_LIMIT_DAYS = 31
+COLUMNS = ("reference", "status", "amount")
+VERDICTS = {
+    "succeeded": Verdict.SUCCEEDED,
+    "pending": Verdict.PENDING,
+    "rejected": Verdict.REFUSED,
+    "returned": Verdict.RETURNED,
+}
+AMOUNT = re.compile(r"[0-9]{1,14}(\.[0-9]{1,8})?")
+KEY = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the file: `number` counts the file's lines from 1, the header included."""
+
+    number: int
+    reference: str
+    status: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one line, or without a number with the file."""
+
+    number: int | None
+    text: str
+
+
+class ReportError(PayoutError):
+    """The report is not taken, none of it. `earlier` is the report that the same file was before, if it was."""
+
+    def __init__(self, problems: list[Problem], earlier: ProviderReport | None = None) -> None:
+        super().__init__(problems[0].text)
+        self.problems = problems
+        self.earlier = earlier
+
+
+def lines_of(content: bytes) -> list[Line]:
+    """The lines of a report in CSV: UTF-8, comma or semicolon, a header with COLUMNS in any order and maybe others.
+
+    Raises ReportError with everything that is wrong, by line.
+    """
+    rows = _rows(_text(content))
+    header_number, header = next(rows)
+    places = _places(header_number, header)
+    lines: list[Line] = []
+    problems: list[Problem] = []
+    first_at: dict[str, int] = {}
+    for number, row in rows:
+        if len(lines) + len(problems) >= LINES_LIMIT:
+            raise ReportError([Problem(None, _("The file has more than 100,000 lines: split it."))])
+        if len(row) != len(header):
+            # A thousands separator in an amount would make it another amount and one more field.
+            text = _("The line has %(found)s fields, and the header has %(wanted)s.")
+            problems.append(Problem(number, text % {"found": len(row), "wanted": len(header)}))
+            continue
+        reference, status, amount = (row[place].strip() for place in places)
+        reference = _spelled(reference)
+        texts = [text for text in (_reference_fault(reference), _status_fault(status), _amount_fault(amount)) if text]
+        if reference and reference in first_at:
+            texts.append(_("The reference stands in line %(number)s already.") % {"number": first_at[reference]})
+        first_at.setdefault(reference, number)
+        problems += [Problem(number, text) for text in texts]
+        if not texts:
+            lines.append(Line(number, reference, status.lower(), Decimal(amount)))
+    if problems:
+        raise ReportError(problems)
+    if not lines:
+        raise ReportError([Problem(None, _("The file has a header and no lines."))])
+    return lines
+
+
+def _text(content: bytes) -> str:
+    """Raises ReportError."""
+    if len(content) > SIZE_LIMIT:
+        raise ReportError([Problem(None, _("The file is larger than 20 MB: split it."))])
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        sentence = _("This is not a text file in UTF-8: save the table as CSV UTF-8 and try again.")
+        raise ReportError([Problem(None, sentence)])
+    if not text.strip():
+        raise ReportError([Problem(None, _("The file is empty."))])
+    return text
+
+
+def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, each with the number of the line that it begins in. Raises ReportError."""
+    first = text.lstrip().partition("\n")[0]
+    delimiter = ";" if first.count(";") > first.count(",") else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    number = 1
+    try:
+        for row in reader:
+            if any(field.strip() for field in row):
+                yield number, row
+            number = reader.line_num + 1
+    except csv.Error as error:
+        sentence = _("The line cannot be read: a quotation mark is missing, or a field is too long.")
+        raise ReportError([Problem(number, sentence)]) from error
+
+
+def _places(number: int, header: list[str]) -> list[int]:
+    """Where COLUMNS stand in the header. Raises ReportError."""
+    names = [name.strip().lower() for name in header]
+    missing = _("The header has no column “%(column)s”.")
+    twice = _("The header has the column “%(column)s” twice.")
+    problems = [
+        Problem(number, (twice if column in names else missing) % {"column": column})
+        for column in COLUMNS
+        if names.count(column) != 1
+    ]
+    if problems:
+        raise ReportError(problems)
+    return [names.index(column) for column in COLUMNS]
+
+
+def _spelled(reference: str) -> str:
+    """One spelling for one key of ours; others as they are."""
+    return str(uuid.UUID(reference)) if KEY.fullmatch(reference) else reference
+
+
+def _reference_fault(reference: str) -> str:
+    if not reference:
+        return _("The reference is missing.")
+    if len(reference) > REFERENCE_LIMIT or not reference.isprintable():
+        return _("The reference is longer than 64 characters, or has some that cannot be printed.")
+    return ""
+
+
+def _status_fault(status: str) -> str:
+    if status.lower() in VERDICTS:
+        return ""
+    text = _("The status is “%(status)s”, and not succeeded, pending, rejected or returned.")
+    return text % {"status": status[:40]}
+
+
+def _amount_fault(amount: str) -> str:
+    if AMOUNT.fullmatch(amount):
+        return ""
+    text = _("The amount is “%(amount)s”: give digits, with a point before decimals and nothing else, as in 1234.50.")
+    return text % {"amount": amount[:40]}
+
+
+def store(
+    content: bytes, *, name: str, by: User, from_on: date | None = None, to_on: date | None = None
+) -> ProviderReport:
+    """Keep a report's lines and have them applied by the worker. The days, in UTC, say what the report covers.
+
+    With them our payments of these days that the report lacks are flagged. Raises ReportError.
+    """
+    lines = lines_of(content)
+    _check_period(from_on, to_on)
+    report = ProviderReport(
+        name=_printable(name),
+        content_hash=sha256(content).digest(),
+        from_on=from_on,
+        to_on=to_on,
+        uploaded_by=by,
+        rung_at=Now(),
+    )
+    try:
+        with transaction.atomic():
+            report.save(force_insert=True)
+            _copy(report, lines)
+            async_task(APPLY, report.pk)
+    except IntegrityError as error:
+        if "content_hash" not in str(error):
+            raise
+        raise _known(report) from error
+    return report
+
+
+def _copy(report: ProviderReport, lines: list[Line]) -> None:
+    """With COPY: 100,000 rows would keep a web server's thread for many seconds as objects."""
+    columns = "report_id, number, reference, status, amount"
+    with connection.cursor() as cursor, cursor.copy(f"COPY payouts_reportline ({columns}) FROM STDIN") as copy:
+        for line in lines:
+            copy.write_row((report.pk, line.number, line.reference, line.status, line.amount))
+
+
+def _check_period(from_on: date | None, to_on: date | None) -> None:
+    """Raises ReportError. A day that is not over would miss what is paid in the rest of it."""
+    text = ""
+    if from_on is None or to_on is None:
+        if from_on or to_on:
+            text = _("Give both days of the period, the earlier one first, or neither.")
+    elif to_on < from_on:
+        text = _("Give both days of the period, the earlier one first, or neither.")
+    elif to_on >= timezone.now().astimezone(UTC).date():
+        text = _("The last day of the period must be over, in UTC.")
+    elif (to_on - from_on).days >= PERIOD_LIMIT_DAYS:
+        text = _("The period must be at most 31 days.")
+    if text:
+        raise ReportError([Problem(None, text)])
+
+
+def _printable(name: str) -> str:
+    return "".join(character for character in name if character.isprintable())[-NAME_LIMIT:] or "report.csv"
+
+
+def _known(report: ProviderReport) -> ReportError:
+    earlier = ProviderReport.objects.select_related("uploaded_by").get(content_hash=report.content_hash)
+    text = _("This file is a report already: “%(name)s”, uploaded by %(who)s.")
+    problem = Problem(None, text % {"name": earlier.name, "who": earlier.uploaded_by.get_username()})
+    return ReportError([problem], earlier)
