@@ -12,7 +12,8 @@ from unfold.dataclasses import SearchResult
 
 from payouts.admin import dashboard
 from payouts.admin.kit import format
-from payouts.admin.operations import overview
+from payouts.admin.operations.alerts import alerts, signs
+from payouts.admin.operations.providers import provider_rows
 from payouts.admin.payouts.search import matching_ids
 from payouts.models import Payout
 
@@ -151,14 +152,14 @@ def start(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         return context
     sees_operations = user.has_perm("payouts.view_heartbeat")
     context |= {
-        "alerts": overview.alerts(),
+        "alerts": alerts(),
         "lead": dashboard.lead(user),
         "cards": dashboard.cards(user),
         "on_their_way": dashboard.on_their_way(),
         "ages": dashboard.ages(),
         "volume": dashboard.volume(request.GET.get("volume", "")),
-        "providers": overview.provider_rows(),
-        "signs": overview.signs(),
+        "providers": provider_rows(),
+        "signs": signs(),
         "operations_url": reverse("operations") if sees_operations else "",
         "counted_at": dashboard.counted_at(),
     }

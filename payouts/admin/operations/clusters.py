@@ -1,6 +1,7 @@
 """The clusters' signs of life, view-only."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
@@ -12,6 +13,7 @@ from unfold.decorators import display
 
 from payouts.admin.kit import format
 from payouts.admin.kit.view_only import ViewOnlyAdmin
+from payouts.admin.operations.figures import seconds_shown
 from payouts.models import Heartbeat
 
 
@@ -23,9 +25,7 @@ class HeartbeatAdmin(ViewOnlyAdmin):
 
     @display(description=gettext_lazy("State"))
     def state(self, heartbeat: Heartbeat) -> SafeString:
-        if timezone.now() - heartbeat.beat_at <= timedelta(seconds=settings.STALL_SECONDS):
-            return format.badge(_("Alive"), tone="green", icon="check_circle")
-        return format.badge(_("Silent"), tone="gray", icon="do_not_disturb_on")
+        return _badge(heartbeat)
 
     @display(description=gettext_lazy("Last beat"))
     def beat(self, heartbeat: Heartbeat) -> SafeString:
@@ -34,3 +34,28 @@ class HeartbeatAdmin(ViewOnlyAdmin):
     @display(description=gettext_lazy("Started"))
     def started(self, heartbeat: Heartbeat) -> str:
         return format.exact_time(heartbeat.started_at)
+
+
+def is_alive(heartbeat: Heartbeat) -> bool:
+    return timezone.now() - heartbeat.beat_at <= timedelta(seconds=settings.STALL_SECONDS)
+
+
+def _badge(heartbeat: Heartbeat) -> SafeString:
+    if is_alive(heartbeat):
+        return format.badge(_("Alive"), tone="green", icon="check_circle")
+    return format.badge(_("Silent"), tone="gray", icon="do_not_disturb_on")
+
+
+def cluster_rows() -> list[dict[str, Any]]:
+    """Those alive first; one that is gone is forgotten by the pruning."""
+    beats = Heartbeat.objects.order_by("-beat_at")[:20]
+    return [
+        {
+            "name": beat.cluster,
+            "is_alive": is_alive(beat),
+            "badge": _badge(beat),
+            "beat": seconds_shown(max(0.0, (timezone.now() - beat.beat_at).total_seconds())),
+            "started": format.exact_time(beat.started_at),
+        }
+        for beat in beats
+    ]

@@ -10,18 +10,31 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.decorators import display
 
+from payouts.admin.dashboard import LIMIT
 from payouts.admin.kit import format
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 
 for model in (Schedule, Success, Failure, OrmQ):
     if admin.site.is_registered(model):
         admin.site.unregister(model)
+
+
+SCHEDULE_WORDS = {
+    "sweep": gettext_lazy("Finds what is due and was not rung for"),
+    "remind of approvals": gettext_lazy("Reports approvals that wait for more than a day"),
+    "count days": gettext_lazy("Counts what was paid on the days that are over"),
+    "prune": gettext_lazy("Deletes old results of tasks"),
+    "audit": gettext_lazy("Checks every invariant of every payout"),
+}
+SCHEDULE_FIELDS = ("name", "func", "schedule_type", "minutes", "cron", "next_run", "task")
 
 
 class ScheduleForm(forms.ModelForm):
@@ -120,3 +133,53 @@ class QueueAdmin(ViewOnlyAdmin):
     def locked_until(self, task: OrmQ) -> str:
         is_free = task.lock is None or task.lock <= timezone.now()
         return _("free") if is_free else format.exact_time(task.lock)
+
+
+def schedule_rows(*, may_view: bool) -> list[dict[str, Any]]:
+    """q2 keeps only failures, so a last run that left none went well or has not ended. No pickle is read."""
+    found = list(Schedule.objects.order_by("next_run").only("id", *SCHEDULE_FIELDS))
+    failed = {
+        each["func"]: each
+        for each in Failure.objects.filter(func__in=[each.func for each in found])
+        .order_by("stopped")
+        .values("id", "func", "stopped")
+    }
+    describe = ScheduleAdmin(Schedule, admin.site)
+    rows = []
+    for schedule in found:
+        last = failed.get(schedule.func)
+        has_failed = bool(last and last["id"] == schedule.task)
+        rows.append(
+            {
+                "name": schedule.name,
+                "words": SCHEDULE_WORDS.get(schedule.name, ""),
+                "timing": describe.timing(schedule),
+                "next": format.exact_time(schedule.next_run),
+                "result": _schedule_badge(schedule, has_failed=has_failed),
+                "failed_at": format.exact_time(last["stopped"]) if last else "",
+                "url": reverse("admin:django_q_schedule_change", args=(schedule.pk,)) if may_view else "",
+            }
+        )
+    return rows
+
+
+def _schedule_badge(schedule: Schedule, *, has_failed: bool) -> SafeString:
+    if has_failed:
+        return format.badge(_("Ended in failure"), tone="red", icon="error")
+    if not schedule.task:
+        return format.badge(_("Has not run yet"), tone="gray", icon="hourglass_empty")
+    return format.badge(_("No failure"), tone="green", icon="check_circle")
+
+
+def queue_figures() -> dict[str, Any]:
+    now = timezone.now()
+    waiting = OrmQ.objects.filter(lock__lte=now)
+    failures = Failure.objects.order_by()[: LIMIT + 1].count()
+    oldest = waiting.order_by("lock").values_list("lock", flat=True).first()
+    return {
+        "waiting": format.number(waiting.count()),
+        "taken": format.number(OrmQ.objects.filter(lock__gt=now).count()),
+        "oldest": format.duration(now - oldest) if oldest else "",
+        "failures": format.number(failures),
+        "has_failures": bool(failures),
+    }

@@ -1,0 +1,104 @@
+"""What keeps the money from moving, and how the machinery does: in sentences, for the start page."""
+
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from payouts.admin.dashboard import against_norm
+from payouts.admin.kit import format
+from payouts.admin.operations.clusters import is_alive
+from payouts.admin.operations.figures import capped, loads, oldest_due
+from payouts.admin.operations.providers import open_pauses
+from payouts.models import AuditRun, Breaker, Heartbeat, ProviderPause
+from payouts.states import Stage
+
+
+def alerts() -> list[dict[str, Any]]:
+    """What keeps the money from moving, in sentences, for the top of the start page and of the operations page."""
+    said: list[dict[str, Any]] = []
+    if not any(is_alive(beat) for beat in Heartbeat.objects.all()):
+        said.append(
+            {
+                "icon": "dns",
+                "is_alarm": True,
+                "said": _("No cluster is alive: nothing is paid."),
+                "next": _("Have the worker started; payouts wait as they are."),
+            }
+        )
+    paused = open_pauses()
+    said += [_stop(each) for each in paused.values()]
+    silent = Breaker.objects.filter(open_until__isnull=False).exclude(provider__in=paused).order_by("provider")
+    said += [_silence(breaker) for breaker in silent]
+    audit = AuditRun.objects.first()
+    if audit and audit.broken_count:
+        said.append(
+            {
+                "icon": "gpp_maybe",
+                "is_alarm": True,
+                "said": ngettext(
+                    "The last audit found %(count)s broken invariant.",
+                    "The last audit found %(count)s broken invariants.",
+                    audit.broken_count,
+                )
+                % {"count": format.number(audit.broken_count)},
+                "next": _("Nothing may be done with what was altered before somebody has looked into it."),
+            }
+        )
+    return said
+
+
+def _stop(found: ProviderPause) -> dict[str, Any]:
+    """A provider that somebody has paused, in words."""
+    said = _("The provider %(provider)s is paused by %(who)s since %(at)s: “%(why)s”") % {
+        "provider": found.provider,
+        "who": found.paused_by.get_username(),
+        "at": format.exact_time(found.paused_at),
+        "why": found.pause_reason,
+    }
+    then = _("Its payouts wait as they are until another person resumes it.")
+    return {"icon": "pause_circle", "is_alarm": False, "said": said, "next": then}
+
+
+def _silence(breaker: Breaker) -> dict[str, Any]:
+    """A provider that does not answer, in words."""
+    said = ngettext(
+        "The provider %(provider)s does not answer (%(count)s failure in a row). Its payouts wait as they are.",
+        "The provider %(provider)s does not answer (%(count)s failures in a row). Its payouts wait as they are.",
+        breaker.failures,
+    ) % {"provider": breaker.provider, "count": breaker.failures}
+    if breaker.open_until is None or breaker.open_until <= timezone.now():
+        then = _("The next payout that is due tries it again.")
+    else:
+        then = _("Next try on %(at)s.") % {"at": format.exact_time(breaker.open_until)}
+    return {"icon": "cloud_off", "is_alarm": True, "said": said, "next": then}
+
+
+def signs() -> list[dict[str, str]]:
+    """How the machinery does, a line each, for the start page."""
+    alive = sum(is_alive(beat) for beat in Heartbeat.objects.all())
+    load = loads().values()
+    due = sum(each.due for each in load)
+    wait = against_norm(Stage.READY, oldest_due(load))
+    backlog = _("Due for the worker: %(count)s") % {"count": capped(due)}
+    said = [
+        {
+            "icon": "dns",
+            "tone": "green" if alive else "red",
+            "said": ngettext("%(count)s cluster alive", "%(count)s clusters alive", alive)
+            % {"count": format.number(alive)},
+        },
+        {
+            "icon": "inbox",
+            "tone": wait["age_tone"],
+            "said": f"{backlog} ({wait['age']})" if due else backlog,
+        },
+    ]
+    run = AuditRun.objects.first()
+    if run and run.broken_count:
+        said.append({"icon": "gpp_maybe", "tone": "red", "said": _("The last audit found broken invariants.")})
+    elif run and run.finished_at:
+        words = _("Every invariant held in the audit of %(at)s.") % {"at": format.exact_time(run.started_at)}
+        said.append({"icon": "verified_user", "tone": "green", "said": words})
+    return said

@@ -1,0 +1,117 @@
+"""What each provider has done lately, and what the worker has before it.
+
+The figures cost little at any size: the worker's own partial index for the backlog, the index over the days for the
+rates, up to SAMPLE attempts each, asked once in RATES_SECONDS.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from payouts.admin.dashboard import LIMIT, cached
+from payouts.admin.kit import format
+
+RATES_SECONDS = 30
+SAMPLE = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What came of a provider's attempts that ended in a window, SAMPLE at most."""
+
+    succeeded: int = 0
+    ended: int = 0
+    median_seconds: float | None = None
+
+    @property
+    def share(self) -> str:
+        if not self.ended:
+            return "–"
+        # Cut, not rounded: only a success of all is a hundred.
+        percent = formats.number_format(self.succeeded * 100 / self.ended, decimal_pos=1, use_l10n=True)
+        return pgettext("share of a hundred", "%(number)s%%") % {"number": percent}
+
+    @property
+    def of(self) -> str:
+        """How many attempts the share is of."""
+        if not self.ended:
+            return _("no attempt ended")
+        plus = "+" if self.ended >= SAMPLE else ""
+        return _("of %(count)s") % {"count": format.number(self.ended) + plus}
+
+    @property
+    def median(self) -> str:
+        return seconds_shown(self.median_seconds)
+
+
+def seconds_shown(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        digits = formats.number_format(round(seconds, 1), decimal_pos=1 if seconds < 10 else 0, use_l10n=True)
+        return _("%(count)s s") % {"count": digits}
+    return format.duration(timedelta(seconds=seconds))
+
+
+def rates(window: timedelta) -> dict[str, Rate]:
+    """By provider, of the attempts that ended within the window before now."""
+
+    def count() -> dict[str, Rate]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT provider, count(*) FILTER (WHERE outcome = 'succeeded'), count(*),
+                       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - created_at))
+                       FILTER (WHERE outcome = 'succeeded')
+                FROM (SELECT provider, outcome, created_at, finished_at FROM payouts_attempt
+                      WHERE finished_at > %s LIMIT %s) AS ended
+                GROUP BY provider
+                """,
+                [timezone.now() - window, SAMPLE],
+            )
+            return {provider: Rate(*figures) for provider, *figures in cursor.fetchall()}
+
+    return cached(f"rates:{window.total_seconds():.0f}", count, seconds=RATES_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the worker has before it (LIMIT at most), by provider: due now and since when, and sent but not ended."""
+
+    due: int = 0
+    oldest_due_at: datetime | None = None
+    in_flight: int = 0
+    asked_now: int = 0
+
+
+def loads() -> dict[str, Load]:
+    def count() -> dict[str, Load]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT provider, sum(due)::int, min(due_at), sum(in_flight)::int, sum(asked)::int FROM (
+                    (SELECT provider, 1 AS due, due_at, 0 AS in_flight, 0 AS asked FROM payouts_payout
+                     WHERE due_at <= statement_timestamp() ORDER BY due_at LIMIT %(limit)s)
+                    UNION ALL
+                    (SELECT provider, 0, NULL, 1, (lease_token IS NOT NULL AND due_at > statement_timestamp())::int
+                     FROM payouts_payout WHERE status = 'processing' ORDER BY created_at LIMIT %(limit)s)
+                ) AS load GROUP BY provider
+                """,
+                {"limit": LIMIT},
+            )
+            return {provider: Load(*figures) for provider, *figures in cursor.fetchall()}
+
+    return cached("loads", count)
+
+
+def oldest_due(load: Iterable[Load]) -> datetime | None:
+    return min((each.oldest_due_at for each in load if each.oldest_due_at), default=None)
+
+
+def capped(count: int) -> str:
+    return f"{format.number(count)}+" if count >= LIMIT else format.number(count)

@@ -1,0 +1,78 @@
+"""The providers: how each does in figures and in words, with its pause if somebody has paused it."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from payouts import providers
+from payouts.admin.kit import format
+from payouts.admin.operations.figures import Load, Rate, capped, loads, rates
+from payouts.models import Breaker, ProviderPause
+
+
+def open_pauses() -> dict[str, ProviderPause]:
+    return {
+        each.provider: each
+        for each in ProviderPause.objects.filter(resumed_at=None).select_related("paused_by").order_by("provider")
+    }
+
+
+def provider_rows() -> list[dict[str, Any]]:
+    """Every provider that is known or was used lately: its state in words, how it does, and its pause if any."""
+    breakers = {each.provider: each for each in Breaker.objects.all()}
+    paused, load = open_pauses(), loads()
+    hour, day = rates(timedelta(hours=1)), rates(timedelta(days=1))
+    names = sorted({*providers.known_names(), *breakers, *paused, *load, *hour, *day})
+    return [
+        {
+            "name": name,
+            "badge": _provider_badge(breakers.get(name), paused.get(name)),
+            "said": provider_words(breakers.get(name), paused.get(name)),
+            "pause": paused.get(name),
+            "load": load.get(name, Load()),
+            "due": capped(load.get(name, Load()).due),
+            "in_flight": capped(load.get(name, Load()).in_flight),
+            "hour": hour.get(name, Rate()),
+            "day": day.get(name, Rate()),
+        }
+        for name in names
+    ]
+
+
+def _provider_badge(breaker: Breaker | None, paused: ProviderPause | None) -> SafeString:
+    if paused:
+        return format.badge(_("Paused"), tone="orange", icon="pause_circle")
+    if breaker and breaker.open_until:
+        return format.badge(_("Not answering"), tone="magenta", icon="cloud_off")
+    if breaker and breaker.failures:
+        return format.badge(_("Stumbles"), tone="amber", icon="warning")
+    return format.badge(_("Answering"), tone="green", icon="check_circle")
+
+
+def provider_words(breaker: Breaker | None, paused: ProviderPause | None) -> str:
+    """What its badge means just now; of a pause, who made it and why."""
+    if paused:
+        return _("since %(at)s by %(who)s: “%(why)s”") % {
+            "at": format.exact_time(paused.paused_at),
+            "who": paused.paused_by.get_username(),
+            "why": paused.pause_reason,
+        }
+    if breaker is None or not breaker.failures:
+        return _("Calls go through.")
+    failures = ngettext("%(count)s failure in a row", "%(count)s failures in a row", breaker.failures) % {
+        "count": format.number(breaker.failures)
+    }
+    if breaker.open_until is None:
+        return _("%(failures)s; calls go on.") % {"failures": failures}
+    if breaker.probing_since:
+        return _("%(failures)s; one payout tries it just now.") % {"failures": failures}
+    if breaker.open_until <= timezone.now():
+        return _("%(failures)s; the next payout that is due tries it again.") % {"failures": failures}
+    return _("%(failures)s; no calls before %(at)s.") % {
+        "failures": failures,
+        "at": format.exact_time(breaker.open_until),
+    }
