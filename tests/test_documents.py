@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from payouts import sandbox
 from payouts.management.commands.diagram import diagram
-from payouts.sandbox import server
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,7 +27,7 @@ def test_every_setting_is_in_the_example_and_no_other():
 def test_the_readme_and_the_sandbox_tell_of_the_same_magic_amounts():
     told = re.findall(r"^\| (1313\.\d\d) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
 
-    assert told == sorted(set(re.findall(r"1313\.\d\d", server.__doc__ or "")))
+    assert told == sorted(set(re.findall(r"1313\.\d\d", sandbox.__doc__ or "")))
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / "README.md").read_text()))

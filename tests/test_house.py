@@ -60,7 +60,7 @@ COLUMNS = {
 }
 WRITERS = "payouts/actions/"
 # Speak to terminals by design: they are programs, not parts of the product's processes.
-PRINTERS = {"backoffice/local/console.py", "backoffice/local/services.py", "payouts/sandbox/server.py"}
+PRINTERS = {"backoffice/local/console.py", "backoffice/local/services.py", "payouts/sandbox/__main__.py"}
 
 
 def _name(path: Path) -> str:

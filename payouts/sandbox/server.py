@@ -1,295 +1,45 @@
-"""The sandbox provider: a program of its own that speaks the provider protocol and moves no money.
+"""The sandbox's answers over HTTP, and the webhooks that it sends."""
 
-    python -m payouts.sandbox --port 9100 --ledger var/sandbox.sqlite3 [--host 127.0.0.1] [--delay-ms 0]
-
-From the environment: `PROVIDER_TOKEN` (required), and for webhooks `SANDBOX_WEBHOOK_URL` with
-`PROVIDER_WEBHOOK_SECRET`. SIGTERM or SIGINT stops it with exit code 0.
-
-Every amount is paid at once, except these, in any currency (in one without decimals, such as JPY, the same
-digits without the point: 131301):
-
-| amount  | what happens |
-|---------|--------------|
-| 1313.01 | refused: 422 `recipient_blocked`, nothing is paid |
-| 1313.02 | rejected: 201 with the status `rejected`, `account_closed` |
-| 1313.03 | slow: paid and answered after 3 seconds |
-| 1313.04 | pending; settled by webhook after 2 seconds |
-| 1313.05 | pending; rejected by webhook after 2 seconds, `beneficiary_bank_rejected` |
-| 1313.06 | paid, but the first request never gets an answer |
-| 1313.07 | 500 before paying, for the first request; the next one pays |
-| 1313.08 | 500 after paying, for the first request |
-| 1313.09 | paid, but the first request is answered with garbage |
-| 1313.10 | 429 with `Retry-After: 1` for the first two requests; the third pays |
-| 1313.11 | paid, but the first request ends in a connection reset |
-| 1313.12 | pending for ever |
-| 1313.13 | paid; returned by the bank, and told by webhook, after 2 seconds |
-
-"First" counts the POSTs of one idempotency key, across restarts. The same key with the same body pays once
-and is answered with the payment as it stands (200); with another body it is 409 `idempotency_key_reuse`.
-`--delay-ms` waits before paying, so that a caller can give up on a payment that is made later.
-
-The ledger is append-only (triggers refuse UPDATE and DELETE) and holds no recipient. A payment is committed
-before it is answered. WAL with `synchronous=NORMAL` keeps every commit when the process is killed; only a
-power cut can lose the last ones, which a sandbox may. FULL would sync the disk for each, many times slower.
-"""
-
-import argparse
 import asyncio
 import hashlib
 import hmac
 import json
-import os
 import re
-import signal
 import socket
-import sqlite3
 import ssl
 import struct
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from enum import Enum
-from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from standardwebhooks import Webhook
 
 from payouts import strict_json
+from payouts.sandbox.ledger import Ledger, Magic, Order, Payment, Waiting
 from payouts.strict_json import JsonError
-
-
-class Magic(Enum):
-    """The amounts that behave in a special way; see the module's table."""
-
-    REFUSED = Decimal("1313.01")
-    REJECTED = Decimal("1313.02")
-    SLOW = Decimal("1313.03")
-    PENDING_THEN_SETTLED = Decimal("1313.04")
-    PENDING_THEN_REJECTED = Decimal("1313.05")
-    SILENT_AFTER_PAYING = Decimal("1313.06")
-    ERROR_BEFORE_PAYING = Decimal("1313.07")
-    ERROR_AFTER_PAYING = Decimal("1313.08")
-    GARBAGE_AFTER_PAYING = Decimal("1313.09")
-    RATE_LIMITED = Decimal("1313.10")
-    RESET_AFTER_PAYING = Decimal("1313.11")
-    PENDING_FOR_EVER = Decimal("1313.12")
-    PAID_THEN_RETURNED = Decimal("1313.13")
-
 
 HEADERS_LIMIT: Final = 16 * 1024
 BODY_LIMIT: Final = 128 * 1024
 LIST_LIMIT: Final = 100_000
 SLOW_SECONDS: Final = 3.0
 SILENCE_SECONDS: Final = 3600.0
-SETTLE_SECONDS: Final = 2.0
 IDLE_SECONDS: Final = 120.0
 RATE_LIMITED_TIMES: Final = 2
 WEBHOOKS_AT_ONCE: Final = 16
 WEBHOOK_TIMEOUT_SECONDS: Final = 10.0
 WEBHOOK_BACKOFF_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
-
 _AMOUNT: Final = re.compile(r"[0-9]{1,14}(?:\.[0-9]{1,4})?")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _REASONS: Final = {200: "OK", 201: "Created", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found"}
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS requests (
-    key TEXT NOT NULL,
-    number INTEGER NOT NULL,      -- the how manieth POST of this key
-    fingerprint TEXT NOT NULL,
-    at TEXT NOT NULL,
-    PRIMARY KEY (key, number)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS payments (
-    seq INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    reference TEXT NOT NULL UNIQUE,
-    payout TEXT NOT NULL,
-    amount TEXT NOT NULL,
-    currency TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('succeeded', 'pending', 'rejected')),
-    code TEXT NOT NULL DEFAULT '',
-    message TEXT NOT NULL DEFAULT '',
-    settles_to TEXT CHECK (settles_to IN ('succeeded', 'rejected')),
-    settles_at REAL,              -- seconds since 1970, UTC
-    at TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS payments_settling ON payments (seq) WHERE settles_to IS NOT NULL;
-CREATE TABLE IF NOT EXISTS settlements (
-    payment INTEGER PRIMARY KEY REFERENCES payments (seq),
-    status TEXT NOT NULL,
-    code TEXT NOT NULL DEFAULT '',
-    message TEXT NOT NULL DEFAULT '',
-    at TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS deliveries (
-    payment INTEGER NOT NULL REFERENCES settlements (payment),
-    number INTEGER NOT NULL,
-    outcome TEXT NOT NULL,        -- the receiver's HTTP status, or what went wrong
-    delivered INTEGER NOT NULL,
-    at TEXT NOT NULL,
-    PRIMARY KEY (payment, number)
-) WITHOUT ROWID;
-"""
-_TABLES: Final = ("requests", "payments", "settlements", "deliveries")
-_PAYMENT: Final = """
-SELECT p.seq, p.id, p.reference, p.amount, p.currency,
-       coalesce(s.status, p.status), coalesce(s.code, p.code), coalesce(s.message, p.message)
-FROM payments p LEFT JOIN settlements s ON s.payment = p.seq
-"""
-
-type Payment = dict[str, str]
 
 
 class BadRequestError(ValueError):
     """The request is refused with 400; the text says why, without quoting it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A valid body of POST /v1/payouts, without the recipient."""
-
-    reference: str
-    payout: str
-    amount: str
-    currency: str
-    fingerprint: str = field(repr=False)
-
-    @property
-    def magic(self) -> Magic | None:
-        return magic_of(self.amount)
-
-
-def magic_of(amount: str) -> Magic | None:
-    return _MAGIC.get(Decimal(amount) if "." in amount else Decimal(amount).scaleb(-2))
-
-
-_MAGIC: Final = {magic.value: magic for magic in Magic}
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A payment that settles later: its row, when (seconds since 1970, UTC), and the webhooks tried."""
-
-    seq: int
-    settles_at: float
-    tries: int = 0
-
-
-class Ledger:
-    """The payments, in SQLite. Used by one thread; every write is committed on return."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.execute("PRAGMA busy_timeout=5000")
-        self._db.executescript(_SCHEMA)
-        for table in _TABLES:
-            for verb in ("UPDATE", "DELETE"):
-                self._db.execute(
-                    f"CREATE TRIGGER IF NOT EXISTS {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-                    "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
-                )
-
-    def close(self) -> None:
-        self._db.close()
-
-    def note(self, order: Order) -> int | None:
-        """Record one POST and return how many its key has had; None when the key came with another body."""
-        row = self._db.execute(
-            "SELECT fingerprint, max(number) FROM requests WHERE key = ?", (order.reference,)
-        ).fetchone()
-        first, count = row
-        if first is not None and first != order.fingerprint:
-            return None
-        number: int = (count or 0) + 1
-        self._db.execute(
-            "INSERT INTO requests (key, number, fingerprint, at) VALUES (?, ?, ?, ?)",
-            (order.reference, number, order.fingerprint, _now()),
-        )
-        return number
-
-    def pay(self, order: Order) -> tuple[Payment, Waiting | None]:
-        """Make the payment unless the key has one; return it, and how it settles if that is to come."""
-        status, code, message, settles_to = _outcome(order.magic)
-        settles_at = datetime.now(UTC).timestamp() + SETTLE_SECONDS if settles_to else None
-        made = self._db.execute(
-            "INSERT INTO payments (id, reference, payout, amount, currency, status, code, message,"
-            " settles_to, settles_at, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (reference) DO NOTHING",
-            (
-                f"sbx_{uuid.uuid4().hex}",
-                order.reference,
-                order.payout,
-                order.amount,
-                order.currency,
-                status,
-                code,
-                message,
-                settles_to,
-                settles_at,
-                _now(),
-            ),
-        )
-        waiting = None
-        if made.rowcount == 1 and made.lastrowid is not None and settles_at is not None:
-            waiting = Waiting(made.lastrowid, settles_at)
-        return self.find(order.reference)[0], waiting
-
-    def find(self, reference: str) -> list[Payment]:
-        rows = self._db.execute(f"{_PAYMENT} WHERE p.reference = ?", (reference,))
-        return [_payment(row) for row in rows]
-
-    def newest(self, limit: int) -> list[Payment]:
-        rows = self._db.execute(f"{_PAYMENT} ORDER BY p.seq DESC LIMIT ?", (limit,))
-        return [_payment(row) for row in rows]
-
-    def count(self) -> int:
-        count: int = self._db.execute("SELECT count(*) FROM payments").fetchone()[0]
-        return count
-
-    def waiting(self) -> list[Waiting]:
-        """Return the payments that are still to settle, or whose webhook is still to be accepted."""
-        rows = self._db.execute(
-            "SELECT p.seq, p.settles_at, count(d.number) FROM payments p"
-            " LEFT JOIN deliveries d ON d.payment = p.seq"
-            " WHERE p.settles_to IS NOT NULL GROUP BY p.seq HAVING coalesce(max(d.delivered), 0) = 0"
-        )
-        return [Waiting(*row) for row in rows]
-
-    def settle(self, seq: int) -> None:
-        """Give a payment that was to change its end."""
-        status, amount = self._db.execute("SELECT settles_to, amount FROM payments WHERE seq = ?", (seq,)).fetchone()
-        if magic_of(amount) is Magic.PAID_THEN_RETURNED:
-            status = "returned"  # not in settles_to: a ledger made before knows two ends alone
-        rejected = status == "rejected"
-        self._db.execute(
-            "INSERT INTO settlements (payment, status, code, message, at) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (payment) DO NOTHING",
-            (
-                seq,
-                status,
-                "beneficiary_bank_rejected" if rejected else "",
-                "The beneficiary's bank sent the money back." if rejected else "",
-                _now(),
-            ),
-        )
-
-    def settled(self, seq: int) -> Payment:
-        return _payment(self._db.execute(f"{_PAYMENT} WHERE p.seq = ?", (seq,)).fetchone())
-
-    def delivered(self, seq: int, outcome: str, *, accepted: bool) -> None:
-        """Record one try to send a webhook."""
-        self._db.execute(
-            "INSERT INTO deliveries (payment, number, outcome, delivered, at) SELECT ?, count(*) + 1, ?, ?, ?"
-            " FROM deliveries WHERE payment = ?",
-            (seq, outcome, int(accepted), _now(), seq),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -502,21 +252,6 @@ def _uuid(text: object, name: str) -> str:
     return known
 
 
-def _outcome(magic: Magic | None) -> tuple[str, str, str, str | None]:
-    """Return status, code, message and what the payment settles to later."""
-    if magic is Magic.REJECTED:
-        return "rejected", "account_closed", "The recipient's account is closed.", None
-    if magic is Magic.PENDING_THEN_SETTLED:
-        return "pending", "", "", "succeeded"
-    if magic is Magic.PENDING_THEN_REJECTED:
-        return "pending", "", "", "rejected"
-    if magic is Magic.PENDING_FOR_EVER:
-        return "pending", "", "", None
-    if magic is Magic.PAID_THEN_RETURNED:
-        return "succeeded", "", "", "succeeded"
-    return "succeeded", "", "", None
-
-
 def _first_answer(magic: Magic | None, payment: Payment) -> Reply:
     if magic is Magic.SILENT_AFTER_PAYING:
         return Reply(0, silent=True)
@@ -529,24 +264,8 @@ def _first_answer(magic: Magic | None, payment: Payment) -> Reply:
     return Reply(201, payment)
 
 
-def _payment(row: Sequence[str]) -> Payment:
-    _, identity, reference, amount, currency, status, code, message = row
-    payment = {
-        "id": identity,
-        "reference": reference,
-        "amount": amount,
-        "currency": currency,
-        "status": status,
-    }
-    return payment | {"code": code, "message": message} if code else payment
-
-
 def _problem(code: str, message: str) -> dict[str, str]:
     return {"code": code, "message": message}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def _read_head(head: bytes) -> tuple[str, str, dict[str, str]]:
@@ -621,45 +340,3 @@ async def _post(url: str, headers: dict[str, str], body: bytes) -> int:
         raise ValueError("no status line") from None
     finally:
         writer.close()
-
-
-async def run(arguments: argparse.Namespace, environment: dict[str, str]) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-
-    ledger = Ledger(arguments.ledger)
-    sandbox = Sandbox(
-        ledger,
-        token=environment["PROVIDER_TOKEN"],
-        delay_seconds=arguments.delay_ms / 1000,
-        webhook_url=environment.get("SANDBOX_WEBHOOK_URL", ""),
-        webhook_secret=environment.get("PROVIDER_WEBHOOK_SECRET", ""),
-        log=lambda line: print(f"{_now()} {line}", flush=True),
-    )
-    server = await asyncio.start_server(
-        sandbox.serve, arguments.host, arguments.port, limit=HEADERS_LIMIT, backlog=1024
-    )
-    sandbox.resume()
-    port = server.sockets[0].getsockname()[1]
-    print(f"{_now()} sandbox provider on http://{arguments.host}:{port}", flush=True)
-    try:
-        await stop.wait()
-    finally:
-        server.close()
-        ledger.close()
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m payouts.sandbox", description="The sandbox provider.")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True, help="0 takes a free one and prints it")
-    parser.add_argument("--ledger", type=Path, required=True, help="the SQLite file, made if missing")
-    parser.add_argument("--delay-ms", type=int, default=0, help="wait before each payment")
-    arguments = parser.parse_args()
-    if not os.environ.get("PROVIDER_TOKEN"):
-        parser.error("PROVIDER_TOKEN must be set in the environment.")
-    asyncio.run(run(arguments, dict(os.environ)))
-    return 0

@@ -22,7 +22,8 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from payouts.providers import Answer, Instruction, Verdict, register, unregister
-from payouts.sandbox.server import RATE_LIMITED_TIMES, Magic
+from payouts.sandbox.ledger import Magic
+from payouts.sandbox.server import RATE_LIMITED_TIMES
 
 
 class Fault(StrEnum):

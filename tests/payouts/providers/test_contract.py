@@ -10,7 +10,7 @@ import pytest
 
 from payouts.providers import Provider, Verdict
 from payouts.providers.http import HttpProvider
-from payouts.sandbox.server import Magic
+from payouts.sandbox.ledger import Magic
 from tests.payouts.providers.double import DoubleProvider
 from tests.payouts.providers.programs import TOKEN, instruction, sandbox, soon
 

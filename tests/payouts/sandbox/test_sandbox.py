@@ -21,7 +21,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from payouts.providers import Verdict
 from payouts.providers.http import HttpProvider
-from payouts.sandbox.server import Ledger, Magic, read_order
+from payouts.sandbox.ledger import Ledger, Magic
+from payouts.sandbox.server import read_order
 from tests.payouts.providers.programs import TOKEN, SandboxProgram, instruction, sandbox, soon
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

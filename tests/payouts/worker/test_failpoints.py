@@ -22,7 +22,7 @@ import pytest
 from django.db import connection, transaction
 
 from payouts.models import Attention, Payout
-from payouts.sandbox.server import Magic
+from payouts.sandbox.ledger import Magic
 from payouts.worker import pump
 from tests.payouts.observe import is_clean
 from tests.payouts.providers.programs import ROOT, TOKEN, SandboxProgram, sandbox
