@@ -1,3 +1,3 @@
-from payouts.admin.people import access_log, users
+from payouts.admin.people import access_log, groups, users
 
-__all__ = ["access_log", "users"]
+__all__ = ["access_log", "groups", "users"]

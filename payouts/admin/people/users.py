@@ -1,22 +1,22 @@
-"""People and groups. Who could set another's password could act as two people, so those who decide over money are
-changed by superusers alone; who is no superuser can make neither a superuser of anyone nor more of themselves.
+"""People. Only superusers may create superusers or widen their own rights.
+
+Whoever sets another's password could act as two people, so only superusers change those who make payouts or decide
+over them.
 """
 
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.auth.admin import GroupAdmin as StockGroupAdmin
 from django.contrib.auth.admin import UserAdmin as StockUserAdmin
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.translation import gettext_lazy
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import ModelAdmin
@@ -26,27 +26,16 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import DialogsMixin, ReasonForm, dialog_action
+from payouts.admin.people.change_messages import with_lists_and_switches
+from payouts.admin.people.permission_words import listed_in_words, offer_in_words
 from payouts.models import Authenticator
-from payouts.staff import access_log, groups, second_factor
+from payouts.staff import access_log, second_factor
 
 admin.site.unregister(User)
-admin.site.unregister(Group)
 # Their pages show the keys and codes.
 for device in (TOTPDevice, StaticDevice):
     if admin.site.is_registered(device):
         admin.site.unregister(device)
-
-MANAGED = Q(content_type__app_label__in=("payouts", "django_q")) | Q(
-    content_type__app_label="auth", content_type__model__in=("user", "group")
-)
-# In change messages, translated when they are read.
-GROUPS_LABEL, PERMISSIONS_LABEL = gettext_noop("Groups"), gettext_noop("Permissions")
-LISTS = {"groups": GROUPS_LABEL, "user_permissions": PERMISSIONS_LABEL, "permissions": PERMISSIONS_LABEL}
-SWITCHES = {
-    "is_active": gettext_noop("May log in"),
-    "is_staff": gettext_noop("Staff"),
-    "is_superuser": gettext_noop("Superuser"),
-}
 
 
 class PersonReasonForm(ReasonForm):
@@ -135,7 +124,7 @@ class UserAdmin(DialogsMixin, StockUserAdmin, ModelAdmin):
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
         if field is not None and db_field.name == "user_permissions":
-            _in_words(field)
+            offer_in_words(field)
         if field is not None and db_field.name == "groups":
             field.widget = UnfoldAdminCheckboxSelectMultipleWidget(choices=field.choices)
             field.help_text = db_field.help_text
@@ -154,7 +143,7 @@ class UserAdmin(DialogsMixin, StockUserAdmin, ModelAdmin):
         return response
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
-        return _detailed(super().construct_change_message(request, form, formsets, add), form)
+        return with_lists_and_switches(super().construct_change_message(request, form, formsets, add), form)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         decided_before = bool(getattr(form.instance, "is_decider", False))
@@ -181,7 +170,7 @@ class UserAdmin(DialogsMixin, StockUserAdmin, ModelAdmin):
 
     @display(description=gettext_lazy("User permissions"))
     def permissions_in_words(self, user: User) -> SafeString | str:
-        return _list(user.user_permissions.select_related("content_type"))
+        return listed_in_words(user.user_permissions.select_related("content_type"))
 
     @display(description=gettext_lazy("Second factor"))
     def second_factor(self, user: User) -> SafeString | str:
@@ -242,62 +231,6 @@ class UserAdmin(DialogsMixin, StockUserAdmin, ModelAdmin):
         return _("The account of %(name)s is closed.") % {"name": person.get_username()}
 
 
-@admin.register(Group)
-class GroupAdmin(StockGroupAdmin, ModelAdmin):
-    list_display = ("title",)
-    sortable_by = ()
-    filter_horizontal = ()
-    filter_vertical = ()
-    show_facets = admin.ShowFacets.NEVER
-    actions = None
-    list_after_template = "admin/auth/group/matrix.html"
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.is_superuser  # a group can hold every permission
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        if not request.user.is_superuser:
-            return False
-        # The shipped ones are made anew by every migrate, so a change would be lost in silence.
-        if isinstance(obj, Group) and obj.name in groups.GROUPS:
-            return False
-        return super().has_change_permission(request, obj)
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        if obj is not None and not self.has_change_permission(request, obj):
-            return ("title", "permissions_in_words")
-        return ("name", "permissions")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("title", "permissions_in_words")
-
-    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
-        field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
-        if field is not None and db_field.name == "permissions":
-            field.widget = UnfoldAdminCheckboxSelectMultipleWidget(choices=field.choices)
-            field.help_text = ""
-            _in_words(field)
-        return field
-
-    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
-        return _detailed(super().construct_change_message(request, form, formsets, add), form)
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), **_matrix()})
-        return response
-
-    @display(description=gettext_lazy("Name"))
-    def title(self, group: Group) -> str:
-        return _(group.name)
-
-    @display(description=gettext_lazy("Permissions"))
-    def permissions_in_words(self, group: Group) -> SafeString | str:
-        return _list(group.permissions.select_related("content_type"))
-
-
 def _is_decider(person: User) -> bool:
     known: bool | None = getattr(person, "is_decider", None)
     return second_factor.deciders().filter(pk=person.pk).exists() if known is None else known
@@ -324,50 +257,3 @@ def _rule(request: HttpRequest, person: User) -> str:
             " whoever sets another's password could act as two people. You can close the account."
         )
     return ""
-
-
-def _in_words(field: Any) -> None:
-    field.queryset = Permission.objects.filter(MANAGED).select_related("content_type").order_by("content_type", "pk")
-    field.label_from_instance = groups.in_words
-
-
-def _list(permissions: QuerySet[Permission]) -> SafeString | str:
-    words = sorted(groups.in_words(permission) for permission in permissions)
-    if not words:
-        return "–"
-    items = format_html_join("", "<li>{}</li>", ((word,) for word in words))
-    return format_html_join("", '<ul class="po-plain-list">{}</ul>', ((items,),))
-
-
-def _detailed(message: Any, form: Any) -> Any:
-    """Django's change message, and which groups and permissions were given and taken, and which switches turned."""
-    cleaned = getattr(form, "cleaned_data", {})
-    lists = {}
-    for name, label in LISTS.items():
-        if name in cleaned and name in form.changed_data:
-            before = {each.pk: each.name for each in form.initial.get(name) or ()}
-            now = {each.pk: each.name for each in cleaned[name]}
-            lists[label] = {
-                "given": [now[pk] for pk in now if pk not in before],
-                "taken": [before[pk] for pk in before if pk not in now],
-            }
-    switches = {
-        label: cleaned[name] for name, label in SWITCHES.items() if name in cleaned and name in form.changed_data
-    }
-    extra = {key: value for key, value in (("lists", lists), ("switches", switches)) if value}
-    return [*message, extra] if extra else message
-
-
-def _matrix() -> dict[str, Any]:
-    """Which group may do what, as the database has it."""
-    found = list(Group.objects.order_by("pk").prefetch_related("permissions__content_type"))
-    held = {
-        group.pk: {f"{each.content_type.app_label}.{each.codename}" for each in group.permissions.all()}
-        for group in found
-    }
-    return {
-        "matrix_groups": [_(group.name) for group in found],
-        "matrix_rows": [
-            (verb, [(_(group.name), name in held[group.pk]) for group in found]) for verb, name in groups.VERBS
-        ],
-    }
