@@ -12,21 +12,20 @@ from pydantic import ConfigDict, Field
 
 from payouts import actions
 from payouts.api import rows
+from payouts.api.answers import answer, full, one
 from payouts.api.auth import Caller
 from payouts.api.schemas import (
     Events,
     FullPayout,
+    OnePayout,
     Page,
     PayoutIn,
     Problem,
-    PublicPayout,
     StatusIn,
     StatusName,
-    full,
 )
 from payouts.models import Event, Payout, Scope
 from payouts.states import Status
-from payouts.strict_json import dumps
 
 PAGE_SIZE = 100
 IDS = range(1, 2**63)
@@ -34,10 +33,6 @@ IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 ETAG = re.compile(r'"([0-9]{1,9})"')
 
 router = Router(tags=["payouts"])
-
-
-def answer(content: object, *, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
-    return HttpResponse(dumps(content), status=status, content_type="application/json", headers=headers or {})
 
 
 def problems(*statuses: int) -> dict[int, type[Problem]]:
@@ -116,17 +111,16 @@ def submit_payout(request: HttpRequest, payload: PayoutIn) -> HttpResponse:
     return answer(full(payout, payload.recipient_details), status=status, headers=headers)
 
 
-@router.get("/{int:payout_id}/", response={200: PublicPayout, **problems(404)}, summary="One payout")
+@router.get("/{int:payout_id}/", response={200: OnePayout, **problems(404)}, summary="One payout")
 def get_payout(request: HttpRequest, payout_id: int) -> HttpResponse:
     caller = _caller(request, Scope.READ)
-    found = rows.one(caller.client, payout_id) if payout_id in IDS else None
-    if found is None:
+    payout = rows.one(caller.client, payout_id) if payout_id in IDS else None
+    if payout is None:
         raise actions.NotFoundError
-    payout, version = found
-    etag = f'"{version}"'
-    if request.META.get("HTTP_IF_NONE_MATCH") == etag:
-        return HttpResponse(status=304, headers={"ETag": etag})
-    return answer(payout, headers={"ETag": etag})
+    headers = {"ETag": _etag(payout)}
+    if request.META.get("HTTP_IF_NONE_MATCH") == headers["ETag"]:
+        return HttpResponse(status=304, headers=headers)
+    return answer(one(payout), headers=headers)
 
 
 @router.patch(

@@ -14,11 +14,18 @@ from psycopg.types.datetime import TimestamptzLoader
 from psycopg.types.string import TextLoader
 
 from payouts.api.schemas import PUBLIC_FIELDS
-from payouts.models import ApiClient
+from payouts.models import ApiClient, Event, Payout
 
 type Value = int | str | datetime
 
 COLUMNS = ", ".join(PUBLIC_FIELDS)
+# What `Payout.stage` and status_detail.py look at, besides the public fields.
+WHY = (
+    *("version", "approvals_required", "approvals_given", "review_flags", "held_at", "attention"),
+    *("scheduled_for", "release_at", "failure_code", "failure_message"),
+)
+# In the order in which `Payout.from_db` wants them.
+ONE_FIELDS = tuple(field.attname for field in Payout._meta.concrete_fields if field.attname in {*PUBLIC_FIELDS, *WHY})
 OWN = "FROM payouts_payout WHERE client_id = %(client)s AND withdrawn_at IS NULL"
 CONDITIONS = {
     "user_id": "user_id = %(user_id)s",
@@ -37,15 +44,23 @@ def _cursor() -> Iterator[CursorWrapper]:
         yield cursor
 
 
-def one(client: ApiClient, payout_id: int) -> tuple[dict[str, Any], int] | None:
-    """The public payout and its version."""
+def one(client: ApiClient, payout_id: int) -> Payout | None:
+    """The payout with the fields that an answer tells, ONE_FIELDS, and no others."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {COLUMNS}, version {OWN} AND id = %(id)s",
-            {"client": client.pk, "id": payout_id},
+            f"SELECT {', '.join(ONE_FIELDS)} {OWN} AND id = %(id)s", {"client": client.pk, "id": payout_id}
         )
         row = cursor.fetchone()
-    return (dict(zip(PUBLIC_FIELDS, row, strict=False)), row[-1]) if row else None
+    return Payout.from_db(None, ONE_FIELDS, row) if row else None
+
+
+def asked_by(payout: Payout) -> list[str]:
+    """The review flags that asked for an approval when it came in. Asks the database for flagged payouts alone."""
+    if not (payout.approvals_required and payout.review_flags):
+        return []
+    facts = Event.objects.filter(payout=payout.pk, seq=1).values_list("facts", flat=True).get()
+    flags: list[str] = facts.get("asked_by", [])
+    return flags
 
 
 def page(

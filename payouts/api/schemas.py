@@ -10,7 +10,7 @@ from ninja import Schema
 from pydantic import BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from payouts.models import Payout
+from payouts.api.status_detail import ReasonCode
 from payouts.states import Status
 
 PLAIN_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
@@ -65,9 +65,15 @@ class PublicPayout(Schema):
     processed_at: datetime | None
 
 
+class ApprovalReason(Schema):
+    code: ReasonCode
+    detail: str
+
+
 class Approvals(Schema):
     required: int
     given: int
+    reasons: list[ApprovalReason]
 
 
 class Failure(Schema):
@@ -75,12 +81,16 @@ class Failure(Schema):
     message: str
 
 
-class FullPayout(PublicPayout):
-    recipient_details: dict[str, Any]
-    comment: str
+class OnePayout(PublicPayout):
     version: int
     approvals: Approvals
     failure: Failure | None
+    status_detail: str
+
+
+class FullPayout(OnePayout):
+    recipient_details: dict[str, Any]
+    comment: str
 
 
 class Page(Schema):
@@ -118,19 +128,3 @@ class Problem(Schema):
 
 
 PUBLIC_FIELDS = tuple(PublicPayout.model_fields)
-
-
-def public(payout: Payout) -> dict[str, Any]:
-    return {name: getattr(payout, name) for name in PUBLIC_FIELDS}
-
-
-def full(payout: Payout, recipient: dict[str, Any]) -> dict[str, Any]:
-    has_failed = bool(payout.failure_code)
-    return {
-        **public(payout),
-        "recipient_details": recipient,
-        "comment": payout.comment,
-        "version": payout.version,
-        "approvals": {"required": payout.approvals_required, "given": payout.approvals_given},
-        "failure": {"code": payout.failure_code, "message": payout.failure_message} if has_failed else None,
-    }

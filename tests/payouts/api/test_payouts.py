@@ -9,8 +9,10 @@ import pytest
 from django.contrib.auth.models import User
 
 from payouts import actions
+from payouts.api.schemas import PUBLIC_FIELDS
 from payouts.models import ApiClient, Payout
 from tests.payouts.api.conftest import EXAMPLE
+from tests.recipes import REFUSED, answered
 
 pytestmark = pytest.mark.django_db
 
@@ -165,7 +167,7 @@ def test_an_idempotency_key_of_255_characters_is_taken(api):
     assert api("POST", "/api/payouts/", EXAMPLE, Idempotency_Key="x" * 255).status_code == 201
 
 
-def test_get_answers_with_the_public_payout_alone(api):
+def test_get_answers_with_the_public_payout_and_why_it_is_where_it_is(api):
     payout = api.submit()
 
     response = api("GET", f"/api/payouts/{payout['id']}/")
@@ -182,7 +184,8 @@ def test_get_answers_with_the_public_payout_alone(api):
         "updated_at",
         "processed_at",
     ]
-    assert response.json() == {name: payout[name] for name in public}
+    why = ["version", "approvals", "failure", "status_detail"]
+    assert response.json() == {name: payout[name] for name in [*public, *why]}
     assert response["ETag"] == '"1"'
 
 
@@ -200,6 +203,32 @@ def test_get_is_two_queries(api, django_assert_num_queries):
 
     with django_assert_num_queries(2):
         api("GET", f"/api/payouts/{payout['id']}/")
+
+
+def test_get_of_a_payout_that_a_flag_asked_to_approve_is_one_query_more(api, django_assert_num_queries):
+    api.submit()
+    payout = api.submit()
+    api("GET", f"/api/payouts/{payout['id']}/")
+
+    with django_assert_num_queries(3):
+        api("GET", f"/api/payouts/{payout['id']}/")
+
+
+def test_get_of_a_failed_payout_says_what_it_failed_with(api):
+    payout = answered(Payout.objects.get(pk=api.submit()["id"]), REFUSED)
+
+    answer = api("GET", f"/api/payouts/{payout.pk}/").json()
+
+    assert answer["status"] == "failed"
+    assert answer["failure"] == {"code": "account_closed", "message": "The account is closed."}
+
+
+def test_the_list_has_the_public_fields_alone(api):
+    api.submit()
+
+    (payout,) = api("GET", "/api/payouts/?user_id=123").json()["results"]
+
+    assert set(payout) == set(PUBLIC_FIELDS)
 
 
 def test_the_list_is_empty_without_a_user(api):
@@ -318,7 +347,7 @@ def test_settling_waits_for_approvals(api):
 
     response = api("PATCH", f"/api/payouts/{payout['id']}/", {"status": "processed"})
 
-    assert payout["approvals"] == {"required": 1, "given": 0}
+    assert (payout["approvals"]["required"], payout["approvals"]["given"]) == (1, 0)
     assert response.status_code == 409
     assert Payout.objects.get().status == "pending"
 
