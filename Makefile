@@ -52,6 +52,10 @@ bench-admin: sync ## Is the back office as quick with 5,000,000 payouts as with 
 screenshots: sync ## Take the pictures of docs/ anew
 	$(RUN) python -m tests.browser.screenshots
 
+.PHONY: settings
+settings: sync ## Write .env.example and docs/settings.md from the list of settings
+	$(RUN) python -m backoffice.local.documents
+
 .PHONY: drills
 drills: sync ## Survive each failure of docs/safety.md, once: ARGS="outage redis", ARGS=--list
 	$(RUN) python -m tests.drills $(ARGS)

@@ -1,4 +1,4 @@
-"""All settings, from the environment; `.env` is read if there. `.env.example` lists and explains them.
+"""All settings, from the environment; `.env` is read if there. environment.py lists and explains what may be set.
 
 A missing required variable stops the start with a sentence. Rules between settings are system checks (checks.py).
 """
@@ -11,29 +11,21 @@ import structlog
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.environment import read
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
-env.prefix = ""
 environ.Env.read_env(BASE_DIR / ".env")
 # Written by `make run` while it runs, so that manage.py in another terminal reaches the same services.
 environ.Env.read_env(BASE_DIR / "var" / "run.env")
 
-
-def required(name: str, hint: str) -> str:
-    value: str = env.str(name, default="")
-    if not value:
-        raise ImproperlyConfigured(f"{name} is not set: {hint} (.env.example shows every setting).")
-    return value
-
-
 # Core
 
-DEBUG = env.bool("DJANGO_DEBUG", default=False)
-SECRET_KEY = required("DJANGO_SECRET_KEY", "give it 50 or more random characters")
-SECRET_KEY_FALLBACKS = env.list("DJANGO_SECRET_KEY_FALLBACKS", default=[])
-ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=[])
-CSRF_TRUSTED_ORIGINS = env.list("DJANGO_CSRF_TRUSTED_ORIGINS", default=[])
+DEBUG = read("DJANGO_DEBUG")
+SECRET_KEY = read("DJANGO_SECRET_KEY")
+SECRET_KEY_FALLBACKS = read("DJANGO_SECRET_KEY_FALLBACKS")
+ALLOWED_HOSTS = read("DJANGO_ALLOWED_HOSTS")
+CSRF_TRUSTED_ORIGINS = read("DJANGO_CSRF_TRUSTED_ORIGINS")
 ROOT_URLCONF = "backoffice.urls"
 WSGI_APPLICATION = "backoffice.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -97,8 +89,7 @@ TEMPLATES = [
 
 # Database. Every statement is bounded: a session that waits for a lock or for the network must not hang a worker.
 
-required("DATABASE_URL", "for example postgres://user:password@127.0.0.1:5432/payouts")
-DATABASES = {"default": env.db("DATABASE_URL")}
+DATABASES = {"default": environ.Env.db_url_config(read("DATABASE_URL"))}
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: its constraints hold the money.")
 DATABASES["default"] |= {
@@ -122,7 +113,7 @@ DATABASES["default"] |= {
 
 # Cache and throttling only: nothing may break when Redis is down, so errors are logged and answered as a miss.
 
-REDIS_URL = env.str("REDIS_URL", default="")
+REDIS_URL = read("REDIS_URL")
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
@@ -141,34 +132,28 @@ DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
 
 # Money
 
-FIELD_ENCRYPTION_KEYS = [
-    key.strip()
-    for key in required(
-        "FIELD_ENCRYPTION_KEYS",
-        'make one with python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"',
-    ).split(",")
-]
-EVENT_HMAC_KEY = required("EVENT_HMAC_KEY", "give it 32 or more random characters, and keep them")
+FIELD_ENCRYPTION_KEYS = read("FIELD_ENCRYPTION_KEYS")
+EVENT_HMAC_KEY = read("EVENT_HMAC_KEY")
 
-PROVIDER_URL = env.str("PROVIDER_URL", default="")
-PROVIDER_TOKEN = env.str("PROVIDER_TOKEN", default="")
-PROVIDER_WEBHOOK_SECRET = env.str("PROVIDER_WEBHOOK_SECRET", default="")
-PROVIDER_TIMEOUT_SECONDS = env.float("PROVIDER_TIMEOUT_SECONDS", default=30.0)
-PROVIDER_KEY_TTL_SECONDS = env.int("PROVIDER_KEY_TTL_SECONDS", default=86_400)
-PROVIDER_CONCURRENCY = env.int("PROVIDER_CONCURRENCY", default=32)
-MAX_ATTEMPT_CALLS = env.int("MAX_ATTEMPT_CALLS", default=20)
+PROVIDER_URL = read("PROVIDER_URL")
+PROVIDER_TOKEN = read("PROVIDER_TOKEN")
+PROVIDER_WEBHOOK_SECRET = read("PROVIDER_WEBHOOK_SECRET")
+PROVIDER_TIMEOUT_SECONDS = read("PROVIDER_TIMEOUT_SECONDS")
+PROVIDER_KEY_TTL_SECONDS = read("PROVIDER_KEY_TTL_SECONDS")
+PROVIDER_CONCURRENCY = read("PROVIDER_CONCURRENCY")
+MAX_ATTEMPT_CALLS = read("MAX_ATTEMPT_CALLS")
 
 # After the last approval: for as long it can be taken back.
-RELEASE_DELAY_SECONDS = env.int("RELEASE_DELAY_SECONDS", default=0)
+RELEASE_DELAY_SECONDS = read("RELEASE_DELAY_SECONDS")
 
 # Worker
 
-LEASE_SECONDS = env.int("LEASE_SECONDS", default=120)
-SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=10)
-STALL_SECONDS = env.int("STALL_SECONDS", default=60)
-Q_WORKERS = env.int("Q_WORKERS", default=2)
-Q_TIMEOUT_SECONDS = env.int("Q_TIMEOUT_SECONDS", default=60)
-Q_RETRY_SECONDS = env.int("Q_RETRY_SECONDS", default=600)
+LEASE_SECONDS = read("LEASE_SECONDS")
+SWEEP_SECONDS = read("SWEEP_SECONDS")
+STALL_SECONDS = read("STALL_SECONDS")
+Q_WORKERS = read("Q_WORKERS")
+Q_TIMEOUT_SECONDS = read("Q_TIMEOUT_SECONDS")
+Q_RETRY_SECONDS = read("Q_RETRY_SECONDS")
 
 Q_CLUSTER = {
     "name": "payouts",
@@ -191,8 +176,8 @@ Q_CLUSTER = {
 
 # API
 
-API_ANONYMOUS_CLIENT = env.str("API_ANONYMOUS_CLIENT", default="")
-API_THROTTLE = env.str("API_THROTTLE", default="600/m")
+API_ANONYMOUS_CLIENT = read("API_ANONYMOUS_CLIENT")
+API_THROTTLE = read("API_THROTTLE")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 262_144
 # An uploaded batch has accounts in clear: it goes to no temporary file.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 21 * 1024**2
@@ -228,10 +213,10 @@ AXES_DISABLE_ACCESS_LOG = True  # payouts/staff/access_log.py keeps one
 LOGIN_URL = "admin:login"
 
 # Proxies between us and the client, each of which appends to X-Forwarded-For. 0: the header is not believed.
-TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
-SECOND_FACTOR = env.bool("SECOND_FACTOR", default=not DEBUG)
-OTP_TOTP_ISSUER = env.str("SECOND_FACTOR_ISSUER", default="Payouts")
-SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_SECONDS", default=1_800)
+TRUSTED_PROXIES = read("TRUSTED_PROXIES")
+SECOND_FACTOR = not DEBUG if (given := read("SECOND_FACTOR")) is None else given
+OTP_TOTP_ISSUER = read("SECOND_FACTOR_ISSUER")
+SESSION_IDLE_SECONDS = read("SESSION_IDLE_SECONDS")
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("ru", _("Russian"))]
@@ -281,8 +266,8 @@ WHITENOISE_USE_FINDERS = DEBUG
 
 # Logs: one line an event, JSON for machines or console for people; request ids come from the context.
 
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
-LOG_FORMAT = env.str("LOG_FORMAT", default="json")
+LOG_LEVEL = read("LOG_LEVEL").upper()
+LOG_FORMAT = read("LOG_FORMAT")
 _timestamper = structlog.processors.TimeStamper(
     fmt="iso" if LOG_FORMAT == "json" else "%H:%M:%S", utc=LOG_FORMAT == "json"
 )
@@ -321,7 +306,7 @@ LOGGING = {
                     if LOG_FORMAT == "json"
                     else [
                         structlog.dev.ConsoleRenderer(
-                            colors=env.bool("FORCE_COLOR", default=False) or os.isatty(2),
+                            colors=bool(os.environ.get("FORCE_COLOR")) or os.isatty(2),
                             exception_formatter=structlog.dev.plain_traceback,
                         )
                     ]

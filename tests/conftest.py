@@ -8,12 +8,14 @@ from importlib import import_module
 import django
 import pytest
 
+from backoffice.environment import SETTINGS
 from backoffice.local.secrets import new_secrets
 from backoffice.local.services import throwaway_services
 
 _stack = ExitStack()
 _services = _stack.enter_context(throwaway_services())
 os.environ |= {
+    **dict.fromkeys(SETTINGS, ""),  # a developer's .env, or `make run` beside the tests, changes none of them
     **new_secrets(),
     "DATABASE_URL": _services.database,
     "REDIS_URL": _services.redis,
@@ -23,7 +25,6 @@ os.environ |= {
     "LOG_LEVEL": "WARNING",
     "LOG_FORMAT": "console",
     "PROVIDER_URL": "http://127.0.0.1:9",
-    "API_ANONYMOUS_CLIENT": "",
     "API_THROTTLE": "off",
 }
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from backoffice.local import documents
 from payouts import sandbox
 from payouts.management.commands.diagram import diagram
 
@@ -15,13 +16,9 @@ def test_the_readmes_diagram_is_that_of_the_states():
     assert f"```mermaid\n{diagram()}\n```" in (ROOT / "README.md").read_text()
 
 
-def test_every_setting_is_in_the_example_and_no_other():
-    source = (ROOT / "backoffice" / "settings.py").read_text()
-    read = set(re.findall(r'(?:env\.\w+|required)\(\s*"([A-Z_]+)"', source))
-    # Read by the web server's command alone; FORCE_COLOR is a convention of terminals, not ours.
-    named = read - {"FORCE_COLOR"} | {"PORT", "WEB_CONCURRENCY"}
-
-    assert set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)) == named
+def test_the_example_and_the_page_of_settings_are_written_from_the_list():
+    assert (ROOT / ".env.example").read_text() == documents.example()
+    assert (ROOT / "docs" / "settings.md").read_text() == documents.page()
 
 
 def test_the_readme_and_the_sandbox_tell_of_the_same_magic_amounts():

@@ -8,15 +8,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from backoffice.local import ROOT
 from backoffice.local.console import Console
 from backoffice.local.servers import ends_with_parent
 from backoffice.local.services import Services
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class RunError(Exception):

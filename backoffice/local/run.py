@@ -19,24 +19,20 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
-from backoffice.local.children import ROOT, Children, RunError, Stop
+from backoffice.environment import SETTINGS, on_or_off, read
+from backoffice.local import ROOT
+from backoffice.local.children import Children, RunError, Stop
 from backoffice.local.console import Console
-from backoffice.local.secrets import kept_secrets, new_secrets
+from backoffice.local.secrets import kept_secrets
 from backoffice.local.servers import ServiceError, ends_with_parent, free_port, write_private
 from backoffice.local.services import Services, local_services
 
 VAR = ROOT / "var"
 RUN_ENV = VAR / "run.env"
-SETTINGS = (
-    *("DATABASE_URL", "REDIS_URL", "DJANGO_SECRET_KEY_FALLBACKS", "DJANGO_DEBUG", "DJANGO_ALLOWED_HOSTS"),
-    *("DJANGO_CSRF_TRUSTED_ORIGINS", "LOG_LEVEL", "LOG_FORMAT", "PORT", "WEB_CONCURRENCY", "PROVIDER_URL"),
-    *("PROVIDER_TIMEOUT_SECONDS", "PROVIDER_KEY_TTL_SECONDS", "PROVIDER_CONCURRENCY", "MAX_ATTEMPT_CALLS"),
-    *("LEASE_SECONDS", "SWEEP_SECONDS", "STALL_SECONDS", "Q_WORKERS", "Q_TIMEOUT_SECONDS", "Q_RETRY_SECONDS"),
-    *("API_ANONYMOUS_CLIENT", "API_THROTTLE"),
-)
 WEB_START_SECONDS = 60
-DRAIN_SECONDS = 75  # a task may take Q_TIMEOUT_SECONDS
+DRAIN_SECONDS = 15  # beside Q_TIMEOUT_SECONDS, which a task may take
 STOP_SECONDS = 10
 
 
@@ -73,11 +69,11 @@ def run(console: Console, stop: Stop) -> None:
             sandbox_port = free_port()
             settings["PROVIDER_URL"] = f"http://127.0.0.1:{sandbox_port}"
         stack.callback(RUN_ENV.unlink, missing_ok=True)
-        write_private(RUN_ENV, "".join(f"{name}='{value}'\n" for name, value in settings.items()))
+        _tell_manage_py(settings)
         console.say(", migrations", end="")
         _manage(settings, "migrate", "--verbosity", "0")
         demo = None
-        if settings["DJANGO_DEBUG"].lower() in environ.Env.BOOLEAN_TRUE_STRINGS:
+        if on_or_off(settings["DJANGO_DEBUG"]):
             console.say(", demo data", end="")
             demo = json.loads(_manage(settings, "demo", "--if-empty").splitlines()[-1])
         console.say(", web server, cluster", end="")
@@ -99,7 +95,7 @@ def run(console: Console, stop: Stop) -> None:
                 console.say("\nStopping; payments under way are finished first. Ctrl-C again kills.")
             stop.asked_at = stop.asked_at or time.monotonic()
             # The cluster drains while the provider still answers.
-            children.stop(["web", "cluster"], DRAIN_SECONDS, stop)
+            children.stop(["web", "cluster"], read("Q_TIMEOUT_SECONDS") + DRAIN_SECONDS, stop)
             children.stop(["provider"], STOP_SECONDS, stop)
 
 
@@ -154,21 +150,35 @@ def _await_port(port: int) -> None:
 
 
 def _settings(port: int) -> dict[str, str]:
-    """What is set already wins. The sandbox's secrets are never sent to a provider of somebody's own."""
+    """For everything that is started: what is set, and what makes the product run here where nothing is.
+
+    The sandbox's secrets are never sent to a provider of somebody's own. Raises RunError for a setting that means
+    nothing.
+    """
     made = {
         **kept_secrets(VAR),
         "DJANGO_DEBUG": "on",
         "DJANGO_ALLOWED_HOSTS": "127.0.0.1,localhost",
         "LOG_FORMAT": "console",
         "PORT": str(port),
+        "API_ANONYMOUS_CLIENT": "demo",
     }
-    given = {name: os.environ[name] for name in (*SETTINGS, *new_secrets()) if os.environ.get(name)}
+    given = {name: os.environ[name] for name in SETTINGS if os.environ.get(name, "").strip()}
+    try:
+        for name in given:
+            read(name)
+    except ImproperlyConfigured as error:
+        raise RunError(str(error)) from None
     if "PROVIDER_URL" in given:
         del made["PROVIDER_TOKEN"], made["PROVIDER_WEBHOOK_SECRET"]
-    settings = made | given
-    if settings["DJANGO_DEBUG"].lower() in environ.Env.BOOLEAN_TRUE_STRINGS:
-        settings["API_ANONYMOUS_CLIENT"] = os.environ.get("API_ANONYMOUS_CLIENT", "demo")
-    return settings
+    if "API_ANONYMOUS_CLIENT" in os.environ or not on_or_off(given.get("DJANGO_DEBUG", "on")):
+        del made["API_ANONYMOUS_CLIENT"]
+    return made | given
+
+
+def _tell_manage_py(settings: Mapping[str, str]) -> None:
+    """settings.py reads the file, so that manage.py in another terminal has these settings too."""
+    write_private(RUN_ENV, "".join(f"{name}='{value}'\n" for name, value in settings.items()))
 
 
 def _manage(settings: Mapping[str, str], *arguments: str) -> str:

@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from backoffice.environment import SETTINGS
 from backoffice.local.postgres import NOT_DURABLE, POSTGRES_OPTIONS, postgres_server
 from backoffice.local.redis import redis_server
 from backoffice.local.secrets import new_secrets
@@ -73,13 +74,13 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with throwaway_services() as services:
             settings = {
+                **dict.fromkeys(SETTINGS, ""),
                 **new_secrets(),
                 "DATABASE_URL": services.database,
                 "REDIS_URL": services.redis,
                 "DJANGO_DEBUG": "off",
                 "DJANGO_ALLOWED_HOSTS": "payouts.example.com",
                 "DJANGO_CSRF_TRUSTED_ORIGINS": "https://payouts.example.com",
-                "API_ANONYMOUS_CLIENT": "",
                 "PROVIDER_URL": "https://provider.example.com",
             }
             return subprocess.run(command, env=os.environ | settings, check=False).returncode

@@ -1,19 +1,63 @@
 """What `make run` decides before it starts anything."""
 
+import json
+import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
+from backoffice.environment import SETTINGS
 from backoffice.local import run
-from backoffice.local.run import RunError
+from backoffice.local.children import Children, RunError
+from backoffice.local.console import Console
 from backoffice.local.secrets import new_secrets
+
+# A value for each setting that it does not have by default, nor under `make run`.
+SET = {
+    "DJANGO_SECRET_KEY": "a key of ours, with $igns and 'quotes'",
+    "DATABASE_URL": "postgres://payouts:word@db.example.com:5432/payouts",
+    "FIELD_ENCRYPTION_KEYS": "one=,two=",
+    "EVENT_HMAC_KEY": "0123456789abcdef0123456789abcdef",
+    "DJANGO_SECRET_KEY_FALLBACKS": "older,oldest",
+    "DJANGO_DEBUG": "off",
+    "DJANGO_ALLOWED_HOSTS": "payouts.example.com",
+    "DJANGO_CSRF_TRUSTED_ORIGINS": "https://payouts.example.com",
+    "PORT": "8123",
+    "WEB_CONCURRENCY": "3",
+    "REDIS_URL": "redis://cache.example.com/1",
+    "LOG_LEVEL": "DEBUG",
+    "LOG_FORMAT": "json",
+    "PROVIDER_URL": "https://provider.example.com",
+    "PROVIDER_TOKEN": "#token",
+    "PROVIDER_WEBHOOK_SECRET": "whsec_c2VjcmV0",
+    "PROVIDER_TIMEOUT_SECONDS": "12.5",
+    "PROVIDER_KEY_TTL_SECONDS": "3600",
+    "PROVIDER_CONCURRENCY": "4",
+    "MAX_ATTEMPT_CALLS": "7",
+    "RELEASE_DELAY_SECONDS": "60",
+    "SECOND_FACTOR": "on",
+    "SECOND_FACTOR_ISSUER": "Payouts of ours",
+    "SESSION_IDLE_SECONDS": "600",
+    "TRUSTED_PROXIES": "2",
+    "LEASE_SECONDS": "90",
+    "SWEEP_SECONDS": "5",
+    "STALL_SECONDS": "50",
+    "Q_WORKERS": "3",
+    "Q_TIMEOUT_SECONDS": "45",
+    "Q_RETRY_SECONDS": "500",
+    "API_ANONYMOUS_CLIENT": "shop",
+    "API_THROTTLE": "10/s",
+}
+TELL = "import json, os; print(json.dumps(dict(os.environ)), flush=True)"
 
 
 @pytest.fixture(autouse=True)
 def var(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "VAR", tmp_path)
     monkeypatch.setattr(run, "RUN_ENV", tmp_path / "run.env")
-    for name in (*run.SETTINGS, *new_secrets()):
+    for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -46,6 +90,54 @@ def test_settings_of_the_environment_win_and_empty_ones_do_not(monkeypatch):
     assert settings["DJANGO_SECRET_KEY"]
 
 
+@pytest.mark.parametrize("name", SETTINGS)
+def test_each_setting_of_the_list_reaches_what_run_starts_and_manage_py_beside_it(name, monkeypatch):
+    monkeypatch.setenv(name, SET[name])
+
+    settings = run._settings(8123)
+
+    assert settings[name] == SET[name]
+
+
+def test_the_web_server_and_the_cluster_get_every_setting_that_is_set(monkeypatch):
+    for name, value in SET.items():
+        monkeypatch.setenv(name, value)
+    console = Console(colourful=False)
+    children = Children(console)
+
+    children.start("web", [sys.executable, "-c", TELL], run._settings(8123))
+    with children.running["web"].output:
+        children.running["web"].process.wait()
+        children.show_logs()
+
+    environment = json.loads(console.held[0].partition("|")[2])
+    assert {name: environment.get(name) for name in SET} == SET
+
+
+def test_manage_py_in_another_terminal_has_every_setting_that_is_set(var, monkeypatch):
+    for name, value in SET.items():
+        monkeypatch.setenv(name, value)
+
+    run._tell_manage_py(run._settings(8123))
+
+    tell = f"import environ; environ.Env.read_env({str(var / 'run.env')!r}); {TELL}"
+    without = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    answer = subprocess.run([sys.executable, "-c", tell], env=without, capture_output=True, text=True, check=True)
+    environment = json.loads(answer.stdout)
+    assert {name: environment.get(name) for name in SET} == SET
+    assert (var / "run.env").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("DJANGO_DEBUG", "maybe"), ("LEASE_SECONDS", "2m"), ("PROVIDER_TIMEOUT_SECONDS", "nan")]
+)
+def test_a_setting_that_means_nothing_stops_run_with_a_sentence(name, text, monkeypatch):
+    monkeypatch.setenv(name, text)
+
+    with pytest.raises(RunError, match=f"^{name} must be .*, and is {text}"):
+        run._settings(8000)
+
+
 def test_the_sandboxs_secrets_are_not_sent_to_another_provider(monkeypatch):
     monkeypatch.setenv("PROVIDER_URL", "https://provider.example.com")
 
@@ -59,9 +151,13 @@ def test_requests_without_a_key_are_the_demo_clients_only_in_debug(monkeypatch):
     debug = run._settings(8000)
     monkeypatch.setenv("DJANGO_DEBUG", "off")
     production = run._settings(8000)
+    monkeypatch.setenv("DJANGO_DEBUG", "on")
+    monkeypatch.setenv("API_ANONYMOUS_CLIENT", "")
+    refused = run._settings(8000)
 
     assert debug["API_ANONYMOUS_CLIENT"] == "demo"
     assert "API_ANONYMOUS_CLIENT" not in production
+    assert "API_ANONYMOUS_CLIENT" not in refused
 
 
 def test_a_second_run_of_the_clone_is_refused_with_the_address_of_the_first():

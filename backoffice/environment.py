@@ -1,0 +1,218 @@
+"""Every setting of the product, in one list: its name, kind, default and meaning.
+
+settings.py reads each of them here, `make run` passes each of them on, and `.env.example` and docs/settings.md are
+written from the list by `make settings`. An empty variable counts as one that is not set.
+"""
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+
+def listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def decimal(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def on_or_off(text: str) -> bool:
+    word = text.strip().lower()
+    if word in environ.Env.BOOLEAN_TRUE_STRINGS:
+        return True
+    if word in {"off", "no", "n", "false", "0"}:
+        return False
+    raise ValueError(text)
+
+
+# Any text is a str, and a list.
+CALLED: dict[Callable[[str], Any], str] = {int: "a whole number", decimal: "a number", on_or_off: "on or off"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A variable of the environment. One with a `remedy` is required: the remedy says how to come by a value.
+
+    A default of None depends on another setting; `default_in_words` says how.
+    """
+
+    name: str
+    meaning: str
+    kind: Callable[[str], Any] = str
+    default: Any = ""
+    default_in_words: str = ""
+    remedy: str = ""
+    is_secret: bool = False
+
+
+SECTIONS: dict[str, tuple[Setting, ...]] = {
+    "Required, without a default": (
+        Setting(
+            "DJANGO_SECRET_KEY",
+            "Signs sessions.",
+            remedy='make one with `python -c "import secrets; print(secrets.token_urlsafe(50))"`',
+            is_secret=True,
+        ),
+        Setting(
+            "DATABASE_URL",
+            "The database: PostgreSQL 15 or newer.",
+            remedy="for example `postgres://user:password@127.0.0.1:5432/payouts`",
+            is_secret=True,
+        ),
+        Setting(
+            "FIELD_ENCRYPTION_KEYS",
+            "Encrypts recipients: Fernet keys, comma-separated. The first encrypts, all decrypt; "
+            "to rotate, put a new one first.",
+            listed,
+            remedy='make one with `python -c "import base64, secrets; '
+            'print(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())"`',
+            is_secret=True,
+        ),
+        Setting(
+            "EVENT_HMAC_KEY",
+            "Seals payouts and their events. Changing it makes every old seal look broken and ends every second "
+            "factor.",
+            remedy="give it 32 or more random characters, and keep them",
+            is_secret=True,
+        ),
+    ),
+    "Web": (
+        Setting(
+            "DJANGO_SECRET_KEY_FALLBACKS",
+            "Old values of DJANGO_SECRET_KEY, comma-separated, while it is being rotated.",
+            listed,
+            [],
+            is_secret=True,
+        ),
+        Setting("DJANGO_DEBUG", "For development. Never on where money moves.", on_or_off, False),
+        Setting(
+            "DJANGO_ALLOWED_HOSTS", "The host names that the product answers under, comma-separated.", listed, []
+        ),
+        Setting(
+            "DJANGO_CSRF_TRUSTED_ORIGINS", "Comma-separated, for example `https://payouts.example.com`.", listed, []
+        ),
+        Setting("PORT", "Where the web server listens.", int, 8000),
+        Setting("WEB_CONCURRENCY", "Web processes.", int, None, "one for each core"),
+        Setting(
+            "REDIS_URL",
+            "Cache and throttling. Empty: each process has a cache of its own. Nothing breaks when it is down.",
+            is_secret=True,
+        ),
+    ),
+    "Logs": (
+        Setting("LOG_LEVEL", "`DEBUG`, `INFO`, `WARNING` or `ERROR`.", default="INFO"),
+        Setting("LOG_FORMAT", "`json` for machines, `console` for people.", default="json"),
+    ),
+    "Provider": (
+        Setting(
+            "PROVIDER_URL",
+            "Where payouts are paid: an address with `https://`, or with `http://` on a closed network.",
+        ),
+        Setting("PROVIDER_TOKEN", "What the provider knows us by.", is_secret=True),
+        Setting(
+            "PROVIDER_WEBHOOK_SECRET",
+            "Signs the provider's webhooks, which come to `/api/webhooks/provider/` (Standard Webhooks, `whsec_…`). "
+            "Without it every webhook is refused, and the outcome of a payment is only looked up.",
+            is_secret=True,
+        ),
+        Setting("PROVIDER_TIMEOUT_SECONDS", "For a whole call: connecting, waiting and reading.", decimal, 30.0),
+        Setting(
+            "PROVIDER_KEY_TTL_SECONDS",
+            "How long the provider remembers an idempotency key. After that, nothing is sent under that key.",
+            int,
+            86_400,
+        ),
+        Setting("PROVIDER_CONCURRENCY", "Calls in flight for each worker.", int, 32),
+        Setting("MAX_ATTEMPT_CALLS", "Calls for one attempt before a person is asked.", int, 20),
+    ),
+    "Approvals": (
+        Setting(
+            "RELEASE_DELAY_SECONDS",
+            "How long a payout waits after its last approval; until then the approval can be withdrawn.",
+            int,
+            0,
+        ),
+    ),
+    "People": (
+        Setting(
+            "SECOND_FACTOR",
+            "Whoever may approve, resolve, settle, record returns or see recipients in clear is asked for a code "
+            "from a phone at each login. Who has set one up is always asked.",
+            on_or_off,
+            None,
+            "on, unless DJANGO_DEBUG is on",
+        ),
+        Setting(
+            "SECOND_FACTOR_ISSUER", "The name of this product in people's authenticator apps.", default="Payouts"
+        ),
+        Setting(
+            "SESSION_IDLE_SECONDS",
+            "A session ends after so long without activity, and after twelve hours in any case.",
+            int,
+            1_800,
+        ),
+        Setting(
+            "TRUSTED_PROXIES",
+            "How many proxies stand in front, each adding to X-Forwarded-For the address that called it. Logins are "
+            "throttled and logged by the client's address. With 0 the header is not believed, and behind a proxy "
+            "everybody shares its address. Never more than there are, or callers can write their own.",
+            int,
+            0,
+        ),
+    ),
+    "Worker": (
+        Setting(
+            "LEASE_SECONDS",
+            "How long a claimed payout belongs to its worker. At least Q_TIMEOUT_SECONDS + 5.",
+            int,
+            120,
+        ),
+        Setting("SWEEP_SECONDS", "How often a cluster looks for what is due, and shows that it is alive.", int, 10),
+        Setting("STALL_SECONDS", "A cluster that shows no life for so long is killed and started afresh.", int, 60),
+        Setting("Q_WORKERS", "Worker processes of a cluster.", int, 2),
+        Setting("Q_TIMEOUT_SECONDS", "The longest task. At least PROVIDER_TIMEOUT_SECONDS + 10.", int, 60),
+        Setting(
+            "Q_RETRY_SECONDS",
+            "When a task that is not finished is given out again. At least four times Q_TIMEOUT_SECONDS.",
+            int,
+            600,
+        ),
+    ),
+    "API": (
+        Setting(
+            "API_ANONYMOUS_CLIENT",
+            "The client that requests without a key act as. Refused unless DJANGO_DEBUG is on.",
+        ),
+        Setting(
+            "API_THROTTLE",
+            "Requests of one key in a second (`s`), a minute (`m`) or an hour (`h`), or `off`.",
+            default="600/m",
+        ),
+    ),
+}
+SETTINGS = {setting.name: setting for settings in SECTIONS.values() for setting in settings}
+
+
+def read(name: str) -> Any:
+    """The setting's value, or its default. Raises ImproperlyConfigured, with a sentence that says how to mend it."""
+    setting = SETTINGS[name]
+    text = os.environ.get(name, "")
+    try:
+        value = setting.kind(text) if text.strip() else setting.default
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be {CALLED[setting.kind]}, and is {text}.") from None
+    if setting.remedy and not value:
+        raise ImproperlyConfigured(
+            f"{name} is not set: {setting.remedy} (docs/settings.md has every setting; manage.py needs none "
+            "while `make run` runs)."
+        )
+    return value

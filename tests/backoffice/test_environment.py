@@ -1,0 +1,135 @@
+"""The one list of settings: how each is read, and that nothing else names another."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from backoffice.environment import SETTINGS, read
+from backoffice.local import ROOT
+from backoffice.local.secrets import new_secrets
+
+# Read by the web server's command alone.
+OF_COMMANDS = {"PORT", "WEB_CONCURRENCY"}
+REQUIRED = {"DJANGO_SECRET_KEY", "DATABASE_URL", "FIELD_ENCRYPTION_KEYS", "EVENT_HMAC_KEY"}
+SECRET = REQUIRED | {"DJANGO_SECRET_KEY_FALLBACKS", "REDIS_URL", "PROVIDER_TOKEN", "PROVIDER_WEBHOOK_SECRET"}
+# Of the programs beside ours.
+OF_OTHERS = {"SANDBOX_WEBHOOK_URL", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"}
+
+
+def test_settings_py_reads_each_setting_of_the_list_once_and_no_other():
+    source = (ROOT / "backoffice" / "settings.py").read_text()
+
+    assert sorted(re.findall(r'read\("(\w+)"\)', source)) == sorted(SETTINGS.keys() - OF_COMMANDS)
+
+
+def test_required_and_secret_settings_are_marked():
+    assert {setting.name for setting in SETTINGS.values() if setting.remedy} == REQUIRED
+    assert {setting.name for setting in SETTINGS.values() if setting.is_secret} == SECRET
+    assert new_secrets().keys() < SECRET
+
+
+def test_deployments_name_settings_of_the_list_alone():
+    compose = set(re.findall(r"\b([A-Z]+(?:_[A-Z]+)+):", (ROOT / "compose.yaml").read_text()))
+    fly = tomllib.loads((ROOT / "fly.toml").read_text())["env"].keys()
+    image = set(re.findall(r"\b([A-Z]+(?:_[A-Z]+)+)=build\b", (ROOT / "Dockerfile").read_text()))
+    image |= {"DATABASE_URL"} & set(re.findall(r"\w+", (ROOT / "Dockerfile").read_text()))
+
+    assert compose - OF_OTHERS < SETTINGS.keys()
+    assert fly < SETTINGS.keys() - SECRET
+    assert image == REQUIRED
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("DJANGO_DEBUG", "on", True),
+        ("DJANGO_DEBUG", "True", True),
+        ("DJANGO_DEBUG", "1", True),
+        ("DJANGO_DEBUG", "OFF", False),
+        ("DJANGO_DEBUG", "no", False),
+        ("SECOND_FACTOR", "0", False),
+        ("LEASE_SECONDS", "90", 90),
+        ("PROVIDER_TIMEOUT_SECONDS", "12.5", 12.5),
+        ("DJANGO_ALLOWED_HOSTS", "one.example.com, two.example.com,", ["one.example.com", "two.example.com"]),
+        ("PROVIDER_TOKEN", "$a,b ", "$a,b "),
+    ],
+)
+def test_a_setting_is_read_as_its_kind(name, text, value, monkeypatch):
+    monkeypatch.setenv(name, text)
+
+    assert read(name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [
+        ("DJANGO_DEBUG", False),
+        ("SECOND_FACTOR", None),
+        ("Q_WORKERS", 2),
+        ("API_THROTTLE", "600/m"),
+        ("DJANGO_ALLOWED_HOSTS", []),
+        ("REDIS_URL", ""),
+    ],
+)
+def test_an_empty_setting_means_its_default(name, default, monkeypatch):
+    for text in ("", " "):
+        monkeypatch.setenv(name, text)
+        assert read(name) == default
+    monkeypatch.delenv(name)
+    assert read(name) == default
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("DJANGO_DEBUG", "maybe", "DJANGO_DEBUG must be on or off, and is maybe."),
+        ("Q_WORKERS", "two", "Q_WORKERS must be a whole number, and is two."),
+        ("Q_WORKERS", "1.5", "Q_WORKERS must be a whole number, and is 1.5."),
+        ("PROVIDER_TIMEOUT_SECONDS", "30s", "PROVIDER_TIMEOUT_SECONDS must be a number, and is 30s."),
+        ("PROVIDER_TIMEOUT_SECONDS", "inf", "PROVIDER_TIMEOUT_SECONDS must be a number, and is inf."),
+    ],
+)
+def test_a_setting_that_means_nothing_is_refused_with_a_sentence(name, text, sentence, monkeypatch):
+    monkeypatch.setenv(name, text)
+
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        read(name)
+
+    assert str(refusal.value) == sentence
+
+
+@pytest.mark.parametrize("name", sorted(REQUIRED))
+def test_a_required_setting_that_is_missing_stops_the_start_and_says_how_to_mend_it(name):
+    answer = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env=os.environ | {name: ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert answer.returncode != 0
+    assert f"{name} is not set: {SETTINGS[name].remedy} (" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("debug", "given", "is_asked"),
+    [("off", "", True), ("off", "off", False), ("on", "", False), ("on", "on", True)],
+)
+def test_the_second_factor_is_asked_for_unless_debug_is_on_or_it_is_set(debug, given, is_asked):
+    answer = subprocess.run(
+        [sys.executable, "-c", "from backoffice import settings; print(settings.SECOND_FACTOR)"],
+        cwd=ROOT,
+        env=os.environ | {"DJANGO_DEBUG": debug, "SECOND_FACTOR": given},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert answer.stdout.strip() == str(is_asked)
