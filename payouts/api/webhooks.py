@@ -11,7 +11,7 @@ from payouts import actions
 from payouts.api.auth import throttle_failures
 from payouts.api.schemas import Problem
 from payouts.database.storable import is_storable
-from payouts.providers.http.answers import UnreadableError, read_news
+from payouts.providers.http.webhook import UnreadableError, read_news
 
 log = structlog.get_logger(__name__)
 

@@ -7,7 +7,6 @@ that is not a documented answer is `Verdict.UNKNOWN`. No Django model is importe
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from functools import cache
 from typing import Protocol
 from uuid import UUID
 
@@ -91,48 +90,3 @@ class Provider(Protocol):
 
     def look_up(self, instruction: Instruction, *, deadline: float) -> Answer:
         """Ask once what became of `instruction.reference`; end by `deadline` likewise."""
-
-
-class UnknownProviderError(LookupError):
-    """No provider goes by that name."""
-
-
-_registered: dict[str, Provider] = {}
-
-
-def register(provider: Provider) -> None:
-    """Make `provider` the one that `get_provider` returns for its name, in this process."""
-    _registered[provider.name] = provider
-
-
-def unregister(name: str) -> None:
-    """Undo `register`; a name that is not registered is no error."""
-    _registered.pop(name, None)
-
-
-def known_names() -> list[str]:
-    """The names that `get_provider` takes, sorted."""
-    return sorted({"http", *_registered})
-
-
-def get_provider(name: str = "http") -> Provider:
-    """Return the provider of that name.
-
-    `http` is made from `PROVIDER_URL` and `PROVIDER_TOKEN` of the settings unless another one is registered
-    under the name. Raises `UnknownProviderError`, and `ValueError` for settings that cannot work.
-    """
-    if provider := _registered.get(name):
-        return provider
-    if name != "http":
-        raise UnknownProviderError(f"There is no provider named {name!r}.")
-
-    from django.conf import settings  # a double needs no settings
-
-    return _http_provider(settings.PROVIDER_URL, settings.PROVIDER_TOKEN)
-
-
-@cache
-def _http_provider(url: str, token: str) -> Provider:
-    from payouts.providers.http import HttpProvider  # it imports this module
-
-    return HttpProvider(url, token)

@@ -15,7 +15,8 @@ from django.db import InterfaceError, OperationalError, connection
 
 from payouts import actions, doorbell
 from payouts.actions import ADAPTER_ERROR, Assignment, breaker
-from payouts.providers import Answer, Provider, Verdict, get_provider
+from payouts.providers import Answer, Provider, Verdict
+from payouts.providers.registry import get_provider
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,8 @@ from django.db import connection  # noqa: E402
 
 from payouts import actions  # noqa: E402
 from payouts.models import ApiClient  # noqa: E402
-from payouts.providers import Answer, Instruction, Verdict, register  # noqa: E402
+from payouts.providers import Answer, Instruction, Verdict  # noqa: E402
+from payouts.providers.registry import register  # noqa: E402
 from payouts.worker import pump  # noqa: E402
 
 

@@ -19,8 +19,9 @@ django.setup()
 
 from django.conf import settings  # noqa: E402
 
-from payouts.providers import Answer, Instruction, register  # noqa: E402
-from payouts.providers.http import HttpProvider  # noqa: E402
+from payouts.providers import Answer, Instruction  # noqa: E402
+from payouts.providers.http.client import HttpProvider  # noqa: E402
+from payouts.providers.registry import register  # noqa: E402
 from payouts.worker.supervisor import Supervisor  # noqa: E402
 
 POISON = Decimal("666.66")

@@ -8,10 +8,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from payouts import providers
 from payouts.admin.kit import format
 from payouts.admin.operations.figures import Load, Rate, capped, loads, rates
 from payouts.models import Breaker, ProviderPause
+from payouts.providers import registry
 
 
 def open_pauses() -> dict[str, ProviderPause]:
@@ -26,7 +26,7 @@ def provider_rows() -> list[dict[str, Any]]:
     breakers = {each.provider: each for each in Breaker.objects.all()}
     paused, load = open_pauses(), loads()
     hour, day = rates(timedelta(hours=1)), rates(timedelta(days=1))
-    names = sorted({*providers.known_names(), *breakers, *paused, *load, *hour, *day})
+    names = sorted({*registry.known_names(), *breakers, *paused, *load, *hour, *day})
     return [
         {
             "name": name,

@@ -10,7 +10,6 @@ import unicodedata
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
-from uuid import UUID
 
 from payouts import strict_json
 from payouts.providers import Answer, Instruction, Verdict
@@ -21,13 +20,11 @@ MESSAGE_LIMIT: Final = 255
 ID_LIMIT: Final = 128
 EXCERPT_LIMIT: Final = 300
 RETRY_AFTER_LIMIT_SECONDS: Final = 86_400
-
 _EXCERPT_SOURCE_LIMIT: Final = 4 * EXCERPT_LIMIT
 _SECRET_FLOOR: Final = 4  # letters and digits below which a recipient's value identifies nobody ("RU", "12")
 _MASK: Final = "*"
-
 _ACCEPTED: Final = frozenset({200, 201, 202})
-_STATUS_VERDICTS: Final = {
+STATUS_VERDICTS: Final = {
     "succeeded": Verdict.SUCCEEDED,
     "pending": Verdict.PENDING,
     "rejected": Verdict.REFUSED,
@@ -37,10 +34,6 @@ _PLAIN_DECIMAL: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,10})?")
 # Card numbers have 13 to 19 digits (ISO/IEC 7812-1), account numbers more: runs from 13 up are masked.
 _DIGIT_RUN: Final = re.compile(r"\d(?:[\s\-\u2010-\u2015._/]{0,3}\d){12,}")
 _JSON_ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
-
-
-class UnreadableError(ValueError):
-    """The webhook is not one of the protocol's."""
 
 
 def read_pay(instruction: Instruction, http_status: int, body: bytes, *, token: str = "") -> Answer:
@@ -106,7 +99,7 @@ def read_payment(
         return unknown("mismatch", message, http_status=http_status, excerpt=excerpt)
 
     status = payment.get("status")
-    verdict = _STATUS_VERDICTS.get(status) if isinstance(status, str) else None
+    verdict = STATUS_VERDICTS.get(status) if isinstance(status, str) else None
     provider_id = payment.get("id")
     if verdict is None or not isinstance(provider_id, str) or not clean(provider_id, ID_LIMIT):
         message = "The provider's payment has no known status or no id."
@@ -124,30 +117,6 @@ def read_payment(
         http_status=http_status,
         excerpt=scrub(_summary(payment), EXCERPT_LIMIT, instruction, token=token),
     )
-
-
-def read_news(body: bytes) -> tuple[UUID, Verdict] | None:
-    """Read a webhook's body: the attempt that it speaks of and what it says; None when it speaks of something else.
-
-    Only a reason to ask, so amount and currency are not read. Raises `UnreadableError` when it is not the protocol's.
-    """
-    try:
-        message = strict_json.read(body)
-    except JsonError as error:
-        raise UnreadableError("The body is not a JSON object.") from error
-    payment = message.get("data")
-    if message.get("type") != "payout.updated":
-        return None
-    if not isinstance(payment, dict):
-        raise UnreadableError("The webhook has no payment.")
-    reference, status = payment.get("reference"), payment.get("status")
-    verdict = _STATUS_VERDICTS.get(status) if isinstance(status, str) else None
-    if verdict is None or not isinstance(reference, str):
-        raise UnreadableError("The webhook's payment has no reference or no known status.")
-    try:
-        return UUID(reference), verdict
-    except ValueError:
-        return None  # a payment that somebody else made with this provider
 
 
 def unexpected_status(instruction: Instruction, http_status: int, body: bytes, *, token: str = "") -> Answer:

@@ -21,7 +21,8 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid4
 
-from payouts.providers import Answer, Instruction, Verdict, register, unregister
+from payouts.providers import Answer, Instruction, Verdict
+from payouts.providers.registry import register, unregister
 from payouts.sandbox.ledger import Magic
 from payouts.sandbox.server import RATE_LIMITED_TIMES
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from payouts.providers import Provider, Verdict
-from payouts.providers.http import HttpProvider
+from payouts.providers.http.client import HttpProvider
 from payouts.sandbox.ledger import Magic
 from tests.payouts.providers.double import DoubleProvider
 from tests.payouts.providers.programs import TOKEN, instruction, sandbox, soon

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from payouts.providers import Answer, Instruction, Verdict
-from payouts.providers.http import BODY_LIMIT, HttpProvider
+from payouts.providers.http.client import HttpProvider
+from payouts.providers.http.wire import BODY_LIMIT
 from tests.payouts.providers.faults import (
     Behaviour,
     FaultServer,
@@ -534,7 +535,7 @@ def test_a_forked_process_does_not_use_its_parents_connection() -> None:
     with faulty(pays) as server:
         adapter = HttpProvider(server.url, TOKEN)
         adapter.pay(instruction(), deadline=soon())
-        wire = adapter._mine.wire
+        wire = adapter._idle.wire
         assert wire is not None
         wire._owner = os.getpid() + 1
         adapter.pay(instruction(), deadline=soon())

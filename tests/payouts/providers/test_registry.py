@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from payouts.providers import UnknownProviderError, get_provider, register, unregister
-from payouts.providers.http import HttpProvider
+from payouts.providers.http.client import HttpProvider
+from payouts.providers.registry import UnknownProviderError, get_provider, register, unregister
 from tests.payouts.providers.double import DoubleProvider
 
 

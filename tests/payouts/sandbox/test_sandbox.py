@@ -20,7 +20,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from payouts.providers import Verdict
-from payouts.providers.http import HttpProvider
+from payouts.providers.http.client import HttpProvider
 from payouts.sandbox.ledger import Ledger, Magic
 from payouts.sandbox.server import read_order
 from tests.payouts.providers.programs import TOKEN, SandboxProgram, instruction, sandbox, soon

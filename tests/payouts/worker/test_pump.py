@@ -11,7 +11,8 @@ from django.db import DatabaseError, connection
 
 from payouts import actions
 from payouts.models import Approval, Attempt, Attention, Payout
-from payouts.providers import Answer, Instruction, Verdict, register, unregister
+from payouts.providers import Answer, Instruction, Verdict
+from payouts.providers.registry import register, unregister
 from payouts.worker import pump
 from tests import recipes
 from tests.payouts.observe import by_hand, is_clean, rings
