@@ -9,6 +9,7 @@ import fcntl
 import http.client
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import environ
+import psycopg
 from django.core.exceptions import ImproperlyConfigured
 
 from backoffice.environment import SETTINGS, on_or_off, read
@@ -71,6 +73,7 @@ def run(console: Console, stop: Stop) -> None:
         stack.callback(RUN_ENV.unlink, missing_ok=True)
         _tell_manage_py(settings)
         console.say(", migrations", end="")
+        _refuse_another_versions_data(services)
         _manage(settings, "migrate", "--verbosity", "0")
         demo = None
         if on_or_off(settings["DJANGO_DEBUG"]):
@@ -174,6 +177,41 @@ def _settings(port: int) -> dict[str, str]:
     if "API_ANONYMOUS_CLIENT" in os.environ or not on_or_off(given.get("DJANGO_DEBUG", "on")):
         del made["API_ANONYMOUS_CLIENT"]
     return made | given
+
+
+def _refuse_another_versions_data(services: Services) -> None:
+    """Raises RunError when the database has had migrations that are not in the line of this version's.
+
+    Later ones are let pass: old code runs beside new migrations.
+    """
+    ours = {file.stem for file in (ROOT / "payouts" / "migrations").glob("[0-9]*.py")}
+    newest = max(ours)[:4]
+    if not any(name[:4] <= newest for name in _migrations_done(services.database) - ours):
+        return
+    if "postgres" not in services.servers:
+        raise RunError(
+            "The database of DATABASE_URL was made by another version of the product, which this one cannot use: "
+            "give it an empty one."
+        )
+    old = shlex.join(["rm", "-rf", str((VAR / "postgres").resolve()), str(VAR / "sandbox.sqlite3")])
+    raise RunError(
+        "The data in var/ was made by another version of the product, which this one cannot use: to start "
+        f"anew without it, run {old}* and then make run again."
+    )
+
+
+def _migrations_done(database: str) -> set[str]:
+    place = environ.Env.db_url_config(database)
+    given = {"host": place["HOST"], "port": place["PORT"], "user": place["USER"], "password": place["PASSWORD"]}
+    known = {name: value for name, value in given.items() if value}
+    try:
+        with psycopg.connect(dbname=place["NAME"], **known, **place.get("OPTIONS", {})) as connection:
+            if connection.execute("SELECT to_regclass('django_migrations')").fetchone() == (None,):
+                return set()
+            rows = connection.execute("SELECT name FROM django_migrations WHERE app = 'payouts'").fetchall()
+    except psycopg.Error as error:
+        raise RunError(f"The database does not answer: {error}") from None
+    return {name for (name,) in rows}
 
 
 def _tell_manage_py(settings: Mapping[str, str]) -> None:

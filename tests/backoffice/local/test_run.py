@@ -2,17 +2,24 @@
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from backoffice.environment import SETTINGS
-from backoffice.local import run
+from backoffice.local import ROOT, run
 from backoffice.local.children import Children, RunError
 from backoffice.local.console import Console
 from backoffice.local.secrets import new_secrets
+from backoffice.local.services import Services
+
+SERVER = os.environ["DATABASE_URL"]
+ON_DISK = [file.stem for file in (ROOT / "payouts" / "migrations").glob("0*.py")]
 
 # A value for each setting that it does not have by default, nor under `make run`.
 SET = {
@@ -176,3 +183,55 @@ def test_a_port_that_is_taken_is_refused_with_a_sentence():
 def test_a_port_that_is_no_port_is_refused(text):
     with pytest.raises(RunError, match="PORT must be a number"):
         run._port(text)
+
+
+@pytest.fixture
+def database():
+    """The URL of a new, empty database."""
+    name = f"older_{os.getpid()}"
+    url = urlsplit(SERVER)._replace(path=f"/{name}").geturl()
+    with psycopg.connect(SERVER, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield url
+        connection.execute(f"DROP DATABASE {name}")
+
+
+def migrated(url, *names):
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE django_migrations (app text, name text)")
+        for name in names:
+            connection.execute(
+                "INSERT INTO django_migrations VALUES ('payouts', %s), ('auth', '0012_of_django')", [name]
+            )
+
+
+def test_data_of_another_version_is_refused_with_a_sentence_that_says_what_to_do(database, var):
+    migrated(database, *ON_DISK, "0002_of_another_version")
+    home = var / "elsewhere of ours"
+    home.mkdir()
+    (var / "postgres").symlink_to(home)
+
+    with pytest.raises(RunError, match="made by another version of the product") as refusal:
+        run._refuse_another_versions_data(Services(database, "", {"postgres": None}))
+
+    assert f"run rm -rf '{home}' {shlex.quote(f'{var}/sandbox.sqlite3')}* and then make run again." in str(
+        refusal.value
+    )
+
+
+def test_a_given_database_of_another_version_is_not_called_ours(database):
+    migrated(database, "0002_of_another_version")
+
+    with pytest.raises(RunError, match="The database of DATABASE_URL was made by another version"):
+        run._refuse_another_versions_data(Services(database, "", {}))
+
+
+def test_data_of_this_version_of_a_later_one_and_no_data_are_used(database):
+    run._refuse_another_versions_data(Services(database, "", {}))
+    migrated(database, *ON_DISK, "9000_of_a_later_version")
+    run._refuse_another_versions_data(Services(database, "", {}))
+
+
+def test_a_database_that_does_not_answer_stops_run_with_a_sentence():
+    with pytest.raises(RunError, match="The database does not answer: "):
+        run._refuse_another_versions_data(Services("postgres://payouts:word@127.0.0.1:9/payouts", "", {}))
