@@ -16,6 +16,10 @@ help: ## Show this list
 run: sync ## Run everything on this machine, until Ctrl-C: PORT=8000
 	@$(RUN) python -m backoffice.local.run
 
+.PHONY: manage
+manage: sync ## manage.py, while `make run` runs: ARGS="create_api_client shop --scopes payouts:read"
+	@$(MANAGE) $(ARGS)
+
 .PHONY: test
 test: sync ## Run the tests on services of their own: ARGS="-k approve"
 	$(RUN) pytest $(ARGS)
@@ -39,6 +43,9 @@ check-django:
 coverage: sync ## Run the tests and report the lines and branches that they miss
 	$(RUN) coverage run -m pytest $(ARGS)
 	$(RUN) coverage report
+
+.PHONY: test-coverage
+test-coverage: coverage ## The same
 
 .PHONY: bench
 bench: sync ## Measure the speed
