@@ -14,6 +14,10 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 
+class SettingError(ImproperlyConfigured):
+    """A setting is missing or means nothing; the text is a sentence that says how to mend it."""
+
+
 def listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
@@ -203,16 +207,16 @@ SETTINGS = {setting.name: setting for settings in SECTIONS.values() for setting 
 
 
 def read(name: str) -> Any:
-    """The setting's value, or its default. Raises ImproperlyConfigured, with a sentence that says how to mend it."""
+    """The setting's value, or its default. Raises SettingError."""
     setting = SETTINGS[name]
     text = os.environ.get(name, "")
     try:
         value = setting.kind(text) if text.strip() else setting.default
     except ValueError:
-        raise ImproperlyConfigured(f"{name} must be {CALLED[setting.kind]}, and is {text}.") from None
+        raise SettingError(f"{name} must be {CALLED[setting.kind]}, and is {text}.") from None
     if setting.remedy and not value:
-        raise ImproperlyConfigured(
-            f"{name} is not set: {setting.remedy} (docs/settings.md has every setting; manage.py needs none "
-            "while `make run` runs)."
+        raise SettingError(
+            f"{name} is not set: {setting.remedy}. docs/settings.md has every setting; while `make run` runs in another "
+            "terminal, manage.py needs none."
         )
     return value

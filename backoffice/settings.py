@@ -8,10 +8,9 @@ from pathlib import Path
 
 import environ
 import structlog
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.environment import read
+from backoffice.environment import SettingError, read
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -91,7 +90,7 @@ TEMPLATES = [
 
 DATABASES = {"default": environ.Env.db_url_config(read("DATABASE_URL"))}
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
-    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: its constraints hold the money.")
+    raise SettingError("DATABASE_URL must name a PostgreSQL database: its constraints hold the money.")
 DATABASES["default"] |= {
     "ENGINE": "backoffice.postgresql",
     "CONN_MAX_AGE": 60,

@@ -21,9 +21,8 @@ from typing import Any
 
 import environ
 import psycopg
-from django.core.exceptions import ImproperlyConfigured
 
-from backoffice.environment import SETTINGS, on_or_off, read
+from backoffice.environment import SETTINGS, SettingError, on_or_off, read
 from backoffice.local import ROOT
 from backoffice.local.children import Children, RunError, Stop
 from backoffice.local.console import Console
@@ -170,7 +169,7 @@ def _settings(port: int) -> dict[str, str]:
     try:
         for name in given:
             read(name)
-    except ImproperlyConfigured as error:
+    except SettingError as error:
         raise RunError(str(error)) from None
     if "PROVIDER_URL" in given:
         del made["PROVIDER_TOKEN"], made["PROVIDER_WEBHOOK_SECRET"]

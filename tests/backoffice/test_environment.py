@@ -7,9 +7,8 @@ import sys
 import tomllib
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 
-from backoffice.environment import SETTINGS, read
+from backoffice.environment import SETTINGS, SettingError, read
 from backoffice.local import ROOT
 from backoffice.local.secrets import new_secrets
 
@@ -97,7 +96,7 @@ def test_an_empty_setting_means_its_default(name, default, monkeypatch):
 def test_a_setting_that_means_nothing_is_refused_with_a_sentence(name, text, sentence, monkeypatch):
     monkeypatch.setenv(name, text)
 
-    with pytest.raises(ImproperlyConfigured) as refusal:
+    with pytest.raises(SettingError) as refusal:
         read(name)
 
     assert str(refusal.value) == sentence
@@ -114,8 +113,9 @@ def test_a_required_setting_that_is_missing_stops_the_start_and_says_how_to_mend
         check=False,
     )
 
-    assert answer.returncode != 0
-    assert f"{name} is not set: {SETTINGS[name].remedy} (" in answer.stderr
+    assert answer.returncode == 1
+    assert answer.stderr.startswith(f"{name} is not set: {SETTINGS[name].remedy}. ")
+    assert len(answer.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
