@@ -216,7 +216,7 @@ def read(name: str) -> Any:
         raise SettingError(f"{name} must be {CALLED[setting.kind]}, and is {text}.") from None
     if setting.remedy and not value:
         raise SettingError(
-            f"{name} is not set: {setting.remedy}. docs/settings.md has every setting; while `make run` runs in another "
-            "terminal, manage.py needs none."
+            f"{name} is not set: {setting.remedy}. docs/settings.md has every setting; while `make run` runs in "
+            "another terminal, manage.py needs none."
         )
     return value
