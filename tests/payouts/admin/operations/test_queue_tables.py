@@ -3,6 +3,7 @@
 import base64
 import os
 import pickle
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from django_q.models import Failure, OrmQ, Schedule, Task
 from payouts.worker import schedules
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
+from tests.payouts.admin.operations.acts import OPERATIONS
 
 pytestmark = pytest.mark.django_db
 
@@ -134,3 +136,52 @@ def test_others_do_not_see_the_queue(group: str, as_group: Any) -> None:
 
     for model in ("schedule", "failure", "ormq"):
         assert browser.get(f"/admin/django_q/{model}/").status_code == 403
+
+
+def test_schedules_say_when_they_run_next_and_how_the_last_run_ended(as_group: Any) -> None:
+    schedules.register()
+    now = timezone.now()
+    Schedule.objects.filter(name="audit").update(task="a" * 32)
+    Schedule.objects.filter(name="prune").update(task="b" * 32)
+    Task.objects.create(id="a" * 32, name="x", func="payouts.tasks.audit", started=now, stopped=now, success=False)
+
+    answer = as_group("Auditor").get(OPERATIONS)
+    rows = {row["name"]: row for row in answer.context["schedules"]}
+
+    assert set(rows) == set(schedules.SCHEDULES)
+    assert "Ended in failure" in rows["audit"]["result"]
+    assert "No failure" in rows["prune"]["result"]
+    assert "Has not run yet" in rows["count days"]["result"]
+    assert all(row["words"] and row["next"] and row["url"] for row in rows.values())
+    assert answer.context["queue"]["failures"] == "1"
+
+
+@pytest.mark.parametrize("group", ["Operator", "Approver"])
+def test_who_may_not_see_the_queue_gets_no_links_into_it(group: str, as_group: Any) -> None:
+    schedules.register()
+
+    text = as_group(group).get(OPERATIONS).content.decode()
+
+    assert "count days" in text
+    assert "/admin/django_q/" not in text
+
+
+def test_the_page_unpickles_nothing(tmp_path: Path, as_group: Any) -> None:
+    plant(tmp_path / "bomb")
+    Schedule.objects.create(name="planted", func="some.func", task="a" * 32)
+
+    answer = as_group("Admin").get(OPERATIONS)
+
+    assert answer.status_code == 200
+    assert answer.context["queue"]["failures"] == "1"
+    assert not (tmp_path / "bomb").exists()
+
+
+def test_queued_tasks_are_told_from_running_ones(as_group: Any) -> None:
+    now = timezone.now()
+    OrmQ.objects.create(key="payouts", payload="x", lock=now - timedelta(seconds=5))
+    OrmQ.objects.create(key="payouts", payload="x", lock=now + timedelta(minutes=5))
+
+    queue = as_group("Operator").get(OPERATIONS).context["queue"]
+
+    assert (queue["waiting"], queue["taken"]) == ("1", "1")

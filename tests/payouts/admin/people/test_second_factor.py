@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Permission, User
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.test import Client
@@ -24,12 +24,12 @@ from payouts.models import AccessEvent, Authenticator, BackupCodes
 from payouts.staff import access_log, second_factor
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
+from tests.payouts.admin.people.sign_in import PASSWORD
 from tests.payouts.admin.test_gets import addresses
 
 pytestmark = pytest.mark.django_db
 
 CONFIRM, SET_UP, MINE = "/admin/second-factor/", "/admin/second-factor/set-up/", "/admin/second-factor/mine/"
-PASSWORD = "a-long-password-1"
 
 
 @pytest.fixture(autouse=True)
@@ -70,9 +70,6 @@ def offer_in(text: str) -> tuple[str, str]:
     assert offer is not None
     assert secret is not None
     return unescape(offer[1]), secret[1]
-
-
-# Who
 
 
 def test_no_address_of_the_admin_answers_before_the_second_factor(in_group: Callable[[str], User]) -> None:
@@ -145,9 +142,6 @@ def test_the_pages_send_a_stranger_to_the_login() -> None:
     for path in (CONFIRM, SET_UP, MINE):
         assert Client().get(path)["Location"].startswith("/admin/login/?next=")
         assert Client().post(path)["Location"].startswith("/admin/login/?next=")
-
-
-# Setting up
 
 
 def test_setting_up_shows_a_key_and_takes_its_first_code(in_group: Callable[[str], User]) -> None:
@@ -234,9 +228,6 @@ def test_the_database_holds_neither_the_key_nor_a_backup_code(in_group: Callable
     assert not StaticToken.objects.filter(token__in=[code.replace("-", "") for code in codes]).exists()
     copied = Authenticator(user=in_group("Approver"), key=stored.key)
     assert copied.bin_key != authenticator.bin_key
-
-
-# Confirming
 
 
 def test_a_code_opens_the_back_office_for_this_session_alone(in_group: Callable[[str], User]) -> None:
@@ -354,9 +345,6 @@ def test_new_backup_codes_need_a_confirmed_session(in_group: Callable[[str], Use
     assert second_factor.verify(person, codes[0])
 
 
-# Taking away
-
-
 def remove_path(person: User) -> str:
     return f"/admin/auth/user/{person.pk}/remove-second-factor/"
 
@@ -428,119 +416,6 @@ def test_django_otps_own_pages_are_not_there(settings: Any) -> None:
 
     for path in ("otp_totp/totpdevice", "otp_static/staticdevice", "payouts/authenticator"):
         assert browser.get(f"/admin/{path}/").status_code == 404
-
-
-# Becoming two people
-
-
-@pytest.mark.parametrize("group", ["Approver", "Auditor", "Admin"])
-def test_an_admin_sets_no_password_and_no_group_of_who_decides(
-    settings: Any, group: str, in_group: Callable[[str], User]
-) -> None:
-    settings.SECOND_FACTOR = False
-    person, browser = in_group(group), as_user(in_group("Admin"))
-    password_before = person.password
-    path = f"/admin/auth/user/{person.pk}"
-
-    new = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
-    assert browser.post(f"{path}/password/", new).status_code == 403
-    assert browser.post(f"{path}/change/", {"username": person.username, "is_active": "on"}).status_code == 403
-    page = browser.get(f"{path}/change/").content.decode()
-
-    person.refresh_from_db()
-    assert person.password == password_before
-    assert person.groups.count() == 1
-    assert "Only a superuser changes them" in page
-
-
-def test_a_closed_account_that_decided_is_no_way_around(settings: Any, in_group: Callable[[str], User]) -> None:
-    settings.SECOND_FACTOR = False
-    person = in_group("Approver")
-    User.objects.filter(pk=person.pk).update(is_active=False)
-
-    new = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
-    answer = as_user(in_group("Admin")).post(f"/admin/auth/user/{person.pk}/password/", new)
-
-    assert answer.status_code == 403
-
-
-def test_an_admin_gives_nobody_a_group_that_decides(settings: Any, in_group: Callable[[str], User]) -> None:
-    settings.SECOND_FACTOR = False
-    person, browser = recipes.person.make(), as_user(in_group("Admin"))
-    approvers = str(Group.objects.get(name="Approver").pk)
-    form = {"username": person.username, "is_active": "on", "is_staff": "on", "groups": [approvers]}
-
-    answer = browser.post(f"/admin/auth/user/{person.pk}/change/", form)
-
-    assert "groups" in answer.context["adminform"].form.errors
-    assert not person.groups.exists()
-
-
-def test_an_admin_sets_the_password_of_who_makes_and_decides_nothing(
-    settings: Any, in_group: Callable[[str], User]
-) -> None:
-    settings.SECOND_FACTOR = False
-    person, browser = recipes.person.make(), as_user(in_group("Admin"))
-
-    new = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
-    browser.post(f"/admin/auth/user/{person.pk}/password/", new)
-
-    person.refresh_from_db()
-    assert person.check_password(PASSWORD)
-
-
-def test_an_admin_cannot_become_an_operator_too(settings: Any, in_group: Callable[[str], User]) -> None:
-    """Who made payouts as another could approve them."""
-    settings.SECOND_FACTOR = False
-    person, browser = in_group("Operator"), as_user(in_group("Admin"))
-    before = person.password
-
-    new = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
-    answer = browser.post(f"/admin/auth/user/{person.pk}/password/", new)
-
-    person.refresh_from_db()
-    assert answer.status_code == 403
-    assert person.password == before
-
-
-def test_an_admin_closes_an_account_and_its_sessions_end(settings: Any, in_group: Callable[[str], User]) -> None:
-    settings.SECOND_FACTOR = False
-    person, admin = in_group("Approver"), in_group("Admin")
-    session, browser = as_user(person), as_user(admin)
-
-    browser.post(f"/admin/auth/user/{person.pk}/close-account/", {"version": 0, "reason": "Left the company."})
-
-    person.refresh_from_db()
-    assert not person.is_active
-    assert session.get("/admin/")["Location"].startswith("/admin/login/")
-    assert json.loads(LogEntry.objects.get().change_message)[0]["act"]["name"] == "account_closed"
-
-
-def test_an_admin_closes_neither_their_own_account_nor_a_superusers(
-    settings: Any, in_group: Callable[[str], User]
-) -> None:
-    settings.SECOND_FACTOR = False
-    admin, superuser = in_group("Admin"), recipes.superuser.make()
-    browser = as_user(admin)
-
-    for person in (admin, superuser):
-        answer = browser.post(f"/admin/auth/user/{person.pk}/close-account/", {"version": 0, "reason": "No."})
-        assert answer.status_code == 403
-        person.refresh_from_db()
-        assert person.is_active
-
-
-def test_a_superuser_is_warned_when_somebody_begins_to_decide(settings: Any, in_group: Callable[[str], User]) -> None:
-    settings.SECOND_FACTOR = False
-    person, browser = in_group("Operator"), as_user(recipes.superuser.make())
-    approvers = Group.objects.get(name="Approver")
-    form = {"username": person.username, "is_active": "on", "is_staff": "on", "groups": [str(approvers.pk)]}
-
-    text = browser.post(f"/admin/auth/user/{person.pk}/change/", form, follow=True).content.decode()
-
-    assert "now decides over money" in text
-    lists = json.loads(LogEntry.objects.get().change_message)[-1]["lists"]
-    assert lists == {"Groups": {"given": ["Approver"], "taken": ["Operator"]}}
 
 
 def test_an_idle_session_ends_on_these_pages_too(in_group: Callable[[str], User]) -> None:

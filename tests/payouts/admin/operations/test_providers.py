@@ -1,0 +1,52 @@
+"""What the operations page says of each provider."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from payouts.models import Breaker
+from tests import recipes
+from tests.payouts.admin.operations.acts import provider
+
+pytestmark = pytest.mark.django_db
+
+
+def test_rates_are_of_the_attempts_that_ended(as_group: Any) -> None:
+    for _each in range(2):
+        recipes.processed_payout()
+    recipes.failed_payout()
+    recipes.unknown_payout()
+
+    row = provider(as_group("Operator"))
+
+    assert (row["hour"].share, row["hour"].of) == ("66.6%", "of 3")
+    assert (row["hour"].succeeded, row["day"].ended) == (2, 3)
+    assert row["hour"].median.endswith("s")
+
+
+def test_a_rate_of_nothing_is_no_number(as_group: Any) -> None:
+    row = provider(as_group("Operator"))
+
+    assert (row["hour"].share, row["hour"].of, row["hour"].median) == ("–", "no attempt ended", "–")
+
+
+@pytest.mark.parametrize(
+    ("state", "badge", "words"),
+    [
+        ({}, "Answering", "Calls go through."),
+        ({"failures": 3}, "Stumbles", "3 failures in a row; calls go on."),
+        ({"failures": 12, "open_until": 60}, "Not answering", "12 failures in a row; no calls before"),
+        ({"failures": 12, "open_until": -1}, "Not answering", "the next payout that is due tries it again."),
+        ({"failures": 12, "open_until": 60, "probing_since": 0}, "Not answering", "one payout tries it just now."),
+    ],
+)
+def test_the_breaker_is_told_in_words(state: dict[str, int], badge: str, words: str, as_group: Any) -> None:
+    times = {name: timezone.now() + timedelta(seconds=value) for name, value in state.items() if name != "failures"}
+    Breaker.objects.create(provider="http", failures=state.get("failures", 0), **times)
+
+    row = provider(as_group("Operator"))
+
+    assert badge in row["badge"]
+    assert words in row["said"]
