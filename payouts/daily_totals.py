@@ -3,13 +3,13 @@
 The days are counted from the oldest on without a gap, so the last one that is there says how far the count has come.
 """
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from django.db import connection
 from django.db.models import Max
 
+from payouts.jobs import Stop, never
 from payouts.models import DailyTotal
 
 # A day is counted when no transaction that paid on it can still be open.
@@ -32,7 +32,7 @@ WHERE processed_at >= %s GROUP BY 1, 2
 """
 
 
-def count_days(*, must_stop: Callable[[], bool] = lambda: False) -> bool:
+def count_days(*, must_stop: Stop = never) -> bool:
     """Count every day that is over and was not counted yet, one at a time. Returns whether none is left."""
     while day := next_uncounted():
         if must_stop():

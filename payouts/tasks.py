@@ -3,12 +3,10 @@
 A name here stands in queued tasks and schedules, so keep a retired one for a release.
 """
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -16,14 +14,18 @@ from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
 from payouts import daily_totals, doorbell
-from payouts.audit import Broken, missing_guards
-from payouts.audit import batches as audited
+from payouts.audit import Broken, batches, missing_guards
 from payouts.batches import check, submit
+from payouts.batches.check import CHECK
+from payouts.batches.submit import SUBMIT
 from payouts.exports import request, write
+from payouts.exports.request import WRITE
+from payouts.jobs import half_time, never, run_slice
 from payouts.models import AuditRun, Heartbeat, Payout, WebhookMessage
-from payouts.statements import apply, read
+from payouts.statements import apply
+from payouts.statements.read import APPLY
 from payouts.worker import broker
-from payouts.worker import pump as pumping
+from payouts.worker.pump import run
 
 log = structlog.get_logger(__name__)
 
@@ -36,40 +38,33 @@ FINDINGS_KEPT = 50
 def pump() -> None:
     """Pay what is due."""
     doorbell.answered()
-    pumping.run(must_stop=_must_make_way)
+    run(must_stop=broker.must_make_way)
 
 
 def apply_report(report_id: int) -> None:
-    """Hold a provider's report against our record: as much as fits into half of q2's time limit, then a new task."""
-    if not apply.run(report_id, must_stop=_half_time()):
-        async_task(read.APPLY, report_id)
+    """Hold a provider's report against our record, in slices."""
+    run_slice(APPLY.task, apply.run, report_id, must_make_way=broker.must_make_way)
 
 
 def write_exports() -> None:
     """Give one export its turn; a new task goes on, behind those that wait by now."""
-    if not write.run(must_stop=_must_make_way):
-        async_task(request.WRITE)
+    if not write.run(must_stop=broker.must_make_way):
+        WRITE.ring()
 
 
 def check_batch(batch_id: int) -> None:
-    """Read a batch's file and check its rows: as much as fits into half of q2's time limit, then a new task."""
-    if not check.run(batch_id, must_stop=_half_time()):
-        async_task(check.CHECK, batch_id)
+    """Read a batch's file and check its rows, in slices."""
+    run_slice(CHECK.task, check.run, batch_id, must_make_way=broker.must_make_way)
 
 
 def submit_batch(batch_id: int) -> None:
-    """Make payouts of an approved batch's rows: as much as fits into half of q2's time limit, then a new task."""
-    if not submit.run(batch_id, must_stop=_half_time()):
-        async_task(submit.SUBMIT, batch_id)
+    """Make payouts of an approved batch's rows, in slices."""
+    run_slice(SUBMIT.task, submit.run, batch_id, must_make_way=broker.must_make_way)
 
 
-def _half_time() -> Callable[[], bool]:
-    give_up = time.monotonic() + settings.Q_TIMEOUT_SECONDS / 2
-    return lambda: time.monotonic() > give_up or _must_make_way()
-
-
-def _must_make_way() -> bool:
-    return bool(broker.progress and broker.progress.must_make_way)
+def count_days() -> None:
+    """Count what was paid on the days that are over, in slices."""
+    run_slice("payouts.tasks.count_days", daily_totals.count_days, must_make_way=broker.must_make_way)
 
 
 def sweep(cluster: str = "") -> None:
@@ -83,9 +78,8 @@ def sweep(cluster: str = "") -> None:
         )
     if Payout.objects.due().exists():
         doorbell.ring()
-    apply.ring_for_forgotten()
-    write.ring_for_forgotten()
-    submit.ring_for_forgotten()
+    for job in (APPLY, WRITE, CHECK, SUBMIT):
+        job.ring_for_forgotten()
 
 
 def remind_of_approvals() -> None:
@@ -110,26 +104,19 @@ def prune() -> None:
     WebhookMessage.objects.filter(received_at__lt=timezone.now() - PRUNE_AFTER).delete()
 
 
-def count_days() -> None:
-    """Count what was paid on the days that are over; what is left after half of q2's time limit, in a new task."""
-    give_up = time.monotonic() + settings.Q_TIMEOUT_SECONDS / 2
-    if not daily_totals.count_days(must_stop=lambda: time.monotonic() > give_up or _must_make_way()):
-        async_task("payouts.tasks.count_days")
-
-
 def audit(after_id: int = 0, run_id: int = 0) -> None:
     """Check every invariant; what is broken is logged as an error, by payout and invariant, and kept in the run.
 
-    As much as fits into half of q2's time limit; a task of its own goes on behind the last payout.
+    In slices: a task of its own goes on behind the last payout.
     """
-    give_up = time.monotonic() + settings.Q_TIMEOUT_SECONDS / 2
+    must_stop = half_time(never)
     if after_id == 0:
         run_id = AuditRun.objects.create().pk
         _report(run_id, missing_guards())
     last_id = after_id
-    for last_id, broken in audited(after_id):
+    for last_id, broken in batches(after_id):
         _report(run_id, broken)
-        if time.monotonic() > give_up:
+        if must_stop():
             AuditRun.objects.filter(pk=run_id).update(seen_at=Now())
             async_task("payouts.tasks.audit", last_id, run_id)
             return

@@ -4,9 +4,10 @@ In chunks, each one transaction: a run that dies is taken up where it ended, and
 twice.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
@@ -16,20 +17,20 @@ from payouts.batches.columns import Fault, Given, Order
 from payouts.batches.seals import totals_of
 from payouts.files import tables
 from payouts.files.tables import SheetError
+from payouts.jobs import Job, Stop, never
 from payouts.models import Batch, BatchRow
 from payouts.states import Status
 
-CHECK = "payouts.tasks.check_batch"
+CHECK = Job("payouts.tasks.check_batch", Batch, Q(checked_at=None, discarded_at=None))
 ROWS_LIMIT = 50_000
 CHECKED_AT_ONCE = 1_000
 DUPLICATES_WITHIN_DAYS = 30
 STOPPED = (Status.REJECTED.value, Status.CANCELLED.value)
 # A file at which the worker dies so often without storing a row is not one to try again.
 TRIES_LIMIT = 5
-type Stop = Callable[[], bool]
 
 
-def run(batch_id: int, *, must_stop: Stop = lambda: False) -> bool:
+def run(batch_id: int, *, must_stop: Stop = never) -> bool:
     """Read the file and store its rows with what is wrong with them; returns False if stopped before the end."""
     batch = _begin_check(batch_id)
     if batch is None:
@@ -51,7 +52,7 @@ def run(batch_id: int, *, must_stop: Stop = lambda: False) -> bool:
     after = 0
     while (last := _mark_paid_before(batch_id, after)) is not None:
         after = last
-        give_sign(batch_id)
+        CHECK.give_sign(batch_id)
     _finish_check(batch_id)
     return True
 
@@ -59,7 +60,7 @@ def run(batch_id: int, *, must_stop: Stop = lambda: False) -> bool:
 def _begin_check(batch_id: int) -> Batch | None:
     """The batch, if it is to be checked; counted as a try until a row is stored."""
     with transaction.atomic():
-        batch = Batch.objects.select_for_update().filter(pk=batch_id, checked_at=None, discarded_at=None).first()
+        batch = Batch.objects.select_for_update().filter(CHECK.waiting, pk=batch_id).first()
         if batch is None:
             return None
         if batch.content is not None and batch.tries >= TRIES_LIMIT:
@@ -67,7 +68,7 @@ def _begin_check(batch_id: int) -> Batch | None:
             return None
         batch.tries += 1
         batch.save(update_fields=["tries"])
-    give_sign(batch_id)
+    CHECK.give_sign(batch_id)
     return batch
 
 
@@ -88,12 +89,7 @@ def _refuse(batch_id: int, faults: Sequence[tuple[str, dict[str, object]]]) -> N
 def _store_some(batch_id: int, header: tables.Row, rows: list[tables.Row], places: dict[str, int]) -> bool:
     """Store the next rows in one transaction; whether there were any."""
     with transaction.atomic():
-        batch = (
-            Batch.objects.select_for_update()
-            .defer("content")
-            .filter(pk=batch_id, checked_at=None, discarded_at=None)
-            .first()
-        )
+        batch = Batch.objects.select_for_update().defer("content").filter(CHECK.waiting, pk=batch_id).first()
         if batch is None:
             return False
         chunk = rows[batch.rows_stored : batch.rows_stored + CHECKED_AT_ONCE]
@@ -108,7 +104,7 @@ def _store_some(batch_id: int, header: tables.Row, rows: list[tables.Row], place
         batch.save(update_fields=["rows_total", "rows_stored", "rows_wrong", "tries"])
         if is_last:
             Batch.objects.filter(pk=batch_id).update(content=None)
-    give_sign(batch_id)
+    CHECK.give_sign(batch_id)
     return not is_last
 
 
@@ -221,17 +217,8 @@ def _mark_paid_before(batch_id: int, after: int) -> int | None:
 
 def _finish_check(batch_id: int) -> None:
     with transaction.atomic():
-        batch = (
-            Batch.objects.select_for_update()
-            .defer("content")
-            .filter(pk=batch_id, checked_at=None, discarded_at=None)
-            .first()
-        )
+        batch = Batch.objects.select_for_update().defer("content").filter(CHECK.waiting, pk=batch_id).first()
         if batch is None:
             return
         batch.totals = totals_of(batch.rows.filter(is_valid=True))
         Batch.objects.filter(pk=batch_id).update(content=None, checked_at=Now(), totals=batch.totals)
-
-
-def give_sign(batch_id: int) -> None:
-    Batch.objects.filter(pk=batch_id).update(rung_at=Now())

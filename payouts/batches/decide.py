@@ -7,7 +7,6 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
-from django_q.tasks import async_task
 
 from payouts.actions import FourEyesError, NotFoundError
 from payouts.batches.errors import BatchAlteredError, BatchError, BatchVersionError
@@ -58,7 +57,7 @@ def approve(batch_id: int, *, by: User, reason: str = "", revision: int) -> Batc
         check_rows(batch)
         batch.approved_by, batch.reason, batch.rung_at = by, _text(reason), Now()
         _move(batch, "approved_at")
-        async_task(SUBMIT, batch.pk)
+        SUBMIT.ring(batch.pk)
     return batch
 
 

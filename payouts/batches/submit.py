@@ -5,30 +5,26 @@ it.
 """
 
 import uuid
-from datetime import timedelta
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
-from django_q.tasks import async_task
 
 from payouts import actions, vault
 from payouts.actions import PayoutError
-from payouts.batches.check import CHECK, Stop, give_sign
 from payouts.batches.errors import BatchAlteredError
 from payouts.batches.seals import check_rows
+from payouts.jobs import Job, Stop, never
 from payouts.models import Batch, BatchRow, Payout
 
 log = structlog.get_logger(__name__)
-SUBMIT = "payouts.tasks.submit_batch"
+SUBMIT = Job("payouts.tasks.submit_batch", Batch, Q(approved_at__isnull=False, finished_at=None, altered_at=None))
 SUBMITTED_AT_ONCE = 200
-# A batch whose task has given no sign for so long has lost it.
-FORGOTTEN_AFTER = timedelta(minutes=2)
 
 
-def run(batch_id: int, *, must_stop: Stop = lambda: False) -> bool:
+def run(batch_id: int, *, must_stop: Stop = never) -> bool:
     """Make a payout of each valid row, made by the uploader and approved by the batch's approver.
 
     Returns False if stopped before the end. If the batch or a row is not what was approved, nothing is submitted, or
@@ -37,7 +33,7 @@ def run(batch_id: int, *, must_stop: Stop = lambda: False) -> bool:
     batch = (
         Batch.objects.defer("content")
         .select_related("uploaded_by", "approved_by")
-        .filter(pk=batch_id, approved_at__isnull=False, finished_at=None, altered_at=None)
+        .filter(SUBMIT.waiting, pk=batch_id)
         .first()
     )
     if batch is None:
@@ -50,7 +46,7 @@ def run(batch_id: int, *, must_stop: Stop = lambda: False) -> bool:
         while rows := list(_waiting(batch).filter(number__gt=after).values_list("pk", "number")[:SUBMITTED_AT_ONCE]):
             for row_id, after in rows:  # noqa: B007 (the last one is where to go on)
                 _submit_one(batch, row_id)
-            give_sign(batch_id)
+            SUBMIT.give_sign(batch_id)
             if must_stop():
                 return False
     except BatchAlteredError:
@@ -116,15 +112,3 @@ def _refuse_row(batch: Batch, row_id: int, code: str, **parameters: str) -> None
 def _reference(batch: Batch, row: BatchRow) -> uuid.UUID:
     """The same for a row for ever, and one payout alone can have it."""
     return uuid.UUID(bytes=vault.seal("batch-payout", batch.pk, row.number)[:16], version=4)
-
-
-def ring_for_forgotten() -> None:
-    """Enqueue a task for each batch that waits for the worker and whose own gives no sign: it died or was lost."""
-    silent = Batch.objects.filter(rung_at__lt=Now() - FORGOTTEN_AFTER)
-    unchecked = silent.filter(checked_at=None, discarded_at=None)
-    unsubmitted = silent.filter(approved_at__isnull=False, finished_at=None, altered_at=None)
-    for task, forgotten in ((CHECK, unchecked), (SUBMIT, unsubmitted)):
-        for batch_id in forgotten.values_list("pk", flat=True):
-            with transaction.atomic():
-                if forgotten.filter(pk=batch_id).update(rung_at=Now()):
-                    async_task(task, batch_id)

@@ -7,7 +7,6 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
-from django_q.tasks import async_task
 
 from payouts import vault
 from payouts.batches import columns
@@ -45,7 +44,7 @@ def store(content: bytes, *, name: str, by: User) -> Batch:
         with transaction.atomic():
             batch.save(force_insert=True)
             seal_facts(batch)
-            async_task(CHECK, batch.pk)
+            CHECK.ring(batch.pk)
     except IntegrityError as error:
         if "batch_file_once" not in str(error):
             raise

@@ -13,12 +13,11 @@ from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django_q.tasks import async_task
 
 from payouts.actions import PayoutError
+from payouts.jobs import Job
 from payouts.models import Export, ExportChunk, Payout
 
-WRITE = "payouts.tasks.write_exports"
 NEEDED = ("payouts.view_payout", "payouts.export_payout")
 QUERY_LIMIT = 1000
 OPEN_LIMIT = 3
@@ -26,6 +25,7 @@ OPEN_LIMIT = 3
 PRUNED_AFTER = timedelta(hours=6)
 ASKED_TWICE_WITHIN = timedelta(seconds=10)
 OPEN = Q(finished_at=None, failed_at=None, cancelled_at=None)
+WRITE = Job("payouts.tasks.write_exports", Export, OPEN, one_ring_for_all=True)
 
 
 class ExportError(PayoutError):
@@ -67,7 +67,7 @@ def ask(query: str, *, format: str, by: User) -> Export:
         export = Export.objects.create(asked_by=by, query=query, format=format, up_to_id=newest or 0)
         export.refresh_from_db()
         record(export, by, ADDITION)
-        async_task(WRITE)
+        WRITE.ring()
     return export
 
 

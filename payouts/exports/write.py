@@ -8,7 +8,7 @@ import tempfile
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import IO, Any, cast
@@ -18,11 +18,11 @@ from django.contrib.admin.models import CHANGE
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
-from django_q.tasks import async_task
 from openpyxl import Workbook
 
 from payouts.exports.cells import COLUMNS, as_csv, cells, texts, xlsx_cell
-from payouts.exports.request import NEEDED, OPEN, WRITE, ExportError, record, selected
+from payouts.exports.request import NEEDED, OPEN, ExportError, record, selected
+from payouts.jobs import Stop, never
 from payouts.models import Export, ExportChunk, Payout
 
 log = structlog.get_logger(__name__)
@@ -41,11 +41,10 @@ KEPT_FOR = timedelta(days=7)
 LEASE = timedelta(seconds=90)
 SLICE_SECONDS = 10
 LOST_LEASES_LIMIT = 3
-FORGOTTEN_AFTER = timedelta(minutes=2)
 Failure = Export.Failure
 
 
-def run(*, must_stop: Callable[[], bool] = lambda: False) -> bool:
+def run(*, must_stop: Stop = never) -> bool:
     """Give the export that has waited longest its turn; returns False if some are left for another task.
 
     A turn is SLICE_SECONDS of a CSV, which goes on in its next, or a whole XLSX. While another worker writes there is
@@ -66,13 +65,6 @@ def run(*, must_stop: Callable[[], bool] = lambda: False) -> bool:
         lease_token=None, lease_until=None, rung_at=Now()
     )
     return not Export.objects.filter(OPEN).exists()
-
-
-def ring_for_forgotten() -> None:
-    """Enqueue a task when an export gives no sign: its own died or was lost."""
-    with transaction.atomic():
-        if Export.objects.filter(OPEN, rung_at__lt=Now() - FORGOTTEN_AFTER).update(rung_at=Now()):
-            async_task(WRITE)
 
 
 def _taken() -> Export | None:
@@ -97,7 +89,7 @@ def _taken() -> Export | None:
     return export
 
 
-def _write(export: Export, turn_ends: float, must_stop: Callable[[], bool]) -> None:
+def _write(export: Export, turn_ends: float, must_stop: Stop) -> None:
     if export.lost_leases >= LOST_LEASES_LIMIT:
         _fail(export, Failure.UNWORKABLE)
         return
@@ -134,7 +126,7 @@ def _begin(export: Export, total: int) -> bool:
     return is_ours
 
 
-def _write_csv(export: Export, rows: QuerySet[Payout], must_stop: Callable[[], bool]) -> None:
+def _write_csv(export: Export, rows: QuerySet[Payout], must_stop: Stop) -> None:
     for batch, last_id in _batches(export, rows):
         part = as_csv([texts(cells(payout)) for payout in batch]).encode()
         with transaction.atomic():
@@ -154,7 +146,7 @@ def _write_csv(export: Export, rows: QuerySet[Payout], must_stop: Callable[[], b
     _finish(export)
 
 
-def _write_xlsx(export: Export, rows: QuerySet[Payout], must_stop: Callable[[], bool]) -> None:
+def _write_xlsx(export: Export, rows: QuerySet[Payout], must_stop: Stop) -> None:
     with tempfile.TemporaryFile() as file, _workbook() as (book, sheet):
         sheet.append(COLUMNS)
         done = 0

@@ -6,17 +6,16 @@ transaction, so a run that dies is taken up where it ended, and two runs at once
 """
 
 import uuid
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import CharField, Exists, OuterRef, Subquery, UUIDField
 from django.db.models.functions import Cast, Now
-from django_q.tasks import async_task
 
 from payouts import actions
 from payouts.actions import AlteredError
+from payouts.jobs import Stop, never
 from payouts.models import Attempt, ProviderReport, ReportLine
 from payouts.providers import Verdict
 from payouts.statements.read import APPLY, KEY, VERDICTS
@@ -24,12 +23,10 @@ from payouts.statements.read import APPLY, KEY, VERDICTS
 log = structlog.get_logger(__name__)
 
 BATCH = 1_000
-# A stored report whose task has given no sign for so long has lost it.
-FORGOTTEN_AFTER = timedelta(minutes=2)
 Result = ReportLine.Result
 
 
-def run(report_id: int, *, must_stop: Callable[[], bool] = lambda: False) -> bool:
+def run(report_id: int, *, must_stop: Stop = never) -> bool:
     """Go through the lines without a result, then through what the report lacks; returns False if stopped before.
 
     A line that another run has in hand is left to it, and one that cannot be applied holds up no other: the report
@@ -45,7 +42,7 @@ def run(report_id: int, *, must_stop: Callable[[], bool] = lambda: False) -> boo
             if must_stop():
                 return False
             _apply_one(report, line_id)
-        _give_sign(report)
+        APPLY.give_sign(report.pk)
         if must_stop():
             return False
     return _finish(report, must_stop)
@@ -118,7 +115,7 @@ def _apply_one(report: ProviderReport, line_id: int) -> None:
         log.exception("report_line_not_applied", report=report.pk, line=line_id)
 
 
-def _finish(report: ProviderReport, must_stop: Callable[[], bool]) -> bool:
+def _finish(report: ProviderReport, must_stop: Stop) -> bool:
     if report.lines.filter(result=Result.WAITING).exists():
         return True
     after = 0
@@ -128,7 +125,7 @@ def _finish(report: ProviderReport, must_stop: Callable[[], bool]) -> bool:
                 return False
             _record_missing(report, attempt)
         after = attempts[-1].pk
-        _give_sign(report)
+        APPLY.give_sign(report.pk)
     ProviderReport.objects.filter(pk=report.pk, applied_at=None).update(applied_at=Now())
     return True
 
@@ -184,16 +181,3 @@ def _record_missing(report: ProviderReport, attempt: Attempt) -> None:
 
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time.min, UTC)
-
-
-def _give_sign(report: ProviderReport) -> None:
-    ProviderReport.objects.filter(pk=report.pk).update(rung_at=Now())
-
-
-def ring_for_forgotten() -> None:
-    """Enqueue a task for each report that is not applied and whose own gives no sign: it died or was lost."""
-    forgotten = ProviderReport.objects.filter(applied_at=None, rung_at__lt=Now() - FORGOTTEN_AFTER)
-    for report_id in forgotten.values_list("pk", flat=True):
-        with transaction.atomic():
-            if forgotten.filter(pk=report_id).update(rung_at=Now()):
-                async_task(APPLY, report_id)

@@ -12,16 +12,17 @@ from hashlib import sha256
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django_q.tasks import async_task
 
 from payouts.actions import PayoutError
+from payouts.jobs import Job
 from payouts.models import ProviderReport
 from payouts.providers import Verdict
 
-APPLY = "payouts.tasks.apply_report"
+APPLY = Job("payouts.tasks.apply_report", ProviderReport, Q(applied_at=None))
 SIZE_LIMIT = 20 * 1024 * 1024
 LINES_LIMIT = 100_000
 REFERENCE_LIMIT = 64
@@ -195,7 +196,7 @@ def store(
         with transaction.atomic():
             report.save(force_insert=True)
             _copy(report, lines)
-            async_task(APPLY, report.pk)
+            APPLY.ring(report.pk)
     except IntegrityError as error:
         if "content_hash" not in str(error):
             raise

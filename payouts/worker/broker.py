@@ -79,6 +79,11 @@ class Progress:
 progress: Progress | None = None
 
 
+def must_make_way() -> bool:
+    """Whether a long task should end soon, if this is a process of a cluster."""
+    return bool(progress and progress.must_make_way)
+
+
 class ClusterBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
     def enqueue(self, task: str) -> int:
         """In the present transaction; free at once by the database's clock, whatever the caller's says."""

@@ -17,6 +17,11 @@ def rings() -> int:
     return sum(task.task["func"] == doorbell.PUMP for task in OrmQ.objects.all())
 
 
+def queued(task: str) -> list[tuple[Any, ...]]:
+    """The arguments of each task of this name that waits in the queue."""
+    return [each.task["args"] for each in OrmQ.objects.all() if each.task["func"] == task]
+
+
 def everything(payout_id: int) -> dict[str, Any]:
     """Every column of the payout, its events, attempts and approvals, and the number of queued tasks."""
     return {

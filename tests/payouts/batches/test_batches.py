@@ -21,7 +21,7 @@ from payouts.batches.errors import BatchAlteredError, BatchError, BatchVersionEr
 from payouts.models import Approval, Batch, BatchRow, BatchState, Event, Payout
 from tests import recipes
 from tests.payouts.actions.test_races import at_once
-from tests.payouts.observe import audit_of, by_hand, is_clean
+from tests.payouts.observe import audit_of, by_hand, is_clean, queued
 from tests.recipes import BATCH_ROW, approved_batch, checked_batch, sent_batch, stored_batch, submitted_batch
 
 pytestmark = pytest.mark.django_db
@@ -45,10 +45,6 @@ def _faults(marks: dict[str, str] | None = None, **texts: str) -> list[tuple[str
 def _sentences(**texts: str) -> list[str]:
     given = Given(GOOD | texts)
     return [text for _column, text in columns.sentences(given, columns.read(given)[1])]
-
-
-def _queued(task: str) -> list[tuple[Any, ...]]:
-    return [each.task["args"] for each in OrmQ.objects.all() if each.task["func"] == task]
 
 
 def _refusal(content: bytes, operator: User) -> list[str]:
@@ -242,7 +238,7 @@ def test_the_same_file_is_taken_once_and_names_the_first(operator: User, checker
         stored_batch(by=checker, name="again.csv")
 
     assert refusal.value.earlier == first
-    assert (Batch.objects.count(), len(_queued(check.CHECK))) == (1, 1)
+    assert (Batch.objects.count(), len(queued(check.CHECK.task))) == (1, 1)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -250,7 +246,7 @@ def test_the_same_file_at_the_same_time_is_taken_once(operator: User) -> None:
     results = at_once(*[lambda: stored_batch(by=operator)] * 6)
 
     assert sum(isinstance(each, Batch) for each in results) == 1
-    assert (Batch.objects.count(), len(_queued(check.CHECK))) == (1, 1)
+    assert (Batch.objects.count(), len(queued(check.CHECK.task))) == (1, 1)
 
 
 def test_a_file_that_paid_nothing_may_come_again(operator: User) -> None:
@@ -392,7 +388,7 @@ def test_the_uploader_does_not_approve_or_reject(operator: User) -> None:
         decide.reject(batch.pk, by=operator, reason="x", revision=batch.revision)
 
     assert Batch.objects.get().state == BatchState.AWAITING_APPROVAL
-    assert _queued(submit.SUBMIT) == []
+    assert queued(submit.SUBMIT.task) == []
 
 
 def test_a_batch_that_changed_since_it_was_seen_is_not_decided_on(operator: User, checker: User) -> None:
@@ -633,7 +629,7 @@ def test_the_tasks_do_the_work_and_ask_for_another_when_time_is_up(
     batch = stored_batch(*recipes.batch_rows(3))
     settings.Q_TIMEOUT_SECONDS = 0
     tasks.check_batch(batch.pk)
-    again = len(_queued(check.CHECK))
+    again = len(queued(check.CHECK.task))
     settings.Q_TIMEOUT_SECONDS = 60
     tasks.check_batch(batch.pk)
     decide.send(batch.pk, by=batch.uploaded_by, revision=1)
@@ -650,13 +646,13 @@ def test_a_batch_whose_task_was_lost_is_found_by_the_sweep() -> None:
     OrmQ.objects.all().delete()
 
     tasks.sweep()
-    fresh = (_queued(check.CHECK), _queued(submit.SUBMIT))
+    fresh = (queued(check.CHECK.task), queued(submit.SUBMIT.task))
     Batch.objects.update(rung_at=F("rung_at") - timedelta(minutes=3))
     tasks.sweep()
     tasks.sweep()
 
     assert fresh == ([], [])
-    assert (_queued(check.CHECK), _queued(submit.SUBMIT)) == ([(unchecked.pk,)], [(unsubmitted.pk,)])
+    assert (queued(check.CHECK.task), queued(submit.SUBMIT.task)) == ([(unchecked.pk,)], [(unsubmitted.pk,)])
     assert done.finished_at is not None
     assert timezone.now() - Batch.objects.get(pk=unchecked.pk).rung_at < timedelta(minutes=1)  # type: ignore[operator]
 

@@ -21,6 +21,7 @@ from payouts.models import Export, Payout
 from payouts.staff import groups
 from tests import recipes
 from tests.payouts.actions.test_races import at_once
+from tests.payouts.observe import queued
 
 pytestmark = pytest.mark.django_db
 
@@ -71,10 +72,6 @@ def from_xlsx(export: Export) -> list[dict[str, Any]]:
     sheet = load_workbook(io.BytesIO(file(export)))["payouts"]
     header, *rows = list(sheet.iter_rows())
     return [dict(zip([cell.value for cell in header], row, strict=True)) for row in rows]
-
-
-def queued() -> int:
-    return sum(task.task["func"] == WRITE for task in OrmQ.objects.all())
 
 
 def commented(text: str) -> Payout:
@@ -193,7 +190,7 @@ def test_a_filter_that_cannot_be_read_exports_nothing(query: str, approver: User
         ask(query, format="csv", by=approver)
 
     assert not Export.objects.exists()
-    assert queued() == 0
+    assert len(queued(WRITE.task)) == 0
 
 
 def test_nothing_to_export_is_told(approver: User) -> None:
@@ -249,7 +246,7 @@ def test_an_export_is_queued_once_and_stands_in_the_log(approver: User) -> None:
     a_moment_later = ask("currency=RUB", format="csv", by=approver)
 
     assert first == again == a_moment_later
-    assert queued() == 1
+    assert len(queued(WRITE.task)) == 1
     assert list(LogEntry.objects.order_by("pk").values_list("user", "object_id", "change_message")) == [
         (approver.pk, str(first.pk), "format=csv filter=currency=RUB"),
         (approver.pk, str(first.pk), "format=csv rows=1 filter=currency=RUB"),
@@ -395,7 +392,7 @@ def test_exports_take_turns(approver: User) -> None:
     tasks.write_exports()
 
     assert {first.pk, second.pk} == set(Export.objects.exclude(finished_at=None).values_list("pk", flat=True))
-    assert queued() == 2
+    assert len(queued(WRITE.task)) == 2
 
 
 def test_a_worker_that_comes_back_late_writes_nothing(approver: User, monkeypatch: Any) -> None:
@@ -425,7 +422,7 @@ def test_an_export_whose_task_was_lost_is_rung_for_once(approver: User) -> None:
     tasks.sweep()
     tasks.sweep()
 
-    assert queued() == 1
+    assert len(queued(WRITE.task)) == 1
     tasks.write_exports()
     assert Export.objects.get().is_kept
 

@@ -16,7 +16,7 @@ from payouts.models import Attempt, Attention, Event, Payout, ProviderReport, Re
 from payouts.statements import apply, read
 from payouts.statements.read import ReportError
 from tests.payouts.actions.test_races import at_once
-from tests.payouts.observe import audit_of, by_hand, everything, is_clean, nothing_changes
+from tests.payouts.observe import audit_of, by_hand, everything, is_clean, nothing_changes, queued
 from tests.recipes import (
     PAYOUTS,
     REFUSED,
@@ -59,10 +59,6 @@ def _problems(content: bytes) -> list[tuple[int | None, str]]:
     with pytest.raises(ReportError) as refusal:
         read.lines_of(content)
     return [(problem.number, problem.text) for problem in refusal.value.problems]
-
-
-def _queued() -> list[tuple[Any, ...]]:
-    return [task.task["args"] for task in OrmQ.objects.all() if task.task["func"] == read.APPLY]
 
 
 # Read
@@ -194,7 +190,7 @@ def test_a_report_is_stored_with_its_lines_and_one_task_that_names_it(operator: 
 
     lines = list(report.lines.order_by("number").values_list("number", "reference", "status", "amount", "result"))
     assert lines == [(2, "r-1", "succeeded", Decimal("100.50"), ""), (3, "r-2", "pending", Decimal("100.50"), "")]
-    assert _queued() == [(report.pk,)]
+    assert queued(read.APPLY.task) == [(report.pk,)]
 
 
 @pytest.mark.django_db
@@ -203,7 +199,7 @@ def test_a_report_with_one_bad_line_leaves_nothing_behind(operator: User) -> Non
         read.store(_csv(("r-1", "succeeded"), ("r-2", "paid")), name="march.csv", by=operator)
 
     assert not ProviderReport.objects.exists()
-    assert _queued() == []
+    assert queued(read.APPLY.task) == []
 
 
 @pytest.mark.django_db
@@ -214,7 +210,7 @@ def test_the_same_file_is_taken_once_and_names_the_first(operator: User, checker
         read.store(_csv(("r-1", "succeeded")), name="again.csv", by=checker)
 
     assert refusal.value.earlier == first
-    assert (ReportLine.objects.count(), len(_queued())) == (1, 1)
+    assert (ReportLine.objects.count(), len(queued(read.APPLY.task))) == (1, 1)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -224,7 +220,7 @@ def test_the_same_file_at_the_same_time_is_taken_once(operator: User) -> None:
     results = at_once(*[lambda: read.store(content, name="march.csv", by=operator)] * 6)
 
     assert sum(isinstance(each, ProviderReport) for each in results) == 1
-    assert (ProviderReport.objects.count(), ReportLine.objects.count(), len(_queued())) == (1, 200, 1)
+    assert (ProviderReport.objects.count(), ReportLine.objects.count(), len(queued(read.APPLY.task))) == (1, 200, 1)
 
 
 @pytest.mark.django_db
@@ -559,7 +555,7 @@ def test_a_task_whose_time_is_up_goes_on_in_one_of_its_own(operator: User, setti
 
     report.refresh_from_db()
     assert report.applied_at is None
-    assert _queued() == [(report.pk,)]
+    assert queued(read.APPLY.task) == [(report.pk,)]
 
 
 @pytest.mark.django_db
@@ -568,13 +564,13 @@ def test_the_sweep_finds_a_report_whose_task_was_lost_and_rings_once(operator: U
     OrmQ.objects.all().delete()
 
     tasks.sweep()
-    fresh = _queued()
+    fresh = queued(read.APPLY.task)
     ProviderReport.objects.update(rung_at=timezone.now() - timedelta(minutes=5))
     tasks.sweep()
     tasks.sweep()
 
     assert fresh == []
-    assert _queued() == [(report.pk,)]
+    assert queued(read.APPLY.task) == [(report.pk,)]
 
 
 @pytest.mark.django_db
@@ -585,7 +581,7 @@ def test_the_sweep_leaves_an_applied_report_alone(operator: User) -> None:
 
     tasks.sweep()
 
-    assert _queued() == []
+    assert queued(read.APPLY.task) == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -594,5 +590,5 @@ def test_a_report_that_is_not_stored_rings_for_nobody(operator: User) -> None:
         read.store(_csv(("r-1", "succeeded")), name="x", by=operator)
         transaction.set_rollback(True)
 
-    assert _queued() == []
+    assert queued(read.APPLY.task) == []
     assert not ProviderReport.objects.exists()

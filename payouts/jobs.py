@@ -1,0 +1,71 @@
+"""Work that is too long for one task: done in slices, and found again when its task is lost.
+
+A row that such work is about keeps in `rung_at` its last sign of life: whoever asks for the work writes it and rings,
+and the work writes it as it goes on. The sweep rings again for a row that waits and has given no sign.
+
+This stands on the ground, and not with the worker, because batches, exports and statements stand beside the worker:
+they say what their work is, and the tasks above run it.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Model, Q
+from django.db.models.functions import Now
+from django_q.tasks import async_task
+
+# A row whose task has given no sign for so long has lost it.
+FORGOTTEN_AFTER = timedelta(minutes=2)
+
+type Stop = Callable[[], bool]
+
+
+def never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The task of this name works on the rows of `model` for which `waiting` holds."""
+
+    task: str
+    model: type[Model]
+    waiting: Q
+    # The task finds the rows by itself, so one ring serves all of them. Otherwise it is given a row's id.
+    one_ring_for_all: bool = False
+
+    def ring(self, *arguments: int) -> None:
+        """Enqueue the task in the present transaction."""
+        async_task(self.task, *arguments)
+
+    def give_sign(self, row_id: int) -> None:
+        self.model._default_manager.filter(pk=row_id).update(rung_at=Now())
+
+    def ring_for_forgotten(self) -> None:
+        """Ring for each row that waits and gives no sign: its task died or was lost. A second call rings for none."""
+        forgotten = self.model._default_manager.filter(self.waiting, rung_at__lt=Now() - FORGOTTEN_AFTER)
+        if self.one_ring_for_all:
+            with transaction.atomic():
+                if forgotten.update(rung_at=Now()):
+                    self.ring()
+            return
+        for row_id in forgotten.values_list("pk", flat=True):
+            with transaction.atomic():
+                if forgotten.filter(pk=row_id).update(rung_at=Now()):
+                    self.ring(row_id)
+
+
+def half_time(must_make_way: Stop) -> Stop:
+    """Whether half of q2's time limit is over by now, or the cluster needs the worker."""
+    ends = time.monotonic() + settings.Q_TIMEOUT_SECONDS / 2
+    return lambda: time.monotonic() > ends or must_make_way()
+
+
+def run_slice(task: str, work: Callable[..., bool], *arguments: int, must_make_way: Stop) -> None:
+    """Let `work` go on until half-time; if it returns False there is more to do, which a new task takes up."""
+    if not work(*arguments, must_stop=half_time(must_make_way)):
+        async_task(task, *arguments)
