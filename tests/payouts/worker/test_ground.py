@@ -17,9 +17,9 @@ from payouts import checks, tasks
 from payouts.checks import check_settings
 from payouts.models import AuditRun, Heartbeat, Payout, WebhookMessage
 from payouts.staff import groups
-from payouts.worker import schedules
+from payouts.worker import broker, schedules
 from tests import recipes
-from tests.payouts.observe import by_hand, is_clean, rings
+from tests.payouts.observe import by_hand, is_clean, queued, rings
 from tests.recipes import CARD, awaiting_payout, pending_payout
 
 pytestmark = pytest.mark.django_db
@@ -316,3 +316,17 @@ def test_an_audit_that_takes_too_long_goes_on_in_a_task_of_its_own(settings: Any
     assert run.broken_count == 1
     assert [line for line in first if line["event"] == "invariant_broken"] == []
     assert {line["payout"] for line in second if line["event"] == "invariant_broken"} == {payouts[1].pk}
+
+
+def test_an_audit_makes_way_when_the_cluster_is_to_stop(monkeypatch: Any) -> None:
+    monkeypatch.setattr("payouts.audit.BATCH", 1)
+    progress = broker.Progress("payouts-1")
+    progress.drain()
+    monkeypatch.setattr(broker, "progress", progress)
+    payouts = [pending_payout() for _each in range(2)]
+
+    tasks.audit()
+
+    run = AuditRun.objects.get()
+    assert run.finished_at is None
+    assert queued("payouts.tasks.audit") == [(payouts[0].pk, run.pk)]
