@@ -23,9 +23,10 @@ from unfold.decorators import display
 from payouts.admin.kit import format
 from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
+from payouts.admin.payouts.exported import words_of
 from payouts.exports import cells
 from payouts.exports.request import NEEDED, ExportError, cancel, content
-from payouts.models import Export, Payout
+from payouts.models import Export
 
 log = structlog.get_logger(__name__)
 
@@ -139,10 +140,9 @@ class ExportAdmin(ViewOnlyAdmin):
 
     def _filter_words(self, export: Export) -> list[str]:
         try:
-            words: list[str] = self.admin_site.get_model_admin(Payout).words_of(export.query, by=export.asked_by)
+            return words_of(export.query, by=export.asked_by)
         except ExportError:  # of a release that read it otherwise
             return [f"{name}: {text}" for name, text in _filter(export)]
-        return words
 
     def file_view(self, request: HttpRequest, object_id: str) -> StreamingHttpResponse | HttpResponse:
         export = self._visible(request, object_id)

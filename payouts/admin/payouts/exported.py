@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR, ChangeList
 from django.contrib.auth.models import User
@@ -14,6 +14,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from payouts.admin.kit.person import person
 from payouts.admin.payouts.filters import active
 from payouts.exports.request import NEEDED, QUERY_LIMIT, ExportError, ask
 from payouts.models import Export, Payout
@@ -51,44 +52,49 @@ class ExportedMixin:
         return response
 
     def rows_of(self, query: str, *, by: User) -> QuerySet[Payout]:
-        """The list's rows under this filter, as this person sees them. Raises ExportError with the list's words."""
-        found: QuerySet[Payout] = self._read(query, by).queryset
-        return found
-
-    def words_of(self, query: str, *, by: User) -> list[str]:
-        """What the filter narrows the list to, as the list says it. Raises ExportError."""
-        return [chip.text for chip in active(self._read(query, by))]
-
-    def _read(self, query: str, by: User) -> ChangeList:
-        """Raises ExportError."""
-        request = HttpRequest()
-        request.method = "GET"
-        request.path = reverse("admin:payouts_payout_changelist")
-        request.user = by
-        words = _Words()
-        try:
-            request.GET = QueryDict(query)
-            request._messages = words  # type: ignore[attr-defined]
-            changelist: ChangeList = self.get_changelist_instance(request)  # type: ignore[attr-defined]
-        except (IncorrectLookupParameters, SuspiciousOperation, ValueError) as error:
-            raise ExportError(_("The filter cannot be read. Nothing is exported.")) from error
-        if words.errors:
-            raise ExportError(" ".join(words.errors))
-        return changelist
+        return rows_of(query, by=by)
 
     @method_decorator(require_POST)
     def export_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_export_permission(request):
             raise PermissionDenied
-        assert isinstance(request.user, User)
         query = filter_of(request.POST.get("query", ""))
         try:
-            export = ask(query, format=request.POST.get("format", ""), by=request.user)
+            export = ask(query, format=request.POST.get("format", ""), by=person(request))
         except ExportError as error:
             messages.error(request, str(error))
             back = reverse("admin:payouts_payout_changelist")
             return HttpResponseRedirect(f"{back}?{query}" if query else back)
         return HttpResponseRedirect(reverse("admin:payouts_export_change", args=(export.pk,)))
+
+
+def rows_of(query: str, *, by: User) -> QuerySet[Payout]:
+    """The list's rows under this filter, as this person sees them. Raises ExportError with the list's words."""
+    found: QuerySet[Payout] = _read(query, by).queryset
+    return found
+
+
+def words_of(query: str, *, by: User) -> list[str]:
+    """What the filter narrows the list to, as the list says it. Raises ExportError."""
+    return [chip.text for chip in active(_read(query, by))]
+
+
+def _read(query: str, by: User) -> ChangeList:
+    """The list as it is when this person opens it with the filter. Raises ExportError."""
+    request = HttpRequest()
+    request.method = "GET"
+    request.path = reverse("admin:payouts_payout_changelist")
+    request.user = by
+    words = _Words()
+    try:
+        request.GET = QueryDict(query)
+        request._messages = words  # type: ignore[attr-defined]
+        changelist: ChangeList = admin.site.get_model_admin(Payout).get_changelist_instance(request)
+    except (IncorrectLookupParameters, SuspiciousOperation, ValueError) as error:
+        raise ExportError(_("The filter cannot be read. Nothing is exported.")) from error
+    if words.errors:
+        raise ExportError(" ".join(words.errors))
+    return changelist
 
 
 def filter_of(address: str) -> str:
