@@ -9,14 +9,18 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.apps import apps
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.utils import timezone
 from model_bakery.recipe import Recipe, seq
 
 from payouts import actions
 from payouts.actions import Assignment
 from payouts.batches import check, decide, submit, upload
-from payouts.models import ApiClient, Approval, ApprovalBand, Batch, Payout
+from payouts.exports import request, write
+from payouts.jobs import Stop, never
+from payouts.models import ApiClient, Approval, ApprovalBand, Batch, Export, Payout
 from payouts.providers import Answer, Verdict
 
 CARD = {"card": "4111 1111 1111 1111", "name": "Иван Петров"}
@@ -216,3 +220,22 @@ def submitted_batch(*rows: str, by: User | None = None, checker: User | None = N
     batch = approved_batch(*rows, by=by, checker=checker)
     assert submit.run(batch.pk)
     return Batch.objects.get(pk=batch.pk)
+
+
+# Exports: files of what the payouts list shows
+
+
+def asked_export(query: str = "", *, by: User, format: str = "csv") -> Export:
+    return request.ask(query, format=format, by=by, rows_of=listed)
+
+
+def write_exports(must_stop: Stop = never) -> bool:
+    """One turn of the worker; whether no export is left."""
+    return write.run(rows_of=listed, must_stop=must_stop)
+
+
+def listed(query: str, *, by: User) -> QuerySet[Payout]:
+    """What the payouts list shows this person under a filter."""
+    app: Any = apps.get_app_config("payouts")
+    found: QuerySet[Payout] = app.rows_of(query, by=by)
+    return found

@@ -3,9 +3,8 @@
 import zlib
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, cast
+from typing import Protocol
 
-from django.contrib import admin
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -32,13 +31,14 @@ class ExportError(PayoutError):
     """The export cannot be asked for or cancelled."""
 
 
-def selected(query: str, by: User) -> QuerySet[Payout]:
-    """What the list shows this person under the filter, read by the list itself. Raises ExportError."""
-    # The list stands in a layer above, so it is found where Django keeps it.
-    return cast(QuerySet[Payout], cast(Any, admin.site.get_model_admin(Payout)).rows_of(query, by=by))
+class Rows(Protocol):
+    """How the payouts list reads a filter. It stands in a layer above, so whoever calls us hands it in."""
+
+    def __call__(self, query: str, *, by: User) -> QuerySet[Payout]:
+        """What the list shows this person under the filter. Raises ExportError."""
 
 
-def ask(query: str, *, format: str, by: User) -> Export:
+def ask(query: str, *, format: str, by: User, rows_of: Rows) -> Export:
     """Have the worker write the payouts of the filter; asked twice in a moment, or while it waits, it is one export.
 
     Raises ExportError.
@@ -47,7 +47,7 @@ def ask(query: str, *, format: str, by: User) -> Export:
         raise ExportError(_("Choose CSV or XLSX."))
     if len(query) > QUERY_LIMIT:
         raise ExportError(_("The filter is too long to export: choose fewer values."))
-    if not selected(query, by).exists():
+    if not rows_of(query, by=by).exists():
         raise ExportError(_("No payout matches the filter: there is nothing to export."))
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=by.pk)  # a person asks for one at a time

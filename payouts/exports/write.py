@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 from openpyxl import Workbook
 
 from payouts.exports.cells import COLUMNS, as_csv, cells, texts, xlsx_cell
-from payouts.exports.request import NEEDED, OPEN, ExportError, record, selected
+from payouts.exports.request import NEEDED, OPEN, ExportError, Rows, record
 from payouts.jobs import Stop, never
 from payouts.models import Export, ExportChunk, Payout
 
@@ -44,7 +44,7 @@ LOST_LEASES_LIMIT = 3
 Failure = Export.Failure
 
 
-def run(*, must_stop: Stop = never) -> bool:
+def run(*, rows_of: Rows, must_stop: Stop = never) -> bool:
     """Give the export that has waited longest its turn; returns False if some are left for another task.
 
     A turn is SLICE_SECONDS of a CSV, which goes on in its next, or a whole XLSX. While another worker writes there is
@@ -55,7 +55,7 @@ def run(*, must_stop: Stop = never) -> bool:
         return True
     turn_ends = time.monotonic() + SLICE_SECONDS
     try:
-        _write(export, turn_ends, must_stop)
+        _write(export, rows_of, turn_ends, must_stop)
     except (OperationalError, InterfaceError):
         raise
     except Exception:
@@ -89,7 +89,7 @@ def _taken() -> Export | None:
     return export
 
 
-def _write(export: Export, turn_ends: float, must_stop: Stop) -> None:
+def _write(export: Export, rows_of: Rows, turn_ends: float, must_stop: Stop) -> None:
     if export.lost_leases >= LOST_LEASES_LIMIT:
         _fail(export, Failure.UNWORKABLE)
         return
@@ -97,7 +97,7 @@ def _write(export: Export, turn_ends: float, must_stop: Stop) -> None:
         _fail(export, Failure.NOT_ALLOWED)
         return
     try:
-        rows = selected(export.query, export.asked_by)
+        rows = rows_of(export.query, by=export.asked_by)
     except ExportError:
         _fail(export, Failure.FILTER)
         return

@@ -10,8 +10,6 @@ from django_q.models import OrmQ, Task
 from payouts import actions, clients
 from payouts.actions import bulk, pauses
 from payouts.batches import check, upload
-from payouts.exports import write
-from payouts.exports.request import ask
 from payouts.models import AuditRun, DailyTotal, Heartbeat, PayoutLimit, ProviderReport
 from payouts.staff import groups
 from payouts.statements import apply, read
@@ -48,10 +46,10 @@ def everything() -> User:
     unreadable = upload.store(b"user_id;amount\n1;2\n", name="april.csv", by=admin)
     check.run(unreadable.pk)
     recipes.stored_batch(by=admin)
-    ask("", format="csv", by=admin)
-    while not write.run():
+    recipes.asked_export("", format="csv", by=admin)
+    while not recipes.write_exports():
         pass
-    ask("stage=held", format="xlsx", by=admin)
+    recipes.asked_export("stage=held", format="xlsx", by=admin)
     PayoutLimit.objects.create(currency="RUB", recipient_amount=Decimal(500000), day_amount=Decimal(9000000))
     Heartbeat.objects.create(cluster="one")
     now = timezone.now()

@@ -51,16 +51,13 @@ class ExportedMixin:
         response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), **context})  # type: ignore[misc]
         return response
 
-    def rows_of(self, query: str, *, by: User) -> QuerySet[Payout]:
-        return rows_of(query, by=by)
-
     @method_decorator(require_POST)
     def export_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_export_permission(request):
             raise PermissionDenied
         query = filter_of(request.POST.get("query", ""))
         try:
-            export = ask(query, format=request.POST.get("format", ""), by=person(request))
+            export = ask(query, format=request.POST.get("format", ""), by=person(request), rows_of=rows_of)
         except ExportError as error:
             messages.error(request, str(error))
             back = reverse("admin:payouts_payout_changelist")

@@ -9,8 +9,6 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from payouts.exports import write
-from payouts.exports.request import ask
 from payouts.models import Export, ExportChunk
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
@@ -28,12 +26,12 @@ def address(export: Export, name: str = "change") -> str:
 
 def asked(by: User, query: str = "") -> Export:
     recipes.pending_payout()
-    return ask(query, format="csv", by=by)
+    return recipes.asked_export(query, format="csv", by=by)
 
 
 def written(by: User, query: str = "") -> Export:
     export = asked(by, query)
-    write.run()
+    recipes.write_exports()
     return Export.objects.get(pk=export.pk)
 
 
@@ -64,7 +62,7 @@ def test_the_present_filter_is_exported_and_the_page_looks_again_until_the_file_
     answer = browser.post(ASK, {"query": "stage=failed&p=1&created_from=", "format": "csv"})
     export = Export.objects.get()
     before = browser.get(answer.headers["Location"]).content.decode()
-    write.run()
+    recipes.write_exports()
     after = browser.get(address(export)).content.decode()
     file = browser.get(address(export, "file"))
 
@@ -175,7 +173,7 @@ def test_an_export_that_failed_says_why(in_group: Any) -> None:
     owner = in_group("Approver")
     export = asked(owner)
     Export.objects.update(query="stage=renamed")
-    write.run()
+    recipes.write_exports()
 
     text = as_user(owner).get(address(export)).content.decode()
 

@@ -10,8 +10,6 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django_q.models import OrmQ, Schedule
 
 from payouts.actions import bulk, pauses
-from payouts.exports import write
-from payouts.exports.request import ask
 from payouts.models import ApprovalBand, Heartbeat, SavedView
 from payouts.statements import read
 from tests import recipes
@@ -99,8 +97,8 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
     ]
     person = recipes.superuser.make()
     report = read.store(b"reference,status,amount\nr-1,pending,1\n", name="march.csv", by=person)
-    asked = ask("", format="csv", by=person)
-    write.run()
+    asked = recipes.asked_export("", format="csv", by=person)
+    recipes.write_exports()
     batch = recipes.sent_batch(recipes.BATCH_ROW, "7;x;RUB;card;1;;;")
     queued = OrmQ.objects.first() or OrmQ.objects.create(key="x", payload="x")
     Heartbeat.objects.create(cluster="one")

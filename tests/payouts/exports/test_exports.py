@@ -16,7 +16,7 @@ from openpyxl import load_workbook
 
 from payouts import tasks
 from payouts.exports import cells, write
-from payouts.exports.request import WRITE, ExportError, ask, cancel, content, selected
+from payouts.exports.request import WRITE, ExportError, cancel, content
 from payouts.models import Export, Payout
 from payouts.staff import groups
 from tests import recipes
@@ -55,8 +55,8 @@ def member(group: str) -> User:
 
 
 def written(by: User, query: str = "", format: str = "csv") -> Export:
-    export = ask(query, format=format, by=by)
-    assert write.run()
+    export = recipes.asked_export(query, format=format, by=by)
+    assert recipes.write_exports()
     return Export.objects.get(pk=export.pk)
 
 
@@ -187,7 +187,7 @@ def test_a_filter_that_cannot_be_read_exports_nothing(query: str, approver: User
     recipes.pending_payout()
 
     with pytest.raises(ExportError, match=r"cannot be read|Null characters"):
-        ask(query, format="csv", by=approver)
+        recipes.asked_export(query, format="csv", by=approver)
 
     assert not Export.objects.exists()
     assert len(queued(WRITE.task)) == 0
@@ -197,17 +197,17 @@ def test_nothing_to_export_is_told(approver: User) -> None:
     recipes.pending_payout()
 
     with pytest.raises(ExportError, match="nothing to export"):
-        ask("stage=returned", format="csv", by=approver)
+        recipes.asked_export("stage=returned", format="csv", by=approver)
 
     assert not Export.objects.exists()
 
 
 def test_a_filter_that_a_later_release_cannot_read_fails_the_export(approver: User) -> None:
     recipes.pending_payout()
-    export = ask("", format="csv", by=approver)
+    export = recipes.asked_export("", format="csv", by=approver)
     Export.objects.update(query="stage=renamed")
 
-    write.run()
+    recipes.write_exports()
 
     export.refresh_from_db()
     assert (export.failure, export.chunks.count()) == ("filter", 0)
@@ -215,10 +215,10 @@ def test_a_filter_that_a_later_release_cannot_read_fails_the_export(approver: Us
 
 def test_a_person_who_may_no_longer_export_gets_nothing(approver: User) -> None:
     recipes.pending_payout()
-    export = ask("", format="csv", by=approver)
+    export = recipes.asked_export("", format="csv", by=approver)
     approver.groups.clear()
 
-    write.run()
+    recipes.write_exports()
 
     export.refresh_from_db()
     assert (export.failure, export.finished_at, export.chunks.count()) == ("not_allowed", None, 0)
@@ -226,10 +226,10 @@ def test_a_person_who_may_no_longer_export_gets_nothing(approver: User) -> None:
 
 def test_what_came_later_is_not_in_the_file(approver: User) -> None:
     early = recipes.pending_payout()
-    export = ask("", format="csv", by=approver)
+    export = recipes.asked_export("", format="csv", by=approver)
     recipes.pending_payout()
 
-    write.run()
+    recipes.write_exports()
 
     assert [row["id"] for row in from_csv(export)] == [str(early.pk)]
 
@@ -240,10 +240,10 @@ def test_what_came_later_is_not_in_the_file(approver: User) -> None:
 def test_an_export_is_queued_once_and_stands_in_the_log(approver: User) -> None:
     recipes.pending_payout()
 
-    first = ask("currency=RUB", format="csv", by=approver)
-    again = ask("currency=RUB", format="csv", by=approver)
-    write.run()
-    a_moment_later = ask("currency=RUB", format="csv", by=approver)
+    first = recipes.asked_export("currency=RUB", format="csv", by=approver)
+    again = recipes.asked_export("currency=RUB", format="csv", by=approver)
+    recipes.write_exports()
+    a_moment_later = recipes.asked_export("currency=RUB", format="csv", by=approver)
 
     assert first == again == a_moment_later
     assert len(queued(WRITE.task)) == 1
@@ -258,7 +258,7 @@ def test_two_clicks_at_once_are_one_export() -> None:
     approver = member("Approver")
     recipes.pending_payout()
 
-    at_once(*[lambda: ask("", format="csv", by=approver)] * 4)
+    at_once(*[lambda: recipes.asked_export("", format="csv", by=approver)] * 4)
 
     assert Export.objects.count() == 1
 
@@ -266,10 +266,10 @@ def test_two_clicks_at_once_are_one_export() -> None:
 def test_a_person_has_three_open_exports_at_most(approver: User) -> None:
     recipes.pending_payout()
     for query in ("", "stage=ready", "currency=RUB"):
-        ask(query, format="csv", by=approver)
+        recipes.asked_export(query, format="csv", by=approver)
 
     with pytest.raises(ExportError, match="3 exports of yours"):
-        ask("", format="xlsx", by=approver)
+        recipes.asked_export("", format="xlsx", by=approver)
 
     assert Export.objects.count() == 3
 
@@ -287,14 +287,14 @@ def test_an_xlsx_that_would_be_too_long_is_refused_in_words(approver: User, monk
 
 def test_a_cancelled_export_leaves_no_part(approver: User) -> None:
     recipes.pending_payout()
-    export = ask("", format="csv", by=approver)
-    write.run()
+    export = recipes.asked_export("", format="csv", by=approver)
+    recipes.write_exports()
 
     with pytest.raises(ExportError, match="ended already"):
         cancel(export.pk, by=approver)
-    other = ask("stage=ready", format="csv", by=approver)
+    other = recipes.asked_export("stage=ready", format="csv", by=approver)
     cancel(other.pk, by=approver)
-    write.run()
+    recipes.write_exports()
 
     other.refresh_from_db()
     assert (other.cancelled_by, other.finished_at, other.chunks.count()) == (approver, None, 0)
@@ -306,10 +306,10 @@ def test_a_cancelled_export_leaves_no_part(approver: User) -> None:
 def test_a_csv_that_was_stopped_goes_on_where_it_ended(approver: User, monkeypatch: Any) -> None:
     monkeypatch.setattr(write, "BATCH", 2)
     payouts = [recipes.pending_payout() for _each in range(5)]
-    export = ask("", format="csv", by=approver)
+    export = recipes.asked_export("", format="csv", by=approver)
     done = [0]
 
-    while not write.run(must_stop=lambda: Export.objects.filter(rows_done__gt=done[-1]).exists()):
+    while not recipes.write_exports(must_stop=lambda: Export.objects.filter(rows_done__gt=done[-1]).exists()):
         export.refresh_from_db()
         assert not export.is_kept
         done.append(export.rows_done)
@@ -324,14 +324,14 @@ def test_an_export_whose_worker_died_is_taken_up_after_its_lease(
 ) -> None:
     monkeypatch.setattr(write, "BATCH", 2)
     payouts = [recipes.pending_payout() for _each in range(5)]
-    export = ask("", format=format, by=approver)
+    export = recipes.asked_export("", format=format, by=approver)
     _killed_in_the_middle(payouts[0])
 
-    meanwhile = write.run()
+    meanwhile = recipes.write_exports()
     export.refresh_from_db()
     assert (meanwhile, export.finished_at, export.is_kept) == (True, None, False)
     Export.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    write.run()
+    recipes.write_exports()
 
     export.refresh_from_db()
     rows = from_csv(export) if format == "csv" else from_xlsx(export)
@@ -354,18 +354,18 @@ def _killed_in_the_middle(first: Payout) -> None:
         return False
 
     with pytest.raises(Killed):
-        write.run(must_stop=must_stop)
+        recipes.write_exports(must_stop=must_stop)
 
 
 def test_an_export_that_kills_its_workers_is_given_up(approver: User, monkeypatch: Any) -> None:
     monkeypatch.setattr(write, "BATCH", 2)
     payouts = [recipes.pending_payout() for _each in range(3)]
-    export = ask("", format="xlsx", by=approver)
+    export = recipes.asked_export("", format="xlsx", by=approver)
     for _each in range(3):
         _killed_in_the_middle(payouts[0])
         Export.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
 
-    write.run()
+    recipes.write_exports()
 
     export.refresh_from_db()
     assert (export.failure, export.chunks.count()) == ("unworkable", 0)
@@ -373,9 +373,9 @@ def test_an_export_that_kills_its_workers_is_given_up(approver: User, monkeypatc
 
 def test_an_xlsx_that_is_broken_off_again_and_again_is_given_up(approver: User, monkeypatch: Any) -> None:
     recipes.pending_payout()
-    export = ask("", format="xlsx", by=approver)
+    export = recipes.asked_export("", format="xlsx", by=approver)
 
-    turns = [write.run(must_stop=lambda: True) for _each in range(4)]
+    turns = [recipes.write_exports(must_stop=lambda: True) for _each in range(4)]
 
     export.refresh_from_db()
     assert turns == [False, False, False, True]
@@ -384,10 +384,10 @@ def test_an_xlsx_that_is_broken_off_again_and_again_is_given_up(approver: User, 
 
 def test_exports_take_turns(approver: User) -> None:
     recipes.pending_payout()
-    first = ask("", format="csv", by=approver)
-    second = ask("", format="xlsx", by=approver)
+    first = recipes.asked_export("", format="csv", by=approver)
+    second = recipes.asked_export("", format="xlsx", by=approver)
 
-    assert write.run() is False
+    assert recipes.write_exports() is False
     assert [each.is_open for each in Export.objects.order_by("pk")] == [False, True]
     tasks.write_exports()
 
@@ -398,16 +398,16 @@ def test_exports_take_turns(approver: User) -> None:
 def test_a_worker_that_comes_back_late_writes_nothing(approver: User, monkeypatch: Any) -> None:
     monkeypatch.setattr(write, "BATCH", 2)
     payouts = [recipes.pending_payout() for _each in range(5)]
-    export = ask("", format="csv", by=approver)
+    export = recipes.asked_export("", format="csv", by=approver)
     others = iter([True])
 
     def another_takes_it() -> bool:
         if Export.objects.filter(rows_done=2).exists() and next(others, False):
             Export.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-            assert write.run()
+            assert recipes.write_exports()
         return False
 
-    write.run(must_stop=another_takes_it)
+    recipes.write_exports(must_stop=another_takes_it)
 
     assert [row["id"] for row in from_csv(export)] == [str(payout.pk) for payout in payouts]
     assert LogEntry.objects.filter(change_message__contains="rows=5").count() == 1
@@ -415,7 +415,7 @@ def test_a_worker_that_comes_back_late_writes_nothing(approver: User, monkeypatc
 
 def test_an_export_whose_task_was_lost_is_rung_for_once(approver: User) -> None:
     recipes.pending_payout()
-    ask("", format="csv", by=approver)
+    recipes.asked_export("", format="csv", by=approver)
     OrmQ.objects.all().delete()
     Export.objects.update(rung_at=timezone.now() - timedelta(minutes=3))
 
@@ -442,7 +442,7 @@ def test_files_are_deleted_a_while_after_they_expire_and_the_record_stays(approv
 
 def test_a_batch_is_read_by_the_ids_whatever_the_filter(approver: User) -> None:
     recipes.pending_payout()
-    rows = selected("stage=processed", approver).filter(pk__gt=10, pk__lte=20).order_by("pk")[:10]
+    rows = recipes.listed("stage=processed", by=approver).filter(pk__gt=10, pk__lte=20).order_by("pk")[:10]
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
 
