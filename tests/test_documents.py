@@ -7,6 +7,7 @@ import pytest
 
 from backoffice.local import documents
 from payouts import sandbox
+from payouts.management.commands.demo import CLIENTS
 from payouts.management.commands.diagram import diagram
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,3 +31,11 @@ def test_the_readme_and_the_sandbox_tell_of_the_same_magic_amounts():
 @pytest.mark.parametrize("path", re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / "README.md").read_text()))
 def test_what_the_readme_links_to_is_there(path):
     assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "Makefile"])
+def test_the_client_that_a_document_makes_is_not_one_of_the_demo(name):
+    made = set(re.findall(r"create_api_client (\w+)", (ROOT / name).read_text()))
+
+    assert made
+    assert made.isdisjoint(CLIENTS)

@@ -37,7 +37,7 @@ from payouts.states import Status
 
 KEPT = settings.BASE_DIR / "var" / "demo.json"
 PEOPLE = {"operator": "Operator", "approver": "Approver", "admin": "Admin", "auditor": "Auditor"}
-CLIENTS = {"demo": tuple(Scope.values), "shop": (Scope.READ.value, Scope.WRITE.value)}
+CLIENTS = {"demo": tuple(Scope.values), "store": (Scope.READ.value, Scope.WRITE.value)}
 NAMES = {
     "operator": ("Olga", "Orlova"),
     "approver": ("Anton", "Perov"),
@@ -83,7 +83,7 @@ class Command(BaseCommand):
         with transaction.atomic():
             people = {name: _person(name, kept["passwords"][name]) for name in PEOPLE}
             apis = {
-                name: _client(name, kept, owner=people["operator"] if name == "shop" else None) for name in CLIENTS
+                name: _client(name, kept, owner=people["operator"] if name == "store" else None) for name in CLIENTS
             }
             _keep(kept)
             if not (options["if_empty"] and Payout.objects.exists()):
@@ -295,7 +295,7 @@ class _Simulation:
             "recipient": recipient,
             "comment": self.random.choice(COMMENTS),
         }
-        origin = self.random.choices(("shop", "demo", "operator"), (60, 25, 15))[0]
+        origin = self.random.choices(("store", "demo", "operator"), (60, 25, 15))[0]
         if origin == "operator":
             return {**content, "maker": self.people["operator"]}
         key = f"order-{self.random.randrange(10**6, 10**7)}-{next(self.number)}-{uuid.uuid4().hex[:6]}"
