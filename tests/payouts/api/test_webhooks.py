@@ -1,50 +1,25 @@
 """`POST /api/webhooks/provider/`: Standard Webhooks, verified over the raw body."""
 
 import base64
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from standardwebhooks import Webhook
 from time_machine import travel
 
 from payouts.api import auth
 from payouts.models import Payout, WebhookMessage
 from tests.payouts.api.conftest import Api
+from tests.payouts.api.provider_news import PATH, SECRET, news_of, signed
 from tests.payouts.observe import everything, nothing_changes
 from tests.recipes import accepted_payout
 
 pytestmark = pytest.mark.django_db
 
-SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
-PATH = "/api/webhooks/provider/"
-
 
 @pytest.fixture(autouse=True)
 def _secret(settings: Any) -> None:
     settings.PROVIDER_WEBHOOK_SECRET = SECRET
-
-
-def _body(payout: Payout, **changes: object) -> str:
-    payment = {
-        "id": "prv_1",
-        "reference": str(payout.attempts.get().reference),
-        "amount": "100.50",
-        "currency": "RUB",
-        "status": "succeeded",
-    }
-    return json.dumps({"type": "payout.updated", "data": payment | changes})
-
-
-def _signed(body: str, *, message_id: str = "", at: datetime | None = None, secret: str = SECRET) -> dict[str, str]:
-    message_id, at = message_id or f"msg_{uuid4().hex}", at or datetime.now(UTC)
-    return {
-        "webhook_id": message_id,
-        "webhook_timestamp": str(int(at.timestamp())),
-        "webhook_signature": Webhook(secret).sign(message_id, at, body),
-    }
 
 
 def _is_due(payout: Payout) -> bool:
@@ -53,49 +28,49 @@ def _is_due(payout: Payout) -> bool:
 
 def test_a_signed_webhook_lets_the_provider_be_asked(stranger: Api) -> None:
     payout = accepted_payout()
-    body = _body(payout)
+    body = news_of(payout)
 
-    response = stranger("POST", PATH, body, **_signed(body))
+    response = stranger("POST", PATH, body, **signed(body))
 
     assert (response.status_code, response.content) == (204, b"")
     assert _is_due(payout)
 
 
 def test_the_path_works_without_its_last_slash_too(stranger: Api) -> None:
-    body = _body(accepted_payout())
+    body = news_of(accepted_payout())
 
-    assert stranger("POST", PATH.rstrip("/"), body, **_signed(body)).status_code == 204
+    assert stranger("POST", PATH.rstrip("/"), body, **signed(body)).status_code == 204
 
 
 def test_the_signature_is_over_the_bytes_as_they_came(stranger: Api) -> None:
     payout = accepted_payout()
-    body = _body(payout).replace(", ", " ,\n\t")
+    body = news_of(payout).replace(", ", " ,\n\t")
 
-    assert stranger("POST", PATH, body, **_signed(body)).status_code == 204
+    assert stranger("POST", PATH, body, **signed(body)).status_code == 204
     assert _is_due(payout)
 
 
 def test_a_second_signature_may_stand_beside_ours_while_secrets_change(stranger: Api) -> None:
     payout = accepted_payout()
-    body = _body(payout)
-    headers = _signed(body)
+    body = news_of(payout)
+    headers = signed(body)
     headers["webhook_signature"] = f"v1,{base64.b64encode(b'x' * 32).decode()} {headers['webhook_signature']}"
 
     assert stranger("POST", PATH, body, **headers).status_code == 204
 
 
 def _forged(payout: Payout) -> dict[str, tuple[str, dict[str, str]]]:
-    body = _body(payout)
-    good = _signed(body)
+    body = news_of(payout)
+    good = signed(body)
     now = datetime.now(UTC)
     return {
         "nothing": (body, {}),
-        "another secret": (body, _signed(body, secret=SECRET[:-4] + "AAA=")),
+        "another secret": (body, signed(body, secret=SECRET[:-4] + "AAA=")),
         "another body": (body.replace("100.50", "100.51"), good),
         "another id": (body, good | {"webhook_id": "msg_other"}),
         "another time": (body, good | {"webhook_timestamp": str(int(now.timestamp()) - 1)}),
-        "too old": (body, _signed(body, at=now - timedelta(seconds=302))),
-        "too new": (body, _signed(body, at=now + timedelta(seconds=302))),
+        "too old": (body, signed(body, at=now - timedelta(seconds=302))),
+        "too new": (body, signed(body, at=now + timedelta(seconds=302))),
         "no id": (body, good | {"webhook_id": ""}),
         "no signature": (body, good | {"webhook_signature": ""}),
         "no version": (body, good | {"webhook_signature": good["webhook_signature"].partition(",")[2]}),
@@ -103,7 +78,7 @@ def _forged(payout: Payout) -> dict[str, tuple[str, dict[str, str]]]:
         "no base64": (body, good | {"webhook_signature": "v1,###"}),
         "no time": (body, good | {"webhook_timestamp": "soon"}),
         "endless time": (body, good | {"webhook_timestamp": "1e999"}),
-        "long id": (body, _signed(body, message_id="m" * 256)),
+        "long id": (body, signed(body, message_id="m" * 256)),
     }
 
 
@@ -131,37 +106,37 @@ def test_forgeries_are_throttled_by_the_callers_address(
 ) -> None:
     settings.TRUSTED_PROXIES = 1
     monkeypatch.setattr(auth, "FAILURES_A_MINUTE", 3)
-    body = _body(accepted_payout())
+    body = news_of(accepted_payout())
     minute = datetime(2026, 1, 14, 12, 0, 30, tzinfo=UTC)
 
     with travel(minute, tick=False):
         codes = [stranger("POST", PATH, body, X_Forwarded_For="203.0.113.7").status_code for _ in range(5)]
         other = stranger("POST", PATH, body, X_Forwarded_For="203.0.113.8")
-        good = stranger("POST", PATH, body, X_Forwarded_For="203.0.113.8", **_signed(body, at=minute))
+        good = stranger("POST", PATH, body, X_Forwarded_For="203.0.113.8", **signed(body, at=minute))
 
     assert codes == [401, 401, 401, 429, 429]
     assert (other.status_code, good.status_code) == (401, 204)
 
 
 def test_298_seconds_are_not_too_old(stranger: Api) -> None:
-    body = _body(accepted_payout())
+    body = news_of(accepted_payout())
 
-    headers = _signed(body, at=datetime.now(UTC) - timedelta(seconds=298))
+    headers = signed(body, at=datetime.now(UTC) - timedelta(seconds=298))
 
     assert stranger("POST", PATH, body, **headers).status_code == 204
 
 
 def test_without_a_secret_every_webhook_is_401(stranger: Api, settings: Any) -> None:
     settings.PROVIDER_WEBHOOK_SECRET = ""
-    body = _body(accepted_payout())
+    body = news_of(accepted_payout())
 
-    assert stranger("POST", PATH, body, **_signed(body)).status_code == 401
+    assert stranger("POST", PATH, body, **signed(body)).status_code == 401
 
 
 def test_a_replay_is_204_and_changes_nothing(stranger: Api) -> None:
     payout = accepted_payout()
-    body = _body(payout)
-    headers = _signed(body)
+    body = news_of(payout)
+    headers = signed(body)
     stranger("POST", PATH, body, **headers)
     before = everything(payout.pk)
 
@@ -182,7 +157,7 @@ def test_what_is_not_about_our_payments_is_taken_and_does_nothing(body: str, str
     payout = accepted_payout()
 
     with nothing_changes(payout):
-        assert stranger("POST", PATH, body, **_signed(body)).status_code == 204
+        assert stranger("POST", PATH, body, **signed(body)).status_code == 204
 
 
 @pytest.mark.parametrize(
@@ -199,7 +174,7 @@ def test_what_is_not_about_our_payments_is_taken_and_does_nothing(body: str, str
     ],
 )
 def test_a_signed_body_that_is_no_payment_is_400(body: str, stranger: Api) -> None:
-    assert stranger("POST", PATH, body.encode(), **_signed(body)).status_code == 400
+    assert stranger("POST", PATH, body.encode(), **signed(body)).status_code == 400
 
 
 def test_only_post_is_taken(stranger: Api) -> None:
