@@ -8,21 +8,21 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from payouts import actions
 from payouts.api import payouts, webhooks
 from payouts.api.auth import KeyAuth, ScopeError, ThrottledError, UnauthorizedError
 from payouts.api.body import BodyError, ExactRenderer, MediaTypeError, StrictParser
+from payouts.api.document import ABOUT, DocumentedApi
 from payouts.api.problems import plain_problem, problem
 
 log = structlog.get_logger(__name__)
 
-api = NinjaAPI(
+api = DocumentedApi(
     title="Payouts",
     version="1",
-    description="Instructions to pay a recipient: submit, follow, cancel. Errors are RFC 9457 problems.",
+    description=ABOUT,
     openapi_url="schema/",
     docs_url="docs/",
     urls_namespace="api",

@@ -50,6 +50,8 @@ class Caller:
 class KeyAuth(HttpBearer):
     """`Authorization: Bearer KEY`; without one, the client that API_ANONYMOUS_CLIENT names, if it names one."""
 
+    openapi_description = "The key of an API client, as `manage.py create_api_client` prints it."
+
     def __call__(self, request: HttpRequest) -> Caller:
         header = request.META.get("HTTP_AUTHORIZATION")
         if header is None and settings.API_ANONYMOUS_CLIENT and settings.DEBUG:

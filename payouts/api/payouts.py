@@ -1,6 +1,5 @@
 """The calls on payouts. A client sees and changes its own only; anyone else's are not found."""
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -15,47 +14,44 @@ from payouts.api import rows
 from payouts.api.answers import answer, full, one
 from payouts.api.auth import Caller
 from payouts.api.schemas import (
+    ETAG,
+    IDEMPOTENCY_KEY,
     Events,
     FullPayout,
     OnePayout,
     Page,
     PayoutIn,
-    Problem,
     StatusIn,
     StatusName,
+    problems,
 )
 from payouts.models import Event, Payout, Scope
 from payouts.states import Status
 
 PAGE_SIZE = 100
 IDS = range(1, 2**63)
-IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
-ETAG = re.compile(r'"([0-9]{1,9})"')
 
 router = Router(tags=["payouts"])
-
-
-def problems(*statuses: int) -> dict[int, type[Problem]]:
-    return dict.fromkeys((401, 403, *statuses, 429, 503), Problem)
 
 
 class Filters(Schema):
     model_config = ConfigDict(extra="ignore")
 
-    user_id: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+    user_id: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = Field(
+        None, description="Whose payouts. Without it the list is empty."
+    )
     page: Annotated[int, Field(ge=1, le=10**9)] = 1
     page_size: Annotated[int, Field(ge=1, le=PAGE_SIZE)] = PAGE_SIZE
     status: StatusName | None = None
-    created_from: datetime | None = None
-    created_to: datetime | None = None
+    created_from: datetime | None = Field(
+        None, description="From this time on, such as `2026-01-01T00:00:00Z`. Without a zone it is UTC."
+    )
+    created_to: datetime | None = Field(None, description="Before this time, such as `2026-02-01T00:00:00Z`.")
 
 
-@router.get("/", response={200: Page, **problems(400, 404)}, summary="A user's payouts, newest first")
+@router.get("/", response={200: Page, **problems(400, 403, 404)}, summary="A user's payouts, newest first")
 def list_payouts(request: HttpRequest, filters: Annotated[Filters, Query()]) -> HttpResponse:
-    """Public payouts of one of the client's users; without `user_id` the list is empty.
-
-    `created_from` is included, `created_to` is not; a time without a zone is UTC.
-    """
+    """Public payouts of one of the client's users. Scope `payouts:read`."""
     caller = _caller(request, Scope.READ)
     count = 0
     results: list[dict[str, Any]] = []
@@ -84,16 +80,15 @@ def list_payouts(request: HttpRequest, filters: Annotated[Filters, Query()]) -> 
 
 @router.post(
     "/",
-    response={201: FullPayout, 200: FullPayout, **problems(400, 409, 413, 415, 422)},
+    response={201: FullPayout, 200: FullPayout, **problems(400, 403, 409, 413, 415, 422)},
     summary="Submit a payout",
-    openapi_extra={
-        "parameters": [
-            {"in": "header", "name": "Idempotency-Key", "schema": {"type": "string", "maxLength": 255}},
-        ]
-    },
 )
 def submit_payout(request: HttpRequest, payload: PayoutIn) -> HttpResponse:
-    """Store a payout, pending. With an `Idempotency-Key` the same request again gives the same payout, for ever."""
+    """Store a payout, pending. With an `Idempotency-Key` the same request again gives the same payout, for ever.
+
+    The same request twice without a key makes two payouts: the second waits for an approval, and its `approvals` and
+    `status_detail` say so. Scope `payouts:write`.
+    """
     caller = _caller(request, Scope.WRITE)
     payout = actions.submit(
         client=caller.client,
@@ -111,8 +106,9 @@ def submit_payout(request: HttpRequest, payload: PayoutIn) -> HttpResponse:
     return answer(full(payout, payload.recipient_details), status=status, headers=headers)
 
 
-@router.get("/{int:payout_id}/", response={200: OnePayout, **problems(404)}, summary="One payout")
+@router.get("/{int:payout_id}/", response={200: OnePayout, 304: None, **problems(403, 404)}, summary="One payout")
 def get_payout(request: HttpRequest, payout_id: int) -> HttpResponse:
+    """The public payout, and why it is where it is. Scope `payouts:read`."""
     caller = _caller(request, Scope.READ)
     payout = rows.one(caller.client, payout_id) if payout_id in IDS else None
     if payout is None:
@@ -125,12 +121,14 @@ def get_payout(request: HttpRequest, payout_id: int) -> HttpResponse:
 
 @router.patch(
     "/{int:payout_id}/",
-    response={200: FullPayout, **problems(400, 404, 409, 412, 413, 415)},
+    response={200: FullPayout, **problems(400, 403, 404, 409, 412, 413, 415)},
     summary="Cancel a payout, or say that it was settled by hand",
-    openapi_extra={"parameters": [{"in": "header", "name": "If-Match", "schema": {"type": "string"}}]},
 )
 def change_status(request: HttpRequest, payout_id: int, payload: StatusIn) -> HttpResponse:
-    """`cancelled` from pending; `processed` from pending means settled by hand. The present status is a no-op."""
+    """`cancelled` from pending; `processed` from pending means settled by hand. The present status is a no-op.
+
+    Scope `payouts:write`, for `processed` `payouts:settle`. The recipient comes back in clear with `payouts:reveal`.
+    """
     caller = _caller(request, Scope.SETTLE if payload.status == Status.PROCESSED else Scope.WRITE)
     version = _if_match(request)
     try:
@@ -157,17 +155,23 @@ def change_status(request: HttpRequest, payout_id: int, payload: StatusIn) -> Ht
 
 
 @router.delete(
-    "/{int:payout_id}/", response={204: None, **problems(404, 409, 412)}, summary="Withdraw a payout from the API"
+    "/{int:payout_id}/",
+    response={204: None, **problems(403, 404, 409, 412)},
+    summary="Withdraw a payout from the API",
 )
 def withdraw_payout(request: HttpRequest, payout_id: int) -> HttpResponse:
-    """For pending, cancelled and rejected ones. It is not found from then on; the back office keeps it."""
+    """For pending, cancelled and rejected ones. It is not found from then on; the back office keeps it.
+
+    Scope `payouts:write`.
+    """
     caller = _caller(request, Scope.WRITE)
     actions.withdraw(payout_id, by=caller.client, version=_if_match(request))
     return HttpResponse(status=204)
 
 
-@router.get("/{int:payout_id}/events/", response={200: Events, **problems(404)}, summary="What happened to it")
+@router.get("/{int:payout_id}/events/", response={200: Events, **problems(403, 404)}, summary="What happened to it")
 def list_events(request: HttpRequest, payout_id: int) -> HttpResponse:
+    """Its events in order, from its submission on. Scope `payouts:read`."""
     caller = _caller(request, Scope.READ)
     payout = _own(caller, payout_id)
     names = ("seq", "event", "from_status", "to_status", "at", "actor", "reason")

@@ -33,15 +33,19 @@ def titles() -> dict[int, str]:
 
 def problem(status: int, detail: str, *, headers: dict[str, str] | None = None, **more: Any) -> HttpResponse:
     """The answer for an error; `detail` is a sentence for the caller, and `more` its further members."""
-    content = {
+    content = problem_content(status, detail, trace_id=trace.current.get(), **more)
+    return HttpResponse(dumps(content), status=status, content_type=PROBLEM, headers=headers or {})
+
+
+def problem_content(status: int, detail: str, *, trace_id: str, **more: Any) -> dict[str, Any]:
+    return {
         "type": "about:blank",
         "title": titles().get(status) or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "trace_id": trace.current.get(),
+        "trace_id": trace_id,
         **more,
     }
-    return HttpResponse(dumps(content), status=status, content_type=PROBLEM, headers=headers or {})
 
 
 def plain_problem(status: int) -> HttpResponse:

@@ -14,6 +14,8 @@ from payouts.api.status_detail import ReasonCode
 from payouts.states import Status
 
 PLAIN_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+ETAG = re.compile(r'"([0-9]{1,9})"')
 
 
 def _exact_number(given: object) -> Decimal:
@@ -30,7 +32,15 @@ def _exact_number(given: object) -> Decimal:
 Amount = Annotated[
     Decimal,
     BeforeValidator(_exact_number),
-    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 10**14, "examples": [100.5]}),
+    WithJsonSchema(
+        {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "exclusiveMaximum": 10**14,
+            "description": "Exact, with at most the currency's decimals. A string of the same digits is taken too.",
+            "examples": [100.5],
+        }
+    ),
 ]
 AmountOut = Annotated[Decimal, WithJsonSchema({"type": "number", "examples": [100.5]})]
 Currency = Annotated[StrictStr, WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["RUB"]})]
@@ -40,10 +50,18 @@ StatusName = Literal[*Status.values]  # type: ignore[valid-type]
 class PayoutIn(Schema):
     model_config = ConfigDict(extra="forbid")
 
-    user_id: Annotated[StrictInt, Field(ge=1, le=2**63 - 1)]
+    user_id: Annotated[
+        StrictInt, Field(ge=1, le=2**63 - 1, description="Your own number for the person who is paid.")
+    ]
     amount: Amount
     currency: Currency
-    recipient_details: dict[str, Any]
+    recipient_details: Annotated[
+        dict[str, Any],
+        Field(
+            json_schema_extra={"minProperties": 1},
+            description="Where the money goes: at least one name with a value, such as `card`, `iban` or `phone`.",
+        ),
+    ]
     comment: Annotated[StrictStr, Field(max_length=1000)] = ""
 
 
@@ -62,18 +80,25 @@ class PublicPayout(Schema):
     status: StatusName
     created_at: datetime
     updated_at: datetime
-    processed_at: datetime | None
+    processed_at: Annotated[datetime | None, Field(description="When it was paid; null until then.")]
 
 
 class ApprovalReason(Schema):
-    code: ReasonCode
-    detail: str
+    code: Annotated[
+        ReasonCode,
+        Field(
+            description="`amount`: payouts of this amount need approval. `possible_duplicate`: it equals a payout of"
+            " the ten minutes before and has no Idempotency-Key. `card_checksum`, `iban_checksum`: the number may be"
+            " mistyped. `review`: staff look at it for another reason."
+        ),
+    ]
+    detail: Annotated[str, Field(description="The same in a sentence.")]
 
 
 class Approvals(Schema):
     required: int
     given: int
-    reasons: list[ApprovalReason]
+    reasons: Annotated[list[ApprovalReason], Field(description="Why they are required; empty if none is.")]
 
 
 class Failure(Schema):
@@ -82,10 +107,13 @@ class Failure(Schema):
 
 
 class OnePayout(PublicPayout):
-    version: int
+    version: Annotated[int, Field(description="Counts what happened to it; the ETag has it too.")]
     approvals: Approvals
-    failure: Failure | None
-    status_detail: str
+    failure: Annotated[Failure | None, Field(description="Why it failed; null while it has not.")]
+    status_detail: Annotated[
+        str,
+        Field(description="What it waits for or how it ended, in a sentence for people. May change with time alone."),
+    ]
 
 
 class FullPayout(OnePayout):
@@ -120,11 +148,20 @@ class Problem(Schema):
     type: str
     title: str
     status: int
-    detail: str
-    trace_id: str
-    errors: dict[str, list[str]] | None = None
-    current_status: StatusName | None = None
-    allowed_transitions: list[str] | None = None
+    detail: Annotated[str, Field(description="What is wrong, in a sentence for people.")]
+    trace_id: Annotated[str, Field(description="Quote it when you ask about this error; X-Request-ID has it too.")]
+    errors: Annotated[dict[str, list[str]] | None, Field(description="With 400: what is wrong with each field.")] = (
+        None
+    )
+    current_status: Annotated[StatusName | None, Field(description="With 409: the payout's status.")] = None
+    allowed_transitions: Annotated[
+        list[str] | None, Field(description="With 409: the statuses that it can still move to.")
+    ] = None
 
 
 PUBLIC_FIELDS = tuple(PublicPayout.model_fields)
+
+
+def problems(*statuses: int) -> dict[int, type[Problem]]:
+    """The errors that a call documents: these, and those that every call can end in."""
+    return dict.fromkeys((401, *statuses, 429, 500, 503), Problem)

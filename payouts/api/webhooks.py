@@ -1,5 +1,7 @@
 """The provider calls: signed as Standard Webhooks say (standardwebhooks.com), believed to be a reason to ask."""
 
+from typing import Any
+
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -9,13 +11,32 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from payouts import actions
 from payouts.api.auth import throttle_failures
-from payouts.api.schemas import Problem
+from payouts.api.schemas import problems
 from payouts.database.storable import is_storable
 from payouts.providers.http.webhook import UnreadableError, read_news
 
 log = structlog.get_logger(__name__)
 
 MESSAGE_ID_LIMIT = 255
+# For the document alone: the body is read as bytes, because the signature is over them.
+NEWS: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "data"],
+    "properties": {
+        "type": {"type": "string", "description": "Anything but `payout.updated` is taken and does nothing."},
+        "data": {
+            "type": "object",
+            "required": ["reference", "status"],
+            "properties": {
+                "id": {"type": "string"},
+                "reference": {"type": "string", "description": "The key of our attempt."},
+                "amount": {"type": "string"},
+                "currency": {"type": "string"},
+                "status": {"type": "string", "enum": ["succeeded", "pending", "rejected", "returned"]},
+            },
+        },
+    },
+}
 
 router = Router(tags=["webhooks"])
 
@@ -30,8 +51,9 @@ class SignatureError(Exception):
 @router.post(
     "/provider/",
     auth=None,
-    response={204: None, **dict.fromkeys((400, 401, 413, 429, 503), Problem)},
+    response={204: None, **problems(400, 413)},
     summary="News of a payment, from the provider",
+    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": NEWS}}}},
 )
 def hear_provider(request: HttpRequest) -> HttpResponse:
     """Ask the provider what became of the payment. The same `webhook-id` again changes nothing."""

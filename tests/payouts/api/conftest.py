@@ -11,6 +11,7 @@ from django.test.client import MULTIPART_CONTENT
 from payouts.api import auth
 from payouts.clients import create_client
 from payouts.models import Scope
+from tests.payouts.api import promised
 
 EXAMPLE: dict[str, Any] = {
     "user_id": 123,
@@ -22,7 +23,10 @@ EXAMPLE: dict[str, Any] = {
 
 
 class Api:
-    """The test client with a bearer key; bodies are JSON text, so that a test can send exactly what it means."""
+    """The test client with a bearer key; bodies are JSON text, so that a test can send exactly what it means.
+
+    Every answer is held against the OpenAPI document.
+    """
 
     def __init__(self, key: str | None) -> None:
         self._client = Client(raise_request_exception=False)
@@ -35,7 +39,9 @@ class Api:
             content = body if isinstance(body, bytes) else str(body if isinstance(body, str) else json.dumps(body))
             content_type = headers.pop("content_type", "application/json")
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self._client.generic(method, path, content, content_type, headers={**self._headers, **named})
+        response = self._client.generic(method, path, content, content_type, headers={**self._headers, **named})
+        promised.hold(method, path, response)
+        return response
 
     def submit(self, **changes: object) -> dict[str, Any]:
         response = self("POST", "/api/payouts/", {**EXAMPLE, **changes})
