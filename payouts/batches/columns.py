@@ -14,7 +14,10 @@ from django.utils.translation import gettext_lazy
 
 from payouts import money, recipients, vault
 from payouts.database.storable import is_storable
+from payouts.files import amounts
+from payouts.files.amounts import AmbiguousError, TextError
 from payouts.files.tables import CELL_LIMIT, EXACT_DIGITS, Row, SheetError
+from payouts.money import AmountError
 from payouts.recipients import RecipientError
 
 REQUIRED = ("user_id", "amount", "currency", "kind", "account")
@@ -42,10 +45,6 @@ NAMES: dict[str, str] = {
     "назначение": "comment",
 }
 KINDS = {"карта": "card", "телефон": "phone", "сбп": "phone", "другое": "other", "иное": "other"}
-SPACES = re.compile(r"[\s\u00a0\u202f]")
-AMOUNT = re.compile(r"-?[0-9]{1,20}(?:[.,][0-9]{1,20})?")
-# 1,000 is a thousand to some and one to others.
-TWO_MEANINGS = re.compile(r"[0-9]{1,3}([.,])[0-9]{3}")
 USER_ID = re.compile(r"[0-9]{1,19}")
 # A number as long as a card's, wherever it stands in a text.
 LONG_NUMBER = re.compile(r"\d(?:[\s.\-\u2010-\u2015]{0,2}\d){7,}")
@@ -82,10 +81,8 @@ SENTENCES: dict[str, Any] = {
     "user_id": gettext_lazy("The user ID must be a positive whole number."),
     "currency": gettext_lazy("This is not a currency code of ISO 4217, as in RUB."),
     "kind": gettext_lazy("The kind is one of card, iban, phone and other."),
-    "amount": gettext_lazy("Give digits, with a point or a comma before decimals, as in 1234.50."),
-    "amount_ambiguous": gettext_lazy(
-        "This can be read as a thousand and as one: write 1000 or 1000.00, without a separator of thousands."
-    ),
+    "amount": TextError.sentence,
+    "amount_ambiguous": AmbiguousError.sentence,
     "account_digits": gettext_lazy(
         "Excel keeps only 15 digits of a number: format the column as text, and type the account in again."
     ),
@@ -171,10 +168,14 @@ def read(given: Given) -> tuple[Order | None, list[Fault]]:
         wrong.add("currency")
     amount: Decimal | None = None
     if "amount" not in wrong:
-        is_number = given.marks.get("amount") == "number"
-        amount, code = _amount(texts["amount"], currency if "currency" not in wrong else "", is_number=is_number)
-        if code:
-            faults.append(("amount", code, {}))
+        try:
+            amount = _amount(given, "" if "currency" in wrong else currency)
+        except AmbiguousError:
+            faults.append(("amount", "amount_ambiguous", {}))
+        except TextError:
+            faults.append(("amount", "amount", {}))
+        except AmountError:
+            faults.append(("amount", "amount_exact", {}))
     kind = KINDS.get(texts["kind"].lower(), texts["kind"].lower())
     if "kind" not in wrong and kind not in recipients.Kind.values:
         faults.append(("kind", "kind", {}))
@@ -216,26 +217,17 @@ def _is_user_id(text: str) -> bool:
 def _is_currency(code: str) -> bool:
     try:
         money.minor_units(code)
-    except money.AmountError:
+    except AmountError:
         return False
     return bool(re.fullmatch("[A-Z]{3}", code))
 
 
-def _amount(text: str, currency: str, *, is_number: bool) -> tuple[Decimal | None, str]:
-    """The exact amount, or the code of what is wrong with it. Without a currency its decimals are not looked at."""
-    digits = SPACES.sub("", text)
-    if not AMOUNT.fullmatch(digits):
-        return None, "amount"
-    if not is_number and (match := TWO_MEANINGS.fullmatch(digits)):
-        is_exact = match[1] == "." and currency and money.minor_units(currency) >= 3
-        if not is_exact:
-            return None, "amount_ambiguous"
-    if not currency:
-        return None, ""
-    try:
-        return money.exact(Decimal(digits.replace(",", ".")), currency), ""
-    except money.AmountError:
-        return None, "amount_exact"
+def _amount(given: Given, currency: str) -> Decimal:
+    """Without a currency its decimals are not looked at. Raises TextError, AmountError."""
+    text = given.texts.get("amount", "")
+    if given.marks.get("amount") == "number":  # the spreadsheet's own, which means one thing
+        return money.exact(Decimal(text), currency) if currency else Decimal(text)
+    return amounts.read(text, currency)
 
 
 def _recipient(kind: str, texts: Mapping[str, str], currency: str) -> dict[str, Any]:
@@ -282,10 +274,9 @@ def _of_recipient(given: Given | None, column: str) -> str:
 def _of_amount(given: Given | None) -> str:
     try:
         if given:
-            digits = SPACES.sub("", given.texts.get("amount", ""))
-            money.exact(Decimal(digits.replace(",", ".")), given.texts.get("currency", "").upper())
-    except (money.AmountError, ArithmeticError) as error:
-        return str(error) if isinstance(error, money.AmountError) else sentence("amount", {})
+            _amount(given, given.texts.get("currency", "").upper())
+    except (TextError, AmountError) as error:
+        return str(error)
     return sentence("amount", {})
 
 

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -27,7 +26,8 @@ from unfold.widgets import (
 from payouts import actions as domain
 from payouts import money, recipients, vault
 from payouts.admin.kit import format
-from payouts.admin.payouts.filters import CurrencyFilter, read_amount
+from payouts.admin.payouts.filters import CurrencyFilter
+from payouts.files import amounts
 from payouts.models import ApprovalBand, Payout
 from payouts.recipients import Kind, RecipientError
 
@@ -103,20 +103,12 @@ class EntryForm(forms.Form):
         help_text=gettext_lazy("In UTC. Empty: as soon as it is approved."),
     )
 
-    def clean_amount(self) -> Decimal:
-        try:
-            return read_amount(self.cleaned_data["amount"])
-        except ValueError as error:
-            raise forms.ValidationError(
-                _("Give digits, as in 1234.50. As 1,000 can be read in two ways, write 1000 or 1000.00.")
-            ) from error
-
     def clean(self) -> dict[str, Any]:
         given = self.cleaned_data
-        if {"amount", "currency"} <= given.keys():
+        if "amount" in given:
             try:
-                given["amount"] = money.exact(given["amount"], given["currency"])
-            except money.AmountError as error:
+                given["amount"] = amounts.read(given["amount"], given.get("currency", ""))
+            except (amounts.TextError, money.AmountError) as error:
                 self.add_error("amount", str(error))
         if "kind" in given:
             try:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from django.contrib import admin, messages
@@ -16,17 +15,12 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
+from payouts.files import amounts
 from payouts.models import ApiClient, ApprovalBand, Attention, Payout, ReviewFlag
-from payouts.money import AMOUNT_LIMIT
 from payouts.states import Stage, Status
 
 DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 DATE_WITH_DOTS = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
-SPACES = re.compile(r"[\s\u00a0\u202f]")
-AMOUNT = re.compile(r"\d{1,15}(?:[.,]\d{1,4})?")
-# 1,234,567 or 1.234.567,89: separators of groups are told by there being two, or by another one for the decimals.
-GROUPED_AMOUNT = re.compile(r"\d{1,3}(?:(?:,\d{3})+(?:\.\d{1,4})?|(?:\.\d{3})+(?:,\d{1,4})?)")
-AMBIGUOUS_AMOUNT = re.compile(r"\d{1,3}[.,]\d{3}")
 
 
 def read_date(text: str) -> date:
@@ -38,31 +32,6 @@ def read_date(text: str) -> date:
     else:
         raise ValueError(text)
     return date(year, month, day)
-
-
-def read_amount(text: str) -> Decimal:
-    """1000, 1 000,50, 1,000.50 or 1.000.000. Raises ValueError, for 1,000 too, which people mean in two ways."""
-    digits = _ungrouped(SPACES.sub("", text.strip()))
-    if not AMOUNT.fullmatch(digits) or AMBIGUOUS_AMOUNT.fullmatch(digits):
-        raise ValueError(text)
-    try:
-        amount = Decimal(digits.replace(",", "."))
-    except InvalidOperation as error:
-        raise ValueError(text) from error
-    if amount >= AMOUNT_LIMIT:
-        raise ValueError(text)
-    return amount
-
-
-def _ungrouped(digits: str) -> str:
-    """Without separators of groups, where they are certainly that; else as it was."""
-    if not GROUPED_AMOUNT.fullmatch(digits):
-        return digits
-    commas, points = digits.count(","), digits.count(".")
-    if commas and points:
-        group = "," if digits.index(",") < digits.index(".") else "."
-        return digits.replace(group, "")
-    return digits.replace(",", "").replace(".", "") if commas + points > 1 else digits
 
 
 class Chip(NamedTuple):
@@ -299,15 +268,15 @@ class AmountFilter(RangeFilter):
 
     def shown(self, text: str) -> str:
         try:
-            return formats.number_format(read_amount(text), use_l10n=True, force_grouping=True)
+            return formats.number_format(amounts.read(text), use_l10n=True, force_grouping=True)
         except ValueError:
             return super().shown(text)
 
     def at_least(self, queryset: QuerySet, text: str) -> QuerySet:
-        return queryset.filter(amount__gte=read_amount(text))
+        return queryset.filter(amount__gte=amounts.read(text))
 
     def at_most(self, queryset: QuerySet, text: str) -> QuerySet:
-        return queryset.filter(amount__lte=read_amount(text))
+        return queryset.filter(amount__lte=amounts.read(text))
 
 
 # Ids are drawn a moment before their rows' times, so neighbours may stand the other way round.

@@ -88,10 +88,10 @@ def test_recipients_of_every_kind(changed: dict[str, str], details: dict[str, st
     ("changed", "sentence"),
     [
         ({"amount": "1.0055"}, "has at most 2 decimals"),
-        ({"amount": "1.005"}, "can be read in two ways"),
+        ({"amount": "1.005"}, "can be read as a thousand and as one"),
         ({"amount": "100.5", "currency": "JPY"}, "has at most 0 decimals"),
         ({"amount": "0"}, "must be greater than zero"),
-        ({"amount": "ten"}, "Give digits, as in 1234.50."),
+        ({"amount": "ten"}, "Give digits, with a point or a comma before decimals, as in 1234.50."),
         ({"amount": ""}, "This field is required."),
         ({"currency": "XAU"}, "XAU is not one of the available choices"),
         ({"user_id": "0"}, "greater than or equal to 1"),

@@ -12,7 +12,7 @@ from django.utils import timezone
 from payouts import actions
 from payouts.admin.kit.paginator import CappedPaginator
 from payouts.admin.payouts import queues
-from payouts.admin.payouts.filters import read_amount, read_date
+from payouts.admin.payouts.filters import read_date
 from payouts.models import Attempt, Payout
 from tests import recipes
 from tests.payouts.admin.urls import LIST, page
@@ -154,9 +154,7 @@ def test_a_bad_value_shows_no_payout_and_says_so(query: dict[str, str], browser:
     assert "cannot be read" in answer.content.decode()
 
 
-def test_amounts_are_read_as_people_write_them() -> None:
-    assert str(read_amount("1000,5")) == "1000.5"
-    assert str(read_amount("1\u00a0000\u202f000.50")) == "1000000.50"
+def test_dates_are_read_as_people_write_them() -> None:
     assert str(read_date("22.11.2026")) == "2026-11-22"
 
 

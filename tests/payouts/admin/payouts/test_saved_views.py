@@ -6,7 +6,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from payouts.admin.payouts.filters import read_amount
 from payouts.models import SavedView
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
@@ -57,30 +56,6 @@ def test_clients_makers_and_flags_narrow_the_list(browser: Client) -> None:
     assert listed(flag="card_checksum") == [odd.pk]
     assert odd.pk in listed(flag="any")
     assert listed(client="999999") == []
-
-
-@pytest.mark.parametrize(
-    ("text", "amount"),
-    [
-        ("1 000,50", "1000.50"),
-        ("1,000.50", "1000.50"),
-        ("1.000,50", "1000.50"),
-        ("1,234,567", "1234567"),
-        ("1.234.567,89", "1234567.89"),
-        ("1,234,567.8", "1234567.8"),
-        ("0,5", "0.5"),
-    ],
-)
-def test_an_amount_with_separators_that_mean_one_thing_is_read(text: str, amount: str) -> None:
-    assert str(read_amount(text)) == amount
-
-
-@pytest.mark.parametrize(
-    "text", ["1,000", "1.000", "1,00,000", "1,000,50", "1.000.50", "1,000.000,5", ",5", "1,,000"]
-)
-def test_an_amount_that_could_mean_two_things_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
-        read_amount(text)
 
 
 def test_a_view_is_saved_shown_and_deleted(browser: Client, operator: User) -> None:
