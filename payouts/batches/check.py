@@ -25,7 +25,6 @@ CHECK = Job("payouts.tasks.check_batch", Batch, Q(checked_at=None, discarded_at=
 ROWS_LIMIT = 50_000
 CHECKED_AT_ONCE = 1_000
 DUPLICATES_WITHIN_DAYS = 30
-STOPPED = (Status.REJECTED.value, Status.CANCELLED.value)
 # A file at which the worker dies so often without storing a row is not one to try again.
 TRIES_LIMIT = 5
 

@@ -1,6 +1,11 @@
-"""What a constraint cannot say: history is append-only, nothing is deleted, and the maker is not the checker.
+"""What a constraint cannot say: history is append-only, nothing is deleted, and nobody checks what they made.
 
-The errors carry a constraint's name, as the other constraints' do.
+- `event_append_only`, `approval_append_only`: history that can be altered proves nothing.
+- `payout_never_deleted`, `attempt_never_deleted`: a payment that we do not know could be made again.
+- `attempt_key_is_fixed`: another key at the provider would be another payment.
+- `approval_maker_is_not_checker`: whoever made a payout needs another person.
+
+The errors carry the trigger's name as a constraint's, like those of the other constraints.
 """
 
 from django.db import migrations

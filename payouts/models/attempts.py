@@ -126,7 +126,7 @@ class Approval(models.Model):
     )
     decision = models.CharField(_("decision"), max_length=16, choices=Decision)
     number = models.PositiveSmallIntegerField(
-        _("number"), default=1, db_default=1, help_text=_("Of this person's voices on this payout.")
+        _("number"), default=1, help_text=_("Of this person's voices on this payout.")
     )
     terms_hash = models.BinaryField(max_length=32)
     evidence = models.CharField(_("evidence"), max_length=1000, blank=True)
@@ -171,5 +171,5 @@ class Approval(models.Model):
             bytes(self.terms_hash).hex(),
             self.evidence,
             stamp(self.at),
-            *([self.number] if self.number > 1 else []),  # the first ones were sealed without
+            self.number,
         )

@@ -113,7 +113,7 @@ class PayoutLimit(models.Model):
         _("limit of a day"), null=True, blank=True, help_text=_("For all payouts of one day (UTC) together.")
     )
     used_on = models.DateField(null=True, editable=False)
-    used_amount = models.DecimalField(default=0, db_default=0, editable=False)
+    used_amount = models.DecimalField(default=0, editable=False)
 
     history = History(without=("used_on", "used_amount"))
 

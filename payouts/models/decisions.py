@@ -22,7 +22,7 @@ class BulkDecision(models.Model):
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name=_("by"))
     verb = models.CharField(_("decision"), max_length=16, choices=Verb)
     created_at = models.DateTimeField(_("created at"), db_default=Now())
-    reason = models.CharField(_("reason"), max_length=1000, blank=True, db_default="")
+    reason = models.CharField(_("reason"), max_length=1000, blank=True)
     decided_at = models.DateTimeField(_("decided at"), null=True)
 
     class Meta:
@@ -61,10 +61,8 @@ class BulkItem(models.Model):
         Payout, on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name=_("payout")
     )
     version = models.PositiveIntegerField(_("version"))
-    result = models.CharField(
-        _("result"), max_length=16, choices=Result, default=Result.WAITING, blank=True, db_default=""
-    )
-    message = models.CharField(_("message"), max_length=1000, blank=True, db_default="")
+    result = models.CharField(_("result"), max_length=16, choices=Result, default=Result.WAITING, blank=True)
+    message = models.CharField(_("message"), max_length=1000, blank=True)
 
     class Meta:
         verbose_name = _("payout of a bulk decision")

@@ -39,15 +39,13 @@ class Export(models.Model):
     format = models.CharField(_("format"), max_length=8, choices=Format)
     up_to_id = models.BigIntegerField(editable=False)  # no payout that came later
     rows_total = models.PositiveIntegerField(_("payouts in all"), null=True)  # counted when the writing begins
-    rows_done = models.PositiveIntegerField(_("payouts written"), default=0, db_default=0)
-    last_id = models.BigIntegerField(default=0, db_default=0, editable=False)  # all up to here are looked at
-    size_bytes = models.BigIntegerField(_("size"), default=0, db_default=0)
+    rows_done = models.PositiveIntegerField(_("payouts written"), default=0)
+    last_id = models.BigIntegerField(default=0, editable=False)  # all up to here are looked at
+    size_bytes = models.BigIntegerField(_("size"), default=0)
     finished_at = models.DateTimeField(_("finished at"), null=True)
     expires_at = models.DateTimeField(_("kept until"), null=True)
     failed_at = models.DateTimeField(_("failed at"), null=True)
-    failure = models.CharField(
-        _("failure"), max_length=16, choices=Failure, default=Failure.NONE, db_default="", blank=True
-    )
+    failure = models.CharField(_("failure"), max_length=16, choices=Failure, default=Failure.NONE, blank=True)
     cancelled_at = models.DateTimeField(_("cancelled at"), null=True)
     cancelled_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -62,7 +60,7 @@ class Export(models.Model):
     rung_at = models.DateTimeField(db_default=Now(), editable=False)  # when a task for it last began or went on
     lease_until = models.DateTimeField(null=True, editable=False)
     lease_token = models.UUIDField(null=True, editable=False)
-    lost_leases = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)  # in a row
+    lost_leases = models.PositiveSmallIntegerField(default=0, editable=False)  # in a row
 
     class Meta:
         verbose_name = _("export")

@@ -141,7 +141,7 @@ class Payout(models.Model):
     # The worker's own: not moves, so outside version and seal.
     due_at = models.DateTimeField(null=True, editable=False)
     lease_token = models.UUIDField(null=True, editable=False)
-    lost_leases = models.SmallIntegerField(default=0, db_default=0, editable=False)  # in a row
+    lost_leases = models.SmallIntegerField(default=0, editable=False)  # in a row
     news_at = models.DateTimeField(null=True, editable=False)  # of the last news, until a newer answer
 
     event_head = models.BinaryField(max_length=32)
@@ -314,7 +314,7 @@ class Payout(models.Model):
             stamp(self.scheduled_for),
             stamp(self.processed_at),
             stamp(self.withdrawn_at),
-            *([stamp(self.release_at)] if self.release_at else []),  # older rows were sealed without
+            stamp(self.release_at),
         )
 
 

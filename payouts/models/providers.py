@@ -72,7 +72,7 @@ class WebhookMessage(models.Model):
 
     message_id = models.CharField(_("message ID"), max_length=255, primary_key=True)
     reference = models.UUIDField(_("idempotency key"), null=True, help_text=_("Of the attempt that it is about."))
-    reported = models.CharField(_("reported status"), max_length=16, blank=True, db_default="")
+    reported = models.CharField(_("reported status"), max_length=16, blank=True)
     received_at = models.DateTimeField(_("received at"), db_default=Now(), db_index=True)
 
     class Meta:

@@ -68,9 +68,7 @@ class ReportLine(models.Model):
     payout = models.ForeignKey(
         Payout, on_delete=models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("payout")
     )
-    result = models.CharField(
-        _("result"), max_length=16, choices=Result, default=Result.WAITING, blank=True, db_default=""
-    )
+    result = models.CharField(_("result"), max_length=16, choices=Result, default=Result.WAITING, blank=True)
 
     class Meta:
         verbose_name = _("report line")

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from payouts.actions import PayoutError
 from payouts.jobs import Job
-from payouts.models import ProviderReport
+from payouts.models import ProviderReport, ReportLine
 from payouts.providers import Verdict
 
 APPLY = Job("payouts.tasks.apply_report", ProviderReport, Q(applied_at=None))
@@ -206,10 +206,12 @@ def store(
 
 def _copy(report: ProviderReport, lines: list[Line]) -> None:
     """With COPY: 100,000 rows would keep a web server's thread for many seconds as objects."""
-    columns = "report_id, number, reference, status, amount"
+    columns = "report_id, number, reference, status, amount, result"
     with connection.cursor() as cursor, cursor.copy(f"COPY payouts_reportline ({columns}) FROM STDIN") as copy:
         for line in lines:
-            copy.write_row((report.pk, line.number, line.reference, line.status, line.amount))
+            copy.write_row(
+                (report.pk, line.number, line.reference, line.status, line.amount, ReportLine.Result.WAITING)
+            )
 
 
 def _check_period(from_on: date | None, to_on: date | None) -> None:

@@ -15,14 +15,14 @@ PAYOUTS = """
 INSERT INTO payouts_payout (
     id, reference, client_id, user_id, amount, currency, recipient, recipient_masked, recipient_index, comment,
     terms_hash, trace_id, provider, review_flags, status, version, approvals_required, approvals_given, attention,
-    failure_code, failure_message, created_at, updated_at, processed_at, event_head, seal
+    failure_code, failure_message, created_at, updated_at, processed_at, lost_leases, event_head, seal
 )
 SELECT i, gen_random_uuid(), c.id,
        CASE WHEN (i - %(base)s) %% %(every)s = 0 THEN %(busy)s ELSE 1 + i %% %(users)s END,
        100.50 + i %% 1000, (%(currencies)s::text[])[1 + i %% cardinality(%(currencies)s::text[])],
        rpad('gAAAAA', 140, md5(i::text)),
        '{"card": "0000 11•• •••• 3333"}', h.hash, 'Оплата бонуса', h.hash, md5(i::text), 'http', '{card_checksum}',
-       'processed', 3, 0, 0, '', '', '', t.at, t.at, t.at, h.hash, h.hash
+       'processed', 3, 0, 0, '', '', '', t.at, t.at, t.at, 0, h.hash, h.hash
 FROM generate_series(%(base)s::bigint + 1, %(base)s::bigint + %(rows)s) AS i,
      LATERAL (
          SELECT id FROM payouts_apiclient

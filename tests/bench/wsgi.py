@@ -191,11 +191,11 @@ INSERT INTO payouts_payout (
     reference, client_id, maker_id, user_id, amount, currency, recipient, recipient_masked, recipient_index, comment,
     terms_hash, idempotency_key, request_hash, trace_id, provider, review_flags, status, version, approvals_required,
     approvals_given, held_at, held_by_id, attention, scheduled_for, failure_code, failure_message, created_at,
-    updated_at, processed_at, withdrawn_at, due_at, lease_token, event_head, seal
+    updated_at, processed_at, withdrawn_at, due_at, lease_token, lost_leases, event_head, seal
 ) VALUES (
     %(reference)s, %(client)s, NULL, %(user_id)s, %(amount)s, %(currency)s, %(recipient)s, %(masked)s::jsonb,
     %(seal)s, %(comment)s, %(seal)s, NULL, NULL, %(trace_id)s, 'http', %(flags)s, 'pending', 1, %(required)s, 0,
-    NULL, NULL, '', NULL, '', '', %(at)s, %(at)s, NULL, NULL, %(at)s, NULL, %(seal)s, %(seal)s
+    NULL, NULL, '', NULL, '', '', %(at)s, %(at)s, NULL, NULL, %(at)s, NULL, 0, %(seal)s, %(seal)s
 ) RETURNING id
 """
 NEW_EVENT = """

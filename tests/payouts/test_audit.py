@@ -242,8 +242,8 @@ def test_an_approval_put_in_by_sql_is_noticed(checker: User) -> None:
     payout = awaiting_payout()
 
     by_hand(
-        "INSERT INTO payouts_approval (payout_id, checker_id, decision, terms_hash, evidence, at, mac)"
-        " SELECT id, %s, 'approve', terms_hash, '', now(), 'x' FROM payouts_payout WHERE id = %s",
+        "INSERT INTO payouts_approval (payout_id, checker_id, decision, number, terms_hash, evidence, at, mac)"
+        " SELECT id, %s, 'approve', 1, terms_hash, '', now(), 'x' FROM payouts_payout WHERE id = %s",
         checker.pk,
         payout.pk,
     )
@@ -292,8 +292,10 @@ def test_a_voice_put_in_by_sql_is_noticed(checker: User) -> None:
     payout = half_resolved_payout()
 
     by_hand(
-        "INSERT INTO payouts_approval (payout_id, attempt_id, checker_id, decision, terms_hash, evidence, at, mac)"
-        " SELECT payout_id, id, %s, 'not_paid', 'x', 'forged', now(), 'x' FROM payouts_attempt WHERE payout_id = %s",
+        "INSERT INTO payouts_approval"
+        " (payout_id, attempt_id, checker_id, decision, number, terms_hash, evidence, at, mac)"
+        " SELECT payout_id, id, %s, 'not_paid', 1, 'x', 'forged', now(), 'x'"
+        " FROM payouts_attempt WHERE payout_id = %s",
         checker.pk,
         payout.pk,
     )

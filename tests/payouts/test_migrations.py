@@ -1,8 +1,12 @@
 """The linter of migrations sees what would block or break the code that runs beside one."""
 
 import pytest
-from django.db import connection
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import connection, models
+from django.db.migrations import Migration
+from django.db.migrations.loader import MigrationLoader
 
+from payouts.migrations._waits import concurrently
 from tests.lint_migrations import findings, migrations
 
 BRIEFLY = "BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '10s'; {} COMMIT;"
@@ -34,11 +38,7 @@ def test_the_linter_names_what_blocks_or_breaks(rule: str, sql: str) -> None:
 
 @pytest.mark.django_db(transaction=True)  # concurrent builds refuse to be written inside one
 def test_every_migration_is_one_that_old_code_survives() -> None:
-    names = []
-    for name, sql in migrations():
-        names.append(name)
-        assert findings(name, sql) == ""
-    assert len(names) >= 3
+    assert {name: findings(name, sql) for name, sql in migrations() if findings(name, sql)} == {}
 
 
 @pytest.mark.django_db
@@ -50,11 +50,17 @@ def test_no_migration_leaves_its_waits_behind() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_an_index_that_a_build_left_behind_when_it_was_broken_off_is_built_anew() -> None:
-    statements = dict(migrations())["0005_suspect_index"].split(";")
+    index = models.Index(fields=["updated_at"], name="payout_by_update")
+    building = Migration("payout_by_update", "payouts")
+    building.operations = concurrently(AddIndexConcurrently("payout", index))
+    building.atomic = False
+    state = MigrationLoader(connection).project_state()
+
+    for _each in range(2):  # the first leaves it there, as a build that was broken off does
+        with connection.schema_editor(atomic=False) as editor:
+            building.apply(state.clone(), editor)
 
     with connection.cursor() as cursor:
-        for statement in filter(str.strip, statements):
-            cursor.execute(statement)
-
-        cursor.execute("SELECT count(*) FROM pg_index WHERE indexrelid = 'payout_suspect'::regclass AND indisvalid")
+        cursor.execute("SELECT count(*) FROM pg_index WHERE indexrelid = 'payout_by_update'::regclass AND indisvalid")
         assert cursor.fetchone() == (1,)
+        cursor.execute("DROP INDEX payout_by_update")

@@ -20,8 +20,6 @@ from django.utils.translation import gettext as _
 from payouts.admin.kit import format
 
 SHOWN = 50
-# Beside django-simple-history's +, ~ and -: written by the migration that began the history.
-AS_IT_STOOD = "="
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ def changes(records: QuerySet[Any], *, subject: Callable[[Any], str] | None = No
 
 
 def _change(record: Any, before: Any, subject: Callable[[Any], str] | None) -> Change:
-    what = {"+": _("Created"), "~": _("Changed"), "-": _("Deleted"), AS_IT_STOOD: _("As it stood")}
+    what = {"+": _("Created"), "~": _("Changed"), "-": _("Deleted")}
     return Change(
         at=format.exact_time(record.history_date),
         who=record.history_user.get_username() if record.history_user else "–",
@@ -109,8 +107,7 @@ class HistoryMixin:
     def history_sections(self, instance: Any) -> Sequence[tuple[str, list[Change]]]:
         """Titles and changes for the page of this object, or for the list when there is none."""
         if instance is None:
-            since = self.model.history.exclude(history_type=AS_IT_STOOD)
-            return [(_("Last changes"), changes(since, subject=lambda each: str(each.instance)))]
+            return [(_("Last changes"), changes(self.model.history.all(), subject=lambda each: str(each.instance)))]
         own = self.model.history.filter(**{self.model._meta.pk.name: instance.pk})
         return [(_("History"), changes(own))]
 

@@ -208,8 +208,9 @@ def test_an_event_that_breaks_a_rule_is_refused_by_it(
 
 
 APPROVAL = (
-    "INSERT INTO payouts_approval (payout_id, attempt_id, checker_id, decision, terms_hash, evidence, at, mac)"
-    " VALUES (%s, %s, %s, %s, 'x', %s, now(), 'x')"
+    "INSERT INTO payouts_approval"
+    " (payout_id, attempt_id, checker_id, decision, number, terms_hash, evidence, at, mac)"
+    " VALUES (%s, %s, %s, %s, 1, 'x', %s, now(), 'x')"
 )
 
 
@@ -401,8 +402,8 @@ REPORT = (
     " VALUES ('http', 'march.csv', 'x', %s, %s, %s)"
 )
 REPORT_LINE = (
-    "INSERT INTO payouts_reportline (report_id, number, reference, status, amount)"
-    " SELECT max(id), 2, 'r', 'succeeded', 1 FROM payouts_providerreport"
+    "INSERT INTO payouts_reportline (report_id, number, reference, status, amount, result)"
+    " SELECT max(id), 2, 'r', 'succeeded', 1, '' FROM payouts_providerreport"
 )
 
 
@@ -449,9 +450,10 @@ def test_daily_total_unique() -> None:
 
 EXPORT = (
     "INSERT INTO payouts_export (asked_by_id, format, query, up_to_id, finished_at, expires_at, rows_total,"
-    " failed_at, failure, cancelled_at, cancelled_by_id, lease_token, lease_until)"
+    " failed_at, failure, cancelled_at, cancelled_by_id, lease_token, lease_until, rows_done, last_id, size_bytes,"
+    " lost_leases)"
     " VALUES (%(person)s, '{format}', '', 1, {finished_at}, {expires_at}, {rows_total}, {failed_at}, '{failure}',"
-    " {cancelled_at}, {cancelled_by}, {lease_token}, {lease_until})"
+    " {cancelled_at}, {cancelled_by}, {lease_token}, {lease_until}, 0, 0, 0, 0)"
 )
 OPEN_EXPORT = {
     "format": "csv",
