@@ -1,16 +1,15 @@
-"""Who can still approve a payout, and whether there are enough of them."""
+"""Whether there are still people enough to approve a payout."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
-from django.db.models import Max, OuterRef, Subquery, Value
-from django.db.models.functions import Coalesce
-from django.db.models.lookups import Exact
+from django.db.models import Max
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from payouts.models import Approval, Payout
+from payouts.rules import DECISIONS_LIMIT, close_people
 from payouts.states import Status
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -40,42 +39,27 @@ def missing_approvers(payout: Payout) -> Missing | None:
     return blocked([payout]).get(payout.pk)
 
 
-def blocked(payouts: Collection[Payout], *, voices: Iterable[tuple[int, int]] | None = None) -> dict[int, Missing]:
-    """By id, those of the payouts that cannot get the approvals they need: one query for the people, one for voices.
-
-    `voices` are the approvals so far, as pairs of payout and checker, where the caller has them.
-    """
+def blocked(payouts: Collection[Payout]) -> dict[int, Missing]:
+    """By id, those of the payouts for which there are not people enough to approve them."""
     waiting = [payout for payout in payouts if payout.status == Status.PENDING and not payout.is_approved]
     if not waiting:
         return {}
-    spoken: dict[int, set[int]] = {}
-    for payout_id, checker_id in standing(waiting) if voices is None else voices:
-        spoken.setdefault(payout_id, set()).add(checker_id)
-    people = approver_ids()
+    approvers = approver_ids()
+    barred = close_people(waiting) | _decided(waiting)
     found = {}
     for payout in waiting:
         needed = payout.approvals_required - payout.approvals_given
-        available = len(people - spoken.get(payout.pk, set()) - {payout.maker_id})
+        available = sum((payout.pk, person) not in barred for person in approvers)
         if available < needed:
             found[payout.pk] = Missing(needed, available)
     return found
 
 
-def standing(payouts: Collection[Payout]) -> set[tuple[int, int]]:
-    """The approvals that were not taken back, as pairs of payout and checker: a person's odd voices approve."""
-    voices = Approval.objects.filter(payout__in=payouts, attempt=None)
-    last = voices.values_list("payout_id", "checker_id").annotate(last=Max("number")).order_by()
-    return {(payout_id, checker_id) for payout_id, checker_id, number in last if number % 2}
-
-
-def has_approved(user: User) -> Exact:
-    """For a filter of payouts: this person's approval of them stands, which is what their last voice says.
-
-    Looked up for each payout: as EXISTS the database would rather read all that the person ever approved.
-    """
-    voices = Approval.objects.filter(payout=OuterRef("pk"), checker=user, attempt=None).order_by("-number")
-    last = Coalesce(Subquery(voices.values("decision")[:1]), Value(""))
-    return Exact(last, Value(Approval.Decision.APPROVE.value))
+def _decided(payouts: Collection[Payout]) -> set[tuple[int, int]]:
+    """Pairs of payout and person: those whose approval stands, and those who have changed their mind too often."""
+    decisions = Approval.objects.filter(payout__in=payouts, attempt=None).values_list("payout_id", "checker_id")
+    last = decisions.annotate(last=Max("number")).order_by()
+    return {(payout, person) for payout, person, number in last if number % 2 or number >= DECISIONS_LIMIT}
 
 
 def approver_ids() -> set[int]:

@@ -7,12 +7,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from importlib import import_module
 from itertools import pairwise
 
 from django.db import connection
 
-from payouts import money, vault
+from payouts import money, rules, vault
 from payouts.database.snapshot import snapshot
 from payouts.models import Approval, Attempt, Event, EventName, Payout
 from payouts.states import PAID, Stage, Status, allows
@@ -66,6 +67,7 @@ def batches(after_id: int = 0) -> Iterator[tuple[int, list[Broken]]]:
             payouts = list(Payout.objects.filter(pk__gt=last_id).order_by("pk")[:BATCH])
             events = _grouped(Event.objects.filter(payout__in=payouts).order_by("payout_id", "seq"))
             attempts = _grouped(Attempt.objects.filter(payout__in=payouts).order_by("payout_id", "number"))
+            close_since = rules.close_since({payout.client_id for payout in payouts if payout.client_id})
             approvals = _grouped(Approval.objects.filter(payout__in=payouts).select_related("attempt").order_by("pk"))
         if not payouts:
             return
@@ -80,18 +82,23 @@ def batches(after_id: int = 0) -> Iterator[tuple[int, list[Broken]]]:
                     events.get(payout.pk, []),
                     attempts.get(payout.pk, []),
                     approvals.get(payout.pk, []),
+                    close_since,
                 )
             ],
         )
 
 
 def _findings(
-    payout: Payout, events: list[Event], attempts: list[Attempt], approvals: list[Approval]
+    payout: Payout,
+    events: list[Event],
+    attempts: list[Attempt],
+    approvals: list[Approval],
+    close_since: dict[tuple[int, int], datetime],
 ) -> Iterator["Finding"]:
     yield from _row(payout)
     yield from _history(payout, events)
     yield from _money(payout, events, attempts)
-    yield from _eyes(payout, events, approvals)
+    yield from _eyes(payout, events, approvals, close_since)
 
 
 type Finding = tuple[str, str]
@@ -128,9 +135,9 @@ def missing_guards() -> Iterator[Broken]:
 
 
 def _row(payout: Payout) -> Iterator[Finding]:
-    """The row is what was submitted, and nobody but actions.py has written it."""
+    """The row is what was submitted, and nobody but payouts.actions has written it."""
     if bytes(payout.seal) != payout.expected_seal():
-        yield "row_sealed", "the row was changed outside actions.py"
+        yield "row_sealed", "the row was changed outside payouts.actions"
     try:
         if payout.terms != bytes(payout.terms_hash):
             yield "terms_unchanged", "the amount, the currency or the recipient is not what was submitted"
@@ -210,18 +217,23 @@ def _money(payout: Payout, events: list[Event], attempts: list[Attempt]) -> Iter
         yield "attempts_numbered", "the attempts are not numbered 1, 2, 3"
 
 
-def _eyes(payout: Payout, events: list[Event], approvals: list[Approval]) -> Iterator[Finding]:
+def _eyes(
+    payout: Payout,
+    events: list[Event],
+    approvals: list[Approval],
+    close_since: dict[tuple[int, int], datetime],
+) -> Iterator[Finding]:
     """Enough other people approved these terms before money could leave."""
     voices = sorted((voice for voice in approvals if voice.attempt_id is None), key=lambda voice: voice.number)
     last = {voice.checker_id: voice.decision for voice in voices}
     given = [checker for checker, decision in last.items() if decision == Approval.Decision.APPROVE]
     for approval in approvals:
         if bytes(approval.mac) != approval.expected_mac(payout.reference):
-            yield "approval_sealed", f"approval {approval.pk} was not made by actions.py"
+            yield "approval_sealed", f"approval {approval.pk} was not made by payouts.actions"
         if bytes(approval.terms_hash) != bytes(payout.terms_hash):
             yield "approval_bound_to_terms", f"approval {approval.pk} was given for other terms"
-        if approval.checker_id == payout.maker_id:
-            yield "maker_is_not_checker", f"approval {approval.pk} is the maker's own"
+        if rules.was_close(payout, approval, close_since):
+            yield "maker_is_not_checker", f"approval {approval.pk} is by somebody who made the payout, or could have"
     if len(given) != payout.approvals_given:
         yield "approvals_counted", f"{payout.approvals_given} approvals are counted, {len(given)} are there"
     for event in events:

@@ -4,9 +4,20 @@ An action locks the row, checks, moves, records the event and rings for the work
 the payout, or raises a PayoutError whose text is a sentence for a person. Times are the database's, in UTC.
 """
 
-from payouts.actions.approvals import approve, reject, take_back
+from payouts.actions.approvals import approve, reject, withdraw_approval
 from payouts.actions.claims import Assignment, claim, claim_suspect, give_back
-from payouts.actions.decisions import ask_now, cancel, hold, release, retry, reveal, schedule, settle, withdraw
+from payouts.actions.decisions import (
+    ask_now,
+    cancel,
+    clear_flag,
+    hold,
+    release,
+    retry,
+    reveal,
+    schedule,
+    settle,
+    withdraw,
+)
 from payouts.actions.errors import (
     AlteredError,
     FourEyesError,
@@ -18,7 +29,7 @@ from payouts.actions.errors import (
     VersionError,
 )
 from payouts.actions.moves import TEXT_LIMIT, Actor, Person
-from payouts.actions.news import UNANSWERED, hear
+from payouts.actions.news import hear
 from payouts.actions.outcomes import ADAPTER_ERROR, record_outcomes
 from payouts.actions.reconciliation import flag_missing, reconcile
 from payouts.actions.resolutions import record_return, resolve
@@ -27,7 +38,6 @@ from payouts.actions.submission import submit, submit_approved
 __all__ = [
     "ADAPTER_ERROR",
     "TEXT_LIMIT",
-    "UNANSWERED",
     "Actor",
     "AlteredError",
     "Assignment",
@@ -44,6 +54,7 @@ __all__ = [
     "cancel",
     "claim",
     "claim_suspect",
+    "clear_flag",
     "flag_missing",
     "give_back",
     "hear",
@@ -60,6 +71,6 @@ __all__ = [
     "settle",
     "submit",
     "submit_approved",
-    "take_back",
     "withdraw",
+    "withdraw_approval",
 ]

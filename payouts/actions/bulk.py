@@ -4,21 +4,21 @@ Each payout is decided by its function of `payouts.actions`, together with the r
 crash midway leaves every payout either decided and recorded, or untouched and waiting to be continued.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import timedelta
-from typing import Any
 
 import structlog
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from payouts import actions
-from payouts.actions import PayoutError, Person
-from payouts.approvers import standing
+from payouts import rules
+from payouts.actions.errors import PayoutError
+from payouts.actions.moves import TEXT_LIMIT, Person
+from payouts.actions.verbs import IN_BULK
 from payouts.database.storable import is_storable
-from payouts.models import Attention, BulkDecision, BulkItem, Payout
-from payouts.states import Status, allows
+from payouts.models import BulkDecision, BulkItem, Payout
+from payouts.rules import Standing
 
 log = structlog.get_logger(__name__)
 
@@ -27,14 +27,6 @@ Result = BulkItem.Result
 
 ITEMS_LIMIT = 200
 CONFIRM_WITHIN = timedelta(minutes=30)
-
-ACTIONS: dict[str, Callable[..., Payout]] = {
-    Verb.APPROVE: actions.approve,
-    Verb.HOLD: actions.hold,
-    Verb.RELEASE: actions.release,
-    Verb.RETRY: actions.retry,
-    Verb.CANCEL: actions.cancel,
-}
 
 
 class DecisionError(Exception):
@@ -54,12 +46,12 @@ def choose(payout_ids: Collection[int], *, verb: Verb, by: Person) -> BulkDecisi
     payouts = list(Payout.objects.filter(pk__in=ids).defer("recipient").order_by("pk"))
     if not payouts:
         raise DecisionError(_("Choose at least one payout."))
-    voices = standing(payouts)
+    who = rules.standings(payouts, by)
     with transaction.atomic():
         bulk = BulkDecision.objects.create(by=by, verb=verb)
         items = []
         for payout in payouts:
-            why = obstacle(payout, verb=verb, by=by, has_approved=(payout.pk, by.pk) in voices)
+            why = obstacle(payout, who[payout.pk], verb=verb)
             items.append(
                 BulkItem(
                     bulk=bulk,
@@ -92,7 +84,7 @@ def decide(bulk_id: int, *, by: Person, reason: str) -> BulkDecision:
             if is_expired(bulk):
                 raise DecisionError(_("Half an hour has passed since you chose the payouts. Choose them anew."))
             reason = reason.strip()
-            if not reason or len(reason) > actions.TEXT_LIMIT or not is_storable(reason):
+            if not reason or len(reason) > TEXT_LIMIT or not is_storable(reason):
                 raise DecisionError(_("Give a reason of at most 1000 characters, all of them printable."))
             bulk.reason, bulk.decided_at = reason, timezone.now()
             bulk.save(update_fields=["reason", "decided_at"])
@@ -114,7 +106,7 @@ def _decide_one(item_id: int, *, bulk: BulkDecision, by: Person) -> None:
             if item.result != Result.WAITING:  # another request was faster
                 return
             try:
-                ACTIONS[bulk.verb](item.payout_id, by=by, reason=bulk.reason, version=item.version)
+                IN_BULK[bulk.verb].act(item.payout_id, by=by, reason=bulk.reason, version=item.version)
             except PayoutError as error:
                 _close(item, Result.FAILED, str(error))
             else:
@@ -132,59 +124,7 @@ def _close(item: BulkItem, result: BulkItem.Result, message: str = "") -> None:
     item.save(update_fields=["result", "message"])
 
 
-def obstacle(payout: Payout, *, verb: Verb, by: Person, has_approved: bool) -> str:
-    """Why this payout is left out, as a sentence; empty when nothing is in the way. `actions` decides again."""
-    if payout.attention == Attention.ALTERED:
-        return str(actions.AlteredError())
-    if payout.attention and verb != Verb.HOLD:
-        return _("It needs attention: %(problem)s. Decide on it on its own page.") % {
-            "problem": payout.get_attention_display()
-        }
-    return _OBSTACLES[verb](payout, by, has_approved)
-
-
-def _approve_obstacle(payout: Payout, by: Person, has_approved: bool) -> str:
-    if payout.status != Status.PENDING:
-        return _not_now(payout)
-    if payout.is_approved:
-        return _("It has all the approvals that it needs.")
-    if payout.maker_id == by.pk:
-        return _("You made it: another person must approve it.")
-    if has_approved:
-        return _("You have approved it already: another person must do so too.")
-    if payout.held_at:
-        return _("It is on hold: release it first, or decide on it on its own page.")
-    return ""
-
-
-def _hold_obstacle(payout: Payout, *_others: Any) -> str:
-    if payout.status != Status.PENDING:
-        return _not_now(payout)
-    return _("It is on hold already.") if payout.held_at else ""
-
-
-def _release_obstacle(payout: Payout, *_others: Any) -> str:
-    if payout.status != Status.PENDING:
-        return _not_now(payout)
-    return "" if payout.held_at else _("It is not on hold.")
-
-
-def _retry_obstacle(payout: Payout, *_others: Any) -> str:
-    return "" if allows(payout.status, Status.PENDING) else _not_now(payout)
-
-
-def _cancel_obstacle(payout: Payout, *_others: Any) -> str:
-    return "" if allows(payout.status, Status.CANCELLED) else _not_now(payout)
-
-
-def _not_now(payout: Payout) -> str:
-    return _("Its stage is “%(stage)s”, in which this is not possible.") % {"stage": payout.stage.label}
-
-
-_OBSTACLES: dict[str, Callable[[Payout, Person, bool], str]] = {
-    Verb.APPROVE: _approve_obstacle,
-    Verb.HOLD: _hold_obstacle,
-    Verb.RELEASE: _release_obstacle,
-    Verb.RETRY: _retry_obstacle,
-    Verb.CANCEL: _cancel_obstacle,
-}
+def obstacle(payout: Payout, who: Standing, *, verb: str) -> str:
+    """Why this payout is left out, as a sentence; empty when nothing is in the way. Its action decides again."""
+    left_out = rules.why_not_in_bulk(payout, is_approval=verb == Verb.APPROVE, is_hold=verb == Verb.HOLD)
+    return left_out or IN_BULK[verb].why_not(payout, who)

@@ -1,27 +1,27 @@
-"""People and clients hold, release, schedule, cancel, settle and retry payouts, and look at recipients."""
+"""People and clients hold, release, schedule, cancel, settle and retry payouts, and look at recipients.
+
+Each asks its rule in payouts.rules under the row's lock, and raises NotAllowedError or FourEyesError with the
+sentence.
+"""
 
 from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from payouts import doorbell, vault
+from payouts import doorbell, rules, vault
 from payouts.actions.approvals import approvals_by_payout, payment_problem, unreadable
-from payouts.actions.errors import NotAllowedError
-from payouts.actions.moves import Actor, Person, check_move, locked, move_one
-from payouts.actions.news import UNANSWERED
-from payouts.actions.resolutions import asked_just_now
+from payouts.actions.errors import NotAllowedError, refuse_if
+from payouts.actions.moves import Actor, Person, locked, move_one
 from payouts.models import ApiClient, Attention, EventName, Payout, stamp
-from payouts.states import WITHDRAWABLE, Status
+from payouts.rules import Standing
+from payouts.states import Status
 
 
 def hold(payout_id: int, *, by: Person, reason: str, version: int | None = None) -> Payout:
     """Keep a pending payout from being paid until it is released."""
     with locked(payout_id, version=version) as (payout, at):
-        if payout.status != Status.PENDING:
-            raise NotAllowedError(_("Only a pending payout can be held."), payout)
-        if payout.held_at:
-            raise NotAllowedError(_("The payout is on hold already."), payout)
+        refuse_if(rules.why_not_hold(payout, _standing(by, at)), payout)
         payout.held_at, payout.held_by = at, by
         move_one(payout, EventName.HELD, Status.PENDING, at=at, by=by, reason=reason)
     return payout
@@ -30,17 +30,27 @@ def hold(payout_id: int, *, by: Person, reason: str, version: int | None = None)
 def release(payout_id: int, *, by: Person, reason: str = "", version: int | None = None) -> Payout:
     """Let a held payout, or one that needed attention, go on; one whose outcome is unknown is looked up again."""
     with locked(payout_id, version=version) as (payout, at):
-        is_held = payout.held_at and payout.status == Status.PENDING
-        if not (is_held or payout.attention):
-            raise NotAllowedError(_("The payout is not on hold."), payout)
+        refuse_if(rules.why_not_release(payout, _standing(by, at)), payout)
         payout.held_at = payout.held_by = None
-        payout.attention = Attention.NONE
-        if payout.status == Status.UNKNOWN or (payout.status == Status.PROCESSED and payout.news_at):
-            payout.due_at = at
-        move_one(payout, EventName.RELEASED, Status(payout.status), at=at, by=by, reason=reason)
-        if payout.due_at:
-            doorbell.ring()
+        _let_go(payout, at=at, by=by, reason=reason)
     return payout
+
+
+def clear_flag(payout_id: int, *, by: Person, reason: str, version: int | None = None) -> Payout:
+    """Say that a payout at rest needs no more attention. No money moves; news that came meanwhile are asked about."""
+    with locked(payout_id, version=version) as (payout, at):
+        refuse_if(rules.why_not_clear_flag(payout, _standing(by, at)), payout)
+        _let_go(payout, at=at, by=by, reason=reason)
+    return payout
+
+
+def _let_go(payout: Payout, *, at: datetime, by: Person, reason: str) -> None:
+    payout.attention = Attention.NONE
+    if payout.status == Status.UNKNOWN or (payout.status == Status.PROCESSED and payout.news_at):
+        payout.due_at = at
+    move_one(payout, EventName.RELEASED, Status(payout.status), at=at, by=by, reason=reason)
+    if payout.due_at:
+        doorbell.ring()
 
 
 def schedule(
@@ -48,8 +58,7 @@ def schedule(
 ) -> Payout:
     """Pay not before this time; None means as soon as it may be paid."""
     with locked(payout_id, by=by, version=version) as (payout, at):
-        if payout.status != Status.PENDING:
-            raise NotAllowedError(_("Only a pending payout can be scheduled."), payout)
+        refuse_if(rules.why_not_schedule(payout, _standing(by, at)), payout)
         payout.scheduled_for = scheduled_for
         facts = {"scheduled_for": stamp(scheduled_for)}
         move_one(payout, EventName.SCHEDULED, Status.PENDING, at=at, by=by, reason=reason, facts=facts)
@@ -61,7 +70,7 @@ def schedule(
 def cancel(payout_id: int, *, by: Actor, reason: str = "", version: int | None = None) -> Payout:
     """Stop a pending payout for good. A client can cancel its own only."""
     with locked(payout_id, by=by, version=version) as (payout, at):
-        check_move(payout, Status.CANCELLED)
+        refuse_if(rules.why_not_cancel(payout, _standing(by, at)), payout)
         move_one(payout, EventName.CANCELLED, Status.CANCELLED, at=at, by=by, reason=reason)
     return payout
 
@@ -69,11 +78,7 @@ def cancel(payout_id: int, *, by: Actor, reason: str = "", version: int | None =
 def withdraw(payout_id: int, *, by: ApiClient, version: int | None = None) -> Payout:
     """Take a payout out of the API; a pending one is cancelled with it. The back office keeps it."""
     with locked(payout_id, by=by, version=version) as (payout, at):
-        if payout.status not in WITHDRAWABLE:
-            raise NotAllowedError(
-                _("A payout can be withdrawn while it is pending, or when it was cancelled or rejected."),
-                payout,
-            )
+        refuse_if(rules.why_not_withdraw(payout, _standing(by, at)), payout)
         payout.withdrawn_at = at
         to_status = Status.CANCELLED if payout.status == Status.PENDING else Status(payout.status)
         move_one(payout, EventName.WITHDRAWN, to_status, at=at, by=by, reason="")
@@ -83,13 +88,7 @@ def withdraw(payout_id: int, *, by: ApiClient, version: int | None = None) -> Pa
 def settle(payout_id: int, *, by: Actor, reason: str = "", version: int | None = None) -> Payout:
     """Record that a pending payout was paid by hand, outside. It must be free to go, like any other payment."""
     with locked(payout_id, by=by, version=version) as (payout, at):
-        check_move(payout, Status.PROCESSED)
-        if payout.status != Status.PENDING:
-            raise NotAllowedError(_("Only a pending payout can be settled by hand."), payout)
-        if not payout.is_approved:
-            raise NotAllowedError(_("The payout still waits for approvals."), payout)
-        if payout.held_at or payout.attention:
-            raise NotAllowedError(_("The payout is on hold."), payout)
+        refuse_if(rules.why_not_settle(payout, _standing(by, at)), payout)
         if problem := payment_problem(payout, approvals_by_payout([payout])):
             raise NotAllowedError(_("The payout needs attention: %(problem)s.") % {"problem": problem.label}, payout)
         payout.processed_at = at
@@ -100,9 +99,7 @@ def settle(payout_id: int, *, by: Actor, reason: str = "", version: int | None =
 def retry(payout_id: int, *, by: Person, reason: str, version: int | None = None) -> Payout:
     """Send a failed payout again: its attempt was definitely refused, so the next one has a new key."""
     with locked(payout_id, version=version) as (payout, at):
-        check_move(payout, Status.PENDING)
-        if payout.attention:
-            raise NotAllowedError(_("The payout needs attention first: see why, then release it."), payout)
+        refuse_if(rules.why_not_retry(payout, _standing(by, at)), payout)
         payout.failure_code = payout.failure_message = ""
         move_one(payout, EventName.RETRIED, Status.PENDING, at=at, by=by, reason=reason)
         if payout.due_at:
@@ -111,13 +108,9 @@ def retry(payout_id: int, *, by: Person, reason: str, version: int | None = None
 
 
 def ask_now(payout_id: int, *, by: Person, reason: str = "", version: int | None = None) -> Payout:
-    """Have the provider asked at once what became of a payout that was sent. Raises NotAllowedError."""
+    """Have the provider asked at once what became of a payout that was sent."""
     with locked(payout_id, version=version) as (payout, at):
-        is_sent = payout.status in (Status.PROCESSING, Status.UNKNOWN)
-        if not is_sent or payout.attention not in (Attention.NONE, *UNANSWERED):
-            raise NotAllowedError(_("There is nothing to ask the provider about this payout now."), payout)
-        if payout.lease_token and payout.due_at and payout.due_at > at:
-            raise asked_just_now(payout)
+        refuse_if(rules.why_not_ask_now(payout, _standing(by, at)), payout)
         payout.attention = Attention.NONE
         payout.due_at = at
         move_one(payout, EventName.ASKED, Status(payout.status), at=at, by=by, reason=reason)
@@ -128,9 +121,15 @@ def ask_now(payout_id: int, *, by: Person, reason: str = "", version: int | None
 def reveal(payout_id: int, *, by: Actor, reason: str) -> dict[str, Any]:
     """The recipient in clear, and an event that says who saw it and why."""
     with locked(payout_id, by=by) as (payout, at):
+        refuse_if(rules.why_not_reveal(payout, _standing(by, at)), payout)
         try:
             recipient = payout.recipient_details
         except vault.UnreadableError as error:
             raise unreadable(payout) from error
         move_one(payout, EventName.REVEALED, Status(payout.status), at=at, by=by, reason=reason)
     return recipient
+
+
+def _standing(by: Actor, at: datetime) -> Standing:
+    """Enough for rules that do not ask who made the payout."""
+    return Standing(at=at, is_active=isinstance(by, ApiClient) or by.is_active)

@@ -3,6 +3,7 @@
 from django.utils.translation import gettext as _
 
 from payouts.models import Payout
+from payouts.rules import Personal, altered
 from payouts.states import allowed_from
 
 
@@ -47,13 +48,19 @@ class IdempotencyError(PayoutError):
 
 
 class FourEyesError(PayoutError):
-    """The person may not decide on this payout: its maker, or a voice given already."""
+    """This person may not decide on this payout; another one may."""
 
 
 class AlteredError(PayoutError):
     """The row's seal does not fit: it was changed outside this module."""
 
     def __init__(self) -> None:
-        super().__init__(
-            _("This payout was changed outside the product. Nothing may be done with it before an audit.")
-        )
+        super().__init__(altered())
+
+
+def refuse_if(obstacle: str, payout: Payout) -> None:
+    """Raise what payouts.rules says: FourEyesError where another person may, NotAllowedError where nobody may."""
+    if isinstance(obstacle, Personal):
+        raise FourEyesError(obstacle)
+    if obstacle:
+        raise NotAllowedError(obstacle, payout)

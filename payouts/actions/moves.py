@@ -183,11 +183,6 @@ def locked(
         yield payout, db_now(payout)
 
 
-def check_move(payout: Payout, to_status: Status) -> None:
-    if not allows(payout.status, to_status):
-        raise NotAllowedError(_not_from(payout), payout)
-
-
 def _not_from(payout: Payout) -> str:
     return _("The payout’s status is “%(status)s”, which does not allow this.") % {
         "status": Status(payout.status).label

@@ -10,6 +10,7 @@ from payouts.actions.moves import Move, flagged, locked, move_all
 from payouts.database import rows
 from payouts.models import Attempt, Attention, EventName, Payout, WebhookMessage
 from payouts.providers import Verdict
+from payouts.rules import UNANSWERED
 from payouts.states import Status
 
 
@@ -52,6 +53,3 @@ def ask_again(payout: Payout, *, at: datetime, actor: str) -> None:
     rows.update(Payout, [payout], ("news_at", "due_at"))
     if payout.due_at:
         doorbell.ring()
-
-
-UNANSWERED = (Attention.NOT_FOUND, Attention.TOO_MANY_CALLS)

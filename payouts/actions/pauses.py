@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from payouts import doorbell
+from payouts import doorbell, rules
 from payouts.database.storable import is_storable
 from payouts.models import Payout, ProviderPause
 
@@ -56,10 +56,8 @@ def resume(pause_id: int, *, by: User, reason: str) -> ProviderPause:
         open_pause = ProviderPause.objects.select_for_update(of=("self",)).filter(pk=pause_id).first()
         if open_pause is None:
             raise PauseError(_("There is no such pause."))
-        if open_pause.resumed_by:
-            raise PauseError(_("It was resumed already by %(who)s.") % {"who": open_pause.resumed_by.get_username()})
-        if open_pause.paused_by_id == by.pk:
-            raise PauseError(_("You paused it, so another person must resume it."))
+        if obstacle := rules.why_not_resume(open_pause, by):
+            raise PauseError(obstacle)
         open_pause.resumed_at = Now()
         open_pause.resumed_by = by
         open_pause.resume_reason = reason

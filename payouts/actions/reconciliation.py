@@ -4,12 +4,13 @@ import uuid
 from datetime import datetime
 from decimal import Decimal
 
-from payouts import doorbell
+from payouts import doorbell, rules
 from payouts.actions.errors import AlteredError
 from payouts.actions.moves import Person, actor_name, flag_one, locked, move_one
-from payouts.actions.news import UNANSWERED, ask_again
+from payouts.actions.news import ask_again
 from payouts.models import Attempt, Attention, EventName, Payout, ReportLine
 from payouts.providers import Verdict
+from payouts.rules import UNANSWERED
 from payouts.states import Status
 
 
@@ -28,7 +29,7 @@ def reconcile(
         with locked(payout_id) as (payout, at):
             attempt = payout.attempts.select_for_update().get(reference=reference)
             result = _finding(payout, attempt, reported, amount)
-            if result in CHANGING and payout.maker_id == by.pk:
+            if result in CHANGING and rules.is_close(payout, by):
                 return payout_id, ReportLine.Result.OWN
             _apply(payout, attempt, result, reported, at=at, by=by, source=source)
     except AlteredError:

@@ -2,10 +2,10 @@
 
 from django.utils.translation import gettext as _
 
-from payouts import doorbell
-from payouts.actions.approvals import add_approval, is_valid_approval, refuse_maker
-from payouts.actions.errors import AlteredError, FourEyesError, InvalidError, NotAllowedError
-from payouts.actions.moves import Person, check_move, locked, move_one
+from payouts import doorbell, rules
+from payouts.actions.approvals import add_approval, is_valid_approval
+from payouts.actions.errors import AlteredError, InvalidError, refuse_if
+from payouts.actions.moves import Person, locked, move_one
 from payouts.models import Approval, Attempt, Attention, EventName, Payout
 from payouts.states import Status
 
@@ -15,24 +15,17 @@ def resolve(
 ) -> Payout:
     """Say how an unknown outcome ended, on evidence; the second person who says the same makes it so.
 
-    Raises NotAllowedError, FourEyesError for the maker and for a second voice, InvalidError without evidence.
+    Raises NotAllowedError, FourEyesError, InvalidError without evidence.
     """
     require_evidence(evidence)
     with locked(payout_id, version=version) as (payout, at):
-        if payout.status != Status.UNKNOWN:
-            raise NotAllowedError(_("Only a payout whose outcome is unknown can be resolved."), payout)
-        refuse_maker(payout, by)
-        is_asked = payout.lease_token and payout.due_at and payout.due_at > at
-        # What is not paid can be sent again; the news may be that it was.
-        has_news = decision == Approval.Decision.NOT_PAID and payout.news_at and payout.due_at
-        if is_asked or has_news:
-            raise asked_just_now(payout)
+        refuse_if(rules.why_not_resolve(payout, rules.standing(payout, by, at=at)), payout)
+        if decision == Approval.Decision.NOT_PAID:
+            refuse_if(rules.why_not_say_unpaid(payout), payout)
         attempt = payout.attempts.select_for_update().exclude(outcome=Attempt.Outcome.REFUSED).get()
         voices = list(attempt.resolutions.all())
         if any(not is_valid_approval(voice, payout) for voice in voices):
             raise AlteredError
-        if any(voice.checker_id == by.pk for voice in voices):
-            raise FourEyesError(_("You have given your voice on this payout already."))
         seconded = any(voice.decision == decision for voice in voices)
         add_approval(payout, by=by, decision=decision, at=at, attempt=attempt, evidence=evidence)
         facts = {"decision": decision.value, "attempt": str(attempt.reference)}
@@ -69,12 +62,11 @@ def resolve(
 def record_return(payout_id: int, *, by: Person, evidence: str, version: int | None = None) -> Payout:
     """Say that the bank gave the money of a processed payout back.
 
-    Raises NotAllowedError, FourEyesError for the maker, InvalidError without evidence.
+    Raises NotAllowedError, FourEyesError, InvalidError without evidence.
     """
     require_evidence(evidence)
     with locked(payout_id, version=version) as (payout, at):
-        check_move(payout, Status.RETURNED)
-        refuse_maker(payout, by)
+        refuse_if(rules.why_not_record_return(payout, rules.standing(payout, by, at=at)), payout)
         payout.attention = Attention.NONE
         move_one(payout, EventName.RETURNED, Status.RETURNED, at=at, by=by, reason=evidence)
     return payout
@@ -84,7 +76,3 @@ def require_evidence(text: str) -> None:
     """Raises InvalidError."""
     if not text.strip():
         raise InvalidError({"evidence": [_("Say what shows it: a statement's line, a provider's letter.")]})
-
-
-def asked_just_now(payout: Payout) -> NotAllowedError:
-    return NotAllowedError(_("The provider is being asked about it just now. Try again in a minute."), payout)

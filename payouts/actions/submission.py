@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
 from payouts import doorbell, money, recipients, trace, vault
-from payouts.actions.approvals import approve, refuse_maker
+from payouts.actions.approvals import approve_as_batch
 from payouts.actions.errors import IdempotencyError, InvalidError, NotAllowedError
 from payouts.actions.moves import TEXT_LIMIT, Move, Person, actor_name, move_all
 from payouts.database.storable import is_storable
@@ -252,5 +252,4 @@ def submit_approved(
             maker=maker,
             reference=reference,
         )
-        refuse_maker(payout, checker)
-        return payout if payout.is_replay else approve(payout.pk, by=checker, reason=reason)
+        return payout if payout.is_replay else approve_as_batch(payout.pk, by=checker, reason=reason)

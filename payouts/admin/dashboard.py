@@ -20,10 +20,9 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
-from payouts import daily_totals, money
+from payouts import daily_totals, money, rules
 from payouts.admin.kit.format import STAGE_LOOKS, duration, exact_time
 from payouts.admin.payouts import norms, queues
-from payouts.approvers import has_approved
 from payouts.models import Attention, DailyTotal, Payout, PayoutQuerySet
 from payouts.states import Stage, Status
 
@@ -118,11 +117,6 @@ def measure(queue: PayoutQuerySet, *, order: str = "created_at") -> Depth:
     )
 
 
-def awaiting(person: User) -> PayoutQuerySet:
-    """What this person may approve now: made by others, and without an approval of theirs that stands."""
-    return Payout.objects.in_stage(Stage.AWAITING_APPROVAL).exclude(maker=person).exclude(has_approved(person))
-
-
 def open_queues() -> dict[str, Depth]:
     """Every queue that waits for people, by stage, and what needs attention: all of it, and in none of the stages."""
     return cached("queues", _open_queues)
@@ -191,7 +185,7 @@ def _mine(person: Someone) -> Depth | None:
     """What waits for this person's approval; None for one who may not approve."""
     if not isinstance(person, User) or not person.has_perm("payouts.approve_payout"):
         return None
-    return cached(f"mine:{person.pk}", lambda: measure(awaiting(person)))
+    return cached(f"mine:{person.pk}", lambda: measure(rules.awaiting(person)))
 
 
 def _card(title: str, name: str, found: dict[str, Depth]) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
+from payouts import rules
 from payouts.actions import FourEyesError, NotFoundError
 from payouts.batches.errors import BatchAlteredError, BatchError, BatchVersionError
 from payouts.batches.seals import check_rows, seal_facts, sealed_rows
 from payouts.batches.submit import SUBMIT
 from payouts.database.storable import is_storable
-from payouts.models import Batch, BatchState
+from payouts.models import Batch
+from payouts.rules import Personal
 
 TEXT_LIMIT = 1_000
 
@@ -21,11 +23,7 @@ TEXT_LIMIT = 1_000
 def send(batch_id: int, *, by: User, note: str = "", leaves_errors_out: bool = False, revision: int) -> Batch:
     """Ask for another person's approval of all valid rows, whose terms are sealed from now on."""
     with _locked(batch_id, revision=revision) as batch:
-        if batch.state != BatchState.PREVIEW:
-            raise BatchError(_("Only a batch that was checked and not sent can be sent for approval."))
-        _require_uploader(batch, by)
-        if not batch.rows_valid:
-            raise BatchError(_("The batch has no row without errors, so there is nothing to send."))
+        _refuse_if(rules.why_not_send_batch(batch, by))
         if batch.rows_wrong and not leaves_errors_out:
             raise BatchError(_("Some rows have errors: confirm that they are left out."))
         seal, totals = sealed_rows(batch)
@@ -39,9 +37,7 @@ def send(batch_id: int, *, by: User, note: str = "", leaves_errors_out: bool = F
 def discard(batch_id: int, *, by: User, revision: int) -> Batch:
     """Give up a batch that is not approved: nothing of it is paid, and its file may come again."""
     with _locked(batch_id, revision=revision) as batch:
-        if batch.state not in (BatchState.CHECKING, BatchState.PREVIEW, BatchState.AWAITING_APPROVAL):
-            raise BatchError(_("Only a batch that is not decided yet can be discarded."))
-        _require_uploader(batch, by)
+        _refuse_if(rules.why_not_discard_batch(batch, by))
         batch.content = None
         _move(batch, "discarded_at", "content")
     return batch
@@ -53,7 +49,7 @@ def approve(batch_id: int, *, by: User, reason: str = "", revision: int) -> Batc
     Raises FourEyesError for the person who uploaded it, BatchAlteredError when a row is not what was sent.
     """
     with _locked(batch_id, revision=revision) as batch:
-        _check_awaits(batch, by)
+        _refuse_if(rules.why_not_decide_on_batch(batch, by))
         check_rows(batch)
         batch.approved_by, batch.reason, batch.rung_at = by, _text(reason), Now()
         _move(batch, "approved_at")
@@ -64,7 +60,7 @@ def approve(batch_id: int, *, by: User, reason: str = "", revision: int) -> Batc
 def reject(batch_id: int, *, by: User, reason: str, revision: int) -> Batch:
     """Refuse the whole batch for good."""
     with _locked(batch_id, revision=revision) as batch:
-        _check_awaits(batch, by)
+        _refuse_if(rules.why_not_decide_on_batch(batch, by))
         if not reason.strip():
             raise BatchError(_("Say why."))
         batch.rejected_by, batch.reason = by, _text(reason)
@@ -72,23 +68,12 @@ def reject(batch_id: int, *, by: User, reason: str, revision: int) -> Batch:
     return batch
 
 
-def _check_awaits(batch: Batch, by: User) -> None:
-    """Raises BatchError, which says who was first, and FourEyesError."""
-    if batch.approved_by:
-        raise BatchError(_("It is already approved by %(who)s.") % {"who": batch.approved_by.get_username()})
-    if batch.rejected_by:
-        raise BatchError(_("It is already rejected by %(who)s.") % {"who": batch.rejected_by.get_username()})
-    if batch.state != BatchState.AWAITING_APPROVAL:
-        raise BatchError(_("This batch does not wait for approval."))
-    if batch.uploaded_by_id == by.pk:
-        raise FourEyesError(_("You uploaded this batch, so another person must decide on it."))
-
-
-def _require_uploader(batch: Batch, by: User) -> None:
-    """Raises FourEyesError."""
-    if batch.uploaded_by_id != by.pk:
-        who = batch.uploaded_by.get_username()
-        raise FourEyesError(_("Only %(who)s, who uploaded the batch, can do this.") % {"who": who})
+def _refuse_if(obstacle: str) -> None:
+    """Raises FourEyesError where another person may do it, BatchError where nobody may."""
+    if isinstance(obstacle, Personal):
+        raise FourEyesError(obstacle)
+    if obstacle:
+        raise BatchError(obstacle)
 
 
 @contextmanager

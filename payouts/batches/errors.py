@@ -4,6 +4,7 @@ from django.utils.translation import gettext as _
 
 from payouts.actions import AlteredError, PayoutError, VersionError
 from payouts.models import Batch
+from payouts.rules import altered_batch
 
 
 class BatchError(PayoutError):
@@ -21,6 +22,4 @@ class BatchVersionError(VersionError):
 
 class BatchAlteredError(AlteredError):
     def __init__(self) -> None:
-        PayoutError.__init__(
-            self, _("This batch was changed outside the product. Nothing may be done with it before an audit.")
-        )
+        PayoutError.__init__(self, altered_batch())

@@ -3,7 +3,8 @@
 - `event_append_only`, `approval_append_only`: history that can be altered proves nothing.
 - `payout_never_deleted`, `attempt_never_deleted`: a payment that we do not know could be made again.
 - `attempt_key_is_fixed`: another key at the provider would be another payment.
-- `approval_maker_is_not_checker`: whoever made a payout needs another person.
+- `approval_maker_is_not_checker`: payouts.rules says who is too close to a payout to check it; a decision that only
+  withdraws is never refused.
 
 The errors carry the trigger's name as a constraint's, like those of the other constraints.
 """
@@ -18,9 +19,19 @@ BEGIN
 END $$;
 
 CREATE FUNCTION payouts_refuse_maker() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    made_by bigint;
+    made_with bigint;
 BEGIN
-    IF NEW.checker_id = (SELECT maker_id FROM payouts_payout WHERE id = NEW.payout_id) THEN
-        RAISE EXCEPTION 'the maker of a payout may not approve it: refused by %', TG_NAME
+    SELECT maker_id, client_id INTO made_by, made_with FROM payouts_payout WHERE id = NEW.payout_id;
+    IF NEW.decision <> 'withdraw' AND (
+        NEW.checker_id = made_by
+        OR EXISTS (SELECT FROM payouts_apiclient WHERE id = made_with AND owner_id = NEW.checker_id)
+        OR EXISTS (SELECT FROM payouts_historicalapiclient WHERE id = made_with AND owner_id = NEW.checker_id)
+        OR EXISTS (SELECT FROM payouts_historicalapikey
+                   WHERE client_id = made_with AND history_user_id = NEW.checker_id)
+    ) THEN
+        RAISE EXCEPTION 'whoever made a payout, or could have, may not check it: refused by %', TG_NAME
             USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME;
     END IF;
     RETURN NEW;

@@ -193,7 +193,7 @@ SCREENS: dict[str, Screen] = {
     "dialog ask now": Screen(payout(Stage.UNKNOWN), dialog("ask-now")),
     "dialog take back": Screen(
         of("payouts_payout_change", lambda: Payout.objects.filter(approvals__checker__is_superuser=True)),
-        dialog("take-back"),
+        dialog("withdraw-approval"),
     ),
     "dialog clear the flag": Screen(
         of("payouts_payout_change", lambda: Payout.objects.filter(status="processed").exclude(attention="")),

@@ -464,7 +464,8 @@ def test_many_are_approved_at_once_and_the_one_left_out_says_why(
     bar = page.get_by_role("region", name=words("The chosen payouts"))
     expect(bar).to_contain_text("700,000.10\u00a0RUB" if language == "en" else "700\u00a0000,10\u00a0RUB")
     bar.locator("button[value=approve]").click()
-    expect(page.get_by_role("main")).to_contain_text(words("You made it: another person must approve it."))
+    own = words("You made this payout, so another person must decide on it.")
+    expect(page.get_by_role("main")).to_contain_text(own)
     page.locator("textarea[name=reason]").fill("Matches the register.")
     page.locator("form[data-once] button[type=submit]").click()
     expect(page.get_by_role("status").first).to_contain_text(

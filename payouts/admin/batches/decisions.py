@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanWidget
 
+from payouts import rules
 from payouts.admin.batches.looks import rows_in_words, state_badge, sum_shown
 from payouts.admin.batches.rows import EARLIER, NOTED, REPEATED, counts_of
 from payouts.admin.kit import format
@@ -17,7 +18,6 @@ from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, dialog_action
 from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.batches import decide
-from payouts.batches.errors import BatchAlteredError
 from payouts.models import Batch, BatchState
 
 
@@ -58,11 +58,11 @@ class RejectForm(DialogForm):
     reason = _words(gettext_lazy("Reason"), KEPT, is_required=True)
 
 
-POSSIBLE = {
-    "send": (BatchState.PREVIEW,),
-    "approve": (BatchState.AWAITING_APPROVAL,),
-    "reject": (BatchState.AWAITING_APPROVAL,),
-    "discard": (BatchState.CHECKING, BatchState.PREVIEW, BatchState.AWAITING_APPROVAL),
+RULES = {
+    "send": rules.why_not_send_batch,
+    "approve": rules.why_not_decide_on_batch,
+    "reject": rules.why_not_decide_on_batch,
+    "discard": rules.why_not_discard_batch,
 }
 
 
@@ -104,20 +104,7 @@ class BatchDecisions(DialogsMixin, ViewOnlyAdmin):
         }
 
     def dialog_obstacle(self, request: HttpRequest, name: str, instance: Batch) -> str:
-        """Why the button is not offered. `payouts.batches` decides again, under lock."""
-        if instance.state == BatchState.ALTERED:
-            return str(BatchAlteredError())
-        if instance.state not in POSSIBLE[name] or (name == "send" and not instance.rows_valid):
-            return _("The batch is in the state “%(state)s”, in which this is not possible.") % {
-                "state": instance.state.label
-            }
-        is_uploader = instance.uploaded_by_id == request.user.pk
-        if name in ("approve", "reject") and is_uploader:
-            return _("You uploaded this batch, so another person must decide on it.")
-        if name in ("send", "discard") and not is_uploader:
-            who = instance.uploaded_by.get_username()
-            return _("Only %(who)s, who uploaded the batch, can do this.") % {"who": who}
-        return ""
+        return RULES[name](instance, person(request))
 
     @dialog_action(
         form_class=SendForm,

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from payouts import rules
 from payouts.admin.batches.looks import username
 from payouts.admin.batches.rows import REFUSED
+from payouts.admin.kit.person import person
 from payouts.models import Batch, BatchState
 
 
@@ -21,7 +23,7 @@ class Step:
 
 def next_step(request: HttpRequest, batch: Batch, counts: dict[str, int], *, may_approve: bool) -> Step:
     who = batch.uploaded_by.get_username()
-    is_uploader = batch.uploaded_by_id == request.user.pk
+    is_uploader = rules.is_uploader(batch, person(request))
     match batch.state:
         case BatchState.CHECKING:
             return Step(_("The worker checks the rows."), _("Nothing is paid before another person approves it."))

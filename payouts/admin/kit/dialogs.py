@@ -37,13 +37,17 @@ class DialogForm(forms.Form):
 
     version = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
+    def answers(self) -> dict[str, Any]:
+        """What the person gave, as the action takes it."""
+        return self.cleaned_data
+
 
 class ReasonForm(DialogForm):
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
         max_length=1000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text=gettext_lazy("It stands in the payout's history for good."),
+        help_text=gettext_lazy("Saved permanently in the payout's history."),
     )
 
 
@@ -51,6 +55,12 @@ class OptionalReasonForm(ReasonForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["reason"].required = False
+
+
+class CommentForm(ReasonForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].label = _("Approver's comment")
 
 
 class EvidenceForm(DialogForm):
@@ -65,12 +75,13 @@ class EvidenceForm(DialogForm):
         max_length=700,
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text=gettext_lazy("Both stand in the payout's history for good."),
+        help_text=gettext_lazy("Both are saved permanently in the payout's history."),
     )
 
-    def whole_evidence(self) -> str:
-        """The reference and the note under it."""
-        return "\n".join(part for part in (self.cleaned_data["evidence"], self.cleaned_data["note"]) if part)
+    def answers(self) -> dict[str, Any]:
+        """The reference with the note under it is the evidence."""
+        evidence = "\n".join(part for part in (self.cleaned_data["evidence"], self.cleaned_data["note"]) if part)
+        return {"version": self.cleaned_data["version"], "evidence": evidence}
 
 
 class ScheduleForm(ReasonForm):
@@ -84,13 +95,16 @@ class ScheduleForm(ReasonForm):
     field_order = ("version", "scheduled_for", "reason")
 
 
-class ResolveForm(EvidenceForm):
+class OutcomeForm(EvidenceForm):
     decision = forms.ChoiceField(
         label=gettext_lazy("How did it end?"),
         choices=[(choice.value, choice.label) for choice in (Approval.Decision.PAID, Approval.Decision.NOT_PAID)],
         widget=UnfoldAdminRadioSelectWidget,
     )
     field_order = ("version", "decision", "evidence", "note")
+
+    def answers(self) -> dict[str, Any]:
+        return super().answers() | {"decision": Approval.Decision(self.cleaned_data["decision"])}
 
 
 type Perform = Callable[[Any, HttpRequest, forms.Form, Any], str | HttpResponse]
@@ -112,8 +126,8 @@ def dialog_action(
 
     The function does the work of a valid form. It returns the sentence for the page that is shown again, or an answer
     of its own; its PayoutError, ClientError and PauseError go back into the form. `permission` names a
-    `has_…_permission` method. `is_final` marks what cannot be taken back. The admin's
-    `dialog_obstacle(request, name, object)` may say why the action cannot be done now.
+    `has_…_permission` method. `warning` may be a function of the object. `is_final` marks what cannot be undone. The
+    admin's `dialog_obstacle(request, name, object)` may say why the action cannot be done now.
     """
 
     def decorate(perform: Perform) -> Any:
@@ -150,7 +164,7 @@ def dialog_action(
                 instance,
                 {
                     "title": title,
-                    "warning": warning,
+                    "warning": warning(instance) if callable(warning) else warning,
                     "submit": submit,
                     "is_final": is_final,
                     "form": form,

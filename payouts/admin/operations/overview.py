@@ -12,8 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from payouts import rules
 from payouts.admin.dashboard import against_norm, cached, measure
 from payouts.admin.kit import format
+from payouts.admin.kit.person import person
 from payouts.admin.operations.alerts import alerts
 from payouts.admin.operations.clusters import cluster_rows
 from payouts.admin.operations.figures import capped, loads, oldest_due
@@ -39,7 +41,7 @@ def view(request: HttpRequest) -> HttpResponse:
     rows = provider_rows()
     for row in rows:
         open_pause = row["pause"]
-        row["is_mine"] = bool(open_pause and open_pause.paused_by_id == user.pk)
+        row["is_mine"] = bool(open_pause and rules.is_pauser(open_pause, person(request)))
         row["resume_url"] = (
             reverse("admin:payouts_providerpause_resume", args=(open_pause.pk,)) if may_pause and open_pause else ""
         )

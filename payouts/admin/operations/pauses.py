@@ -17,6 +17,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from payouts import rules
 from payouts.actions import pauses
 from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import DialogsMixin, back_to, dialog_action, show_dialog
@@ -92,12 +93,7 @@ class ProviderPauseAdmin(DialogsMixin, ViewOnlyAdmin):
         }
 
     def dialog_obstacle(self, request: HttpRequest, name: str, instance: ProviderPause) -> str:
-        """Why the button is not offered. `payouts.pauses` decides again, under lock."""
-        if instance.resumed_by:
-            return _("It was resumed already by %(who)s.") % {"who": instance.resumed_by.get_username()}
-        if instance.paused_by_id == request.user.pk:
-            return _("You paused it, so another person must resume it.")
-        return ""
+        return rules.why_not_resume(instance, person(request))
 
     def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[Any]:
         found = self.get_object(request, str(object_id))

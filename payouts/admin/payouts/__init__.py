@@ -1,3 +1,3 @@
-from payouts.admin.payouts import page
+from payouts.admin.payouts import payout_admin
 
-__all__ = ["page"]
+__all__ = ["payout_admin"]

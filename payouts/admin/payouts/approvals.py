@@ -6,17 +6,20 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from payouts import rules
+from payouts.actions.verbs import VERBS
 from payouts.admin.kit import format
+from payouts.admin.kit.person import person
 from payouts.admin.payouts import bulk, row_marks
-from payouts.admin.payouts.page import PayoutAdmin
-from payouts.approvers import blocked, has_approved, standing
+from payouts.admin.payouts.verbs import may
+from payouts.approvers import blocked
 from payouts.models import Payout, PayoutQuerySet
+from payouts.rules import Standing
 from payouts.states import OPEN, Stage
 
 MINE, OTHERS, HELD = "mine", "others", "held"
@@ -26,26 +29,14 @@ CACHE_SECONDS = 15
 
 
 def queue(request: HttpRequest) -> HttpResponse:
-    payout_admin = _payout_admin()
-    if not payout_admin.has_view_permission(request):
+    if not request.user.has_perm("payouts.view_payout"):
         raise PermissionDenied
-    may_approve = payout_admin.has_approve_permission(request)
-    user = _person(request)
+    user, may_approve = person(request), may(request, VERBS["approve"])
     tabs = (MINE, OTHERS, HELD) if may_approve else (OTHERS, HELD)
     chosen = request.GET.get("tab", "")
     if chosen not in tabs:
         chosen = tabs[0]
-    found = _in_tab(chosen, user, may_approve=may_approve).order_by("pk")
-    after = request.GET.get("after", "")
-    is_first = not (after.isascii() and after.isdigit() and len(after) < 19)
-    if not is_first:
-        found = found.filter(pk__gt=int(after))
-    found = found.select_related("client", "maker", "held_by").defer("recipient")
-    payouts = list(found[: ROWS_PER_PAGE + 1])
-    has_more = len(payouts) > ROWS_PER_PAGE
-    payouts = payouts[:ROWS_PER_PAGE]
-    voices = standing(payouts) if payouts else set()
-    missing = blocked(payouts, voices=voices)
+    payouts, has_more, is_first = _page(request, _in_tab(chosen, user, may_approve=may_approve))
     context = {
         **admin.site.each_context(request),
         "title": _("Approvals"),
@@ -55,17 +46,8 @@ def queue(request: HttpRequest) -> HttpResponse:
         "next_query": f"?tab={chosen}&after={payouts[-1].pk}" if has_more else "",
         "first_query": f"?tab={chosen}",
         "empty": _empty(chosen, may_approve=may_approve),
-        "rows": [
-            _row(
-                payout,
-                why=_why(payout, user, has_approved=(payout.pk, user.pk) in voices, may_approve=may_approve),
-                blocked=str(missing.get(payout.pk, "")),
-                may_approve=may_approve and chosen != OTHERS,
-                may_hold=payout_admin.has_hold_permission(request),
-            )
-            for payout in payouts
-        ],
-        "bulk_verbs": bulk.offered(payout_admin, request, _stage(chosen)) if chosen != OTHERS else [],
+        "rows": _rows(request, payouts, is_others=chosen == OTHERS),
+        "bulk_verbs": bulk.offered(request, _stage(chosen)) if chosen != OTHERS else [],
         "bulk_name": bulk.CHOSEN,
         "bulk_url": reverse("admin:payouts_payout_bulk"),
         "back": request.get_full_path(),
@@ -75,9 +57,9 @@ def queue(request: HttpRequest) -> HttpResponse:
 
 def badge(request: HttpRequest) -> str:
     """How many wait for this person, for the navigation; empty for none. Counted once in 15 seconds."""
-    if not _payout_admin().has_approve_permission(request):
+    if not may(request, VERBS["approve"]):
         return ""
-    user = _person(request)
+    user = person(request)
     key = f"admin:approvals:{user.pk}"
     count = cache.get(key)
     if not isinstance(count, int):
@@ -86,17 +68,27 @@ def badge(request: HttpRequest) -> str:
     return _capped(count) if count else ""
 
 
+def _page(request: HttpRequest, found: PayoutQuerySet) -> tuple[list[Payout], bool, bool]:
+    """The payouts behind the one that the address names, whether there are more, and whether these are the first."""
+    found = found.order_by("pk")
+    after = request.GET.get("after", "")
+    is_first = not (after.isascii() and after.isdigit() and len(after) < 19)
+    if not is_first:
+        found = found.filter(pk__gt=int(after))
+    payouts = list(found.select_related("client", "maker", "held_by").defer("recipient")[: ROWS_PER_PAGE + 1])
+    return payouts[:ROWS_PER_PAGE], len(payouts) > ROWS_PER_PAGE, is_first
+
+
 def _in_tab(tab: str, user: User, *, may_approve: bool) -> PayoutQuerySet:
-    waiting = Payout.objects.in_stage(Stage.AWAITING_APPROVAL)
     match tab:
         case _ if tab == HELD:
             return Payout.objects.in_stage(Stage.HELD)
         case _ if tab == MINE:
-            return waiting.exclude(maker=user).exclude(has_approved(user))
+            return rules.awaiting(user)
         case _ if may_approve:
-            return waiting.filter(Q(maker=user) | has_approved(user))
+            return rules.awaiting_others(user)
         case _:
-            return waiting
+            return Payout.objects.in_stage(Stage.AWAITING_APPROVAL)
 
 
 def _count(tab: str, user: User, *, may_approve: bool) -> int:
@@ -126,7 +118,22 @@ def _stage(tab: str) -> str:
     return Stage.HELD.value if tab == HELD else Stage.AWAITING_APPROVAL.value
 
 
-def _why(payout: Payout, user: User, *, has_approved: bool, may_approve: bool) -> str:
+def _rows(request: HttpRequest, payouts: list[Payout], *, is_others: bool) -> list[dict[str, Any]]:
+    standings = rules.standings(payouts, person(request))
+    missing = blocked(payouts)
+    allowed = {name for name in ("approve", "hold", "release") if may(request, VERBS[name])}
+    return [
+        _row(
+            payout,
+            why=_why(payout, standings[payout.pk], may_approve="approve" in allowed),
+            blocked=str(missing.get(payout.pk, "")),
+            offered=_offered(payout, standings[payout.pk], allowed - {"approve"} if is_others else allowed),
+        )
+        for payout in payouts
+    ]
+
+
+def _why(payout: Payout, who: Standing, *, may_approve: bool) -> str:
     """Why this person cannot approve it now, in words; empty when nothing is in the way."""
     if payout.attention:
         return _("It needs attention: %(problem)s.") % {"problem": payout.get_attention_display()}
@@ -135,17 +142,28 @@ def _why(payout: Payout, user: User, *, has_approved: bool, may_approve: bool) -
             "at": format.exact_time(payout.held_at),
             "who": payout.held_by and payout.held_by.get_username(),
         }
-    if payout.maker_id == user.pk:
-        return _("You made it: another person must approve it.")
-    if has_approved:
-        return _("You have approved it; one more person is needed.")
+    if obstacle := rules.why_not_approve(payout, who):
+        return obstacle
     return "" if may_approve else _("Your account may not approve payouts.")
 
 
-def _row(payout: Payout, *, why: str, blocked: str, may_approve: bool, may_hold: bool) -> dict[str, Any]:
-    can_approve = may_approve and not why
-    can_release = may_hold and payout.stage == Stage.HELD
-    can_hold = may_hold and not payout.held_at and not payout.attention
+def _offered(payout: Payout, who: Standing, allowed: set[str]) -> set[str]:
+    """The verbs for which the row has a button; what needs attention is decided on its own page."""
+    if payout.attention:
+        return {"release"} & allowed if not rules.why_not_release(payout, who) else set()
+    return {
+        name
+        for name in allowed
+        if not VERBS[name].why_not(payout, who)
+        and not rules.why_not_in_bulk(payout, is_approval=name == "approve", is_hold=name == "hold")
+    }
+
+
+def _row(payout: Payout, *, why: str, blocked: str, offered: set[str]) -> dict[str, Any]:
+    urls = {
+        f"{name}_url": reverse(f"admin:payouts_payout_{name}", args=(payout.pk,)) if name in offered else ""
+        for name in ("approve", "hold", "release")
+    }
     return {
         "payout": payout,
         "number": str(payout.pk),
@@ -159,9 +177,7 @@ def _row(payout: Payout, *, why: str, blocked: str, may_approve: bool, may_hold:
         "flags": format.review_flags(payout) if payout.status in OPEN else [],
         "why": why,
         "blocked": blocked,
-        "approve_url": reverse("admin:payouts_payout_approve", args=(payout.pk,)) if can_approve else "",
-        "hold_url": reverse("admin:payouts_payout_hold", args=(payout.pk,)) if can_hold else "",
-        "release_url": reverse("admin:payouts_payout_release", args=(payout.pk,)) if can_release else "",
+        **urls,
     }
 
 
@@ -180,14 +196,3 @@ def _empty(tab: str, *, may_approve: bool) -> tuple[str, str]:
             )
         case _:
             return _("Nobody waits for approval"), _("Payouts that people must approve stand here.")
-
-
-def _payout_admin() -> PayoutAdmin:
-    found = admin.site.get_model_admin(Payout)
-    assert isinstance(found, PayoutAdmin)
-    return found
-
-
-def _person(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user

@@ -1,13 +1,11 @@
 """Decisions on many payouts: the bar below a list, the page that asks for a reason, the page of the result."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -15,15 +13,18 @@ from django.urls import path, reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from payouts import actions, money
-from payouts.actions import bulk
+from payouts import money
+from payouts.actions import TEXT_LIMIT, bulk
 from payouts.actions.bulk import DecisionError, Result, Verb
+from payouts.actions.verbs import IN_BULK, InBulk
 from payouts.admin.kit import format
+from payouts.admin.kit.person import person
 from payouts.admin.payouts import row_marks
+from payouts.admin.payouts.verbs import may
 from payouts.models import BulkDecision, BulkItem, Payout
 from payouts.recipients import name_and_account
 from payouts.states import OPEN, Stage
@@ -32,93 +33,21 @@ CHOSEN = "chosen"  # the name of the rows' checkboxes
 EVERY = "every"  # all that the list's filter finds, not only the chosen rows
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How one verb is offered. `permission` names a `has_…_permission` method of the payouts' admin."""
-
-    permission: str
-    button: Any
-    icon: str
-    title: Any
-    warning: Any
-    done: Any
-    is_final: bool = False
-
-
-LOOKS: dict[str, Look] = {
-    Verb.APPROVE: Look(
-        "approve",
-        gettext_lazy("Approve"),
-        "check",
-        ngettext_lazy("Approve %(count)s payout", "Approve %(count)s payouts", "count"),
-        gettext_lazy("With its last approval the money of a payout leaves."),
-        gettext_lazy("approved"),
-    ),
-    Verb.HOLD: Look(
-        "hold",
-        gettext_lazy("Hold"),
-        "pause",
-        ngettext_lazy("Put %(count)s payout on hold", "Put %(count)s payouts on hold", "count"),
-        gettext_lazy("They are not paid until someone releases them."),
-        gettext_lazy("put on hold"),
-    ),
-    Verb.RELEASE: Look(
-        "hold",
-        gettext_lazy("Release"),
-        "play_arrow",
-        ngettext_lazy("Release %(count)s payout", "Release %(count)s payouts", "count"),
-        gettext_lazy("They go on: where all approvals are there, the money leaves."),
-        gettext_lazy("released"),
-    ),
-    Verb.RETRY: Look(
-        "retry",
-        gettext_lazy("Retry"),
-        "refresh",
-        ngettext_lazy("Retry %(count)s payout", "Retry %(count)s payouts", "count"),
-        gettext_lazy("Each is paid by a new attempt with a new key: the last one was refused for certain."),
-        gettext_lazy("sent again"),
-    ),
-    Verb.CANCEL: Look(
-        "cancel",
-        gettext_lazy("Cancel"),
-        "cancel",
-        ngettext_lazy("Cancel %(count)s payout", "Cancel %(count)s payouts", "count"),
-        gettext_lazy("They are closed for good and are never paid."),
-        gettext_lazy("cancelled"),
-        is_final=True,
-    ),
-}
-# What makes sense in a queue; elsewhere whatever the person may do.
-OFFERED: dict[str, tuple[Verb, ...]] = {
-    Stage.AWAITING_APPROVAL: (Verb.APPROVE, Verb.HOLD, Verb.CANCEL),
-    Stage.HELD: (Verb.RELEASE, Verb.CANCEL),
-    Stage.SCHEDULED: (Verb.HOLD, Verb.CANCEL),
-    Stage.READY: (Verb.HOLD, Verb.CANCEL),
-    Stage.FAILED: (Verb.RETRY,),
-    Stage.PROCESSING: (),
-    Stage.PROCESSED: (),
-    Stage.UNKNOWN: (),
-    Stage.REJECTED: (),
-    Stage.CANCELLED: (),
-    Stage.RETURNED: (),
-}
-
-
 class ReasonForm(forms.Form):
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
-        max_length=actions.TEXT_LIMIT,
+        max_length=TEXT_LIMIT,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text=gettext_lazy("It stands in the history of each of these payouts for good."),
+        help_text=gettext_lazy("Saved permanently in the history of each of these payouts."),
     )
 
 
-def offered(model_admin: Any, request: HttpRequest, stage: str = "") -> list[dict[str, Any]]:
-    """The buttons of the bar: what this person may do with the payouts of the stage."""
+def offered(request: HttpRequest, stage: str = "") -> list[dict[str, Any]]:
+    """The buttons of the bar: what this person may do with the payouts of the stage, or of all stages."""
     return [
-        {"verb": verb.value, "button": look.button, "icon": look.icon, "is_final": look.is_final}
-        for verb in OFFERED.get(stage, tuple(Verb))
-        if _may(model_admin, request, verb) and (look := LOOKS[verb])
+        {"verb": verb.name, "button": verb.label, "icon": verb.icon, "is_final": verb.is_final}
+        for verb in IN_BULK.values()
+        if may(request, verb) and verb.in_bulk and (stage not in Stage.values or stage in verb.in_bulk.stages)
     ]
 
 
@@ -140,12 +69,12 @@ def urls(model_admin: Any) -> list[Any]:
 def choose_view(model_admin: Any, request: HttpRequest) -> HttpResponse:
     """Fix the chosen payouts, or all that the filter in the address finds, and go to the page that asks why."""
     verb = request.POST.get("verb", "")
-    if verb not in Verb.values:
+    if verb not in IN_BULK:
         raise Http404
     _require(model_admin, request, verb)
     try:
         ids = _filtered(model_admin, request) if request.POST.get(EVERY) else _chosen(request)
-        decision = bulk.choose(ids, verb=Verb(verb), by=_person(request))
+        decision = bulk.choose(ids, verb=Verb(verb), by=person(request))
     except DecisionError as error:
         messages.error(request, str(error))
         return HttpResponseRedirect(_came_from(request))
@@ -160,7 +89,7 @@ def page_view(model_admin: Any, request: HttpRequest, bulk_id: int) -> HttpRespo
     refusal = ""
     if request.method == "POST" and (decision.decided_at or form.is_valid()):
         try:
-            bulk.decide(decision.pk, by=_person(request), reason=form.data.get("reason", ""))
+            bulk.decide(decision.pk, by=person(request), reason=form.data.get("reason", ""))
         except DecisionError as error:
             refusal = str(error)
         else:
@@ -176,7 +105,7 @@ def page_view(model_admin: Any, request: HttpRequest, bulk_id: int) -> HttpRespo
             "bulk": decision,
             "form": form,
             "refusal": refusal,
-            "look": LOOKS[decision.verb],
+            "verb": IN_BULK[decision.verb],
             "back_url": _back_url(decision),
             **context,
         },
@@ -189,7 +118,7 @@ def again_view(model_admin: Any, request: HttpRequest, bulk_id: int) -> HttpResp
     decision = _own(request, bulk_id)
     _require(model_admin, request, decision.verb)
     try:
-        anew = bulk.again(decision, by=_person(request))
+        anew = bulk.again(decision, by=person(request))
     except DecisionError as error:
         messages.error(request, str(error))
         return HttpResponseRedirect(_page_url(decision))
@@ -212,7 +141,7 @@ def _confirmation(decision: BulkDecision, items: Sequence[BulkItem]) -> dict[str
             *(_row(item, item.message) for item in skipped),
         ],
         "is_expired": bulk.is_expired(decision),
-        "consequence": _consequence(payouts) if decision.verb == Verb.APPROVE else LOOKS[decision.verb].warning,
+        "consequence": _consequence(payouts) if decision.verb == Verb.APPROVE else _words(decision).warning,
         "flagged": sum(bool(payout.review_flags) for payout in payouts),
         "submit": title,
     }
@@ -258,7 +187,7 @@ def _result(decision: BulkDecision, items: Sequence[BulkItem]) -> dict[str, Any]
     return {
         "title": _title(decision, len(items) - len(by_result[Result.SKIPPED])),
         "sums": sums(item.payout for item in done),
-        "done_word": LOOKS[decision.verb].done,
+        "done_word": _words(decision).done,
         "decided": format.exact_time(decision.decided_at),
         "failed_count": len(by_result[Result.FAILED]),
         "waiting_count": len(by_result[Result.WAITING]),
@@ -277,7 +206,7 @@ def _result(decision: BulkDecision, items: Sequence[BulkItem]) -> dict[str, Any]
 
 
 def _title(decision: BulkDecision, count: int) -> str:
-    return str(LOOKS[decision.verb].title % {"count": count})
+    return str(_words(decision).title % {"count": count})
 
 
 def sums(payouts: Iterable[Payout]) -> list[dict[str, Any]]:
@@ -349,25 +278,21 @@ def _filtered(model_admin: Any, request: HttpRequest) -> list[int]:
 
 
 def _own(request: HttpRequest, bulk_id: int) -> BulkDecision:
-    decision = BulkDecision.objects.filter(pk=bulk_id, by=_person(request)).first()
+    decision = BulkDecision.objects.filter(pk=bulk_id, by=person(request)).first()
     if decision is None:
         raise Http404
     return decision
 
 
-def _may(model_admin: Any, request: HttpRequest, verb: str) -> bool:
-    allowed: bool = getattr(model_admin, f"has_{LOOKS[verb].permission}_permission")(request)
-    return allowed
+def _words(decision: BulkDecision) -> InBulk:
+    words = IN_BULK[decision.verb].in_bulk
+    assert words is not None
+    return words
 
 
 def _require(model_admin: Any, request: HttpRequest, verb: str) -> None:
-    if not (model_admin.has_view_permission(request) and _may(model_admin, request, verb)):
+    if not (model_admin.has_view_permission(request) and may(request, IN_BULK[verb])):
         raise PermissionDenied
-
-
-def _person(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
 
 
 def _page_url(decision: BulkDecision) -> str:

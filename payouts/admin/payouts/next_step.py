@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.contrib.auth.models import User
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from payouts import rules
 from payouts.admin.kit.format import exact_time
 from payouts.models import Approval, Attempt, Attention, Payout
+from payouts.rules import Standing
 from payouts.states import Stage, Status
 
 
@@ -24,7 +25,7 @@ class NextStep:
 def next_step(
     payout: Payout,
     *,
-    user: User,
+    who: Standing,
     attempts: Sequence[Attempt],
     approvals: Sequence[Approval],
     may_approve: bool,
@@ -42,7 +43,7 @@ def next_step(
                 _("Release it to let it go on, or cancel it."),
             )
         case Stage.AWAITING_APPROVAL:
-            return _approval_step(payout, user=user, approvals=approvals, may_approve=may_approve)
+            return _approval_step(payout, who=who, may_approve=may_approve)
         case Stage.SCHEDULED if payout.release_at and payout.release_at == payout.not_before:
             return NextStep(
                 _("Approved; it is paid on %(at)s.") % {"at": exact_time(payout.release_at)},
@@ -140,15 +141,13 @@ def _attention_hint(payout: Payout, attempts: Sequence[Attempt], approvals: Sequ
             return _("Find out why, then clear the flag.")
 
 
-def _approval_step(payout: Payout, *, user: User, approvals: Sequence[Approval], may_approve: bool) -> NextStep:
+def _approval_step(payout: Payout, *, who: Standing, may_approve: bool) -> NextStep:
     why = _("Waits for approval %(number)s of %(required)s.") % {
         "number": payout.approvals_given + 1,
         "required": payout.approvals_required,
     }
-    if payout.maker_id == user.pk:
-        return NextStep(why, _("You made this payout, so another person must approve it."))
-    if sum(approval.checker_id == user.pk and approval.attempt_id is None for approval in approvals) % 2:
-        return NextStep(why, _("You have approved it; another person must, too."))
+    if obstacle := rules.why_not_approve(payout, who):
+        return NextStep(why, obstacle)
     if may_approve:
         return NextStep(why, _("Check the amount and the recipient, then approve or reject it."))
     return NextStep(why, _("Someone who may approve payouts decides on it."))

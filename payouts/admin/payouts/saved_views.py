@@ -14,6 +14,7 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from payouts.admin.kit.person import person
 from payouts.models import SavedView
 
 LIMIT = 20
@@ -51,7 +52,7 @@ def tabs(request: HttpRequest, known: tuple[str, ...]) -> list[dict[str, Any]]:
             "is_active": view.query == shown,
             "delete_url": reverse("admin:payouts_payout_view_delete", args=(view.pk,)),
         }
-        for view in SavedView.objects.filter(owner=_person(request)).order_by("name")[:LIMIT]
+        for view in SavedView.objects.filter(owner=person(request)).order_by("name")[:LIMIT]
     ]
 
 
@@ -70,7 +71,7 @@ def save_view(model_admin: Any, request: HttpRequest) -> HttpResponse:
         messages.error(request, _("Give the view a name of at most 40 characters."))
     else:
         query = kept_query(QueryDict(form.cleaned_data["query"]), model_admin.filter_names)
-        refusal = _saved(_person(request), form.cleaned_data["name"], query)
+        refusal = _saved(person(request), form.cleaned_data["name"], query)
         if refusal:
             messages.error(request, refusal)
         else:
@@ -80,7 +81,7 @@ def save_view(model_admin: Any, request: HttpRequest) -> HttpResponse:
 
 def delete_view(model_admin: Any, request: HttpRequest, view_id: int) -> HttpResponse:
     _require(model_admin, request)
-    view = SavedView.objects.filter(pk=view_id, owner=_person(request)).first()
+    view = SavedView.objects.filter(pk=view_id, owner=person(request)).first()
     if view is None:
         raise Http404
     view.delete()
@@ -116,8 +117,3 @@ def _require(model_admin: Any, request: HttpRequest) -> None:
 def _list_url(query: str) -> str:
     address = reverse("admin:payouts_payout_changelist")
     return f"{address}?{query}" if query else address
-
-
-def _person(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user

@@ -157,7 +157,7 @@ class Life:
         is_barred = by == payout.maker or by in payout.approved_by or payout.taken_back.count(by) == MOST_TAKEN_BACK
         return (set() if is_open else NOT_ALLOWED) | (FOUR_EYES if is_barred else set())
 
-    def refuses_take_back(self, payout: Payout, by: str) -> set[str]:
+    def refuses_withdraw_approval(self, payout: Payout, by: str) -> set[str]:
         return self.refuses_unless_pending(payout, by) | (set() if by in payout.approved_by else FOUR_EYES)
 
     def refuses_ask_now(self, payout: Payout, by: str) -> set[str]:
@@ -172,7 +172,12 @@ class Life:
 
     def refuses_release(self, payout: Payout, by: str) -> set[str]:
         is_held = payout.is_held and payout.status == "pending"
-        return set() if is_held or payout.attention else NOT_ALLOWED
+        is_stopped = payout.attention and payout.status in {"pending", "unknown"}
+        return set() if is_held or is_stopped else NOT_ALLOWED
+
+    def refuses_clear_flag(self, payout: Payout, by: str) -> set[str]:
+        is_at_rest = payout.status in {"processed", "failed", "returned", "rejected", "cancelled"}
+        return set() if payout.attention and is_at_rest else NOT_ALLOWED
 
     def refuses_settle(self, payout: Payout, by: str) -> set[str]:
         is_free = payout.status == "pending" and payout.is_approved and not payout.is_stopped
@@ -234,7 +239,7 @@ class Life:
         payout.move("approved")
         self._make_ready(payout)
 
-    def take_back(self, payout: Payout, by: str) -> None:
+    def withdraw_approval(self, payout: Payout, by: str) -> None:
         payout.approved_by.remove(by)
         payout.taken_back.append(by)
         payout.move("approval_withdrawn")

@@ -32,8 +32,8 @@ from tests.recipes import (
 pytestmark = pytest.mark.django_db
 
 FORGED_APPROVAL = (
-    "INSERT INTO payouts_approval (payout_id, checker_id, decision, terms_hash, evidence, at, mac) "
-    "SELECT id, %s, 'approve', terms_hash, '', now(), %s FROM payouts_payout WHERE id = %s"
+    "INSERT INTO payouts_approval (payout_id, checker_id, decision, number, terms_hash, evidence, at, mac) "
+    "SELECT id, %s, 'approve', 1, terms_hash, '', now(), %s FROM payouts_payout WHERE id = %s"
 )
 OTHER_KEY = ["MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA="]
 

@@ -725,8 +725,10 @@ def test_nothing_is_sent_again_once_a_person_has_said_how_it_ended(checker: User
 def test_a_voice_put_in_by_sql_is_no_second_person(checker: User, second_checker: User) -> None:
     payout = unknown_payout()
     by_hand(
-        "INSERT INTO payouts_approval (payout_id, attempt_id, checker_id, decision, terms_hash, evidence, at, mac) "
-        "SELECT payout_id, id, %s, 'not_paid', 'x', 'forged', now(), 'x' FROM payouts_attempt WHERE payout_id = %s",
+        "INSERT INTO payouts_approval"
+        " (payout_id, attempt_id, checker_id, decision, number, terms_hash, evidence, at, mac) "
+        "SELECT payout_id, id, %s, 'not_paid', 1, 'x', 'forged', now(), 'x'"
+        " FROM payouts_attempt WHERE payout_id = %s",
         second_checker.pk,
         payout.pk,
     )

@@ -117,11 +117,14 @@ class Step:
 
 STEPS = {
     "approve": Step(partial(actions.approve), Life.refuses_approve, Life.approve),
-    "take back": Step(partial(actions.take_back), Life.refuses_take_back, Life.take_back),
+    "withdraw approval": Step(
+        partial(actions.withdraw_approval), Life.refuses_withdraw_approval, Life.withdraw_approval
+    ),
     "ask now": Step(partial(actions.ask_now), Life.refuses_ask_now, Life.ask_now),
     "reject": Step(partial(actions.reject, reason="No contract."), Life.refuses_reject, Life.reject),
     "hold": Step(partial(actions.hold, reason="The card looks odd."), Life.refuses_hold, Life.hold),
     "release": Step(partial(actions.release), Life.refuses_release, Life.release),
+    "clear flag": Step(partial(actions.clear_flag, reason="Explained."), Life.refuses_clear_flag, Life.release),
     "retry": Step(partial(actions.retry, reason="Open again."), Life.refuses_retry, Life.retry),
     "return": Step(partial(actions.record_return, evidence=EVIDENCE), Life.refuses_record_return, Life.record_return),
     "reveal": Step(partial(actions.reveal, reason="A complaint."), Life.refuses_nothing, Life.reveal),
@@ -143,7 +146,8 @@ DRAWN = ("approve", "retry", "release", "hold", "reveal", "put off", "pay at onc
     "settle",
     "withdraw",
     "return",
-    "take back",
+    "withdraw approval",
+    "clear flag",
     "ask now",
 )
 OPEN_TO_CLIENTS = {"reveal", "put off", "pay at once", "pay any time", "cancel", "settle", "withdraw"}

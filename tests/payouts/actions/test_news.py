@@ -189,16 +189,18 @@ def test_news_of_a_payout_that_a_person_should_look_at_for_want_of_an_answer_let
     assert _is_due(payout)
 
 
-@pytest.mark.parametrize("recipe", [unknown_payout, processed_payout])
+@pytest.mark.parametrize(
+    ("recipe", "let_go"), [(unknown_payout, actions.release), (processed_payout, actions.clear_flag)]
+)
 def test_news_of_a_payout_that_is_flagged_for_another_reason_waits_for_its_release(
-    recipe: Any, operator: User
+    recipe: Any, let_go: Any, operator: User
 ) -> None:
     payout = _flagged(recipe(), Attention.UNREADABLE)
     before = (payout.version, payout.attention, rings())
 
     payout = _hear(payout, Verdict.RETURNED)
     between = (payout.version, payout.attention, rings())
-    actions.release(payout.pk, by=operator, reason="The key is there again.")
+    let_go(payout.pk, by=operator, reason="The key is there again.")
 
     assert between == before
     assert _is_due(payout)
@@ -327,7 +329,7 @@ def test_a_refused_attempt_that_was_paid_after_all_outweighs_what_the_payout_is_
 def test_a_person_who_has_looked_lifts_the_flag_and_the_payout_can_be_retried(operator: User) -> None:
     payout = _hear(failed_payout(), Verdict.SUCCEEDED)
 
-    actions.release(payout.pk, by=operator, reason="The provider took it back: letter of today.")
+    actions.clear_flag(payout.pk, by=operator, reason="The provider took it back: letter of today.")
     payout = actions.retry(payout.pk, by=operator, reason="Once more.")
 
     assert (payout.status, payout.attention) == ("pending", "")

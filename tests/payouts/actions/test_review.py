@@ -285,7 +285,7 @@ def test_an_approval_that_is_taken_back_stops_the_payout(settings: Any, checker:
     settings.RELEASE_DELAY_SECONDS = 60
     payout = actions.approve(awaiting_payout().pk, by=checker)
 
-    payout = actions.take_back(payout.pk, by=checker, reason="The wrong row.")
+    payout = actions.withdraw_approval(payout.pk, by=checker, reason="The wrong row.")
 
     assert (payout.approvals_given, payout.due_at, payout.release_at) == (0, None, None)
     assert payout.stage == Stage.AWAITING_APPROVAL
@@ -298,7 +298,7 @@ def test_who_took_it_back_may_approve_again(checker: User) -> None:
     payout = awaiting_payout()
     for _each in range(2):
         actions.approve(payout.pk, by=checker)
-        actions.take_back(payout.pk, by=checker)
+        actions.withdraw_approval(payout.pk, by=checker)
 
     payout = actions.approve(payout.pk, by=checker)
 
@@ -311,7 +311,7 @@ def test_nobody_changes_their_mind_for_ever(checker: User) -> None:
     payout = awaiting_payout()
     for _each in range(4):
         actions.approve(payout.pk, by=checker)
-        actions.take_back(payout.pk, by=checker)
+        actions.withdraw_approval(payout.pk, by=checker)
 
     with nothing_changes(payout), pytest.raises(FourEyesError, match="too often"):
         actions.approve(payout.pk, by=checker)
@@ -322,11 +322,11 @@ def test_the_approval_of_another_is_not_taken_back(checker: User, second_checker
     actions.approve(payout.pk, by=checker)
     actions.approve(payout.pk, by=second_checker)
 
-    payout = actions.take_back(payout.pk, by=checker)
+    payout = actions.withdraw_approval(payout.pk, by=checker)
 
     assert payout.approvals_given == 1
     with nothing_changes(payout), pytest.raises(FourEyesError):
-        actions.take_back(payout.pk, by=checker)
+        actions.withdraw_approval(payout.pk, by=checker)
 
 
 @pytest.mark.parametrize("make", [processing_payout, failed_payout, cancelled_payout])
@@ -334,14 +334,14 @@ def test_what_is_no_longer_pending_cannot_be_taken_back(make: Callable[..., Payo
     payout = make()
 
     with nothing_changes(payout), pytest.raises(NotAllowedError):
-        actions.take_back(payout.pk, by=checker)
+        actions.withdraw_approval(payout.pk, by=checker)
 
 
 def test_a_stale_approval_beside_a_withdrawal_pays_nothing() -> None:
     """Somebody with SQL raises the count again: the worker looks at the voices themselves."""
     payout = approved_payout()
     approver = Approval.objects.get().checker
-    actions.take_back(payout.pk, by=approver)
+    actions.withdraw_approval(payout.pk, by=approver)
     payout.refresh_from_db()
     payout.approvals_given, payout.due_at = 1, timezone.now()
     payout.seal = payout.expected_seal()

@@ -36,7 +36,7 @@ EVERYBODY = {"Operator", "Approver", "Auditor", "Admin"}
 ALLOWED: dict[str, set[str]] = {
     "payouts_payout_approve": {"Approver", "Admin"},
     "payouts_payout_reject": {"Approver", "Admin"},
-    "payouts_payout_take_back": {"Approver", "Admin"},
+    "payouts_payout_withdraw_approval": {"Approver", "Admin"},
     "payouts_payout_hold": {"Operator", "Approver", "Admin"},
     "payouts_payout_release": {"Operator", "Approver", "Admin"},
     "payouts_payout_clear_flag": {"Operator", "Approver", "Admin"},

@@ -56,7 +56,7 @@ def test_what_waits_for_me_is_others_payouts_that_i_have_not_approved(in_group: 
     approved, taken_back = (recipes.awaiting_payout(amount=recipes.TWO_APPROVALS) for _each in range(2))
     for payout in (approved, taken_back):
         actions.approve(payout.pk, by=me, reason="Matches the contract.")
-    actions.take_back(taken_back.pk, by=me, reason="The wrong one.")
+    actions.withdraw_approval(taken_back.pk, by=me, reason="The wrong one.")
     actions.hold(recipes.awaiting_payout().pk, by=me, reason="Odd.")
 
     card = cards(as_user(me))["Waiting for me"]

@@ -405,7 +405,7 @@ def test_who_comes_second_is_told_who_was_first(operator: User, checker: User, s
 
     with pytest.raises(BatchError, match="already approved by checker"):
         decide.reject(batch.pk, by=second_checker, reason="x", revision=batch.revision - 1)
-    with pytest.raises(BatchError, match="not decided yet"):
+    with pytest.raises(BatchError, match="already approved by checker"):
         decide.discard(batch.pk, by=operator, revision=batch.revision)
 
     assert Batch.objects.get().state == BatchState.SUBMITTING

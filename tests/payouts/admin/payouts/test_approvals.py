@@ -51,7 +51,7 @@ def test_each_payout_stands_in_the_tab_of_whose_turn_it_is(browser: Client, appr
 def test_an_approval_taken_back_waits_for_the_same_person_again(browser: Client, approver: User) -> None:
     payout = recipes.awaiting_payout(amount=recipes.TWO_APPROVALS)
     actions.approve(payout.pk, by=approver)
-    actions.take_back(payout.pk, by=approver)
+    actions.withdraw_approval(payout.pk, by=approver)
 
     assert rows(browser) == [payout.pk]
 
@@ -71,7 +71,7 @@ def test_ones_own_are_shown_with_the_reason_and_without_the_button(browser: Clie
 
     text = browser.get(QUEUE, {"tab": "others"}).content.decode()
 
-    assert "You made it: another person must approve it." in text
+    assert "You made this payout, so another person must decide on it." in text
     assert dialog(own, "approve") not in text
 
 
@@ -81,7 +81,7 @@ def test_what_one_has_approved_says_that_another_is_needed(browser: Client, appr
 
     text = browser.get(QUEUE, {"tab": "others"}).content.decode()
 
-    assert "You have approved it; one more person is needed." in text
+    assert "You have approved this payout already: another person must approve it too." in text
     assert "1/2" in text
 
 
@@ -123,7 +123,7 @@ def test_the_queue_costs_the_same_queries_for_one_row_and_for_many(
     recipes.awaiting_payout()
     browser.get(QUEUE)
 
-    with django_assert_num_queries(11) as first:
+    with django_assert_num_queries(14) as first:
         browser.get(QUEUE)
     for _each in range(8):
         recipes.awaiting_payout(maker=recipes.person.make(), client=recipes.client.make())

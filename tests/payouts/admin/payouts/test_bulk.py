@@ -75,7 +75,7 @@ def test_confirming_approves_and_the_result_page_says_so(browser: Client, approv
     text = answer.content.decode()
     assert answer.redirect_chain == [(address, 302)]
     assert "500,000.00\u00a0RUB" in text
-    assert "You made it: another person must approve it." in text
+    assert "You made this payout, so another person must decide on it." in text
     assert {event.payout_id for event in Event.objects.filter(event=EventName.APPROVED)} == {
         payout.pk for payout in payouts
     }
@@ -87,7 +87,7 @@ def test_the_page_tells_before_who_is_left_out_and_why(browser: Client, approver
     text = browser.get(chosen(browser, own)).content.decode()
 
     assert "None of the chosen payouts can be decided so" in text
-    assert "You made it: another person must approve it." in text
+    assert "You made this payout, so another person must decide on it." in text
     assert 'name="reason"' not in text
 
 

@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from payouts import actions
 from payouts.admin.kit import format
-from payouts.admin.payouts.page import PayoutAdmin
+from payouts.admin.payouts.payout_admin import PayoutAdmin
 from payouts.models import Approval, Event, EventName, Payout
 from payouts.providers import Answer, Verdict
+from payouts.rules import Standing
 from payouts.states import Stage, Status
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
@@ -227,7 +228,7 @@ def test_the_maker_cannot_approve_their_own_payout(is_superuser: bool, in_group:
     shown = browser.get(dialog(payout, "approve")).content.decode()
     done = browser.post(dialog(payout, "approve"), filled(payout)).content.decode()
 
-    assert "so another person must approve it" in seen
+    assert "so another person must decide on it" in seen
     assert dialog(payout, "approve") not in seen
     assert "so another person must decide on it" in shown
     assert "<textarea" not in shown
@@ -241,13 +242,13 @@ def test_who_approved_takes_it_back_and_nobody_else_is_offered_that(in_group: An
     other = as_group("Approver")
 
     elsewhere = other.get(page(payout)).content.decode()
-    refused = other.post(dialog(payout, "take_back"), filled(payout)).content.decode()
+    refused = other.post(dialog(payout, "withdraw_approval"), filled(payout)).content.decode()
     seen = as_user(approver).get(page(payout)).content.decode()
-    as_user(approver).post(dialog(payout, "take_back"), filled(payout, reason="The wrong row."))
+    as_user(approver).post(dialog(payout, "withdraw_approval"), filled(payout, reason="The wrong row."))
 
-    assert dialog(payout, "take_back") not in elsewhere
+    assert dialog(payout, "withdraw_approval") not in elsewhere
     assert "You have not approved this payout." in refused
-    assert dialog(payout, "take_back") in seen
+    assert dialog(payout, "withdraw_approval") in seen
     payout.refresh_from_db()
     assert payout.approvals_given == 0
     assert payout.events.get(event=EventName.APPROVAL_WITHDRAWN).reason == "The wrong row."
@@ -329,7 +330,7 @@ def test_a_superuser_needs_a_second_person_as_well(db: None) -> None:
     payout.refresh_from_db()
     answer = browser.post(dialog(payout, "approve"), filled(payout)).content.decode()
 
-    assert "You have approved this payout already." in answer
+    assert "You have approved this payout already:" in answer
     assert Payout.objects.get(pk=payout.pk).approvals_given == 1
 
 
@@ -354,7 +355,7 @@ def test_a_refusal_is_told_in_the_persons_language(as_group: Any) -> None:
         .content.decode()
     )
 
-    assert "Статус выплаты – «Выплачена», он этого не позволяет." in answer
+    assert "Выплата на этапе «Выплачена», на нём это невозможно." in answer
     assert 'role="alert"' in answer
 
 
@@ -404,7 +405,7 @@ def test_buttons_are_offered_in_the_states_that_allow_them(as_group: Any) -> Non
         Stage.FAILED: {"retry", "reveal"},
         Stage.UNKNOWN: {"resolve", "ask_now", "reveal"},
         Stage.PROCESSED: {"record_return", "reveal"},
-        Stage.PROCESSING: {"ask_now", "reveal"},
+        Stage.PROCESSING: {"reveal"},  # it is being asked just now
     }
     makers = {
         Stage.AWAITING_APPROVAL: recipes.awaiting_payout,
@@ -448,7 +449,7 @@ def test_nobody_changes_or_deletes_a_payout_by_hand() -> None:
 def test_the_buttons_cover_the_actions_of_people() -> None:
     names = PayoutAdmin._extract_action_names(PayoutAdmin, PayoutAdmin.actions_detail)  # type: ignore[arg-type]
 
-    assert set(names) == {*MAKE, "take_back"}
+    assert set(names) == {*MAKE, "withdraw_approval"}
 
 
 def test_a_stranger_is_sent_to_log_in() -> None:
@@ -541,7 +542,7 @@ def test_every_flag_in_every_state_says_what_to_do_next(language: str, as_group:
     from payouts.admin.payouts.next_step import next_step
     from payouts.models import Attention
 
-    user = recipes.person.make()
+    who = Standing(at=timezone.now())
     said = set()
     with translation.override(language):
         for make in (
@@ -556,9 +557,7 @@ def test_every_flag_in_every_state_says_what_to_do_next(language: str, as_group:
             attempts = list(payout.attempts.all())
             for attention in filter(None, Attention):
                 payout.attention = attention
-                step = next_step(
-                    payout, user=user, attempts=attempts, approvals=[], may_approve=True, is_silent=False
-                )
+                step = next_step(payout, who=who, attempts=attempts, approvals=[], may_approve=True, is_silent=False)
                 said.add(step.then)
                 assert step.is_alarm
                 assert str(attention.label) in step.why

@@ -1,0 +1,319 @@
+"""What people do with payouts. Each verb is declared once: its action, rule, permission, what it asks for, its words.
+
+The buttons, dialogs and bulk offers of the back office, the permissions behind them and the tests' matrix follow from
+here. A new verb is an entry here, an action beside this file and a rule in payouts.rules.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext_lazy, pgettext
+
+from payouts import rules
+from payouts.actions import approvals, decisions, resolutions
+from payouts.models import Payout
+from payouts.rules import Standing
+from payouts.states import Stage, Status
+
+type Text = Any  # a lazy translation
+
+
+class Asks(Enum):
+    """What a person gives with the verb."""
+
+    COMMENT = auto()  # an approver's
+    REASON = auto()
+    OPTIONAL_REASON = auto()
+    TIME = auto()  # and a reason
+    EVIDENCE = auto()
+    OUTCOME = auto()  # and evidence
+
+
+class Look(Enum):
+    PLAIN = auto()
+    PRIMARY = auto()
+    SUCCESS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class InBulk:
+    """How the verb is offered for many payouts at once, in the lists of these stages and where stages are mixed."""
+
+    title: Text  # counted
+    warning: Text
+    done: Text
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """`act` is called with the payout's id, `by`, `version` and what the verb asks for."""
+
+    name: str
+    act: Callable[..., Any]
+    why_not: Callable[[Payout, Standing], str]
+    permissions: tuple[str, ...]  # any of them
+    asks: Asks
+    label: Text
+    title: Text
+    warning: Text | Callable[[Payout], str]
+    done: Callable[[Payout], str]
+    icon: str
+    submit: Text = ""  # the label again, if empty
+    look: Look = Look.PLAIN
+    is_final: bool = False
+    is_rare: bool = False  # offered under "More"
+    in_bulk: InBulk | None = None
+
+
+def _said(sentence: Callable[[], str]) -> Callable[[Payout], str]:
+    return lambda payout: sentence() % {"payout": str(payout)}
+
+
+def _consequence_of_approval(payout: Payout) -> str:
+    number, required = payout.approvals_given + 1, payout.approvals_required
+    words = {"number": number, "required": required}
+    if number < required:
+        return _("This is approval %(number)s of %(required)s: another person must approve too.") % words
+    return _("This is approval %(number)s of %(required)s, the last one: the money leaves.") % words
+
+
+def _scheduled(payout: Payout) -> str:
+    if payout.scheduled_for is None:
+        return _("%(payout)s: paid as soon as possible.") % {"payout": payout}
+    local = timezone.localtime(payout.scheduled_for)
+    at = f"{formats.date_format(local, pgettext('date format', 'j M Y, H:i:s'))} {local.tzname()}"
+    return _("%(payout)s: paid not before %(at)s.") % {"payout": payout, "at": at}
+
+
+def _resolved(payout: Payout) -> str:
+    if payout.status == Status.UNKNOWN:
+        return _("%(payout)s: your decision is recorded; a second person must agree.") % {"payout": payout}
+    return _("%(payout)s: the outcome is recorded.") % {"payout": payout}
+
+
+DECLARED = (
+    Verb(
+        name="approve",
+        act=approvals.approve,
+        why_not=rules.why_not_approve,
+        permissions=("approve_payout",),
+        asks=Asks.COMMENT,
+        label=gettext_lazy("Approve"),
+        title=gettext_lazy("Approve the payout"),
+        warning=_consequence_of_approval,
+        done=_said(lambda: _("%(payout)s: approved.")),
+        icon="check",
+        look=Look.SUCCESS,
+        in_bulk=InBulk(
+            title=ngettext_lazy("Approve %(count)s payout", "Approve %(count)s payouts", "count"),
+            warning=gettext_lazy("The money of a payout leaves with its last approval."),
+            done=gettext_lazy("approved"),
+            stages=(Stage.AWAITING_APPROVAL,),
+        ),
+    ),
+    Verb(
+        name="reject",
+        act=approvals.reject,
+        why_not=rules.why_not_reject,
+        permissions=("approve_payout",),
+        asks=Asks.REASON,
+        label=gettext_lazy("Reject"),
+        title=gettext_lazy("Reject the payout"),
+        warning=gettext_lazy("It is closed for good and is never paid."),
+        done=_said(lambda: _("%(payout)s: rejected.")),
+        icon="block",
+        is_final=True,
+    ),
+    Verb(
+        name="hold",
+        act=decisions.hold,
+        why_not=rules.why_not_hold,
+        permissions=("hold_payout",),
+        asks=Asks.REASON,
+        label=gettext_lazy("Hold"),
+        title=gettext_lazy("Put the payout on hold"),
+        warning=gettext_lazy("It is not paid until someone releases it."),
+        done=_said(lambda: _("%(payout)s: on hold.")),
+        icon="pause",
+        in_bulk=InBulk(
+            title=ngettext_lazy("Put %(count)s payout on hold", "Put %(count)s payouts on hold", "count"),
+            warning=gettext_lazy("They are not paid until someone releases them."),
+            done=gettext_lazy("put on hold"),
+            stages=(Stage.AWAITING_APPROVAL, Stage.SCHEDULED, Stage.READY),
+        ),
+    ),
+    Verb(
+        name="release",
+        act=decisions.release,
+        why_not=rules.why_not_release,
+        permissions=("hold_payout",),
+        asks=Asks.REASON,
+        label=gettext_lazy("Release"),
+        title=gettext_lazy("Release the payout"),
+        warning=gettext_lazy(
+            "It goes on: with all its approvals the money leaves. If its outcome is unknown, the provider is asked"
+            " again."
+        ),
+        done=_said(lambda: _("%(payout)s: released.")),
+        icon="play_arrow",
+        look=Look.PRIMARY,
+        in_bulk=InBulk(
+            title=ngettext_lazy("Release %(count)s payout", "Release %(count)s payouts", "count"),
+            warning=gettext_lazy("They go on: the money of those with all their approvals leaves."),
+            done=gettext_lazy("released"),
+            stages=(Stage.HELD,),
+        ),
+    ),
+    Verb(
+        name="withdraw_approval",
+        act=approvals.withdraw_approval,
+        why_not=rules.why_not_withdraw_approval,
+        permissions=("approve_payout",),
+        asks=Asks.REASON,
+        label=gettext_lazy("Withdraw approval"),
+        title=gettext_lazy("Withdraw your approval"),
+        warning=gettext_lazy("It waits for approval again. Once the worker has taken it, it is too late."),
+        done=_said(lambda: _("%(payout)s: your approval is withdrawn.")),
+        icon="undo",
+    ),
+    Verb(
+        name="clear_flag",
+        act=decisions.clear_flag,
+        why_not=rules.why_not_clear_flag,
+        permissions=("hold_payout",),
+        asks=Asks.REASON,
+        label=gettext_lazy("Clear the flag"),
+        title=gettext_lazy("Clear the payout's flag"),
+        warning=gettext_lazy("No money moves. Say what you found: a failed payout can be retried afterwards."),
+        done=_said(lambda: _("%(payout)s: needs no more attention.")),
+        icon="flag_check",
+        look=Look.PRIMARY,
+    ),
+    Verb(
+        name="ask_now",
+        act=decisions.ask_now,
+        why_not=rules.why_not_ask_now,
+        permissions=("retry_payout", "resolve_payout"),
+        asks=Asks.OPTIONAL_REASON,
+        label=gettext_lazy("Ask the provider now"),
+        title=gettext_lazy("Ask the provider what became of the payout"),
+        submit=gettext_lazy("Ask now"),
+        warning=gettext_lazy("The worker looks it up within seconds; nothing is paid twice by asking."),
+        done=_said(lambda: _("%(payout)s: the provider is asked now.")),
+        icon="contact_support",
+    ),
+    Verb(
+        name="resolve",
+        act=resolutions.resolve,
+        why_not=rules.why_not_resolve,
+        permissions=("resolve_payout",),
+        asks=Asks.OUTCOME,
+        label=gettext_lazy("Record the outcome"),
+        title=gettext_lazy("Record how the payout ended"),
+        submit=gettext_lazy("Submit my decision"),
+        warning=gettext_lazy("Two people must say the same. A wrong “was not paid” lets it be paid twice."),
+        done=_resolved,
+        icon="gavel",
+        look=Look.PRIMARY,
+    ),
+    Verb(
+        name="retry",
+        act=decisions.retry,
+        why_not=rules.why_not_retry,
+        permissions=("retry_payout",),
+        asks=Asks.REASON,
+        label=gettext_lazy("Retry"),
+        title=gettext_lazy("Retry the payout"),
+        warning=gettext_lazy("It is paid by a new attempt with a new key: the last one was refused for certain."),
+        done=_said(lambda: _("%(payout)s: waits for a new attempt.")),
+        icon="refresh",
+        look=Look.PRIMARY,
+        in_bulk=InBulk(
+            title=ngettext_lazy("Retry %(count)s payout", "Retry %(count)s payouts", "count"),
+            warning=gettext_lazy(
+                "Each is paid by a new attempt with a new key: the last one was refused for certain."
+            ),
+            done=gettext_lazy("sent again"),
+            stages=(Stage.FAILED,),
+        ),
+    ),
+    Verb(
+        name="cancel",
+        act=decisions.cancel,
+        why_not=rules.why_not_cancel,
+        permissions=("cancel_payout",),
+        asks=Asks.REASON,
+        label=gettext_lazy("Cancel payout"),
+        title=gettext_lazy("Cancel the payout"),
+        warning=gettext_lazy("It is closed for good and is never paid."),
+        done=_said(lambda: _("%(payout)s: cancelled.")),
+        icon="cancel",
+        is_final=True,
+        in_bulk=InBulk(
+            title=ngettext_lazy("Cancel %(count)s payout", "Cancel %(count)s payouts", "count"),
+            warning=gettext_lazy("They are closed for good and are never paid."),
+            done=gettext_lazy("cancelled"),
+            stages=(Stage.AWAITING_APPROVAL, Stage.HELD, Stage.SCHEDULED, Stage.READY),
+        ),
+    ),
+    Verb(
+        name="schedule",
+        act=decisions.schedule,
+        why_not=rules.why_not_schedule,
+        permissions=("hold_payout",),
+        asks=Asks.TIME,
+        label=gettext_lazy("Schedule"),
+        title=gettext_lazy("Schedule payout"),
+        warning=gettext_lazy("It is paid not before that time, and only with all its approvals."),
+        done=_scheduled,
+        icon="schedule",
+        is_rare=True,
+    ),
+    Verb(
+        name="settle",
+        act=decisions.settle,
+        why_not=rules.why_not_settle,
+        permissions=("settle_payout",),
+        asks=Asks.REASON,
+        label=gettext_lazy("Settle by hand"),
+        title=gettext_lazy("Record that the payout was paid by hand"),
+        warning=gettext_lazy("Nothing is sent to the provider: say how the money left."),
+        done=_said(lambda: _("%(payout)s: settled by hand.")),
+        icon="handshake",
+        is_rare=True,
+    ),
+    Verb(
+        name="record_return",
+        act=resolutions.record_return,
+        why_not=rules.why_not_record_return,
+        permissions=("return_payout",),
+        asks=Asks.EVIDENCE,
+        label=gettext_lazy("Record return"),
+        title=gettext_lazy("Record that the bank returned the payout"),
+        warning=gettext_lazy("It is closed for good as returned: pay again with a new payout if it must be paid."),
+        done=_said(lambda: _("%(payout)s: returned.")),
+        icon="undo",
+        is_final=True,
+        is_rare=True,
+    ),
+    Verb(
+        name="reveal",
+        act=decisions.reveal,
+        why_not=rules.why_not_reveal,
+        permissions=("reveal_payout",),
+        asks=Asks.REASON,
+        label=gettext_lazy("Reveal recipient"),
+        title=gettext_lazy("Reveal the recipient"),
+        warning=gettext_lazy("That you saw it, and why, is recorded in the payout's history."),
+        done=_said(lambda: ""),  # its answer is the recipient
+        icon="visibility",
+        is_rare=True,
+    ),
+)
+VERBS: dict[str, Verb] = {verb.name: verb for verb in DECLARED}
+IN_BULK: dict[str, Verb] = {verb.name: verb for verb in DECLARED if verb.in_bulk}  # as in BulkDecision.Verb

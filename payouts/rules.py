@@ -1,0 +1,465 @@
+"""Who may do what, and why not: each rule is written here, once.
+
+For each verb one function gives the obstacle as a sentence, or an empty text. Its action asks it under the row's lock
+and raises the sentence (`refuse_if`); pages, queues, bulk pages and the API show it. Where a list needs the rule in
+SQL, its Q stands beside the function. The database itself refuses an approval by the wrong person: trigger
+`approval_maker_is_not_checker`, migrations/0002_guards.py. tests/payouts/test_rules.py holds the three together.
+
+What a person's role allows is a permission of Django's, declared with each verb in payouts/actions/verbs.py.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db.models import F, Min, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import In
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from payouts.models import (
+    ApiClient,
+    ApiKey,
+    Approval,
+    Attempt,
+    Attention,
+    Batch,
+    BatchState,
+    Payout,
+    PayoutQuerySet,
+    ProviderPause,
+)
+from payouts.states import WITHDRAWABLE, Stage, Status, allows
+
+# Of one person on one payout: four approvals, and each can be withdrawn.
+DECISIONS_LIMIT = 8
+# The provider gave no clear answer: these can be asked about again.
+UNANSWERED = (Attention.NOT_FOUND, Attention.TOO_MANY_CALLS)
+# To clear a flag on these moves no money.
+AT_REST = (Status.PROCESSED, Status.FAILED, Status.RETURNED, Status.REJECTED, Status.CANCELLED)
+
+
+class Personal(str):
+    """An obstacle that lies in this person: somebody else may do it."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a person is to a payout at a moment. The defaults are those of an API client, which is no person."""
+
+    at: datetime
+    is_active: bool = True
+    is_maker: bool = False
+    is_owner: bool = False  # of the API client that made it, now or before
+    handled_keys: bool = False  # of that client
+    approvers: tuple[str, ...] = ()  # names of those whose approval stands
+    has_approved: bool = False
+    decisions: int = 0  # this person's approvals and withdrawals
+    has_resolved: bool = False  # said how the present attempt ended
+
+    @property
+    def is_close(self) -> bool:
+        """Whether this person has made it, or could have: then somebody else must check it."""
+        return self.is_maker or self.is_owner or self.handled_keys
+
+
+def standing(payout: Payout, person: User, *, at: datetime | None = None) -> Standing:
+    return standings([payout], person, at=at)[payout.pk]
+
+
+def standings(payouts: Collection[Payout], person: User, *, at: datetime | None = None) -> dict[int, Standing]:
+    """What the person is to each of these payouts, by its id, in two queries however many there are."""
+    at = at or timezone.now()
+    clients = {payout.client_id for payout in payouts if payout.client_id}
+    tied = {(client, is_owner) for client, _person, is_owner in _ties(clients, person)}
+    decided: dict[int, list[Approval]] = {}
+    for approval in (
+        Approval.objects.filter(payout__in=payouts).select_related("checker", "attempt").order_by("number", "pk")
+    ):
+        decided.setdefault(approval.payout_id, []).append(approval)
+    return {payout.pk: _standing(payout, person, at, tied, decided.get(payout.pk, [])) for payout in payouts}
+
+
+def _standing(
+    payout: Payout, person: User, at: datetime, tied: set[tuple[int, bool]], approvals: list[Approval]
+) -> Standing:
+    given = standing_approvals(approval for approval in approvals if approval.attempt is None)
+    own = [approval for approval in approvals if approval.checker_id == person.pk]
+    return Standing(
+        at=at,
+        is_active=person.is_active,
+        is_maker=payout.maker_id == person.pk,
+        is_owner=(payout.client_id, True) in tied,
+        handled_keys=(payout.client_id, False) in tied,
+        approvers=tuple(approval.checker.get_username() for approval in given.values()),
+        has_approved=person.pk in given,
+        decisions=sum(approval.attempt is None for approval in own),
+        has_resolved=any(
+            approval.attempt is not None and approval.attempt.outcome != Attempt.Outcome.REFUSED for approval in own
+        ),
+    )
+
+
+def standing_approvals(approvals: Iterable[Approval]) -> dict[int, Approval]:
+    """Those that were not withdrawn, by checker; `approvals` come in the order of their numbers."""
+    last = {approval.checker_id: approval for approval in approvals}
+    return {checker: approval for checker, approval in last.items() if approval.decision == Approval.Decision.APPROVE}
+
+
+# Who must not check a payout: whoever made it, owns or owned its API client, or handled that client's keys. Who has
+# made or revoked a key may have seen it, and could have submitted with it.
+
+
+def is_close(payout: Payout, person: User) -> bool:
+    """Whether the person must not check this payout."""
+    if payout.maker_id == person.pk:
+        return True
+    return payout.client_id is not None and bool(_ties({payout.client_id}, person))
+
+
+def close_people(payouts: Collection[Payout]) -> set[tuple[int, int]]:
+    """`is_close` for all people: pairs of a payout's id and a person's."""
+    tied: dict[int, set[int]] = {}
+    for client, person, _is_owner in _ties({payout.client_id for payout in payouts if payout.client_id}):
+        tied.setdefault(client, set()).add(person)
+    makers = {(payout.pk, payout.maker_id) for payout in payouts if payout.maker_id}
+    return makers | {(payout.pk, person) for payout in payouts for person in tied.get(payout.client_id or 0, ())}
+
+
+def close_to(person: User) -> Q:
+    """For a filter of payouts: `is_close`."""
+    clients = (
+        ApiClient.objects.filter(owner=person).values("pk"),
+        ApiClient.history.filter(owner=person).order_by().values("id"),
+        ApiKey.history.filter(history_user=person).order_by().values("client_id"),
+    )
+    return Q(maker=person) | Q(client__in=clients[0]) | Q(client__in=clients[1]) | Q(client__in=clients[2])
+
+
+def is_makers_own(approval: Approval, payout: Payout) -> bool:
+    return approval.checker_id == payout.maker_id
+
+
+def was_close(payout: Payout, approval: Approval, since: dict[tuple[int, int], datetime]) -> bool:
+    """Whether the checker was close to the payout already when they decided; `since` is `close_since`.
+
+    Withdrawing an approval is the safe direction: anybody who gave one may.
+    """
+    if approval.decision == Approval.Decision.WITHDRAW:
+        return False
+    if is_makers_own(approval, payout):
+        return True
+    began_at = since.get((payout.client_id, approval.checker_id)) if payout.client_id else None
+    return began_at is not None and began_at <= approval.at
+
+
+def close_since(clients: Collection[int]) -> dict[tuple[int, int], datetime]:
+    """Since when each person is close to each of these clients, by the ids of both."""
+    owners = ApiClient.history.filter(id__in=clients, owner__isnull=False).values_list("id", "owner_id")
+    handlers = ApiKey.history.filter(client_id__in=clients, history_user__isnull=False)
+    found: dict[tuple[int, int], datetime] = {}
+    for rows in (owners, handlers.values_list("client_id", "history_user_id")):
+        for client, person, began_at in rows.annotate(began_at=Min("history_date")).order_by():
+            found[client, person] = min(found.get((client, person), began_at), began_at)
+    return found
+
+
+def _ties(clients: Collection[int], person: User | None = None) -> set[tuple[int, int, bool]]:
+    """These clients with the people who own or owned them (True), or handled their keys (False)."""
+    owned = ApiClient.objects.filter(pk__in=clients, owner__isnull=False)
+    owned_before = ApiClient.history.filter(id__in=clients, owner__isnull=False)
+    handled = ApiKey.history.filter(client_id__in=clients, history_user__isnull=False)
+    if person is not None:
+        owned, owned_before = owned.filter(owner=person), owned_before.filter(owner=person)
+        handled = handled.filter(history_user=person)
+    by_owner = (query.values_list("id", "owner_id", Value(True)) for query in (owned, owned_before))
+    return set(handled.values_list("client_id", "history_user_id", Value(False)).union(*by_owner).order_by())
+
+
+# Verbs: why not
+
+
+def why_not_approve(payout: Payout, who: Standing) -> str:
+    if payout.status != Status.PENDING or payout.attention == Attention.ALTERED:
+        return _not_now(payout)
+    if payout.is_approved:
+        return _all_approved(who)
+    if obstacle := _why_no_checker(who):
+        return obstacle
+    if who.has_approved:
+        return Personal(_("You have approved this payout already: another person must approve it too."))
+    if who.decisions >= DECISIONS_LIMIT:
+        return Personal(_("You have changed your mind too often. Another person must decide."))
+    return ""
+
+
+def may_approve(person: User) -> Q:
+    """For a filter of payouts: `why_not_approve` says nothing."""
+    if not person.is_active:
+        return Q(pk__in=())
+    is_open = Q(status=Status.PENDING, approvals_given__lt=F("approvals_required")) & ~Q(attention=Attention.ALTERED)
+    # By the number of a person's last decision: the odd ones approve, the even ones withdraw.
+    may_again = In(_last_decision(person), range(0, DECISIONS_LIMIT, 2))
+    return is_open & ~close_to(person) & Q(may_again)
+
+
+def has_approved(person: User) -> Q:
+    """For a filter of payouts: this person's approval stands."""
+    return Q(In(_last_decision(person), range(1, DECISIONS_LIMIT, 2)))
+
+
+def _last_decision(person: User) -> Coalesce:
+    """Looked up for each payout: as EXISTS the database would rather read all that the person ever approved."""
+    decisions = Approval.objects.filter(payout=OuterRef("pk"), checker=person, attempt=None).order_by("-number")
+    return Coalesce(Subquery(decisions.values("number")[:1]), Value(0))
+
+
+def awaiting(person: User) -> PayoutQuerySet:
+    """The payouts that wait for this person's approval; what is held or needs attention waits for something else."""
+    return Payout.objects.in_stage(Stage.AWAITING_APPROVAL).filter(may_approve(person))
+
+
+def awaiting_others(person: User) -> PayoutQuerySet:
+    """The payouts that wait for an approval which this person cannot give."""
+    return Payout.objects.in_stage(Stage.AWAITING_APPROVAL).exclude(may_approve(person))
+
+
+def why_not_withdraw_approval(payout: Payout, who: Standing) -> str:
+    if payout.status != Status.PENDING or payout.attention == Attention.ALTERED:
+        return _not_now(payout)
+    if not who.is_active:
+        return _closed_account()
+    return "" if who.has_approved else Personal(_("You have not approved this payout."))
+
+
+def why_not_reject(payout: Payout, who: Standing) -> str:
+    return _why_not_move(payout, Status.REJECTED) or _why_no_checker(who)
+
+
+def why_not_hold(payout: Payout, who: Standing) -> str:
+    if payout.status != Status.PENDING or payout.attention == Attention.ALTERED:
+        return _not_now(payout)
+    return _("The payout is on hold already.") if payout.held_at else _why_inactive(who)
+
+
+def why_not_release(payout: Payout, who: Standing) -> str:
+    """A held payout, or one that the worker left to a person; for those at rest there is `why_not_clear_flag`."""
+    if payout.attention == Attention.ALTERED or payout.status not in (Status.PENDING, Status.UNKNOWN):
+        return _not_now(payout)
+    is_held = payout.status == Status.PENDING and payout.held_at
+    return _why_inactive(who) if is_held or payout.attention else _("The payout is not on hold.")
+
+
+def why_not_clear_flag(payout: Payout, who: Standing) -> str:
+    if payout.attention == Attention.ALTERED or payout.status not in AT_REST:
+        return _not_now(payout)
+    return _why_inactive(who) if payout.attention else _("The payout needs no attention.")
+
+
+def why_not_schedule(payout: Payout, who: Standing) -> str:
+    if payout.status != Status.PENDING or payout.attention == Attention.ALTERED:
+        return _not_now(payout)
+    return _why_inactive(who)
+
+
+def why_not_cancel(payout: Payout, who: Standing) -> str:
+    return _why_not_move(payout, Status.CANCELLED) or _why_inactive(who)
+
+
+def why_not_withdraw(payout: Payout, who: Standing) -> str:
+    if payout.attention == Attention.ALTERED:
+        return _not_now(payout)
+    if payout.status not in WITHDRAWABLE:
+        return _("A payout can be withdrawn while it is pending, or when it was cancelled or rejected.")
+    return ""
+
+
+def why_not_settle(payout: Payout, who: Standing) -> str:
+    """It must be free to go, like any other payment."""
+    if payout.status != Status.PENDING or payout.attention == Attention.ALTERED:
+        return _not_now(payout)
+    if not payout.is_approved:
+        return _("The payout still waits for approvals.")
+    return _("The payout is on hold.") if payout.held_at or payout.attention else _why_inactive(who)
+
+
+def why_not_retry(payout: Payout, who: Standing) -> str:
+    if obstacle := _why_not_move(payout, Status.PENDING):
+        return obstacle
+    if payout.attention:
+        return _("The payout needs attention first: find out why, then clear the flag.")
+    return _why_inactive(who)
+
+
+def why_not_ask_now(payout: Payout, who: Standing) -> str:
+    is_sent = payout.status in (Status.PROCESSING, Status.UNKNOWN)
+    if not is_sent or payout.attention not in (Attention.NONE, *UNANSWERED):
+        return _("There is nothing to ask the provider about this payout now.")
+    if is_being_asked(payout, who.at):
+        return _asked_just_now()
+    if ProviderPause.objects.filter(provider=payout.provider, resumed_at=None).exists():
+        return _("The provider %(provider)s is paused: it is asked again when somebody has resumed it.") % {
+            "provider": payout.provider
+        }
+    return _why_inactive(who)
+
+
+def why_not_resolve(payout: Payout, who: Standing) -> str:
+    if payout.status != Status.UNKNOWN or payout.attention == Attention.ALTERED:
+        return _not_now(payout)
+    if obstacle := _why_no_checker(who):
+        return obstacle
+    if who.has_resolved:
+        return Personal(_("You have submitted your decision on this payout already."))
+    return _asked_just_now() if is_being_asked(payout, who.at) else ""
+
+
+def why_not_say_unpaid(payout: Payout) -> str:
+    """What was not paid can be sent again; news that wait to be read may be that it was paid."""
+    return _asked_just_now() if payout.news_at and payout.due_at else ""
+
+
+def why_not_record_return(payout: Payout, who: Standing) -> str:
+    return _why_not_move(payout, Status.RETURNED) or _why_no_checker(who)
+
+
+def why_not_reveal(payout: Payout, who: Standing) -> str:
+    return _not_now(payout) if payout.attention == Attention.ALTERED else _why_inactive(who)
+
+
+def why_not_in_bulk(payout: Payout, *, is_approval: bool, is_hold: bool) -> str:
+    """What is left out of a decision on many, although it may be decided on its own page."""
+    if payout.attention == Attention.ALTERED:
+        return altered()
+    if payout.attention and not is_hold:
+        return _("It needs attention: %(problem)s. Decide on it on its own page.") % {
+            "problem": payout.get_attention_display()
+        }
+    if payout.held_at and is_approval:
+        return _("It is on hold: release it first, or decide on it on its own page.")
+    return ""
+
+
+def is_being_asked(payout: Payout, at: datetime) -> bool:
+    """Whether a worker holds it under a lease, to call the provider."""
+    return bool(payout.lease_token and payout.due_at and payout.due_at > at)
+
+
+def _why_not_move(payout: Payout, to_status: Status) -> str:
+    if payout.attention == Attention.ALTERED or not allows(payout.status, to_status):
+        return _not_now(payout)
+    return ""
+
+
+def _not_now(payout: Payout) -> str:
+    if payout.attention == Attention.ALTERED:
+        return altered()
+    return _("The payout is in the stage “%(stage)s”, in which this is not possible.") % {"stage": payout.stage.label}
+
+
+def altered() -> str:
+    return _("This payout was changed outside the product. Nothing may be done with it before an audit.")
+
+
+def _all_approved(who: Standing) -> str:
+    """Names who already approved."""
+    if not who.approvers:
+        return _("The payout needs no approval.")
+    names = ", ".join(who.approvers)
+    return _("The payout has all the approvals that it needs: already approved by %(names)s.") % {"names": names}
+
+
+def _why_no_checker(who: Standing) -> str:
+    if not who.is_active:
+        return _closed_account()
+    if who.is_maker:
+        return Personal(_("You made this payout, so another person must decide on it."))
+    if who.is_owner:
+        return Personal(
+            _("You own or owned the API client that made this payout, so another person must decide on it.")
+        )
+    if who.handled_keys:
+        return Personal(
+            _("You handled a key of the API client that made this payout, so another person must decide on it.")
+        )
+    return ""
+
+
+def _why_inactive(who: Standing) -> str:
+    return "" if who.is_active else _closed_account()
+
+
+def _closed_account() -> Personal:
+    return Personal(_("This account is closed: another person must decide."))
+
+
+def _asked_just_now() -> str:
+    return _("The provider is being asked about it just now. Try again in a minute.")
+
+
+# Batches and pauses
+
+
+def why_not_send_batch(batch: Batch, person: User) -> str:
+    if batch.state != BatchState.PREVIEW or not batch.rows_valid:
+        return _batch_not_now(batch)
+    return _why_not_uploader(batch, person)
+
+
+def why_not_discard_batch(batch: Batch, person: User) -> str:
+    if batch.state not in (BatchState.CHECKING, BatchState.PREVIEW, BatchState.AWAITING_APPROVAL):
+        return _batch_not_now(batch)
+    return _why_not_uploader(batch, person)
+
+
+def why_not_decide_on_batch(batch: Batch, person: User) -> str:
+    """For approving and rejecting it."""
+    if batch.state != BatchState.AWAITING_APPROVAL:
+        return _batch_not_now(batch)
+    if is_uploader(batch, person):
+        return Personal(_("You uploaded this batch, so another person must decide on it."))
+    return "" if person.is_active else _closed_account()
+
+
+def is_uploader(batch: Batch, person: User) -> bool:
+    return batch.uploaded_by_id == person.pk
+
+
+def _why_not_uploader(batch: Batch, person: User) -> str:
+    if is_uploader(batch, person):
+        return ""
+    who = batch.uploaded_by.get_username()
+    return Personal(_("Only %(who)s, who uploaded the batch, can do this.") % {"who": who})
+
+
+def _batch_not_now(batch: Batch) -> str:
+    """Names who was first, where somebody was."""
+    if batch.state == BatchState.ALTERED:
+        return altered_batch()
+    if batch.approved_by:
+        return _("It is already approved by %(who)s.") % {"who": batch.approved_by.get_username()}
+    if batch.rejected_by:
+        return _("It is already rejected by %(who)s.") % {"who": batch.rejected_by.get_username()}
+    if batch.state == BatchState.PREVIEW and not batch.rows_valid:
+        return _("The batch has no row without errors, so there is nothing to send.")
+    return _("The batch is in the state “%(state)s”, in which this is not possible.") % {"state": batch.state.label}
+
+
+def altered_batch() -> str:
+    return _("This batch was changed outside the product. Nothing may be done with it before an audit.")
+
+
+def why_not_resume(pause: ProviderPause, person: User) -> str:
+    if pause.resumed_by:
+        return _("It was resumed already by %(who)s.") % {"who": pause.resumed_by.get_username()}
+    if is_pauser(pause, person):
+        return Personal(_("You paused it, so another person must resume it."))
+    return "" if person.is_active else _closed_account()
+
+
+def is_pauser(pause: ProviderPause, person: User) -> bool:
+    return pause.paused_by_id == person.pk
