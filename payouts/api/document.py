@@ -22,8 +22,8 @@ Instructions to pay a recipient: submit, follow, cancel.
 - **Keys.** Send yours as `Authorization: Bearer KEY`. It has scopes; each call names the one that it needs. A client
   sees its own payouts only: another's are not found.
 - **Pay once.** Give each payout an `Idempotency-Key` of its own, and send a request that was not answered again with
-  the same key: it gives the same payout, for ever. The same request twice without a key makes two payouts, and the
-  second waits for an approval; its `approvals` and `status_detail` say so.
+  the same key: it gives the same payout, for ever. The same request twice within ten minutes without a key makes two
+  payouts, and the second waits for an approval; its `approvals` and `status_detail` say so.
 - **Amounts** are exact in and out, with at most the decimals that the currency has. Nothing is rounded.
 - **Errors** are problems (`application/problem+json`, RFC 9457): unknown addresses and methods too.
 - **`X-Request-ID`** ties a request to our records: yours is taken (1 to 128 of `A-Z a-z 0-9 . _ -`), or one is made.

@@ -86,8 +86,8 @@ def list_payouts(request: HttpRequest, filters: Annotated[Filters, Query()]) -> 
 def submit_payout(request: HttpRequest, payload: PayoutIn) -> HttpResponse:
     """Store a payout, pending. With an `Idempotency-Key` the same request again gives the same payout, for ever.
 
-    The same request twice without a key makes two payouts: the second waits for an approval, and its `approvals` and
-    `status_detail` say so. Scope `payouts:write`.
+    The same request twice within ten minutes without a key makes two payouts: the second waits for an approval, and
+    its `approvals` and `status_detail` say so. Scope `payouts:write`.
     """
     caller = _caller(request, Scope.WRITE)
     payout = actions.submit(
