@@ -22,12 +22,12 @@ from unfold.enums import ActionVariant
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelectWidget,
-    UnfoldAdminTextInputWidget,
 )
 
 from payouts import clients
 from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, dialog_action, show_dialog
+from payouts.admin.kit.fields import day_field
 from payouts.admin.kit.history import Change, HistoryMixin, changes
 from payouts.models import ApiClient, ApiKey, Scope
 from payouts.staff import access_log
@@ -43,12 +43,9 @@ def _scopes_field() -> forms.MultipleChoiceField:
 
 
 def _expiry_field() -> forms.DateField:
-    return forms.DateField(
-        label=gettext_lazy("Key expires on"),
-        required=False,
-        widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
-        input_formats=["%Y-%m-%d", "%d.%m.%Y"],
-        help_text=gettext_lazy("The last day on which it works, in UTC. Empty: until it is revoked."),
+    return day_field(
+        gettext_lazy("Key expires on"),
+        gettext_lazy("The last day on which it works, in UTC. Empty: until it is revoked."),
     )
 
 

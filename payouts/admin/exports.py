@@ -1,6 +1,5 @@
 """Exports: the list of them, and a page of each with its progress and its file."""
 
-from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -10,7 +9,6 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict, StreamingHttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.urls import path, reverse
-from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
@@ -23,6 +21,7 @@ from unfold.decorators import display
 from payouts.admin.kit import format
 from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
+from payouts.admin.kit.worker_pages import has_news
 from payouts.admin.payouts.exported import words_of
 from payouts.exports import cells
 from payouts.exports.request import NEEDED, ExportError, cancel, content
@@ -30,8 +29,6 @@ from payouts.models import Export
 
 log = structlog.get_logger(__name__)
 
-# An export whose task gives signs of life has news at every look.
-REFRESHED_FOR = timedelta(minutes=2)
 CONTENT_TYPES = {
     Export.Format.CSV: "text/csv; charset=utf-8",
     Export.Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -114,7 +111,6 @@ class ExportAdmin(ViewOnlyAdmin):
         return response
 
     def _page(self, request: HttpRequest, export: Export) -> dict[str, Any]:
-        gives_signs = timezone.now() - export.rung_at < REFRESHED_FOR
         listed = reverse("admin:payouts_payout_changelist")
         return {
             "title": _("Export of payouts"),
@@ -123,7 +119,7 @@ class ExportAdmin(ViewOnlyAdmin):
             "is_open": export.is_open,
             "is_kept": export.is_kept,
             "is_expired": export.finished_at is not None and not export.is_kept,
-            "is_about_to_change": export.is_open and gives_signs,
+            "is_about_to_change": export.is_open and has_news(export.rung_at),
             "may_cancel": self.may_cancel(request, export),
             "percent": export.rows_done * 100 // export.rows_total if export.rows_total else 0,
             "rows": _rows(export),

@@ -3,7 +3,6 @@
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -14,20 +13,19 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminTextInputWidget
 
 from payouts import money
 from payouts.admin.kit import format
+from payouts.admin.kit.fields import day_field, file_field
 from payouts.admin.kit.paginator import queries_beside
 from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
-from payouts.database.snapshot import snapshot
+from payouts.admin.kit.worker_pages import SnapshotMixin, has_news
 from payouts.models import ProviderReport, ReportLine
 from payouts.statements import read
 from payouts.statements.read import ReportError
@@ -36,8 +34,6 @@ Result = ReportLine.Result
 
 PROBLEMS_SHOWN = 50
 LINES_PER_PAGE = 50
-# A report whose task gives signs of life has news at every look.
-REFRESHED_FOR = timedelta(minutes=2)
 WAITING = "waiting"  # in addresses, where the result itself is empty
 
 
@@ -81,29 +77,18 @@ STATUS_WORDS = {
 }
 
 
-def _day_field(label: Any) -> forms.DateField:
-    return forms.DateField(
-        label=label,
-        required=False,
-        widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
-        input_formats=["%Y-%m-%d", "%d.%m.%Y"],
-    )
-
-
 class UploadForm(forms.Form):
-    file = forms.FileField(
-        label=gettext_lazy("File"),
-        allow_empty_file=True,  # told in words of its own
-        max_length=1_000,
-        widget=forms.FileInput(attrs={"class": "po-input po-file", "accept": ".csv,text/csv"}),
-        help_text=gettext_lazy("CSV in UTF-8, at most 20 MB and 100,000 lines."),
+    file = file_field(
+        gettext_lazy("File"),
+        gettext_lazy("CSV in UTF-8, at most 20 MB and 100,000 lines."),
+        accepts=".csv,text/csv",
     )
-    from_on = _day_field(gettext_lazy("From day"))
-    to_on = _day_field(gettext_lazy("To day"))
+    from_on = day_field(gettext_lazy("From day"))
+    to_on = day_field(gettext_lazy("To day"))
 
 
 @admin.register(ProviderReport)
-class ProviderReportAdmin(ViewOnlyAdmin):
+class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
     list_display = ("name", "state", "period", "uploaded_by", "uploaded")
     list_display_links = ("name",)
     list_select_related = ("uploaded_by",)
@@ -183,12 +168,6 @@ class ProviderReportAdmin(ViewOnlyAdmin):
 
     # The page
 
-    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        # The counts and the lines tell of the same moment, while the worker goes through them.
-        with snapshot():
-            response: HttpResponse = super().change_view(request, object_id, *args, **kwargs)
-        return response
-
     def render_change_form(
         self,
         request: HttpRequest,
@@ -227,7 +206,7 @@ def _page(request: HttpRequest, report: ProviderReport) -> dict[str, Any]:
         "report": report,
         "state": _state(report, calls_people=any(counts.get(result) for result in FOR_PEOPLE)),
         "is_open": is_open,
-        "is_about_to_change": bool(is_open and report.rung_at and timezone.now() - report.rung_at < REFRESHED_FOR),
+        "is_about_to_change": is_open and has_news(report.rung_at),
         "total": format.number(total),
         "looked_at": format.number(looked_at),
         "percent": looked_at * 100 // total if total else 100,

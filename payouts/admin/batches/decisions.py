@@ -8,35 +8,30 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanWidget
+from unfold.widgets import UnfoldBooleanWidget
 
 from payouts import rules
 from payouts.admin.batches.looks import rows_in_words, state_badge, sum_shown
 from payouts.admin.batches.rows import EARLIER, NOTED, REPEATED, counts_of
 from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, dialog_action
+from payouts.admin.kit.fields import text_field
 from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.batches import decide
 from payouts.models import Batch, BatchState
-
-
-def _words(label: Any, help_text: Any, *, is_required: bool) -> forms.CharField:
-    return forms.CharField(
-        label=label,
-        required=is_required,
-        max_length=decide.TEXT_LIMIT,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text=help_text,
-    )
-
 
 KEPT = gettext_lazy("It stands in the batch's record for good.")
 
 
 class SendForm(DialogForm):
     leaves_errors_out = forms.BooleanField(widget=UnfoldBooleanWidget, required=True)
-    note = _words(gettext_lazy("Note"), gettext_lazy("For the person who approves it."), is_required=False)
+    note = text_field(
+        gettext_lazy("Note"),
+        gettext_lazy("For the person who approves it."),
+        max_length=decide.TEXT_LIMIT,
+        is_required=False,
+    )
 
     def prepare(self, batch: Batch) -> None:
         if not batch.rows_wrong:
@@ -51,11 +46,11 @@ class SendForm(DialogForm):
 
 
 class ApproveForm(DialogForm):
-    reason = _words(gettext_lazy("Reason"), KEPT, is_required=False)
+    reason = text_field(gettext_lazy("Reason"), KEPT, max_length=decide.TEXT_LIMIT, is_required=False)
 
 
 class RejectForm(DialogForm):
-    reason = _words(gettext_lazy("Reason"), KEPT, is_required=True)
+    reason = text_field(gettext_lazy("Reason"), KEPT, max_length=decide.TEXT_LIMIT)
 
 
 RULES = {

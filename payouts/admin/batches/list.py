@@ -18,12 +18,12 @@ from payouts.admin.batches.looks import rows_in_words, state_badge, sum_shown
 from payouts.admin.batches.page import page_of
 from payouts.admin.batches.upload import upload_view
 from payouts.admin.kit import format
-from payouts.database.snapshot import snapshot
+from payouts.admin.kit.worker_pages import SnapshotMixin
 from payouts.models import Batch
 
 
 @admin.register(Batch)
-class BatchAdmin(BatchDecisions):
+class BatchAdmin(SnapshotMixin, BatchDecisions):
     list_display = ("name", "state_shown", "rows_shown", "totals_shown", "uploaded_by", "uploaded")
     list_display_links = ("name",)
     list_fullwidth = True
@@ -96,12 +96,6 @@ class BatchAdmin(BatchDecisions):
         return template_file(kind)
 
     # The page
-
-    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        # The counts and the rows tell of the same moment, while the worker goes through them.
-        with snapshot():
-            response: HttpResponse = super().change_view(request, object_id, *args, **kwargs)
-        return response
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Batch | None = None, **kwargs: Any

@@ -1,13 +1,11 @@
 """The page of a batch: what the check found, what to do next, and what became of the rows."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from payouts.admin.batches.looks import rows_in_words, state_badge, sum_shown, username
@@ -26,11 +24,10 @@ from payouts.admin.batches.rows import (
 from payouts.admin.batches.stages import are_under_way, stage_cards, stages_of
 from payouts.admin.kit import format
 from payouts.admin.kit.paginator import queries_beside
+from payouts.admin.kit.worker_pages import has_news
 from payouts.batches import columns
 from payouts.models import Batch, BatchState
 
-# A batch whose task gives signs of life has news at every look, and so have payouts that were just submitted.
-REFRESHED_FOR = timedelta(minutes=2)
 BUSY = (BatchState.CHECKING, BatchState.SUBMITTING)
 
 
@@ -39,7 +36,6 @@ def page_of(request: HttpRequest, batch: Batch, *, may_approve: bool) -> dict[st
     counts = counts_of(batch)
     stages = stages_of(batch) if batch.approved_at else []
     is_busy = state in BUSY or are_under_way(batch, stages)
-    has_signs = bool(batch.rung_at and timezone.now() - batch.rung_at < REFRESHED_FOR)
     done, total = _progress(batch, state, counts)
     chosen = request.GET.get("show") or (WRONG if batch.rows_wrong and not batch.approved_at else EVERY)
     page = Paginator(rows_chosen(batch, chosen), ROWS_PER_PAGE).get_page(request.GET.get("page"))
@@ -53,7 +49,7 @@ def page_of(request: HttpRequest, batch: Batch, *, may_approve: bool) -> dict[st
         "faults": [columns.sentence(code, parameters) for code, parameters in batch.refusal or ()],
         "rows_in_words": rows_in_words(batch),
         "is_working": state in BUSY,
-        "is_about_to_change": is_busy and has_signs,
+        "is_about_to_change": is_busy and has_news(batch.rung_at),
         "done": format.number(done),
         "total": format.number(total),
         "percent": done * 100 // total if total else 0,

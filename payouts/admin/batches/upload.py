@@ -9,6 +9,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from payouts.admin.kit.fields import file_field
 from payouts.admin.kit.person import person
 from payouts.batches import upload
 from payouts.batches.errors import BatchError
@@ -16,12 +17,10 @@ from payouts.files import tables
 
 
 class UploadForm(forms.Form):
-    file = forms.FileField(
-        label=gettext_lazy("File"),
-        allow_empty_file=True,  # told in words of its own
-        max_length=1_000,
-        widget=forms.FileInput(attrs={"class": "po-input po-file", "accept": ".csv,.xlsx,text/csv"}),
-        help_text=gettext_lazy("CSV or XLSX, at most 20 MB and 50,000 rows."),
+    file = file_field(
+        gettext_lazy("File"),
+        gettext_lazy("CSV or XLSX, at most 20 MB and 50,000 rows."),
+        accepts=".csv,.xlsx,text/csv",
     )
 
 

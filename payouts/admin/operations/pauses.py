@@ -15,12 +15,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminTextareaWidget
 
 from payouts import rules
 from payouts.actions import pauses
 from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import DialogsMixin, back_to, dialog_action, show_dialog
+from payouts.admin.kit.fields import text_field
 from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.operations.figures import Load, capped, loads
@@ -31,11 +31,10 @@ PAUSE_PERMISSIONS = ("payouts.view_providerpause", "payouts.pause_providerpause"
 
 
 class PauseForm(forms.Form):
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
+    reason = text_field(
+        gettext_lazy("Reason"),
+        gettext_lazy("It stands in the history of pauses for good."),
         max_length=pauses.REASON_LIMIT,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text=gettext_lazy("It stands in the history of pauses for good."),
     )
 
 

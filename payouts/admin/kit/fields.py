@@ -1,0 +1,39 @@
+"""Form fields as these screens show them."""
+
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+
+def text_field(label: Any, help_text: Any, *, max_length: int, is_required: bool = True) -> forms.CharField:
+    """A few lines of text: a reason, a note."""
+    return forms.CharField(
+        label=label,
+        required=is_required,
+        max_length=max_length,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text=help_text,
+    )
+
+
+def day_field(label: Any, help_text: Any = "") -> forms.DateField:
+    """A day that may be left out."""
+    return forms.DateField(
+        label=label,
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
+        input_formats=["%Y-%m-%d", "%d.%m.%Y"],
+        help_text=help_text,
+    )
+
+
+def file_field(label: Any, help_text: Any, *, accepts: str) -> forms.FileField:
+    """A file to upload. An empty one is refused by its reader, in words of its own."""
+    return forms.FileField(
+        label=label,
+        allow_empty_file=True,
+        max_length=1_000,
+        widget=forms.FileInput(attrs={"class": "po-input po-file", "accept": accepts}),
+        help_text=help_text,
+    )
