@@ -53,58 +53,9 @@ def palette_script(request: HttpRequest) -> str:
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar: only what this person may open."""
     groups: list[dict[str, Any]] = [
-        {
-            "title": _("Work"),
-            "items": [
-                _item(_("Start"), "home", "index"),
-                _item(_("Payouts"), "payments", "payouts_payout_changelist", "payouts.view_payout"),
-                {
-                    "title": _("Approvals"),
-                    "icon": "approval",
-                    "link": reverse("approvals"),
-                    "needs": "payouts.view_payout",
-                    "badge": "payouts.admin.payouts.approvals.badge",
-                    "badge_variant": "primary",
-                },
-                _item(_("Batches"), "upload_file", "payouts_batch_changelist", "payouts.view_batch"),
-                _item(
-                    _("Provider reports"),
-                    "fact_check",
-                    "payouts_providerreport_changelist",
-                    "payouts.view_providerreport",
-                ),
-                _item(_("Exports"), "download", "payouts_export_changelist", "payouts.export_payout"),
-            ],
-        },
-        {
-            "title": _("Rules and access"),
-            "separator": True,
-            "items": [
-                _item(_("Review rules"), "flag_check", "payouts_reviewrule_changelist", "payouts.view_reviewrule"),
-                _item(_("Limits"), "speed", "payouts_payoutlimit_changelist", "payouts.view_payoutlimit"),
-                _item(_("Approval bands"), "rule", "payouts_approvalband_changelist", "payouts.view_approvalband"),
-                _item(_("API clients"), "key", "payouts_apiclient_changelist", "payouts.view_apiclient"),
-                _item(_("People"), "group", "auth_user_changelist", "auth.view_user"),
-                _item(_("Groups"), "badge", "auth_group_changelist", "auth.view_group"),
-                _item(_("Access log"), "history", "payouts_accessevent_changelist", "payouts.view_accessevent"),
-            ],
-        },
-        {
-            "title": _("Machinery"),
-            "separator": True,
-            "items": [
-                {
-                    "title": _("Operations"),
-                    "icon": "monitor_heart",
-                    "link": reverse("operations"),
-                    "needs": "payouts.view_heartbeat",
-                },
-                _item(_("Clusters"), "dns", "payouts_heartbeat_changelist", "payouts.view_heartbeat"),
-                _item(_("Schedules"), "schedule", "django_q_schedule_changelist", "django_q.view_schedule"),
-                _item(_("Queue"), "list_alt", "django_q_ormq_changelist", "django_q.view_ormq"),
-                _item(_("Failed tasks"), "bug_report", "django_q_failure_changelist", "django_q.view_failure"),
-            ],
-        },
+        {"title": _("Work"), "items": _work()},
+        {"title": _("Rules and access"), "separator": True, "items": _rules_and_access()},
+        {"title": _("Machinery"), "separator": True, "items": _machinery()},
     ]
     shown_groups = []
     for group in groups:
@@ -114,16 +65,59 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     return shown_groups
 
 
+def _work() -> list[dict[str, Any]]:
+    return [
+        _item(_("Start"), "home", "admin:index"),
+        _list(_("Payouts"), "payments", "payouts.payout"),
+        {
+            **_item(_("Approvals"), "approval", "approvals", "payouts.view_payout"),
+            "badge": "payouts.admin.payouts.approvals.badge",
+            "badge_variant": "primary",
+        },
+        _list(_("Batches"), "upload_file", "payouts.batch"),
+        _list(_("Provider reports"), "fact_check", "payouts.providerreport"),
+        _item(_("Exports"), "download", "admin:payouts_export_changelist", "payouts.export_payout"),
+    ]
+
+
+def _rules_and_access() -> list[dict[str, Any]]:
+    return [
+        _list(_("Review rules"), "flag_check", "payouts.reviewrule"),
+        _list(_("Limits"), "speed", "payouts.payoutlimit"),
+        _list(_("Approval bands"), "rule", "payouts.approvalband"),
+        _list(_("API clients"), "key", "payouts.apiclient"),
+        _list(_("People"), "group", "auth.user"),
+        _list(_("Groups"), "badge", "auth.group"),
+        _list(_("Access log"), "history", "payouts.accessevent"),
+    ]
+
+
+def _machinery() -> list[dict[str, Any]]:
+    return [
+        _item(_("Operations"), "monitor_heart", "operations", "payouts.view_heartbeat"),
+        _list(_("Clusters"), "dns", "payouts.heartbeat"),
+        _list(_("Schedules"), "schedule", "django_q.schedule"),
+        _list(_("Queue"), "list_alt", "django_q.ormq"),
+        _list(_("Failed tasks"), "bug_report", "django_q.failure"),
+    ]
+
+
+def _list(title: str, icon: str, model: str) -> dict[str, Any]:
+    """The list of a model, as in `payouts.batch`, for those who may see it."""
+    app, _dot, name = model.partition(".")
+    return _item(title, icon, f"admin:{app}_{name}_changelist", f"{app}.view_{name}")
+
+
+def _item(title: str, icon: str, view: str, needs: str = "") -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": reverse(view), "needs": needs}
+
+
 def account_links(request: HttpRequest) -> list[dict[str, Any]]:
     """The menu at the person's own name."""
     links = [{"title": _("Second factor"), "link": reverse("second_factor_mine")}]
     if request.user.is_authenticated and request.user.has_usable_password():
         links.append({"title": _("Change password"), "link": reverse("admin:password_change")})
     return links
-
-
-def _item(title: str, icon: str, view: str, needs: str = "") -> dict[str, Any]:
-    return {"title": title, "icon": icon, "link": reverse(f"admin:{view}"), "needs": needs}
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:

@@ -1,7 +1,7 @@
 """Pages of the second factor, outside of the admin's own addresses: they answer a session that is half logged in."""
 
 import base64
-from typing import Any
+from typing import Any, TypeGuard
 
 import django_otp
 import segno
@@ -9,7 +9,7 @@ from axes.helpers import get_cool_off
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth import authenticate
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.response import TemplateResponse
@@ -71,7 +71,6 @@ def confirm(request: HttpRequest) -> HttpResponse:
     user = request.user
     if not _is_staff(user):
         return _log_in(request)
-    assert isinstance(user, User)
     if _is_verified(request):
         return HttpResponseRedirect(_next(request))
     if not second_factor.has_one(user):
@@ -95,7 +94,6 @@ def set_up(request: HttpRequest) -> HttpResponse:
     user = request.user
     if not _is_staff(user):
         return _log_in(request)
-    assert isinstance(user, User)
     is_replacing = second_factor.has_one(user)
     if is_replacing and not _is_verified(request):
         return _to("second_factor", request)
@@ -137,7 +135,6 @@ def mine(request: HttpRequest) -> HttpResponse:
     user = request.user
     if not _is_staff(user):
         return _log_in(request)
-    assert isinstance(user, User)
     has_one = second_factor.has_one(user)
     if has_one and not _is_verified(request):
         return _to("second_factor", request, after=reverse("second_factor_mine"))
@@ -216,8 +213,8 @@ def _secret(authenticator: Authenticator) -> str:
     return " ".join(text[place : place + 4] for place in range(0, len(text), 4))
 
 
-def _is_staff(user: Any) -> bool:
-    return bool(user.is_authenticated and user.is_active and user.is_staff)
+def _is_staff(user: User | AnonymousUser) -> TypeGuard[User]:
+    return user.is_authenticated and user.is_active and user.is_staff
 
 
 def _is_verified(request: HttpRequest) -> bool:
