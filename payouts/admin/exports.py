@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from payouts.admin.kit import format
+from payouts.admin.kit.downloads import CONTENT_TYPES, attachment
 from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.kit.worker_pages import has_news
@@ -28,11 +29,6 @@ from payouts.exports.request import NEEDED, ExportError, cancel, content
 from payouts.models import Export
 
 log = structlog.get_logger(__name__)
-
-CONTENT_TYPES = {
-    Export.Format.CSV: "text/csv; charset=utf-8",
-    Export.Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
 
 
 @admin.register(Export)
@@ -147,9 +143,9 @@ class ExportAdmin(ViewOnlyAdmin):
         log.info("export_downloaded", export=export.pk, rows=export.rows_done, by=request.user.get_username())
         response = StreamingHttpResponse(
             content(export),
-            content_type=CONTENT_TYPES[Export.Format(export.format)],
+            content_type=CONTENT_TYPES[export.format],
             headers={
-                "Content-Disposition": f'attachment; filename="{export.name}"',
+                **attachment(export.name),
                 "Content-Length": str(export.size_bytes),
                 "X-Content-Type-Options": "nosniff",
             },

@@ -21,6 +21,7 @@ from unfold.decorators import display
 
 from payouts import money
 from payouts.admin.kit import format
+from payouts.admin.kit.downloads import CONTENT_TYPES, attachment
 from payouts.admin.kit.fields import day_field, file_field
 from payouts.admin.kit.paginator import queries_beside
 from payouts.admin.kit.person import person
@@ -156,10 +157,7 @@ class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
         """An example to fill in."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        response = HttpResponse(
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": 'attachment; filename="report.csv"'},
-        )
+        response = HttpResponse(content_type=CONTENT_TYPES["csv"], headers=attachment("report.csv"))
         rows = csv.writer(response)
         rows.writerow(read.COLUMNS)
         for number, status in enumerate(read.VERDICTS, 1):

@@ -10,16 +10,13 @@ from openpyxl import Workbook
 
 from payouts import money
 from payouts.admin.batches.rows import REFUSED, VIEWS, WRONG, faults_of, given_cells
+from payouts.admin.kit.downloads import CONTENT_TYPES, attachment
 from payouts.batches import columns
 from payouts.batches.columns import COLUMNS
 from payouts.exports.cells import safe
 from payouts.models import Batch, BatchRow
 from payouts.recipients import name_and_account
 
-CONTENT_TYPES = {
-    "csv": "text/csv; charset=utf-8",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
 # An example must not be paid when somebody forgets to delete it: zero is refused.
 EXAMPLES = (
     ("1001", "0.00", "RUB", "card", "4111111111111111", "Иван Петров", "", "example: delete this row"),
@@ -34,7 +31,7 @@ def template_file(kind: str) -> HttpResponse:
     return HttpResponse(
         _xlsx_template() if kind == "xlsx" else _csv_template(),
         content_type=CONTENT_TYPES[kind],
-        headers={"Content-Disposition": f'attachment; filename="payouts.{kind}"'},
+        headers=attachment(f"payouts.{kind}"),
     )
 
 
@@ -66,8 +63,8 @@ def error_file(batch: Batch) -> StreamingHttpResponse:
     """The rows that are not paid, as a CSV: what was given, accounts masked, and what is wrong."""
     return StreamingHttpResponse(
         _error_lines(batch, translation.get_language()),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="batch-{batch.pk}-errors.csv"'},
+        content_type=CONTENT_TYPES["csv"],
+        headers=attachment(f"batch-{batch.pk}-errors.csv"),
     )
 
 

@@ -13,11 +13,12 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from payouts.admin.batches.decisions import BatchDecisions
-from payouts.admin.batches.files import CONTENT_TYPES, error_file, template_file
+from payouts.admin.batches.files import error_file, template_file
 from payouts.admin.batches.looks import rows_in_words, state_badge, sum_shown
 from payouts.admin.batches.page import page_of
 from payouts.admin.batches.upload import upload_view
 from payouts.admin.kit import format
+from payouts.admin.kit.downloads import CONTENT_TYPES
 from payouts.admin.kit.worker_pages import SnapshotMixin
 from payouts.models import Batch
 
