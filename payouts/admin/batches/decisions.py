@@ -3,7 +3,6 @@
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib.admin.utils import unquote
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -77,17 +76,6 @@ class BatchDecisions(DialogsMixin, ViewOnlyAdmin):
 
     def has_reject_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_approve_permission(request)
-
-    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[Any]:
-        batch = self.get_object(request, unquote(str(object_id)))
-        if batch is None:
-            return []
-        prefix = f"{self.opts.app_label}_{self.opts.model_name}_"
-        return [
-            button
-            for button in super().get_actions_detail(request, object_id)
-            if not self.dialog_obstacle(request, button.action_name.removeprefix(prefix), batch)
-        ]
 
     def dialog_summary(self, instance: Batch) -> dict[str, Any]:
         return {

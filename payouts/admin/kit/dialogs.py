@@ -220,6 +220,7 @@ class DialogsMixin:
 
     opts: Any
     admin_site: Any
+    get_object: Any
 
     def page_url(self, instance: Any) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=(instance.pk,))
@@ -229,3 +230,15 @@ class DialogsMixin:
 
     def dialog_obstacle(self, request: HttpRequest, name: str, instance: Any) -> str:
         return ""
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[Any]:
+        """The buttons of an object's page, without those whose dialog would only say why it cannot be done."""
+        instance = self.get_object(request, unquote(str(object_id)))
+        if instance is None:
+            return []
+        prefix = f"{self.opts.app_label}_{self.opts.model_name}_"
+        return [
+            button
+            for button in super().get_actions_detail(request, object_id)  # type: ignore[misc]
+            if not self.dialog_obstacle(request, button.action_name.removeprefix(prefix), instance)
+        ]

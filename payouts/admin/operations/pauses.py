@@ -94,13 +94,6 @@ class ProviderPauseAdmin(DialogsMixin, ViewOnlyAdmin):
     def dialog_obstacle(self, request: HttpRequest, name: str, instance: ProviderPause) -> str:
         return rules.why_not_resume(instance, person(request))
 
-    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[Any]:
-        found = self.get_object(request, str(object_id))
-        if found is None or self.dialog_obstacle(request, "resume", found):
-            return []
-        buttons: list[Any] = super().get_actions_detail(request, object_id)
-        return buttons
-
     def pause_view(self, request: HttpRequest, provider: str) -> HttpResponse:
         """The dialog of a pause that is yet to be made; only POST makes it."""
         if not self.has_pause_permission(request):

@@ -84,18 +84,6 @@ class UserAdmin(DialogsMixin, StockUserAdmin, ModelAdmin):
     def has_close_account_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("auth.change_user")
 
-    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[Any]:
-        allowed: list[Any] = super().get_actions_detail(request, object_id)
-        person = self.get_object(request, str(object_id))
-        if person is None:
-            return []
-        prefix = f"{self.opts.app_label}_{self.opts.model_name}_"
-        return [
-            button
-            for button in allowed
-            if not self.dialog_obstacle(request, button.action_name.removeprefix(prefix), person)
-        ]
-
     # The form
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

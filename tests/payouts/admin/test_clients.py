@@ -124,6 +124,22 @@ def test_another_clients_key_cannot_be_revoked_here(as_group: Any) -> None:
     assert clients.find_key(key) is not None
 
 
+def test_a_client_without_a_key_is_offered_no_revocation(as_group: Any) -> None:
+    client, key = clients.create_client("shop", scopes=["payouts:read"])
+    found = clients.find_key(key)
+    assert found is not None
+    browser = as_group("Admin")
+    address = f"/admin/payouts/apiclient/{client.pk}"
+    page, dialog = f"{address}/change/", f"{address}/revoke-key/"
+    before = browser.get(page).content.decode()
+
+    browser.post(dialog, {"version": 0, "key": found.id})
+
+    after = browser.get(page).content.decode()
+    assert (dialog in before, dialog in after) == (True, False)
+    assert f"{address}/add-key/" in after
+
+
 @pytest.mark.parametrize("group", ["Operator", "Approver", "Auditor"])
 def test_only_admins_make_clients_and_keys(group: str, as_group: Any) -> None:
     client, key = clients.create_client("shop", scopes=["payouts:read"])
