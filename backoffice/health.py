@@ -1,4 +1,4 @@
-"""For machines that watch: alive, ready, and the figures. They tell counts and ages, never a payout."""
+"""For monitoring: alive, ready, and figures. They have counts and ages, and never a payout."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ def alive(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """200 while the database answers. A cache that is down, or no cluster, is told but stops no traffic."""
+    """200 while the database answers. A cache that is down, or no cluster, is reported but stops no traffic."""
     facts: dict[str, object] = {"database": "ok", "cache": _cache_state()}
     try:
         clusters, due, _queued, backlog_age, silent = _facts()
@@ -50,7 +50,7 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus text, read from the database at each scrape, so that every web process tells the same."""
+    """Prometheus text, read from the database at each scrape, so that every web process reports the same."""
     registry = CollectorRegistry()
     registry.register(_Figures())
     try:

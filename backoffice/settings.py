@@ -142,7 +142,6 @@ PROVIDER_KEY_TTL_SECONDS = read("PROVIDER_KEY_TTL_SECONDS")
 PROVIDER_CONCURRENCY = read("PROVIDER_CONCURRENCY")
 MAX_ATTEMPT_CALLS = read("MAX_ATTEMPT_CALLS")
 
-# After the last approval: for as long it can be taken back.
 RELEASE_DELAY_SECONDS = read("RELEASE_DELAY_SECONDS")
 
 # Worker
@@ -204,14 +203,13 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
-# Who is locked out is told so, and a try meanwhile makes it no longer.
+# A try while the login is closed does not keep it closed for longer.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_LOCKOUT_CALLABLE = "payouts.admin.people.second_factor.locked_out"
 AXES_CLIENT_IP_CALLABLE = "payouts.staff.client_address.client_address"
 AXES_DISABLE_ACCESS_LOG = True  # payouts/staff/access_log.py keeps one
 LOGIN_URL = "admin:login"
 
-# Proxies between us and the client, each of which appends to X-Forwarded-For. 0: the header is not believed.
 TRUSTED_PROXIES = read("TRUSTED_PROXIES")
 SECOND_FACTOR = not DEBUG if (given := read("SECOND_FACTOR")) is None else given
 OTP_TOTP_ISSUER = read("SECOND_FACTOR_ISSUER")
@@ -230,7 +228,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_NAME = "payouts_session"
 SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"  # Strict would ask who follows a link in a letter to log in
+# Strict would ask people who follow a link in an e-mail to log in.
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_SSL_REDIRECT = not DEBUG
 SECURE_REDIRECT_EXEMPT = [r"^healthz/?$", r"^readyz/?$", r"^metrics/?$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

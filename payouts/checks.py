@@ -66,7 +66,8 @@ def _times() -> Iterator[CheckMessage]:
     if settings.STALL_SECONDS < settings.PROVIDER_TIMEOUT_SECONDS + 2 * settings.SWEEP_SECONDS:
         yield _warn(
             7,
-            "STALL_SECONDS should be at least PROVIDER_TIMEOUT_SECONDS + 2 × SWEEP_SECONDS, or a busy cluster seems hung.",
+            "STALL_SECONDS should be at least PROVIDER_TIMEOUT_SECONDS + 2 × SWEEP_SECONDS, "
+            "or a busy cluster seems hung.",
         )
     if settings.PROVIDER_KEY_TTL_SECONDS <= settings.LEASE_SECONDS:
         yield _warn(

@@ -36,7 +36,7 @@ class Stop:
         if self.asked_at is None:
             self.asked_at = time.monotonic()
             raise KeyboardInterrupt
-        # make and uv hand on the signal that a terminal has sent to us too: that is one wish, not two.
+        # make and uv hand on the signal that a terminal has sent to us too: it counts once.
         if number == signal.SIGINT and time.monotonic() - self.asked_at > 1:
             self.impatient = True
 
@@ -59,13 +59,15 @@ class _Child:
             self.process.send_signal(number)
 
     def kill_group(self) -> None:
-        """Whatever is left of it: it leads a process group of its own."""
+        """Kills whatever is left of its process group, which it leads."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
 @dataclass
 class Children:
+    """The programs that run, and what they print."""
+
     console: Console
     running: dict[str, _Child] = field(default_factory=dict)
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
@@ -90,7 +92,7 @@ class Children:
         self.selector.register(child.output, selectors.EVENT_READ, child)
 
     def watch(self, services: Services) -> None:
-        """The servers too: what they log from now on is shown, and their end is ours."""
+        """Shows what the servers log from now on; `check` raises when one of them ends."""
         for name, server in services.servers.items():
             output = server.log.open("rb")
             output.seek(0, os.SEEK_END)

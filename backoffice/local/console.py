@@ -17,7 +17,7 @@ class Console:
     mid_line: bool = False
 
     def say(self, text: str, end: str = "\n") -> None:
-        with suppress(OSError):  # nobody reads on: the product goes on all the same
+        with suppress(OSError):  # the terminal is gone, which stops nothing
             print(text, end=end, flush=True)
         self.mid_line = end == ""
 

@@ -64,6 +64,7 @@ class _Programs:
 
 @contextmanager
 def postgres_server(directory: Path, options: Mapping[str, str]) -> Iterator[Server]:
+    """A PostgreSQL server while the block runs, its data kept in `directory`. Raises ServiceError."""
     account = _account()
     home = _home(directory, account)
     if account is not None:
@@ -87,6 +88,7 @@ def postgres_server(directory: Path, options: Mapping[str, str]) -> Iterator[Ser
 
 
 def _account() -> Account | None:
+    """The user to run PostgreSQL as where we are root; elsewhere none."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -99,7 +101,7 @@ def _account() -> Account | None:
 
 
 def _owner(home: Path, account: Account) -> Account:
-    """Whoever made the data before goes on with it: an ordinary user's clone may be run by root one day."""
+    """Keep running as the data directory's owner: root may run an ordinary user's clone one day."""
     owner = home.stat()
     if owner.st_uid in (0, account.uid):
         return account
@@ -143,7 +145,7 @@ def _reaches(account: Account, folder: Path) -> bool:
 
 
 def _programs(home: Path, account: Account | None, made_by: int | None) -> _Programs:
-    """The machine's newest PostgreSQL that will do, else the wheel's; of the version that made the data."""
+    """The machine's newest PostgreSQL that is new enough, else the wheel's. Data that is there keeps its version."""
     for programs in _found_programs(home, account):
         if programs.major >= OLDEST_POSTGRES and made_by in (None, programs.major):
             return programs
@@ -201,10 +203,10 @@ def _copy_programs(package: Path, copy: Path, account: Account) -> Path:
 
 
 def _create_database(programs: _Programs, home: Path, account: Account | None, options: Mapping[str, str]) -> None:
-    """Makes `home/data`, whole or not at all. Our role is no superuser there, as in production."""
+    """Makes `home/data`, whole or not at all. Our role is not a superuser there, as in production."""
     fresh = home / "data.new"
     shutil.rmtree(fresh, ignore_errors=True)
-    superuser_password = home / "superuser.password"  # nobody's: the server is ours through its role alone
+    superuser_password = home / "superuser.password"  # used by nobody: we log in as our own role
     write_private(superuser_password, secrets.token_urlsafe(32), account)
     initdb = [
         *(str(programs.folder / "initdb"), "--pgdata", str(fresh), "--username", "postgres"),
@@ -245,7 +247,7 @@ def _locales(programs: _Programs) -> Sequence[list[str]]:
 
 
 def _await_predecessor(data: Path) -> None:
-    """Waits for a server that is still stopping on this data, and forgets the trace of one that crashed.
+    """Waits for a server that is still stopping on this data, and removes the pid file of one that crashed.
 
     PostgreSQL itself refuses to start when the number in postmaster.pid is that of any living process of the
     same user, as it may be after the machine was started anew.

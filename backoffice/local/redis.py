@@ -24,6 +24,7 @@ from backoffice.local.servers import (
 
 @contextmanager
 def redis_server(directory: Path) -> Iterator[Server]:
+    """A Redis-compatible server while the block runs. It keeps nothing. Raises ServiceError."""
     program, origin = _redis_program()
     password = secrets.token_urlsafe(32)
     log = directory / "redis.log"

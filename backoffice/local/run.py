@@ -1,8 +1,8 @@
 """`make run`: the whole product on this machine, in one terminal.
 
-It starts PostgreSQL and Redis (services.py), migrates, loads the demo data the first time, and runs the
-sandbox provider, the web server and one cluster until Ctrl-C. State lives in `var/`. While it runs,
-`var/run.env` tells every setting, so that manage.py in another terminal reaches the same services.
+It starts PostgreSQL and Redis (services.py), migrates, loads the demo data the first time, and runs the sandbox
+provider, the web server and one cluster until Ctrl-C. What it keeps is in `var/`. While it runs, `var/run.env` has
+its settings, so that manage.py in another terminal reaches the same services.
 """
 
 import fcntl
@@ -118,7 +118,7 @@ def _make_var() -> None:
 
 @contextmanager
 def _only_run(port: int) -> Iterator[None]:
-    """Holds var/run.lock, which names the address of whoever holds it."""
+    """Lets one run at a time have this clone: it holds var/run.lock, in which its address stands."""
     descriptor = os.open(VAR / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
     with open(descriptor, "r+") as lock:
         try:
@@ -219,7 +219,7 @@ def _tell_manage_py(settings: Mapping[str, str]) -> None:
 
 
 def _manage(settings: Mapping[str, str], *arguments: str) -> str:
-    """What the command prints; RunError with all that it has said when it fails."""
+    """What the command prints. Raises RunError, with all that it printed, when it fails."""
     command = [sys.executable, "manage.py", *arguments]
     with subprocess.Popen(
         command,

@@ -19,7 +19,7 @@ def new_secrets() -> dict[str, str]:
 
 
 def kept_secrets(folder: Path) -> dict[str, str]:
-    """Made once: what the keys encrypt and sign in the database must be read again tomorrow."""
+    """The secrets in `folder`, made once: what they encrypt and sign in the database must be read again tomorrow."""
     file = folder / "secrets.env"
     kept = dict(line.split("=", 1) for line in file.read_text().splitlines()) if file.exists() else {}
     values = new_secrets() | kept

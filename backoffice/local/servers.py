@@ -44,7 +44,7 @@ class Account:
 def run_program(
     command: Sequence[str], account: Account | None, folder: Path, text: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Runs it to its end, both outputs in `stdout`. What may not be run answers with 126, as in sh(1)."""
+    """The program's end, with both of its outputs in `stdout`; code 126, as in sh(1), when it cannot be run."""
     try:
         return subprocess.run(
             command,
@@ -94,7 +94,7 @@ def start_server(
 
 
 def await_answer(server: subprocess.Popen[bytes], answers: Callable[[], bool]) -> bool:
-    """False when the server ends first; it is killed when it does not answer in START_SECONDS."""
+    """Whether the server answers within START_SECONDS. One that does not is stopped."""
     deadline = time.monotonic() + START_SECONDS
     while server.poll() is None:
         if answers():
@@ -107,6 +107,7 @@ def await_answer(server: subprocess.Popen[bytes], answers: Callable[[], bool]) -
 
 
 def stop_server(server: subprocess.Popen[bytes], *signals: signal.Signals) -> None:
+    """Sends the signals one after the other, STOP_SECONDS apart, then SIGKILL, until the server has ended."""
     for number in (*signals, signal.SIGKILL):
         if server.poll() is not None:
             return
@@ -141,7 +142,7 @@ def _as_account(account: Account | None) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, str]:
-    """No more than the servers need: they may run as another user, and ours may hold secrets."""
+    """Only what the servers need, as they may run as another user, and our environment may hold secrets."""
     kept = ("PATH", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
     return {"LC_ALL": "C", "TZ": "UTC"} | {name: os.environ[name] for name in kept if name in os.environ}
 
@@ -155,7 +156,7 @@ def free_port() -> int:
 
 
 def write_private(path: Path, text: str, account: Account | None = None) -> None:
-    """A file that its owner alone may read: the account, else we."""
+    """Writes a file that only its owner may read: the account, or else our own user."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "w") as file:
@@ -165,6 +166,7 @@ def write_private(path: Path, text: str, account: Account | None = None) -> None
 
 
 def package_folder(name: str) -> Path | None:
+    """Where an installed package is; None where it is not installed. It is not imported."""
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         return None

@@ -97,9 +97,9 @@ class ApiMiddleware:
 
 
 def _read_to_end(request: HttpRequest) -> None:
-    """A server closes a connection whose request it has not read, and a caller that still sends misses the answer.
+    """Reads what the caller still sends, or else the server closes the connection and the caller misses the answer.
 
-    What is too large is left.
+    A body that is too large is left unread.
     """
     with suppress(RequestDataTooBig, UnreadablePostError, RawPostDataException):
         _ = request.body
@@ -122,6 +122,6 @@ class DatabaseAwayMiddleware:
 
 def database_away(exception: Exception) -> HttpResponse:
     log.warning("database_failed", exc_info=exception)
-    # Without the request: what the context processors tell is in the database.
+    # Without the request, whose context processors would ask the database.
     page = render_to_string("503.html")
     return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})

@@ -44,9 +44,9 @@ class _BackOfficeMiddleware:
 
 
 class SessionEndMiddleware(_BackOfficeMiddleware):
-    """Ends a session after SESSION_IDLE_SECONDS in which nobody did anything, and after SESSION_COOKIE_AGE anyhow.
+    """Ends a session after SESSION_IDLE_SECONDS without activity, and after SESSION_COOKIE_AGE in any case.
 
-    That somebody did is written once a minute at most, so a session may end that much early.
+    Activity is written down once a minute at most, so a session may end that much early.
     """
 
     def answer_instead(self, request: HttpRequest, *, is_guarded: bool) -> HttpResponse | None:
@@ -90,7 +90,7 @@ def _login_first(request: HttpRequest, **query: str) -> HttpResponse:
 
 
 def _elsewhere(request: HttpRequest, view: str, **query: str) -> HttpResponse:
-    """To the view, and from there back to the page that the person has before them."""
+    """Sends the person to the view, which leads back to the page that they are on."""
     url = f"{reverse(view)}?{urlencode({'next': _page(request), **query})}"
     if _is_htmx(request):
         return HttpResponse(headers={"HX-Redirect": url})
@@ -98,7 +98,7 @@ def _elsewhere(request: HttpRequest, view: str, **query: str) -> HttpResponse:
 
 
 def _page(request: HttpRequest) -> str:
-    """What is asked for; for a form or a dialog the page that it stood on, since theirs may answer no GET."""
+    """The page that is asked for; for a form or a dialog the page around it, as their own may not answer a GET."""
     if _is_htmx(request):
         before = request.headers.get("HX-Current-URL", "")
     elif request.method in ("GET", "HEAD"):
@@ -116,7 +116,7 @@ def _is_htmx(request: HttpRequest) -> bool:
 
 
 def _is_by_a_person(request: HttpRequest) -> bool:
-    """Not so what a script fetches or reloads by itself: a page left open would never let its session end."""
+    """Whether a person asked, not a script that fetches or reloads: a page left open must not keep its session."""
     if request.method != "GET" or "Sec-Fetch-Mode" not in request.headers:
         return True
     return _is_htmx(request) or request.headers.get("Sec-Fetch-User") == "?1"
