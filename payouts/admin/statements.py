@@ -27,6 +27,7 @@ from payouts.admin.kit.paginator import queries_beside
 from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.kit.worker_pages import SnapshotMixin, has_news
+from payouts.files import tables
 from payouts.models import ProviderReport, ReportLine
 from payouts.statements import read
 from payouts.statements.read import ReportError
@@ -183,7 +184,7 @@ class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
 def _stored(request: HttpRequest, given: Mapping[str, Any]) -> ProviderReport:
     """Raises ReportError."""
     return read.store(
-        given["file"].read(read.SIZE_LIMIT + 1),
+        given["file"].read(tables.SIZE_LIMIT + 1),
         name=given["file"].name,
         by=person(request),
         from_on=given["from_on"],

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from payouts import money, recipients, vault
 from payouts.database.storable import is_storable
-from payouts.files import amounts
+from payouts.files import amounts, tables
 from payouts.files.amounts import AmbiguousError, TextError
 from payouts.files.tables import CELL_LIMIT, EXACT_DIGITS, Row, SheetError
 from payouts.money import AmountError
@@ -53,20 +53,7 @@ type Fault = tuple[str, str, dict[str, Any]]
 
 SENTENCES: dict[str, Any] = {
     # Of the file
-    "too_large": gettext_lazy("The file is larger than %(megabytes)s MB: split it."),
-    "empty": gettext_lazy("The file is empty."),
-    "old_excel": gettext_lazy(
-        "This is a file of an old Excel, or one with a password: save it as XLSX without a password."
-    ),
-    "no_table": gettext_lazy("This is neither CSV nor XLSX: save the table as CSV UTF-8 or XLSX and try again."),
-    "broken_line": gettext_lazy(
-        "Line %(number)s cannot be read: a quotation mark is missing, or a field is too long."
-    ),
-    "unreadable_xlsx": gettext_lazy(
-        "The XLSX cannot be read: open it in Excel, save it as a new file and try again."
-    ),
-    "unpacked_too_large": gettext_lazy("Unpacked, the XLSX is larger than we take: split it, or save it as CSV."),
-    "too_many_rows": gettext_lazy("The file has more than %(limit)s rows: split it."),
+    **tables.SENTENCES,
     "no_rows": gettext_lazy("The file has a header and no rows."),
     "column_missing": gettext_lazy("The header has no column “%(column)s”."),
     "column_twice": gettext_lazy("The header has the column “%(column)s” twice."),

@@ -7,13 +7,15 @@ import csv
 import io
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Literal
 from zipfile import BadZipFile, ZipFile
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 from openpyxl import load_workbook
 
 SIZE_LIMIT = 20 * 1024 * 1024
@@ -36,7 +38,7 @@ type Format = Literal["csv", "xlsx"]
 
 
 class SheetError(Exception):
-    """The file is no table. `faults` are codes with parameters; who shows them has the sentences."""
+    """The file is no table. `faults` are codes with parameters, which SENTENCES has in words."""
 
     def __init__(self, code: str, **parameters: object) -> None:
         super().__init__(code)
@@ -52,10 +54,21 @@ class Row:
     marks: dict[int, Mark] = field(default_factory=dict)
 
 
+SENTENCES: dict[str, Promise] = {
+    "too_large": _("The file is larger than %(megabytes)s MB: split it."),
+    "empty": _("The file is empty."),
+    "old_excel": _("This is a file of an old Excel, or one with a password: save it as XLSX without a password."),
+    "no_table": _("This is neither CSV nor XLSX: save the table as CSV UTF-8 or XLSX and try again."),
+    "broken_line": _("Line %(number)s cannot be read: a quotation mark is missing, or a field is too long."),
+    "unreadable_xlsx": _("The XLSX cannot be read: open it in Excel, save it as a new file and try again."),
+    "unpacked_too_large": _("Unpacked, the XLSX is larger than we take: split it, or save it as CSV."),
+    "too_many_rows": _("The file has more than %(limit)s rows: split it."),
+}
+
+
 def look(content: bytes) -> tuple[Format, str]:
     """The file's format, and the encoding of a CSV, by a look that costs little. Raises SheetError."""
-    if len(content) > SIZE_LIMIT:
-        raise SheetError("too_large", megabytes=SIZE_LIMIT // 1024**2)
+    check_size(content)
     if not content.strip():
         raise SheetError("empty")
     if content.startswith(OLE):
@@ -63,14 +76,14 @@ def look(content: bytes) -> tuple[Format, str]:
     if content.startswith(ZIP):
         _check_parts(content)
         return "xlsx", ""
-    _text, encoding = _decoded(content)
+    _text, encoding = _guessed(content)
     return "csv", encoding
 
 
 def read(content: bytes, *, rows_limit: int) -> list[Row]:
     """The rows of the file, the header first. Raises SheetError, beyond `rows_limit` rows under the header too."""
     kind, _encoding = look(content)
-    rows = _xlsx_rows(content, rows_limit) if kind == "xlsx" else _csv_rows(_decoded(content)[0], rows_limit)
+    rows = _xlsx_rows(content, rows_limit) if kind == "xlsx" else _csv_rows(_guessed(content)[0], rows_limit)
     if not rows:
         raise SheetError("empty")
     return rows
@@ -79,15 +92,23 @@ def read(content: bytes, *, rows_limit: int) -> list[Row]:
 # CSV
 
 
-def _decoded(content: bytes) -> tuple[str, str]:
-    """UTF-8, what Excel calls Unicode text, or else Windows-1251, which a Russian Excel writes. Raises SheetError."""
-    encodings = ("utf-16",) if content.startswith((b"\xff\xfe", b"\xfe\xff")) else ("utf-8-sig", WINDOWS)
+def check_size(content: bytes) -> None:
+    """Raises SheetError."""
+    if len(content) > SIZE_LIMIT:
+        raise SheetError("too_large", megabytes=SIZE_LIMIT // 1024**2)
+
+
+def decoded(content: bytes, encodings: Sequence[str], no_text: re.Pattern[str]) -> tuple[str, str]:
+    """The text, and its encoding, which is the first that fits. Raises SheetError for an empty file and for no text.
+
+    `no_text` tells that it is none: in UTF-8 hardly anything else decodes, in Windows-1251 nearly everything does.
+    """
     for encoding in encodings:
         try:
             text = content.decode(encoding)
         except UnicodeDecodeError:
             continue
-        if CONTROL.search(text):
+        if no_text.search(text):
             break
         if not text.strip():
             raise SheetError("empty")
@@ -95,20 +116,34 @@ def _decoded(content: bytes) -> tuple[str, str]:
     raise SheetError("no_table")
 
 
-def _csv_rows(text: str, rows_limit: int) -> list[Row]:
+def csv_rows(text: str, delimiters: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, each with the number of the line that it begins in. Raises SheetError.
+
+    They are separated by the one of `delimiters` that the first line has most of.
+    """
     first = text.lstrip().partition("\n")[0]
-    delimiter = max(DELIMITERS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows: list[Row] = []
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(delimiters, key=first.count), strict=True)
     number = 1
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                _check_count(rows, rows_limit)
-                rows.append(Row(number, [_text(cell) for cell in cells]))
+                yield number, cells
             number = reader.line_num + 1
     except csv.Error:
         raise SheetError("broken_line", number=number) from None
+
+
+def _guessed(content: bytes) -> tuple[str, str]:
+    """UTF-8, what Excel calls Unicode text, or else Windows-1251, which a Russian Excel writes. Raises SheetError."""
+    is_unicode = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return decoded(content, ("utf-16",) if is_unicode else ("utf-8-sig", WINDOWS), CONTROL)
+
+
+def _csv_rows(text: str, rows_limit: int) -> list[Row]:
+    rows: list[Row] = []
+    for number, cells in csv_rows(text, DELIMITERS):
+        _check_count(rows, rows_limit)
+        rows.append(Row(number, [_text(cell) for cell in cells]))
     return rows
 
 

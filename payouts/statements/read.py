@@ -1,7 +1,5 @@
 """A provider's report comes in: read whole, by line, and stored whole or not at all."""
 
-import csv
-import io
 import re
 import uuid
 from collections.abc import Iterator
@@ -16,14 +14,16 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from payouts.actions import PayoutError
+from payouts.files import tables
+from payouts.files.tables import SheetError
 from payouts.jobs import Job
 from payouts.models import ProviderReport, ReportLine
 from payouts.providers import Verdict
 
 APPLY = Job("payouts.tasks.apply_report", ProviderReport, Q(applied_at=None))
-SIZE_LIMIT = 20 * 1024 * 1024
 LINES_LIMIT = 100_000
 REFERENCE_LIMIT = 64
 NAME_LIMIT = 255
@@ -35,8 +35,16 @@ VERDICTS = {
     "rejected": Verdict.REFUSED,
     "returned": Verdict.RETURNED,
 }
+DELIMITERS = ",;"
+NUL = re.compile(r"\x00")
 AMOUNT = re.compile(r"[0-9]{1,14}(\.[0-9]{1,8})?")
 KEY = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+
+
+SENTENCES = tables.SENTENCES | {
+    "no_table": gettext_lazy("This is not a text file in UTF-8: save the table as CSV UTF-8 and try again."),
+    "broken_line": gettext_lazy("The line cannot be read: a quotation mark is missing, or a field is too long."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,7 @@ def lines_of(content: bytes) -> list[Line]:
 
     Raises ReportError with everything that is wrong, by line.
     """
-    rows = _rows(_text(content))
+    rows = _rows(content)
     header_number, header = next(rows)
     places = _places(header_number, header)
     lines: list[Line] = []
@@ -101,36 +109,17 @@ def lines_of(content: bytes) -> list[Line]:
     return lines
 
 
-def _text(content: bytes) -> str:
-    """Raises ReportError."""
-    if len(content) > SIZE_LIMIT:
-        raise ReportError([Problem(None, _("The file is larger than 20 MB: split it."))])
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        sentence = _("This is not a text file in UTF-8: save the table as CSV UTF-8 and try again.")
-        raise ReportError([Problem(None, sentence)])
-    if not text.strip():
-        raise ReportError([Problem(None, _("The file is empty."))])
-    return text
-
-
-def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, each with the number of the line that it begins in. Raises ReportError."""
-    first = text.lstrip().partition("\n")[0]
-    delimiter = ";" if first.count(";") > first.count(",") else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    number = 1
     try:
-        for row in reader:
-            if any(field.strip() for field in row):
-                yield number, row
-            number = reader.line_num + 1
-    except csv.Error as error:
-        sentence = _("The line cannot be read: a quotation mark is missing, or a field is too long.")
-        raise ReportError([Problem(number, sentence)]) from error
+        tables.check_size(content)
+        text, _encoding = tables.decoded(content, ["utf-8-sig"], NUL)
+        yield from tables.csv_rows(text, DELIMITERS)
+    except SheetError as error:
+        ((code, parameters),) = error.faults
+        number = parameters.get("number")
+        problem = Problem(number if isinstance(number, int) else None, str(SENTENCES[code]) % parameters)
+        raise ReportError([problem]) from error
 
 
 def _places(number: int, header: list[str]) -> list[int]:

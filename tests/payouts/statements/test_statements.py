@@ -12,6 +12,7 @@ from django.utils import timezone, translation
 from django_q.models import OrmQ
 
 from payouts import tasks
+from payouts.files import tables
 from payouts.models import Attempt, Attention, Event, Payout, ProviderReport, ReportLine
 from payouts.statements import apply, read
 from payouts.statements.read import ReportError
@@ -160,7 +161,7 @@ def test_everything_that_is_wrong_is_told_by_line() -> None:
         (b'reference,status,amount\n"r-1,succeeded,1\nr-2,succeeded,1\n', "cannot be read"),
         (b'reference,status,amount\n"r"1,succeeded,1\n', "cannot be read"),
         (b'x,reference,status,amount\n"' + b"x" * 140_000 + b'",r-1,succeeded,1\n', "cannot be read"),
-        (b"x" * (read.SIZE_LIMIT + 1), "larger than 20 MB"),
+        (b"x" * (tables.SIZE_LIMIT + 1), "larger than 20 MB"),
     ],
 )
 def test_a_file_that_is_no_report_is_refused(content: bytes, text: str) -> None:
