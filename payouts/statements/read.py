@@ -80,7 +80,9 @@ def lines_of(content: bytes) -> list[Line]:
     Raises ReportError with everything that is wrong, by line.
     """
     rows = _rows(content)
-    header_number, header = next(rows)
+    header_number, header = next(rows, (1, []))
+    if not header:
+        raise ReportError([Problem(None, str(SENTENCES["empty"]))])
     places = _places(header_number, header)
     lines: list[Line] = []
     problems: list[Problem] = []

@@ -151,6 +151,7 @@ def test_everything_that_is_wrong_is_told_by_line() -> None:
     [
         (b"", "The file is empty."),
         (b"\xef\xbb\xbf \n", "The file is empty."),
+        (b",,\n , \n", "The file is empty."),
         (b"PK\x03\x04\x14\x00\x08\x00", "not a text file"),
         ("reference,status,amount\nr-1,succeeded,1\n".encode("utf-16"), "not a text file"),
         ("reference,status,amount\nсчёт,succeeded,1\n".encode("cp1251"), "not a text file"),
