@@ -1,4 +1,21 @@
-"""The rows of a batch: its columns by their names, what a row says, and what is wrong with it, in words.
+"""What a batch file says: the one place that knows its columns.
+
+A CSV (commas, semicolons or tabs; UTF-8, Windows-1251 or what Excel calls Unicode text) or an XLSX (its first sheet
+that is not hidden), with a header. The columns stand in any order, and other columns are ignored.
+
+| column     | holds |
+|------------|-------|
+| `user_id`  | the recipient's number in the client's systems: a whole number from 1 |
+| `amount`   | 1234.50, 1 234,50 or 1,234.50, with no more decimals than the currency has (`files/amounts.py`) |
+| `currency` | three letters of ISO 4217, as in RUB |
+| `kind`     | card, iban, phone or other |
+| `account`  | the number of the card, the IBAN or the phone, or what `other` is paid to; in an XLSX a text |
+| `name`     | who is paid; may be empty |
+| `bank`     | the recipient's; may be empty, but for a phone |
+| `comment`  | what the payment is for; may be empty |
+
+A template to download has these columns and EXAMPLES. `files/tables.py` bounds what any file may hold, `check.py` the
+number of its rows.
 
 A fault is a column, a code and parameters, so that it can be kept and told to each reader in their language.
 """
@@ -22,6 +39,13 @@ from payouts.recipients import RecipientError
 
 REQUIRED = ("user_id", "amount", "currency", "kind", "account")
 COLUMNS = (*REQUIRED, "name", "bank", "comment")
+# An example must not be paid when somebody forgets to delete it: zero is refused.
+EXAMPLES = (
+    ("1001", "0.00", "RUB", "card", "4111111111111111", "Иван Петров", "", "example: delete this row"),
+    ("1002", "0.00", "EUR", "iban", "DE89370400440532013000", "Anna Schmidt", "Commerzbank", "example"),
+    ("1003", "0.00", "RUB", "phone", "+79123456789", "Мария Иванова", "Т-Банк", "example"),
+    ("1004", "0.00", "USD", "other", "wallet 77-AB-1204", "Ann Lee", "", "example"),
+)
 # Other names for the columns, in lower case with spaces.
 NAMES: dict[str, str] = {
     "user id": "user_id",

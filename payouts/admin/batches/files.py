@@ -12,18 +12,10 @@ from payouts import money
 from payouts.admin.batches.rows import REFUSED, VIEWS, WRONG, faults_of, given_cells
 from payouts.admin.kit.downloads import CONTENT_TYPES, attachment
 from payouts.batches import columns
-from payouts.batches.columns import COLUMNS
+from payouts.batches.columns import COLUMNS, EXAMPLES
 from payouts.exports.cells import safe
 from payouts.models import Batch, BatchRow
 from payouts.recipients import name_and_account
-
-# An example must not be paid when somebody forgets to delete it: zero is refused.
-EXAMPLES = (
-    ("1001", "0.00", "RUB", "card", "4111111111111111", "Иван Петров", "", "example: delete this row"),
-    ("1002", "0.00", "EUR", "iban", "DE89370400440532013000", "Anna Schmidt", "Commerzbank", "example"),
-    ("1003", "0.00", "RUB", "phone", "+79123456789", "Мария Иванова", "Т-Банк", "example"),
-    ("1004", "0.00", "USD", "other", "wallet 77-AB-1204", "Ann Lee", "", "example"),
-)
 
 
 def template_file(kind: str) -> HttpResponse:
