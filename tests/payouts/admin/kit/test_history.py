@@ -30,7 +30,7 @@ def test_a_changed_band_shows_who_changed_it_from_what_to_what(in_group: Callabl
         "Changed",
         [("Approvals required", str(band.approvals_required), "3")],
     )
-    assert oldest.what == "As it stood"
+    assert oldest.what == "Created"
 
 
 def test_a_deleted_band_keeps_its_history(in_group: Callable[[str], User]) -> None:
