@@ -39,3 +39,13 @@ def test_the_client_that_a_document_makes_is_not_one_of_the_demo(name):
 
     assert made
     assert made.isdisjoint(CLIENTS)
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/safety.md", "docs/settings.md"]
+)
+def test_every_target_of_make_that_a_document_names_is_there(name):
+    named = re.findall(r"`(?:[A-Z_]+=\S+ )*make ([a-z -]+)", (ROOT / name).read_text())
+    there = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    assert {target for targets in named for target in targets.split()} - there == set()

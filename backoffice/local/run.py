@@ -286,6 +286,7 @@ def _banner(settings: Mapping[str, str], services: Services, demo: Mapping[str, 
         f"  Back office   {address}/admin/",
         f"  API           {address}/api/docs/",
         f"  Provider      {settings['PROVIDER_URL']}",
+        '  manage.py     make manage ARGS="…" in another terminal',
         *(f"  {server.note}" for server in services.servers.values()),
         "",
     ]

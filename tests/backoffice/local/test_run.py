@@ -15,7 +15,6 @@ from backoffice.environment import SETTINGS
 from backoffice.local import ROOT, run
 from backoffice.local.children import Children, RunError
 from backoffice.local.console import Console
-from backoffice.local.secrets import new_secrets
 from backoffice.local.services import Services
 
 SERVER = os.environ["DATABASE_URL"]
@@ -67,23 +66,6 @@ def var(tmp_path, monkeypatch):
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     return tmp_path
-
-
-def test_secrets_are_made_once_and_private(var):
-    first, second = run._settings(8000), run._settings(8000)
-
-    assert first == second
-    assert first.keys() >= new_secrets().keys()
-    assert (var / "secrets.env").stat().st_mode & 0o777 == 0o600
-
-
-def test_a_secret_that_is_new_joins_those_that_are_kept(var):
-    (var / "secrets.env").write_text("EVENT_HMAC_KEY=kept=\n")
-
-    settings = run._settings(8000)
-
-    assert settings["EVENT_HMAC_KEY"] == "kept="
-    assert settings["DJANGO_SECRET_KEY"]
 
 
 def test_settings_of_the_environment_win_and_empty_ones_do_not(monkeypatch):
