@@ -105,7 +105,7 @@ PROBLEMS: dict[int, Json] = {
     403: {"detail": "This key lacks the scope payouts:write."},
     404: {"detail": "There is no such payout."},
     409: {
-        "detail": "The payout’s status is “Processed”, which does not allow this.",
+        "detail": "The payout is in the stage “Processed”, in which this is not possible.",
         "current_status": "processed",
         "allowed_transitions": ["returned"],
     },
