@@ -177,6 +177,8 @@ PAYOUTS: dict[str, Callable[..., Payout]] = {
 
 BATCH_HEADER = "user_id;amount;currency;kind;account;name;bank;comment"
 BATCH_ROW = "7;250000.00;RUB;card;4111 1111 1111 1111;Иван Петров;;Оплата бонуса"
+# Two that are valid, and one that is not.
+BATCH_ROWS = (BATCH_ROW, "8;5;RUB;card;4929 1111 2222 3339;;;", "7;x;RUB;card;1;;;")
 
 
 def batch_rows(count: int) -> list[str]:

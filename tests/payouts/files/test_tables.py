@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from openpyxl import Workbook
 
-from payouts.batches import columns
 from payouts.files import tables
 from payouts.files.tables import SheetError
 
@@ -205,21 +204,3 @@ def test_a_cell_is_cut_just_beyond_what_any_column_takes() -> None:
     ((_a, long),) = texts(xlsx(["a", "x" * 32_000]))
 
     assert len(long) == tables.CELL_LIMIT + 1
-
-
-@pytest.mark.parametrize(
-    "number",
-    [
-        "4111111111111111",
-        "4111 1111 1111 1111",
-        "4111\u00a01111\u00a01111\u00a01111",
-        "4111\u202f1111\u202f1111\u202f1111",
-        "4111.1111.1111.1111",
-        "4111\u20131111\u20131111\u20131111",
-    ],
-)
-def test_a_long_number_is_hidden_however_it_is_spaced(number: str) -> None:
-    shown = columns.without_long_numbers(f"card {number} of Anna")
-
-    assert number not in shown
-    assert sum(character.isdigit() for character in shown) <= 10

@@ -1,126 +1,38 @@
-"""What is there after every migrate and at every start: schedules, groups, the tasks' own work."""
+"""What django-q2 runs: the work itself, in slices, and the sweep that finds what was lost."""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from croniter import croniter
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import User
+from django.db.models import F
 from django.utils import timezone
-from django.utils.module_loading import import_string
-from django_q.models import OrmQ, Schedule, Task
+from django_q.models import OrmQ, Task
 from structlog.testing import capture_logs
 
 from payouts import tasks
-from payouts.models import AuditRun, Heartbeat, Payout, WebhookMessage
-from payouts.staff import groups
-from payouts.worker import broker, schedules
+from payouts.batches import check, decide, submit
+from payouts.exports.request import WRITE
+from payouts.models import AuditRun, Batch, BatchState, Export, Heartbeat, Payout, ProviderReport, WebhookMessage
+from payouts.statements import read
+from payouts.worker import broker
 from tests import recipes
+from tests.payouts.exports.files import member, written
 from tests.payouts.observe import by_hand, is_clean, queued, rings
-from tests.recipes import CARD, awaiting_payout, pending_payout
+from tests.payouts.statements.lines import applied, csv_of, key_of
+from tests.recipes import (
+    BATCH_ROW,
+    BATCH_ROWS,
+    CARD,
+    approved_batch,
+    awaiting_payout,
+    pending_payout,
+    stored_batch,
+    submitted_batch,
+    unknown_payout,
+)
 
 pytestmark = pytest.mark.django_db
-
-
-# Schedules
-
-
-def test_the_schedules_are_these_and_can_run() -> None:
-    assert set(Schedule.objects.values_list("name", "func")) == {
-        ("sweep", "payouts.tasks.sweep"),
-        ("remind of approvals", "payouts.tasks.remind_of_approvals"),
-        ("count days", "payouts.tasks.count_days"),
-        ("prune", "payouts.tasks.prune"),
-        ("audit", "payouts.tasks.audit"),
-    }
-    for schedule in Schedule.objects.all():
-        assert callable(import_string(schedule.func))
-        assert schedule.repeats == -1
-        assert not schedule.cron or croniter.is_valid(schedule.cron)
-
-
-def test_registering_again_changes_nothing() -> None:
-    before = list(Schedule.objects.order_by("pk").values())
-
-    schedules.register()
-    schedules.register()
-
-    assert list(Schedule.objects.order_by("pk").values()) == before
-
-
-def test_an_interval_that_staff_changed_stays_and_a_function_that_they_changed_does_not() -> None:
-    Schedule.objects.filter(name="sweep").update(minutes=5, func="os.system", args="('true',)", hook="os.system")
-
-    schedules.register()
-
-    sweep = Schedule.objects.get(name="sweep")
-    assert (sweep.minutes, sweep.func, sweep.args, sweep.hook) == (5, "payouts.tasks.sweep", None, None)
-
-
-def test_a_missing_schedule_comes_back_and_an_unknown_one_goes() -> None:
-    Schedule.objects.filter(name="audit").delete()
-    Schedule.objects.create(name="mine", func="os.system")
-
-    schedules.register()
-
-    assert set(Schedule.objects.values_list("name", flat=True)) == set(schedules.SCHEDULES)
-
-
-# Groups
-
-
-def test_the_groups_may_do_these_things_and_no_more() -> None:
-    view = {
-        f"view_{model}"
-        for model in (
-            *("payout", "event", "attempt", "approval", "apiclient", "apikey", "approvalband", "heartbeat"),
-            *("providerreport", "reportline", "reviewrule", "payoutlimit", "providerpause", "batch"),
-        )
-    }
-    evidence = {"add_providerreport", "return_payout"}
-    queue = {"view_schedule", "view_task", "view_success", "view_failure", "view_ormq"}
-
-    may = {group.name: set(group.permissions.values_list("codename", flat=True)) for group in Group.objects.all()}
-
-    assert may["Operator"] == view | {"add_batch", "add_payout", "hold_payout", "cancel_payout", "retry_payout"}
-    assert may["Approver"] == view | evidence | {
-        "approve_payout",
-        "hold_payout",
-        "resolve_payout",
-        "pause_providerpause",
-        "export_payout",
-    }
-    assert may["Auditor"] == view | queue | {"reveal_payout", "view_accessevent", "export_payout", "view_export"}
-    assert may["Admin"] >= view | queue | evidence | {
-        *("approve_payout", "settle_payout", "resolve_payout", "change_schedule", "pause_providerpause")
-    }
-    assert set(may) == {"Operator", "Approver", "Auditor", "Admin"}
-
-
-def test_no_group_may_change_or_delete_money_or_its_history() -> None:
-    forbidden = {
-        f"{verb}_{model}" for verb in ("change", "delete") for model in ("payout", "event", "attempt", "approval")
-    } | {"add_event", "add_attempt", "add_approval", "add_ormq", "change_ormq", "add_schedule", "delete_user"}
-
-    given = set(Permission.objects.filter(group__isnull=False).values_list("codename", flat=True))
-
-    assert given & forbidden == set()
-
-
-def test_making_the_groups_again_mends_them_and_leaves_others_alone() -> None:
-    operator, other = Group.objects.get(name="Operator"), Group.objects.create(name="Night shift")
-    wanted = set(operator.permissions.all())
-    operator.permissions.clear()
-    operator.permissions.add(Permission.objects.get(codename="settle_payout"))
-    other.permissions.add(Permission.objects.get(codename="hold_payout"))
-
-    groups.make_groups()
-
-    assert set(operator.permissions.all()) == wanted
-    assert other.permissions.count() == 1
-
-
-# Tasks
 
 
 def test_the_pump_task_pays_what_is_due(provider: Any) -> None:
@@ -256,3 +168,121 @@ def test_an_audit_makes_way_when_the_cluster_is_to_stop(monkeypatch: Any) -> Non
     run = AuditRun.objects.get()
     assert run.finished_at is None
     assert queued("payouts.tasks.audit") == [(payouts[0].pk, run.pk)]
+
+
+# Batches
+
+
+def test_the_tasks_do_the_work_and_ask_for_another_when_time_is_up(
+    settings: Any, checker: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("payouts.batches.check.CHECKED_AT_ONCE", 2)
+    batch = stored_batch(*recipes.batch_rows(3))
+    settings.Q_TIMEOUT_SECONDS = 0
+    tasks.check_batch(batch.pk)
+    again = len(queued(check.CHECK.task))
+    settings.Q_TIMEOUT_SECONDS = 60
+    tasks.check_batch(batch.pk)
+    decide.send(batch.pk, by=batch.uploaded_by, revision=1)
+    decide.approve(batch.pk, by=checker, revision=2)
+    tasks.submit_batch(batch.pk)
+
+    assert again == 2
+    assert Batch.objects.get().state == BatchState.SUBMITTED
+
+
+def test_a_batch_whose_task_was_lost_is_found_by_the_sweep() -> None:
+    unchecked, unsubmitted = stored_batch(), approved_batch(BATCH_ROW, BATCH_ROW)
+    done = submitted_batch(*BATCH_ROWS)
+    OrmQ.objects.all().delete()
+
+    tasks.sweep()
+    fresh = (queued(check.CHECK.task), queued(submit.SUBMIT.task))
+    Batch.objects.update(rung_at=F("rung_at") - timedelta(minutes=3))
+    tasks.sweep()
+    tasks.sweep()
+
+    assert fresh == ([], [])
+    assert (queued(check.CHECK.task), queued(submit.SUBMIT.task)) == ([(unchecked.pk,)], [(unsubmitted.pk,)])
+    assert done.finished_at is not None
+    assert timezone.now() - Batch.objects.get(pk=unchecked.pk).rung_at < timedelta(minutes=1)  # type: ignore[operator]
+
+
+# Exports
+
+
+def test_an_export_whose_task_was_lost_is_rung_for_once() -> None:
+    approver = member("Approver")
+    recipes.pending_payout()
+    recipes.asked_export("", format="csv", by=approver)
+    OrmQ.objects.all().delete()
+    Export.objects.update(rung_at=timezone.now() - timedelta(minutes=3))
+
+    tasks.sweep()
+    tasks.sweep()
+
+    assert len(queued(WRITE.task)) == 1
+    tasks.write_exports()
+    assert Export.objects.get().is_kept
+
+
+def test_files_are_deleted_a_while_after_they_expire_and_the_record_stays() -> None:
+    recipes.pending_payout()
+    export = written(member("Approver"))
+    tasks.prune()
+    assert export.chunks.exists()
+
+    Export.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    tasks.prune()
+
+    export.refresh_from_db()
+    assert (export.chunks.count(), export.is_kept, export.rows_done) == (0, False, 1)
+
+
+# Statements
+
+
+def test_the_task_applies_the_report(operator: User) -> None:
+    report = read.store(csv_of(("r-1", "succeeded")), name="x", by=operator)
+
+    tasks.apply_report(report.pk)
+
+    report.refresh_from_db()
+    assert report.applied_at is not None
+
+
+def test_a_task_whose_time_is_up_goes_on_in_one_of_its_own(operator: User, settings: Any) -> None:
+    settings.Q_TIMEOUT_SECONDS = 0
+    payout = unknown_payout()
+    report = read.store(csv_of((key_of(payout), "succeeded")), name="x", by=operator)
+    OrmQ.objects.all().delete()
+
+    tasks.apply_report(report.pk)
+
+    report.refresh_from_db()
+    assert report.applied_at is None
+    assert queued(read.APPLY.task) == [(report.pk,)]
+
+
+def test_the_sweep_finds_a_report_whose_task_was_lost_and_rings_once(operator: User) -> None:
+    report = read.store(csv_of(("r-1", "succeeded")), name="x", by=operator)
+    OrmQ.objects.all().delete()
+
+    tasks.sweep()
+    fresh = queued(read.APPLY.task)
+    ProviderReport.objects.update(rung_at=timezone.now() - timedelta(minutes=5))
+    tasks.sweep()
+    tasks.sweep()
+
+    assert fresh == []
+    assert queued(read.APPLY.task) == [(report.pk,)]
+
+
+def test_the_sweep_leaves_an_applied_report_alone(operator: User) -> None:
+    report = applied(csv_of(("r-1", "succeeded")), operator)
+    OrmQ.objects.all().delete()
+    ProviderReport.objects.filter(pk=report.pk).update(rung_at=timezone.now() - timedelta(minutes=5))
+
+    tasks.sweep()
+
+    assert queued(read.APPLY.task) == []

@@ -1,0 +1,161 @@
+"""What the worker stores of a file, however often it is stopped, and which files are refused whole."""
+
+import io
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import User
+from openpyxl import Workbook
+
+from payouts import vault
+from payouts.batches import check, columns, decide, upload
+from payouts.models import Batch, BatchRow, BatchState
+from tests import recipes
+from tests.payouts.actions.test_races import at_once
+from tests.recipes import BATCH_ROW, checked_batch, stored_batch
+
+pytestmark = pytest.mark.django_db
+
+
+def _refusal(content: bytes, operator: User) -> list[str]:
+    batch = upload.store(content, name="x", by=operator)
+    assert check.run(batch.pk)
+    batch.refresh_from_db()
+    assert (batch.state, batch.content, batch.rows.count()) == (BatchState.REFUSED, None, 0)
+    return [columns.sentence(code, parameters) for code, parameters in batch.refusal or ()]
+
+
+def test_kinds_and_columns_have_russian_names_too(operator: User) -> None:
+    header = "ID пользователя;Сумма;Валюта;Тип;Счёт;ФИО;Банк;Комментарий;Отдел"
+    text = f"{header}\n1;10;rub;Карта;4111111111111111;Иван;;x;y\n"
+
+    batch = upload.store(text.encode("cp1251"), name="x", by=operator)
+    check.run(batch.pk)
+
+    row = BatchRow.objects.get()
+    assert (row.is_valid, row.kind, row.currency, row.comment) == (True, "card", "RUB", "x")
+    assert vault.decrypt(row.recipient) == {"card": "4111111111111111", "name": "Иван"}
+
+
+def test_an_xlsx_is_checked_like_a_csv(operator: User) -> None:
+    book = Workbook()
+    assert book.active is not None
+    header = recipes.BATCH_HEADER.split(";")
+    book.active.append(header)
+    book.active.append([7, 250000.5, "RUB", "card", "4111111111111111", "Иван", None, "x"])
+    book.active.append([7, 250000.5, "RUB", "card", 4111111111111111, "Иван"])
+    book.active.append([7, "=1+1", "RUB", "card", "4111111111111111", "Иван"])
+    content = io.BytesIO()
+    book.save(content)
+
+    batch = upload.store(content.getvalue(), name="x.xlsx", by=operator)
+    check.run(batch.pk)
+
+    rows = list(BatchRow.objects.order_by("number"))
+    assert [(row.number, row.amount, row.errors) for row in rows] == [
+        (2, Decimal("250000.50"), []),
+        (3, None, [["account", "account_digits", {}]]),
+        (4, None, [["amount", "formula", {}]]),
+    ]
+
+
+def test_a_comma_inside_an_amount_shifts_no_cells(operator: User) -> None:
+    content = b"user_id,amount,currency,kind,account\n1,1,000,RUB,card,4111111111111111\n"
+
+    batch = upload.store(content, name="x", by=operator)
+    check.run(batch.pk)
+
+    assert BatchRow.objects.get().errors == [["", "fields", {"found": 6, "wanted": 5}]]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentences"),
+    [
+        (b"user_id;amount;currency;account\n", ["The header has no column “kind”."]),
+        (
+            b"user_id;amount;amount;currency;kind\n1;1;1;RUB;card\n",
+            ["The header has no column “account”.", "The header has the column “amount” twice."],
+        ),
+        (recipes.BATCH_HEADER.encode(), ["The file has a header and no rows."]),
+        (
+            b'user_id;amount;currency;kind;account\n1;"5;RUB;card;4111111111111111\n',
+            ["Line 2 cannot be read: a quotation mark is missing, or a field is too long."],
+        ),
+    ],
+)
+def test_a_file_that_is_no_batch_is_refused_whole(content: bytes, sentences: list[str], operator: User) -> None:
+    assert _refusal(content, operator) == sentences
+
+
+def test_more_rows_than_the_limit_are_refused(operator: User) -> None:
+    content = recipes.BATCH_HEADER + "\n" + ("x;\n" * 50_001)
+
+    assert _refusal(content.encode(), operator) == ["The file has more than 50000 rows: split it."]
+
+
+def test_a_check_finds_totals_errors_and_duplicates(operator: User) -> None:
+    recipient = {"card": "4929111122223339"}
+    earlier = recipes.pending_payout(amount=Decimal("10.00"), recipient=recipient)
+    stopped = recipes.cancelled_payout(amount=Decimal("11.00"), recipient=recipient)
+
+    batch = checked_batch(
+        BATCH_ROW,
+        BATCH_ROW,
+        "7;10;RUB;card;4929111122223339;;;",
+        "7;11;RUB;card;4929111122223339;;;",
+        "7;5,5;EUR;iban;DE89370400440532013000;;;",
+        "7;x;EUR;iban;DE89370400440532013000;;;",
+        by=operator,
+    )
+
+    rows = list(batch.rows.order_by("number"))
+    assert batch.totals == [["EUR", 1, "5.50"], ["RUB", 4, "500021.00"]]
+    assert (batch.state, batch.rows_total, batch.rows_wrong, batch.rows_valid) == (BatchState.PREVIEW, 6, 1, 5)
+    assert [row.same_as for row in rows] == [None, 2, None, None, None, None]
+    assert [row.earlier_id for row in rows] == [None, None, earlier.pk, None, None, None]
+    assert [row.notes for row in rows] == [[], [], ["card_checksum"], ["card_checksum"], [], []]
+    assert stopped.pk not in [row.earlier_id for row in rows]
+
+
+def test_a_check_that_is_stopped_goes_on_where_it_was(operator: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("payouts.batches.check.CHECKED_AT_ONCE", 2)
+    batch = stored_batch(*recipes.batch_rows(7), by=operator)
+    runs = 0
+
+    while not check.run(batch.pk, must_stop=lambda: True):
+        runs += 1
+
+    batch.refresh_from_db()
+    assert runs == 3
+    assert (batch.rows_stored, batch.rows.count(), batch.state) == (7, 7, BatchState.PREVIEW)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_checks_at_the_same_time_store_every_row_once(operator: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("payouts.batches.check.CHECKED_AT_ONCE", 5)
+    batch = stored_batch(*recipes.batch_rows(40), "7;x;RUB;card;1;;;", by=operator)
+
+    at_once(*[lambda: check.run(batch.pk)] * 4)
+
+    batch.refresh_from_db()
+    assert batch.state == BatchState.PREVIEW
+    assert (batch.rows.count(), batch.rows_wrong, batch.totals[0][1]) == (41, 1, 40)
+
+
+def test_a_file_at_which_the_worker_dies_again_and_again_is_given_up(operator: User) -> None:
+    batch = stored_batch(by=operator)
+    Batch.objects.update(tries=check.TRIES_LIMIT)  # each began, and none stored a row
+
+    check.run(batch.pk)
+
+    batch.refresh_from_db()
+    assert batch.refusal == [["worker_failed", {}]]
+
+
+def test_a_discarded_batch_is_not_checked_on(operator: User) -> None:
+    batch = stored_batch(by=operator)
+    decide.discard(batch.pk, by=operator, revision=1)
+
+    assert check.run(batch.pk)
+    batch.refresh_from_db()
+    assert (batch.state, batch.content, batch.rows.count()) == (BatchState.DISCARDED, None, 0)
