@@ -1,74 +1,106 @@
-"""Services for the run, and the people and clients that tests speak of."""
+"""Services for the run, a database and a cache for each worker of it, and the seed of a run that failed.
+
+`make test` has workers side by side (pytest-xdist). The process that starts them starts the services, which the
+workers share; `-n0` is one process for everything.
+"""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
+from typing import Any
+from urllib.parse import urlsplit
 
 import django
 import pytest
+import pytest_django
 
 from backoffice.environment import SETTINGS
 from backoffice.local.secrets import new_secrets
 from backoffice.local.services import throwaway_services
 
+REDIS_DATABASES = 16
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+
 _stack = ExitStack()
-_services = _stack.enter_context(throwaway_services())
-os.environ |= {
-    **dict.fromkeys(SETTINGS, ""),  # a developer's .env, or `make run` beside the tests, changes none of them
-    **new_secrets(),
-    "DATABASE_URL": _services.database,
-    "REDIS_URL": _services.redis,
-    "DJANGO_SETTINGS_MODULE": "backoffice.settings",
-    "DJANGO_DEBUG": "on",
-    "DJANGO_ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
-    "LOG_LEVEL": "WARNING",
-    "LOG_FORMAT": "console",
-    "PROVIDER_URL": "http://127.0.0.1:9",
-    "API_THROTTLE": "off",
-}
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _services = _stack.enter_context(throwaway_services())
+    os.environ |= {
+        **dict.fromkeys(SETTINGS, ""),  # a developer's .env, or `make run` beside the tests, changes none of them
+        **new_secrets(),
+        "DATABASE_URL": _services.database,
+        "REDIS_URL": _services.redis,
+        "DJANGO_SETTINGS_MODULE": "backoffice.settings",
+        "DJANGO_DEBUG": "on",
+        "DJANGO_ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+        "LOG_LEVEL": "WARNING",
+        "LOG_FORMAT": "console",
+        "PROVIDER_URL": "http://127.0.0.1:9",
+        "API_THROTTLE": "off",
+    }
 
 django.setup()
+
+from django.conf import settings  # noqa: E402
+
+from tests.databases import RUN, Database, own_database  # noqa: E402
+
+# Not a fifth of a second, which is for requests that people wait for: no test fails for a machine that is busy.
+settings.CACHES["default"]["OPTIONS"] |= {"SOCKET_CONNECT_TIMEOUT": 20, "SOCKET_TIMEOUT": 20}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    return min(os.process_cpu_count() or 1, REDIS_DATABASES)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: Sequence[Any]) -> None:
+    """Workers have our environment, but for Redis: each has a database of its own, which its tests empty."""
+    if len(specs) > REDIS_DATABASES:
+        raise pytest.UsageError(f"There can be {REDIS_DATABASES} workers, as many as Redis has databases.")
+    for number, spec in enumerate(specs):
+        own = urlsplit(os.environ["REDIS_URL"])._replace(path=f"/{number}")
+        spec.env["REDIS_URL"] = own.geturl()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    """The workers, which coverage measures too, have been started. The programs that tests start are not measured."""
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> Generator[None]:
+    """Last, how to run a failed run again: its head, which has the seed, is far away by now."""
+    yield
+    seed = config.getoption("randomly_seed", None)
+    if seed is not None and {"failed", "error"} & terminalreporter.stats.keys():
+        terminalreporter.write_line(f'In this order again: make test ARGS="--randomly-seed={seed}"')
 
 
 def pytest_unconfigure() -> None:
     _stack.close()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _flush_past_the_guards() -> Iterator[None]:
-    """Tests with threads empty the tables afterwards, which the append-only triggers would refuse.
+@pytest.fixture(scope="session")
+def database(
+    request: pytest.FixtureRequest,
+    django_test_environment: None,
+    django_db_blocker: pytest_django.DjangoDbBlocker,
+) -> Iterator[Database]:
+    run = getattr(request.config, "workerinput", {}).get("testrunuid", RUN)
+    server = os.environ["DATABASE_URL"]
+    with django_db_blocker.unblock(), own_database(server, WORKER, run) as made, django_db_blocker.block():
+        yield made
 
-    The default approval bands and review rules stay: they come from a migration, not from a test.
-    """
-    from django.db.backends.postgresql.operations import DatabaseOperations
 
-    guards = {
-        "payouts_event": "event_append_only",
-        "payouts_approval": "approval_append_only",
-        "payouts_payout": "payout_never_deleted",
-        "payouts_attempt": "attempt_never_deleted",
-    }
-    stock = DatabaseOperations.sql_flush
-    # Their history, which migrations began, is emptied with the people it names, and begun again.
-    begun = [
-        "INSERT INTO payouts_historicalapprovalband"
-        " (id, currency, from_amount, approvals_required, history_date, history_type)"
-        " SELECT id, currency, from_amount, approvals_required, now(), '+' FROM payouts_approvalband",
-        "INSERT INTO payouts_historicalreviewrule (flag, effect, history_date, history_type)"
-        " SELECT flag, effect, now(), '+' FROM payouts_reviewrule",
-    ]
-
-    def sql_flush(self, style, tables, **options):  # type: ignore[no-untyped-def]
-        kept = [table for table in tables if table not in ("payouts_approvalband", "payouts_reviewrule")]
-        return [
-            *(f"ALTER TABLE {table} DISABLE TRIGGER {guard}" for table, guard in guards.items()),
-            *stock(self, style, kept, **options),
-            *(f"ALTER TABLE {table} ENABLE TRIGGER {guard}" for table, guard in guards.items()),
-            *begun,
-        ]
+@pytest.fixture(scope="session")
+def django_db_setup(database: Database) -> Iterator[None]:
+    """In place of pytest-django's. What a test with threads has committed is undone by the database's rows."""
+    from django.test import TransactionTestCase
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "sql_flush", sql_flush)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: database.put_back())
         yield
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from django.contrib import admin
-from django.core.management import call_command
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page
 from pytest_django.live_server_helper import LiveServer
@@ -16,6 +15,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from tests.browser import rows, visit
 from tests.browser.screens import SCREENS, Screen
 from tests.browser.watch import Watch
+from tests.databases import Database
 
 pytestmark = pytest.mark.django_db
 
@@ -26,11 +26,13 @@ type Look = Callable[[Screen], Page]
 
 
 @pytest.fixture(scope="module")
-def session(server: LiveServer, django_db_blocker: DjangoDbBlocker) -> Iterator[Any]:
+def session(server: LiveServer, database: Database, django_db_blocker: DjangoDbBlocker) -> Iterator[Any]:
     """Of one who sees every screen. The rows are made once for the module, whose tests look and change nothing."""
     with django_db_blocker.unblock():
-        yield visit.session(rows.everything(), server.url)
-        call_command("flush", interactive=False, verbosity=0)
+        try:
+            yield visit.session(rows.everything(), server.url)
+        finally:
+            database.put_back()
 
 
 @pytest.fixture(scope="module")
