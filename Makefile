@@ -7,6 +7,8 @@ COMPOSE ?= docker compose
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo var/tools/bin/uv)
 RUN := $(UV) run --no-sync
 MANAGE := $(RUN) python manage.py
+# Workers side by side, as many as cores: WORKERS=0 or ARGS=-n0 is one process, and so is ARGS="-p no:xdist".
+PYTEST = pytest $(if $(findstring no:xdist,$(ARGS)),,--numprocesses $(or $(WORKERS),auto) --dist worksteal) $(ARGS)
 
 .PHONY: help
 help: ## Show this list
@@ -22,7 +24,7 @@ manage: sync ## manage.py, while `make run` runs: ARGS="create_api_client shop -
 
 .PHONY: test
 test: sync ## Run the tests on services of their own: ARGS="-k approve"
-	$(RUN) pytest $(ARGS)
+	$(RUN) $(PYTEST)
 
 .PHONY: check
 check: sync ## Lint, format, layers, types, migrations, production settings, Dockerfile
@@ -41,7 +43,9 @@ check-django:
 
 .PHONY: coverage
 coverage: sync ## Run the tests and report the lines and branches that they miss
-	$(RUN) coverage run -m pytest $(ARGS)
+	$(RUN) coverage erase
+	$(RUN) coverage run -m $(PYTEST)
+	$(RUN) coverage combine --quiet
 	$(RUN) coverage report
 
 .PHONY: test-coverage
