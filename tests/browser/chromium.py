@@ -1,7 +1,8 @@
 """The browser of these tests: found on this machine, or installed once.
 
 CHROMIUM in the environment names one; else the PATH and Playwright's own download are looked at. If there is none it
-is installed, by apt-get for root and by Playwright for anybody else.
+is installed, by apt-get for root and by Playwright for anybody else. That is tried again and again for a while:
+another program may hold the package manager's lock, and a mirror may be away for a moment.
 """
 
 import fcntl
@@ -9,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +19,9 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-INSTALL_SECONDS = 600
+INSTALL_SECONDS = 900
+TRY_AGAIN_SECONDS = 5
+LAUNCH_MILLISECONDS = 180_000
 ARGUMENTS = (
     "--disable-gpu",
     "--disable-quic",
@@ -44,14 +48,23 @@ def path() -> str:
     if there := _found():
         return there
     with _one_at_a_time():
-        if (there := _found()) or ((said := _install()) and (there := _found())):
-            return there
-    raise NoChromiumError(f"{HOW} Installing it failed: {said}")
+        give_up = time.monotonic() + INSTALL_SECONDS
+        while True:
+            if (there := _found()) or ((said := _install()) and (there := _found())):
+                return there
+            if time.monotonic() > give_up:
+                raise NoChromiumError(f"{HOW} Installing it failed: {said}")
+            time.sleep(TRY_AGAIN_SECONDS)
 
 
 def launched(playwright: Playwright, executable: str) -> Browser:
     """A browser with a new profile. Chromium refuses its sandbox to root, and to root alone it is given up."""
-    return playwright.chromium.launch(executable_path=executable, args=ARGUMENTS, chromium_sandbox=os.geteuid() != 0)
+    return playwright.chromium.launch(
+        executable_path=executable,
+        args=ARGUMENTS,
+        chromium_sandbox=os.geteuid() != 0,
+        timeout=LAUNCH_MILLISECONDS,
+    )
 
 
 def _found() -> str | None:
@@ -75,7 +88,8 @@ def _one_at_a_time() -> Iterator[None]:
 def _install() -> str:
     """What the installation said last; it tells by no more than that whether it has worked."""
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        commands = [["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]]
+        apt_get = ["apt-get", "-o", f"DPkg::Lock::Timeout={INSTALL_SECONDS}"]
+        commands = [[*apt_get, "update"], [*apt_get, "install", "-y", "--no-install-recommends", "chromium"]]
     else:
         commands = [[sys.executable, "-m", "playwright", "install", "chromium"]]
     said = ""
@@ -86,7 +100,7 @@ def _install() -> str:
                 check=False,
                 capture_output=True,
                 text=True,
-                timeout=INSTALL_SECONDS,
+                timeout=2 * INSTALL_SECONDS,
                 env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
             )
         except (OSError, subprocess.TimeoutExpired) as error:
