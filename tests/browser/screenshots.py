@@ -105,6 +105,7 @@ def taken(picture: Picture, browser: Browser, origin: str) -> bytes:
     context = visit.context(
         browser, origin, session=session, language=picture.language, theme=picture.theme, size=size
     )
+    visit.hold_still(context)
     try:
         page = context.new_page()
         SCREENS[picture.screen].open(page)

@@ -51,6 +51,7 @@ def contexts(
     }
     for context in made.values():
         watching.over(context)
+        visit.hold_still(context)
     yield made
     for context in made.values():
         context.close()
