@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from payouts import daily_totals, money, rules
-from payouts.admin.kit.format import STAGE_LOOKS, duration, exact_time
+from payouts.admin.kit import format
 from payouts.admin.payouts import norms, queues
 from payouts.models import Attention, DailyTotal, Payout, PayoutQuerySet
 from payouts.states import Stage, Status
@@ -46,10 +46,6 @@ AGE_LABELS = (
 FLAGGED_ELSEWHERE = "flagged elsewhere"
 # What waits for people, each payout once, in the order of the bars' segments.
 WAITING = (Stage.AWAITING_APPROVAL, Stage.HELD, Stage.UNKNOWN, Stage.FAILED, FLAGGED_ELSEWHERE)
-
-
-def number(count: int) -> str:
-    return formats.number_format(count, use_l10n=True, force_grouping=True)
 
 
 def cached[Counted](name: str, count: Callable[[], Counted], *, seconds: int = CACHE_SECONDS) -> Counted:
@@ -77,7 +73,7 @@ class Depth:
 
     @property
     def shown(self) -> str:
-        return f"{number(self.count)}+" if self.is_capped else number(self.count)
+        return f"{format.number(self.count)}+" if self.is_capped else format.number(self.count)
 
     @property
     def sums_shown(self) -> list[str]:
@@ -143,7 +139,7 @@ def lead(person: Someone) -> dict[str, str]:
             "%(count)s payout waits for your approval, for %(age)s.",
             "%(count)s payouts wait for your approval, the oldest for %(age)s.",
             mine.count,
-        ) % {"count": mine.shown, "age": duration(timezone.now() - mine.oldest_at)}
+        ) % {"count": mine.shown, "age": format.duration(timezone.now() - mine.oldest_at)}
         return {"said": said, "url": reverse("approvals")}
     if found[queues.ATTENTION].count:
         depth = found[queues.ATTENTION]
@@ -191,7 +187,7 @@ def _mine(person: Someone) -> Depth | None:
 def _card(title: str, name: str, found: dict[str, Depth]) -> dict[str, Any]:
     depth = found[name]
     query = f"{queues.ATTENTION}={queues.ANY_REASON}" if name == queues.ATTENTION else f"stage={name}"
-    tone, icon = ("magenta", "flag") if name == queues.ATTENTION else STAGE_LOOKS[Stage(name)]
+    tone, icon = ("magenta", "flag") if name == queues.ATTENTION else format.STAGE_LOOKS[Stage(name)]
     return {
         "title": title,
         "tone": tone if depth.count else "gray",
@@ -200,7 +196,7 @@ def _card(title: str, name: str, found: dict[str, Depth]) -> dict[str, Any]:
         "count": depth.shown,
         "is_empty": not depth.count,
         "sums": depth.sums_shown,
-        "note": _("sums of the oldest %(limit)s only") % {"limit": number(LIMIT)} if depth.is_capped else "",
+        "note": _("sums of the oldest %(limit)s only") % {"limit": format.number(LIMIT)} if depth.is_capped else "",
         **against_norm(name, depth.oldest_at),
     }
 
@@ -226,7 +222,7 @@ def on_their_way() -> list[dict[str, Any]]:
             "label": stage.label,
             "count": found[stage].shown,
             "url": f"{reverse('admin:payouts_payout_changelist')}?stage={stage.value}",
-            "icon": STAGE_LOOKS[stage][1],
+            "icon": format.STAGE_LOOKS[stage][1],
         }
         for stage in (Stage.SCHEDULED, Stage.READY, Stage.PROCESSING)
     ]
@@ -236,7 +232,7 @@ def ages() -> dict[str, Any]:
     """What waits for people by age: a bar for each, made of its stages."""
     found = open_queues()
     looks: dict[str, tuple[str, str]] = {
-        **{stage: (str(Stage(stage).label), STAGE_LOOKS[Stage(stage)][0]) for stage in WAITING[:-1]},
+        **{stage: (str(Stage(stage).label), format.STAGE_LOOKS[Stage(stage)][0]) for stage in WAITING[:-1]},
         FLAGGED_ELSEWHERE: (_("Paid or under way, needs attention"), "violet"),
     }
     by_age = [
@@ -248,13 +244,13 @@ def ages() -> dict[str, Any]:
     return {
         "is_empty": not any(by_age),
         "is_capped": is_capped,
-        "limit": number(LIMIT),
+        "limit": format.number(LIMIT),
         "rows": [
             {
                 "label": label,
-                "count": number(sum(count for _look, count in parts)),
+                "count": format.number(sum(count for _look, count in parts)),
                 "parts": [
-                    {"label": name, "tone": tone, "count": number(count), "width": _percent(count, most)}
+                    {"label": name, "tone": tone, "count": format.number(count), "width": _percent(count, most)}
                     for (name, tone), count in parts
                 ],
             }
@@ -329,11 +325,11 @@ def _paid_today() -> dict[str, Any]:
         "tone": "green" if count else "gray",
         "icon": "check_circle",
         "url": f"{reverse('admin:payouts_payout_changelist')}?stage={Stage.PROCESSED.value}",
-        "count": number(count),
+        "count": format.number(count),
         "is_empty": not count,
         "sums": sums,
         "note": "",
-        "age": _("since midnight UTC; yesterday: %(count)s") % {"count": number(before)},
+        "age": _("since midnight UTC; yesterday: %(count)s") % {"count": format.number(before)},
         "age_tone": "",
         "age_icon": "",
     }
@@ -355,7 +351,7 @@ def volume(chosen: str) -> dict[str, Any]:
     label = _("Payouts paid per day") if is_count else _("Paid per day in %(currency)s") % {"currency": chosen}
 
     def said(height: Decimal) -> str:
-        return number(int(height)) if is_count else money.shown(height, chosen)
+        return format.number(int(height)) if is_count else money.shown(height, chosen)
 
     return {
         "is_empty": not currencies,
@@ -363,9 +359,9 @@ def volume(chosen: str) -> dict[str, Any]:
         "summary": _("%(label)s, from %(from)s to %(to)s; the most on %(day)s: %(most)s.")
         % {
             "label": label,
-            "from": day_shown(found.days[0]),
-            "to": day_shown(found.days[-1]),
-            "day": day_shown(found.days[most]),
+            "from": format.day(found.days[0]),
+            "to": format.day(found.days[-1]),
+            "day": format.day(found.days[most]),
             "most": said(heights[most]),
         },
         "choices": [
@@ -376,7 +372,7 @@ def volume(chosen: str) -> dict[str, Any]:
         "bars": [
             {
                 "height": _percent(height, top),
-                "said": f"{day_shown(day)}: {said(height)}",
+                "said": f"{format.day(day)}: {said(height)}",
                 "label": formats.date_format(day, pgettext("day of a chart", "j M")),
                 "is_labelled": (len(heights) - 1 - place) % 5 == 0,
                 "is_today": day == found.today,
@@ -386,8 +382,8 @@ def volume(chosen: str) -> dict[str, Any]:
         "currencies": currencies,
         "rows": [
             {
-                "day": day_shown(day),
-                "count": number(found.count(day)),
+                "day": format.day(day),
+                "count": format.number(found.count(day)),
                 "amounts": [
                     money.shown(found.amount(day, currency), currency) if found.amount(day, currency) else "–"
                     for currency in currencies
@@ -396,12 +392,8 @@ def volume(chosen: str) -> dict[str, Any]:
             }
             for day in reversed(found.days)
         ],
-        "uncounted_from": day_shown(found.uncounted_from) if found.uncounted_from else "",
+        "uncounted_from": format.day(found.uncounted_from) if found.uncounted_from else "",
     }
-
-
-def day_shown(day: date) -> str:
-    return formats.date_format(day, pgettext("date format", "j M Y"))
 
 
 def _scale(most: Decimal) -> tuple[Decimal, list[Decimal]]:
@@ -431,8 +423,8 @@ def _short(value: Decimal) -> str:
         if value >= Decimal(10) ** exponent:
             scaled = (value.scaleb(-exponent)).normalize()
             return (pattern % {"number": formats.number_format(f"{scaled:f}", use_l10n=True)}).replace(" ", "\u00a0")
-    return number(int(value))
+    return format.number(int(value))
 
 
 def counted_at() -> str:
-    return exact_time(timezone.now())
+    return format.exact_time(timezone.now())

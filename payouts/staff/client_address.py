@@ -14,14 +14,15 @@ def client_address(request: HttpRequest) -> str | None:
     """
     peer = request.META.get("REMOTE_ADDR", "")
     if settings.TRUSTED_PROXIES < 1:
-        return _address(peer)
+        return normal_address(peer)
     hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
     if len(hops) < settings.TRUSTED_PROXIES:
-        return _address(peer)
-    return _address(hops[-settings.TRUSTED_PROXIES]) or _address(peer)
+        return normal_address(peer)
+    return normal_address(hops[-settings.TRUSTED_PROXIES]) or normal_address(peer)
 
 
-def _address(text: str) -> str | None:
+def normal_address(text: str) -> str | None:
+    """The IP address in its one spelling; None for what is none."""
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:

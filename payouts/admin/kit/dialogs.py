@@ -21,13 +21,13 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.widgets import (
     UnfoldAdminRadioSelectWidget,
-    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
 
 from payouts import vault
 from payouts.actions import PayoutError
 from payouts.actions.pauses import PauseError
+from payouts.admin.kit.fields import moment_field, text_field
 from payouts.clients import ClientError
 from payouts.models import Approval
 
@@ -43,11 +43,8 @@ class DialogForm(forms.Form):
 
 
 class ReasonForm(DialogForm):
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        max_length=1000,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text=gettext_lazy("Saved permanently in the payout's history."),
+    reason = text_field(
+        gettext_lazy("Reason"), gettext_lazy("Saved permanently in the payout's history."), max_length=1000
     )
 
 
@@ -70,12 +67,11 @@ class EvidenceForm(DialogForm):
         widget=UnfoldAdminTextInputWidget(),
         help_text=gettext_lazy("What shows it: a statement's number and line, the provider's letter and its date."),
     )
-    note = forms.CharField(
-        label=gettext_lazy("Note"),
+    note = text_field(
+        gettext_lazy("Note"),
+        gettext_lazy("Both are saved permanently in the payout's history."),
         max_length=700,
-        required=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text=gettext_lazy("Both are saved permanently in the payout's history."),
+        is_required=False,
     )
 
     def answers(self) -> dict[str, Any]:
@@ -85,12 +81,8 @@ class EvidenceForm(DialogForm):
 
 
 class ScheduleForm(ReasonForm):
-    scheduled_for = forms.DateTimeField(
-        label=gettext_lazy("Not before"),
-        required=False,
-        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M"],
-        widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}),
-        help_text=gettext_lazy("In UTC. Empty: as soon as it may be paid."),
+    scheduled_for = moment_field(
+        gettext_lazy("Not before"), gettext_lazy("In UTC. Empty: as soon as it may be paid.")
     )
     field_order = ("version", "scheduled_for", "reason")
 

@@ -28,6 +28,17 @@ def day_field(label: Any, help_text: Any = "") -> forms.DateField:
     )
 
 
+def moment_field(label: Any, help_text: Any) -> forms.DateTimeField:
+    """A day and a time that may be left out."""
+    return forms.DateTimeField(
+        label=label,
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}),
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M"],
+        help_text=help_text,
+    )
+
+
 def file_field(label: Any, help_text: Any, *, accepts: str) -> forms.FileField:
     """A file to upload. An empty one is refused by its reader, in words of its own."""
     return forms.FileField(

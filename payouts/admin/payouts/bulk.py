@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -15,13 +16,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
-from unfold.widgets import UnfoldAdminTextareaWidget
 
 from payouts import money
 from payouts.actions import TEXT_LIMIT, bulk
 from payouts.actions.bulk import DecisionError, Result, Verb
 from payouts.actions.verbs import IN_BULK, InBulk
 from payouts.admin.kit import format
+from payouts.admin.kit.fields import text_field
 from payouts.admin.kit.person import person
 from payouts.admin.payouts import row_marks
 from payouts.admin.payouts.verbs import may
@@ -34,11 +35,10 @@ EVERY = "every"  # all that the list's filter finds, not only the chosen rows
 
 
 class ReasonForm(forms.Form):
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
+    reason = text_field(
+        gettext_lazy("Reason"),
+        gettext_lazy("Saved permanently in the history of each of these payouts."),
         max_length=TEXT_LIMIT,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text=gettext_lazy("Saved permanently in the history of each of these payouts."),
     )
 
 
@@ -53,11 +53,7 @@ def offered(request: HttpRequest, stage: str = "") -> list[dict[str, Any]]:
 
 def urls(model_admin: Any) -> list[Any]:
     def wrapped(view: Any) -> Any:
-        def called(request: HttpRequest, **given: Any) -> HttpResponse:
-            response: HttpResponse = view(model_admin, request, **given)
-            return response
-
-        return model_admin.admin_site.admin_view(called)
+        return model_admin.admin_site.admin_view(partial(view, model_admin))
 
     return [
         path("bulk/", require_POST(wrapped(choose_view)), name="payouts_payout_bulk"),

@@ -26,6 +26,8 @@ from unfold.widgets import (
 from payouts import actions as domain
 from payouts import money, recipients, vault
 from payouts.admin.kit import format
+from payouts.admin.kit.fields import moment_field
+from payouts.admin.kit.person import person
 from payouts.admin.payouts.filters import CurrencyFilter
 from payouts.files import amounts
 from payouts.models import ApprovalBand, Payout
@@ -95,12 +97,8 @@ class EntryForm(forms.Form):
         max_length=1_000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
     )
-    scheduled_for = forms.DateTimeField(
-        label=gettext_lazy("Not before"),
-        required=False,
-        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M"],
-        widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}),
-        help_text=gettext_lazy("In UTC. Empty: as soon as it is approved."),
+    scheduled_for = moment_field(
+        gettext_lazy("Not before"), gettext_lazy("In UTC. Empty: as soon as it is approved.")
     )
 
     def clean(self) -> dict[str, Any]:
@@ -134,13 +132,12 @@ class EntryForm(forms.Form):
 
 def enter(request: HttpRequest, model_admin: Any) -> HttpResponse:
     """The form; sent, the new payout's page."""
-    assert isinstance(request.user, User)
     form = EntryForm(
         request.POST if request.method == "POST" else None,
-        initial={"reference": _signed(request.user), "currency": "RUB"},
+        initial={"reference": _signed(person(request)), "currency": "RUB"},
     )
     if request.method == "POST" and form.is_valid():
-        payout = _submitted(request.user, form)
+        payout = _submitted(person(request), form)
         if payout is not None:
             messages.success(request, _said(payout))
             return HttpResponseRedirect(reverse("admin:payouts_payout_change", args=(payout.pk,)))

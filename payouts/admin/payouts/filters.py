@@ -11,10 +11,12 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils import formats, timezone
+from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import gettext_lazy
 
+from payouts.admin.kit import format
 from payouts.files import amounts
 from payouts.models import ApiClient, ApprovalBand, Attention, Payout, ReviewFlag
 from payouts.states import Stage, Status
@@ -70,7 +72,7 @@ class ChoiceFilter(admin.SimpleListFilter):
             return []
         words = {str(value): str(display) for value, display in self.lookup_choices}
         text = _("%(filter)s: %(value)s") % {
-            "filter": _capitalised(str(self.title)),
+            "filter": capfirst(str(self.title)),
             "value": _uncapitalised(words.get(chosen, chosen[:40])),
         }
         return [Chip(text, (str(self.parameter_name),))]
@@ -208,7 +210,7 @@ class RangeFilter(admin.ListFilter):
 
     def chips(self) -> list[Chip]:
         low, high = (self.texts[name] for name in self.names)
-        title = {"filter": _capitalised(str(self.title))}
+        title = {"filter": capfirst(str(self.title))}
         chips = []
         if low:
             chips.append(Chip(_("%(filter)s from %(value)s") % {**title, "value": self.shown(low)}, self.names[:1]))
@@ -246,7 +248,7 @@ class CreatedFilter(RangeFilter):
 
     def shown(self, text: str) -> str:
         try:
-            return formats.date_format(read_date(text), pgettext("date format", "j M Y"))
+            return format.day(read_date(text))
         except ValueError:
             return super().shown(text)
 
@@ -268,7 +270,7 @@ class AmountFilter(RangeFilter):
 
     def shown(self, text: str) -> str:
         try:
-            return formats.number_format(amounts.read(text), use_l10n=True, force_grouping=True)
+            return format.number(amounts.read(text))
         except ValueError:
             return super().shown(text)
 
@@ -301,10 +303,6 @@ def first_id_since(moment: datetime) -> int | None:
             if first_id is not None:
                 return int(first_id)
     return None
-
-
-def _capitalised(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _uncapitalised(text: str) -> str:

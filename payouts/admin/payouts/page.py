@@ -13,11 +13,11 @@ from payouts import approvers
 from payouts.actions import breaker, pauses
 from payouts.actions.verbs import VERBS
 from payouts.admin.kit import format
+from payouts.admin.kit.worker_pages import SnapshotMixin
 from payouts.admin.payouts import norms, provider_answers
 from payouts.admin.payouts.next_step import next_step, next_word
 from payouts.admin.payouts.timeline import timeline
 from payouts.admin.payouts.verbs import may, standing
-from payouts.database.snapshot import snapshot
 from payouts.models import Approval, Attempt, BatchRow, Event, EventName, Payout
 from payouts.recipients import name_and_account
 from payouts.states import OPEN, Stage, Status
@@ -26,15 +26,9 @@ from payouts.states import OPEN, Stage, Status
 REFRESHED_FOR = timedelta(minutes=1)
 
 
-class PayoutPage(ModelAdmin):
+class PayoutPage(SnapshotMixin, ModelAdmin):
     fields = ()
     change_form_template = "admin/payouts/payout/change_form.html"
-
-    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        # The row, its history and the buttons tell of the same moment, whatever the worker does meanwhile.
-        with snapshot():
-            response: HttpResponse = super().change_view(request, object_id, *args, **kwargs)
-        return response
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Payout | None = None, **kwargs: Any

@@ -1,5 +1,6 @@
 """Saved views: filters of the payouts list that a person keeps under names of their own."""
 
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -29,11 +30,7 @@ class ViewForm(forms.Form):
 
 def urls(model_admin: Any) -> list[Any]:
     def wrapped(view: Any) -> Any:
-        def called(request: HttpRequest, **given: Any) -> HttpResponse:
-            response: HttpResponse = view(model_admin, request, **given)
-            return response
-
-        return require_POST(model_admin.admin_site.admin_view(called))
+        return require_POST(model_admin.admin_site.admin_view(partial(view, model_admin)))
 
     return [
         path("views/", wrapped(save_view), name="payouts_payout_view_save"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from payouts.admin.kit.format import actor, duration, exact_time, flag_label
@@ -53,7 +54,7 @@ def timeline(events: Sequence[Event]) -> list[Entry]:
     return [
         Entry(
             event=event,
-            label=_sentence_case(event.get_event_display()),
+            label=capfirst(event.get_event_display()),
             tone=EVENT_LOOKS.get(event.event, "gray"),
             actor=actor(event.actor),
             at=exact_time(event.at),
@@ -64,10 +65,6 @@ def timeline(events: Sequence[Event]) -> list[Entry]:
         )
         for event in reversed(events)
     ]
-
-
-def _sentence_case(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _moved(event: Event) -> str:

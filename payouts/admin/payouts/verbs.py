@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from django.contrib.admin.utils import unquote
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
@@ -70,18 +69,6 @@ class PayoutVerbs(DialogsMixin, ModelAdmin):
         *(verb.name for verb in VERBS.values() if not verb.is_rare),
         {"title": gettext_lazy("More"), "items": [verb.name for verb in VERBS.values() if verb.is_rare]},
     )
-
-    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[Any]:
-        payout = self.get_object(request, unquote(str(object_id)))
-        if payout is None:
-            return []
-        who = standing(request, payout)
-        prefix = f"{self.opts.app_label}_{self.opts.model_name}_"
-        return [
-            button
-            for button in super().get_actions_detail(request, object_id)
-            if not VERBS[button.action_name.removeprefix(prefix)].why_not(payout, who)
-        ]
 
     def dialog_obstacle(self, request: HttpRequest, name: str, instance: Payout) -> str:
         return VERBS[name].why_not(instance, standing(request, instance))

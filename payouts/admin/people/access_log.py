@@ -1,6 +1,5 @@
 """The access log: sign-ins and privileged acts in one list, newest first, to read only."""
 
-import ipaddress
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from payouts.admin.kit.paginator import CappedPaginator, queries_beside
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.models import AccessEvent
 from payouts.staff.access_log import ACTS
+from payouts.staff.client_address import normal_address
 
 PER_PAGE = 50
 SIGN_INS, ACTS_ON_OBJECTS = "sign-ins", "acts"
@@ -81,7 +81,7 @@ class AccessEventAdmin(ViewOnlyAdmin):
             events = events.filter(user=user) if user else events.none()
             entries = entries.filter(user=user) if user else entries.none()
         if about:
-            address = _address(about)
+            address = normal_address(about)
             events = events.filter(address=address) if address else events.none()
             entries = entries.none() if address or "\0" in about else entries.filter(object_id=about)
         if kind == SIGN_INS:
@@ -104,13 +104,6 @@ class AccessEventAdmin(ViewOnlyAdmin):
         newest = [source.order_by("-id")[:reach] for source in sources]
         both: QuerySet[Any, Any] = newest[0].union(newest[1], all=True).order_by("-at", "table", "-id")
         return both
-
-
-def _address(text: str) -> str | None:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return None
 
 
 def _lines(rows: Sequence[tuple[datetime, str, int]]) -> list[Line]:

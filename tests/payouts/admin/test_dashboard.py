@@ -13,6 +13,7 @@ from django.utils import timezone
 from payouts import actions, daily_totals
 from payouts.actions import pauses
 from payouts.admin import dashboard
+from payouts.admin.kit import format
 from payouts.models import AuditRun, Breaker, DailyTotal, Heartbeat, Payout
 from payouts.states import Stage
 from tests import recipes
@@ -322,7 +323,7 @@ def test_days_that_are_not_counted_yet_are_not_shown_as_empty(as_group: Any) -> 
 
     volume = as_group("Operator").get(START).context["volume"]
 
-    assert volume["uncounted_from"] == dashboard.day_shown(days_ago(9).date())
+    assert volume["uncounted_from"] == format.day(days_ago(9).date())
 
 
 def test_the_chart_has_words_for_who_cannot_see_it(as_group: Any) -> None:
