@@ -38,31 +38,30 @@ def count_days(*, must_stop: Stop = never) -> bool:
         if must_stop():
             return False
         with connection.cursor() as cursor:
-            cursor.execute(
-                COUNT_DAY, {"on": day, "begins": _midnight(day), "ends": _midnight(day + timedelta(days=1))}
-            )
+            cursor.execute(COUNT_DAY, {"on": day, "begins": midnight(day), "ends": midnight(day + timedelta(days=1))})
     return True
 
 
 def next_uncounted() -> date | None:
     """The first day that is over, on which something was paid, and that is not counted."""
     last = DailyTotal.objects.aggregate(last=Max("on"))["last"]
-    begins = _midnight(last + timedelta(days=1)) if last else datetime(1970, 1, 1, tzinfo=UTC)
+    begins = midnight(last + timedelta(days=1)) if last else datetime(1970, 1, 1, tzinfo=UTC)
     with connection.cursor() as cursor:
         cursor.execute(NEXT_PAID, [begins])
         paid_at, now = cursor.fetchone()
     if paid_at is None:
         return None
     day: date = paid_at.astimezone(UTC).date()
-    return day if now >= _midnight(day + timedelta(days=1)) + SETTLED_AFTER else None
+    return day if now >= midnight(day + timedelta(days=1)) + SETTLED_AFTER else None
 
 
 def paid_since(day: date) -> dict[tuple[date, str], tuple[int, Decimal]]:
     """How many and how much was paid by day and currency from this day on, from the payouts themselves."""
     with connection.cursor() as cursor:
-        cursor.execute(BY_DAY, [_midnight(day)])
+        cursor.execute(BY_DAY, [midnight(day)])
         return {(on, currency): (count, amount) for on, currency, count, amount in cursor.fetchall()}
 
 
-def _midnight(day: date) -> datetime:
+def midnight(day: date) -> datetime:
+    """When the day begins, in UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -17,7 +17,8 @@ from payouts.files import tables
 from payouts.files.tables import SheetError
 from payouts.models import Batch
 
-NAME_LIMIT = 255
+# A file comes once, unless the batch that it was came to nothing.
+STANDING: dict[str, Any] = {"refusal__isnull": True, "discarded_at": None, "rejected_at": None}
 
 
 def store(content: bytes, *, name: str, by: User) -> Batch:
@@ -31,7 +32,8 @@ def store(content: bytes, *, name: str, by: User) -> Batch:
         raise BatchError(" ".join(columns.sentence(*fault) for fault in error.faults)) from error
     digest = vault.seal("batch-file", sha256(content).hexdigest())
     batch = Batch(
-        name=_printable(name),
+        # A file is named after anything, a card too.
+        name=columns.without_long_numbers(tables.printable(name))[-tables.NAME_LIMIT :] or "batch",
         content_hash=digest,
         content=vault.encrypt_file(content),
         format=kind,
@@ -60,12 +62,3 @@ def _known(digest: bytes) -> BatchError:
         return BatchError(_("This file was a batch until just now: try again."))
     text = _("This file is a batch already: “%(name)s”, uploaded by %(who)s.")
     return BatchError(text % {"name": earlier.name, "who": earlier.uploaded_by.get_username()}, earlier)
-
-
-STANDING: dict[str, Any] = {"refusal__isnull": True, "discarded_at": None, "rejected_at": None}
-
-
-def _printable(name: str) -> str:
-    characters = "".join(character for character in name if character.isprintable())
-    # A file is named after anything, a card too.
-    return columns.without_long_numbers(characters)[-NAME_LIMIT:] or "batch"

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from openpyxl import load_workbook
 
 SIZE_LIMIT = 20 * 1024 * 1024
+NAME_LIMIT = 255  # of the file, as it is kept
 UNPACKED_LIMIT = 100 * 1024 * 1024
 PARTS_LIMIT = 500
 COLUMNS_LIMIT = 50
@@ -90,6 +91,11 @@ def read(content: bytes, *, rows_limit: int) -> list[Row]:
 
 
 # CSV
+
+
+def printable(name: str) -> str:
+    """A file's name without the characters that cannot be shown."""
+    return "".join(character for character in name if character.isprintable())
 
 
 def check_size(content: bytes) -> None:

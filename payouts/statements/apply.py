@@ -6,7 +6,7 @@ transaction, so a run that dies is taken up where it ended, and two runs at once
 """
 
 import uuid
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
@@ -15,6 +15,7 @@ from django.db.models.functions import Cast, Now
 
 from payouts import actions
 from payouts.actions import AlteredError
+from payouts.daily_totals import midnight
 from payouts.jobs import Stop, never
 from payouts.models import Attempt, ProviderReport, ReportLine
 from payouts.providers import Verdict
@@ -141,8 +142,8 @@ def _unlisted(report: ProviderReport, after: int) -> list[Attempt]:
             pk__gt=after,
             provider=report.provider,
             outcome=Attempt.Outcome.SUCCEEDED,
-            finished_at__gte=_midnight(report.from_on),
-            finished_at__lt=_midnight(report.to_on + timedelta(days=1)),
+            finished_at__gte=midnight(report.from_on),
+            finished_at__lt=midnight(report.to_on + timedelta(days=1)),
         ).order_by("pk")[:BATCH]
     )
 
@@ -177,7 +178,3 @@ def _record_missing(report: ProviderReport, attempt: Attempt) -> None:
         except AlteredError:
             line.result = Result.ALTERED
             line.save(update_fields=("result",))
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, UTC)

@@ -26,7 +26,6 @@ from payouts.providers import Verdict
 APPLY = Job("payouts.tasks.apply_report", ProviderReport, Q(applied_at=None))
 LINES_LIMIT = 100_000
 REFERENCE_LIMIT = 64
-NAME_LIMIT = 255
 PERIOD_LIMIT_DAYS = 31
 COLUMNS = ("reference", "status", "amount")
 VERDICTS = {
@@ -176,7 +175,7 @@ def store(
     lines = lines_of(content)
     _check_period(from_on, to_on)
     report = ProviderReport(
-        name=_printable(name),
+        name=tables.printable(name)[-tables.NAME_LIMIT :] or "report.csv",
         content_hash=sha256(content).digest(),
         from_on=from_on,
         to_on=to_on,
@@ -219,10 +218,6 @@ def _check_period(from_on: date | None, to_on: date | None) -> None:
         text = _("The period must be at most 31 days.")
     if text:
         raise ReportError([Problem(None, text)])
-
-
-def _printable(name: str) -> str:
-    return "".join(character for character in name if character.isprintable())[-NAME_LIMIT:] or "report.csv"
 
 
 def _known(report: ProviderReport) -> ReportError:

@@ -4,7 +4,6 @@ The database is touched by the calling thread alone, and no call is made inside 
 """
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from queue import Empty, SimpleQueue
@@ -15,6 +14,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from payouts import actions, doorbell
 from payouts.actions import ADAPTER_ERROR, Assignment, breaker
+from payouts.jobs import Stop, never
 from payouts.providers import Answer, Provider, Verdict
 from payouts.providers.registry import get_provider
 
@@ -28,7 +28,7 @@ RECORD_AT_ONCE = 200
 AWAY_PAUSE_SECONDS = 0.5
 
 
-def run(*, provider: Provider | None = None, must_stop: Callable[[], bool] = lambda: False) -> None:
+def run(*, provider: Provider | None = None, must_stop: Stop = never) -> None:
     """Work until nothing is due, the time is up, or `must_stop`; ring for what is left.
 
     A call begins only while it can still end, after PROVIDER_TIMEOUT_SECONDS, before q2's time limit and before its
