@@ -38,7 +38,7 @@ SETTLE_SECONDS: Final = 2.0
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS requests (
     key TEXT NOT NULL,
-    number INTEGER NOT NULL,      -- the how manieth POST of this key
+    number INTEGER NOT NULL,      -- 1 for the key's first POST, 2 for its second
     fingerprint TEXT NOT NULL,
     at TEXT NOT NULL,
     PRIMARY KEY (key, number)
@@ -53,7 +53,7 @@ CREATE TABLE IF NOT EXISTS payments (
     status TEXT NOT NULL CHECK (status IN ('succeeded', 'pending', 'rejected')),
     code TEXT NOT NULL DEFAULT '',
     message TEXT NOT NULL DEFAULT '',
-    settles_to TEXT CHECK (settles_to IN ('succeeded', 'rejected')),
+    settles_to TEXT CHECK (settles_to IN ('succeeded', 'rejected', 'returned')),
     settles_at REAL,              -- seconds since 1970, UTC
     at TEXT NOT NULL
 );
@@ -199,9 +199,7 @@ class Ledger:
 
     def settle(self, seq: int) -> None:
         """Give a payment that was to change its end."""
-        status, amount = self._db.execute("SELECT settles_to, amount FROM payments WHERE seq = ?", (seq,)).fetchone()
-        if magic_of(amount) is Magic.PAID_THEN_RETURNED:
-            status = "returned"  # not in settles_to: a ledger made before knows two ends alone
+        (status,) = self._db.execute("SELECT settles_to FROM payments WHERE seq = ?", (seq,)).fetchone()
         rejected = status == "rejected"
         self._db.execute(
             "INSERT INTO settlements (payment, status, code, message, at) VALUES (?, ?, ?, ?, ?)"
@@ -238,7 +236,7 @@ def _outcome(magic: Magic | None) -> tuple[str, str, str, str | None]:
     if magic is Magic.PENDING_FOR_EVER:
         return "pending", "", "", None
     if magic is Magic.PAID_THEN_RETURNED:
-        return "succeeded", "", "", "succeeded"
+        return "succeeded", "", "", "returned"
     return "succeeded", "", "", None
 
 
