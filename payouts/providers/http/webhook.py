@@ -1,15 +1,39 @@
-"""What a webhook of the provider says."""
+"""The provider's webhooks: signed as Standard Webhooks say (standardwebhooks.com), and what they tell."""
 
+from collections.abc import Mapping
+from typing import Final
 from uuid import UUID
 
+from django.conf import settings
+from standardwebhooks import Webhook, WebhookVerificationError
+
 from payouts import strict_json
+from payouts.database.storable import is_storable
 from payouts.providers import Verdict
 from payouts.providers.http.answers import STATUS_VERDICTS
 from payouts.strict_json import JsonError
 
+MESSAGE_ID_LIMIT: Final = 255
+
+
+class UnsignedError(ValueError):
+    """Not signed with our secret within the last 300 seconds."""
+
 
 class UnreadableError(ValueError):
     """The webhook is not one of the protocol's."""
+
+
+def verified_id(body: bytes, headers: Mapping[str, str]) -> str:
+    """The message's id. Raises UnsignedError, also while there is no PROVIDER_WEBHOOK_SECRET."""
+    message_id = headers.get("webhook-id", "")
+    if not settings.PROVIDER_WEBHOOK_SECRET or len(message_id) > MESSAGE_ID_LIMIT or not is_storable(message_id):
+        raise UnsignedError
+    try:
+        Webhook(settings.PROVIDER_WEBHOOK_SECRET).verify(body, dict(headers), json_parse=False)
+    except (WebhookVerificationError, ValueError) as error:
+        raise UnsignedError from error
+    return message_id
 
 
 def read_news(body: bytes) -> tuple[UUID, Verdict] | None:
