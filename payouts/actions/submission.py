@@ -14,6 +14,7 @@ from payouts.actions.errors import IdempotencyError, InvalidError, NotAllowedErr
 from payouts.actions.moves import TEXT_LIMIT, Move, Person, actor_name, move_all
 from payouts.database.storable import is_storable
 from payouts.models import ApiClient, EventName, Payout, ReviewFlag, stamp, terms_hash
+from payouts.providers import registry
 from payouts.states import Status
 
 RECIPIENT_LIMIT_BYTES = 8_192
@@ -55,7 +56,7 @@ def submit(
         idempotency_key=idempotency_key,
         request_hash=None,
         trace_id=trace.current.get(),
-        provider="http",
+        provider=registry.DEFAULT,
         scheduled_for=scheduled_for,
         version=0,
         event_head=b"",

@@ -1,5 +1,7 @@
 """The interface between the back office and whoever moves the money.
 
+To add a provider, add a folder beside `http/` with everything about it, and its line in `registry.py`.
+
 A provider never raises for what a network or a provider does: every outcome is an `Answer`, and everything
 that is not a documented answer is `Verdict.UNKNOWN`. No Django model is imported here.
 """
