@@ -1,6 +1,6 @@
 """What was paid, by day (UTC) and currency: counted once when a day is over, so that no screen scans the payouts.
 
-The days are counted from the oldest on without a gap, so the last one that is there says how far the count has come.
+Days are counted from the oldest on without a gap, so the last one tells how far the count has come.
 """
 
 from datetime import UTC, date, datetime, timedelta

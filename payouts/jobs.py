@@ -60,12 +60,12 @@ class Job:
 
 
 def half_time(must_make_way: Stop) -> Stop:
-    """Whether half of q2's time limit is over by now, or the cluster needs the worker."""
+    """A function that says whether half of q2's time limit is over, or the cluster needs the worker."""
     ends = time.monotonic() + settings.Q_TIMEOUT_SECONDS / 2
     return lambda: time.monotonic() > ends or must_make_way()
 
 
 def run_slice(task: str, work: Callable[..., bool], *arguments: int, must_make_way: Stop) -> None:
-    """Let `work` go on until half-time; if it returns False there is more to do, which a new task takes up."""
+    """Let `work` go on until half of q2's time limit; if it returns False, a new task does the rest."""
     if not work(*arguments, must_stop=half_time(must_make_way)):
         async_task(task, *arguments)

@@ -23,7 +23,7 @@ SBP_PHONE = re.compile(r"(?:\+?7|8)(9\d{9})")
 SPACING = re.compile(r"[\s\u00a0\u202f()-]")
 TEXT_LIMIT = 255
 FREE_LINES_LIMIT = 40
-# The names under which clients send what a recipient is called by, and the account.
+# The names under which clients send the recipient's name, and the account.
 NAME_KEYS = (
     "name",
     "full_name",
@@ -156,7 +156,7 @@ def _texts(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def name_and_account(masked: Any) -> tuple[str, str]:
-    """What to call the recipient by, and the masked account; either may be empty."""
+    """The recipient's name and the masked account, from masked details; either may be empty."""
     if not isinstance(masked, dict):
         return "", ""
     texts: dict[str, str] = {

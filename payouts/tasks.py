@@ -72,9 +72,9 @@ def count_days() -> None:
 
 
 def sweep(cluster: str = "") -> None:
-    """Find what a lost ring, an expired lease or a coming look-up left due; files whose task was lost.
+    """Ring for payouts that are due although nobody rang, and for files whose task was lost.
 
-    The sign of life of its cluster too.
+    It is its cluster's sign of life too.
     """
     if cluster:
         Heartbeat.objects.update_or_create(
@@ -96,7 +96,7 @@ def remind_of_approvals() -> None:
 
 
 def prune() -> None:
-    """Delete what nobody asks for any more.
+    """Delete what nobody needs any more.
 
     q2's old results, webhooks' ids that are refused by their age, old exports' files, and what clusters that are gone
     left.

@@ -25,7 +25,7 @@ CHECK = Job("payouts.tasks.check_batch", Batch, Q(checked_at=None, discarded_at=
 ROWS_LIMIT = 50_000
 CHECKED_AT_ONCE = 1_000
 DUPLICATES_WITHIN_DAYS = 30
-# A file at which the worker dies so often without storing a row is not one to try again.
+# After so many tries without a stored row, the worker dies at the file: it is refused.
 TRIES_LIMIT = 5
 
 
@@ -46,7 +46,7 @@ def run(batch_id: int, *, must_stop: Stop = never) -> bool:
         while _store_some(batch_id, header, rows, places):
             if must_stop():
                 return False
-    # A matter of seconds, which begins anew if it is broken off.
+    # This takes seconds, and begins anew if the worker dies in it.
     _mark_repeated(batch_id)
     after = 0
     while (last := _mark_paid_before(batch_id, after)) is not None:
@@ -57,7 +57,7 @@ def run(batch_id: int, *, must_stop: Stop = never) -> bool:
 
 
 def _begin_check(batch_id: int) -> Batch | None:
-    """The batch, if it is to be checked; counted as a try until a row is stored."""
+    """The batch if it still waits for its check, else None. Each call counts as a try, until a row is stored."""
     with transaction.atomic():
         batch = Batch.objects.select_for_update().filter(CHECK.waiting, pk=batch_id).first()
         if batch is None:
@@ -72,7 +72,7 @@ def _begin_check(batch_id: int) -> Batch | None:
 
 
 def _table(content: bytes) -> tuple[tables.Row, list[tables.Row], dict[str, int]]:
-    """The header, the rows under it, where the columns stand. Raises SheetError."""
+    """The header, the rows under it, and the place of each column. Raises SheetError."""
     header, *rows = tables.read(content, rows_limit=ROWS_LIMIT)
     places = columns.places(header)
     if not rows:
@@ -86,7 +86,7 @@ def _refuse(batch_id: int, faults: Sequence[tuple[str, dict[str, object]]]) -> N
 
 
 def _store_some(batch_id: int, header: tables.Row, rows: list[tables.Row], places: dict[str, int]) -> bool:
-    """Store the next rows in one transaction; whether there were any."""
+    """Store the next rows in one transaction. Returns whether more are left."""
     with transaction.atomic():
         batch = Batch.objects.select_for_update().defer("content").filter(CHECK.waiting, pk=batch_id).first()
         if batch is None:
@@ -171,7 +171,7 @@ def _copy(rows: list[BatchRow]) -> None:
 
 
 def _mark_repeated(batch_id: int) -> None:
-    """Of rows that pay the same to the same, each names the line of the first."""
+    """Where rows pay the same amount to the same recipient, note on each the line of the first."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -186,7 +186,7 @@ def _mark_repeated(batch_id: int) -> None:
 
 
 def _mark_paid_before(batch_id: int, after: int) -> int | None:
-    """Of the next rows those that pay what a payout of the last days pays name it; the last one's number, if any."""
+    """Note on the next rows which payout of the last days paid the same. Returns the last row's number, if any."""
     following = BatchRow.objects.filter(batch=batch_id, number__gt=after).order_by("number")
     numbers = list(following.values_list("number", flat=True)[:CHECKED_AT_ONCE])
     if not numbers:

@@ -138,7 +138,7 @@ class Order:
 
 
 def places(header: Row) -> dict[str, int]:
-    """Where the columns stand; others are nobody's. Raises SheetError with all that is wrong with the header."""
+    """Where each column stands in the header. Raises SheetError with everything that is wrong with it."""
     found = [_column(text) for text in header.texts]
     faults: list[tuple[str, dict[str, object]]] = [
         ("column_missing", {"column": column}) for column in REQUIRED if column not in found
@@ -157,7 +157,7 @@ def _column(text: str) -> str:
 
 
 def given(row: Row, header: Row, places: Mapping[str, int], *, is_csv: bool) -> Given:
-    """The row's cells by column. In a CSV a separator within an amount would make one field more, and shift them."""
+    """The row's cells by column. A comma inside an amount of a CSV would be one field more, and shift the cells."""
     texts = {column: row.texts[place] if place < len(row.texts) else "" for column, place in places.items()}
     marks = {column: str(row.marks[place]) for column, place in places.items() if place in row.marks}
     width = (len(row.texts), len(header.texts)) if is_csv and len(row.texts) != len(header.texts) else None
@@ -234,7 +234,7 @@ def _is_currency(code: str) -> bool:
 
 
 def _amount(given: Given, currency: str) -> Decimal:
-    """Without a currency its decimals are not looked at. Raises TextError, AmountError."""
+    """The exact amount; without a known currency its decimals are not checked. Raises TextError, AmountError."""
     text = given.texts.get("amount", "")
     if given.marks.get("amount") == "number":  # the spreadsheet's own, which means one thing
         return money.exact(Decimal(text), currency) if currency else Decimal(text)
@@ -255,7 +255,7 @@ def sentence(code: str, parameters: Mapping[str, Any]) -> str:
 
 
 def sentences(given: Given | None, faults: Sequence[Sequence[Any]]) -> list[tuple[str, str]]:
-    """Columns with what is wrong in them. Where the rule has words of its own, it is asked again for them."""
+    """Each fault's column, and what is wrong there. Rules with words of their own are asked for them again."""
     found: list[tuple[str, str]] = []
     for column, code, parameters in faults:
         match code:
@@ -292,7 +292,7 @@ def _of_amount(given: Given | None) -> str:
 
 
 def masked(given: Given) -> dict[str, str]:
-    """The cells as anyone may see them: no account, and no number as long as one in another column."""
+    """The cells as anyone may see them: the account masked, and numbers as long as one in every other column."""
     return {
         column: vault.masked_text(text) if column == "account" else without_long_numbers(text)
         for column, text in given.texts.items()
@@ -300,7 +300,7 @@ def masked(given: Given) -> dict[str, str]:
 
 
 def without_long_numbers(text: str) -> str:
-    """Masked wherever a text has as many digits as an account."""
+    """The text with every number that is as long as an account's masked."""
     return LONG_NUMBER.sub(_hidden, text)
 
 

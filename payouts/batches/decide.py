@@ -80,8 +80,7 @@ def _refuse_if(obstacle: str) -> None:
 def _locked(batch_id: int, *, revision: int) -> Iterator[Batch]:
     """The batch under its row lock, inside a transaction. Raises NotFoundError, BatchVersionError, BatchAlteredError.
 
-    Its own state explains a refusal better than its revision, so who decides on one that is decided already learns by
-    whom.
+    Where somebody decided already, the revision is not compared: the refusal then names that person.
     """
     with transaction.atomic():
         batch = (

@@ -64,9 +64,9 @@ def _waiting(batch: Batch) -> QuerySet[BatchRow]:
 
 
 def _submit_one(batch: Batch, row_id: int) -> None:
-    """The row's payout and that the row has it, in one transaction of its own, which holds up no other submission.
+    """Make the row's payout and note it on the row, in a transaction of its own: other submissions need not wait.
 
-    What fails takes no other row with it: the row says why.
+    A row that fails says why, and the others go on.
     """
     try:
         with transaction.atomic():
@@ -110,5 +110,5 @@ def _refuse_row(batch: Batch, row_id: int, code: str, **parameters: str) -> None
 
 
 def _reference(batch: Batch, row: BatchRow) -> uuid.UUID:
-    """The same for a row for ever, and one payout alone can have it."""
+    """Follows from the row, so it is always the same, and only one payout can have it."""
     return uuid.UUID(bytes=vault.seal("batch-payout", batch.pk, row.number)[:16], version=4)

@@ -24,7 +24,7 @@ STANDING: dict[str, Any] = {"refusal__isnull": True, "discarded_at": None, "reje
 def store(content: bytes, *, name: str, by: User) -> Batch:
     """Keep the file, encrypted, and have it checked by the worker.
 
-    Raises BatchError for what is no table at all and for a file that is a batch already.
+    Raises BatchError for a file that is no table, and for one that is a batch already.
     """
     try:
         kind, encoding = tables.look(content)
@@ -32,7 +32,7 @@ def store(content: bytes, *, name: str, by: User) -> Batch:
         raise BatchError(" ".join(columns.sentence(*fault) for fault in error.faults)) from error
     digest = vault.seal("batch-file", sha256(content).hexdigest())
     batch = Batch(
-        # A file is named after anything, a card too.
+        # People put card numbers into names of files too.
         name=columns.without_long_numbers(tables.printable(name))[-tables.NAME_LIMIT :] or "batch",
         content_hash=digest,
         content=vault.encrypt_file(content),
@@ -58,7 +58,7 @@ def _known(digest: bytes) -> BatchError:
     earlier = (
         Batch.objects.defer("content").select_related("uploaded_by").filter(content_hash=digest, **STANDING).first()
     )
-    if earlier is None:  # it ended in this very moment
+    if earlier is None:  # it was refused, discarded or rejected a moment ago
         return BatchError(_("This file was a batch until just now: try again."))
     text = _("This file is a batch already: “%(name)s”, uploaded by %(who)s.")
     return BatchError(text % {"name": earlier.name, "who": earlier.uploaded_by.get_username()}, earlier)

@@ -1,4 +1,4 @@
-"""Many rows in one statement. They travel as one JSON document, far cheaper than a parameter a value.
+"""Many rows in one statement. They travel as one JSON document, which costs far less than a parameter for each value.
 
 For columns whose JSON spelling PostgreSQL reads back exactly: numbers, texts, times, UUIDs, bytes, JSON.
 """

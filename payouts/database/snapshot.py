@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """All statements see one moment: a payout that moves meanwhile must not look half moved."""
+    """All statements within see the database as it was at one moment, so that no payout looks half moved."""
     is_outermost = not connection.in_atomic_block
     with transaction.atomic():
         if is_outermost:

@@ -45,7 +45,7 @@ type Cell = str | int | Decimal | None
 
 
 def cells(payout: Payout) -> list[Cell]:
-    """In the order of COLUMNS. Texts that others chose are made safe; numbers and times are ours."""
+    """A payout's cells, in the order of COLUMNS. Texts from outside are made safe; numbers and times are our own."""
     name, account = name_and_account(payout.recipient_masked)
     return [
         payout.pk,
@@ -81,7 +81,7 @@ _CELL = re.compile(r"(^|[;\t\r\n])([^;\t\r\n]+)")
 def safe(text: str) -> str:
     """The text with an apostrophe before what a spreadsheet might run (OWASP, CSV Injection).
 
-    Spaces, marks that are not seen and full-width signs before or as the first sign do not hide it.
+    Leading spaces, invisible characters and full-width signs do not hide a formula.
     """
     if text[:1] in ("\t", "\r", "\n"):
         text = f"'{text}"
@@ -97,7 +97,7 @@ def _is_formula(text: str) -> bool:
 
 
 def _exact(payout: Payout) -> Decimal:
-    """With the currency's own decimals, if it has no more."""
+    """The amount with its currency's decimals, unless it has more."""
     try:
         return money.exact(payout.amount, payout.currency)
     except money.AmountError:  # a currency that the standard has given up since

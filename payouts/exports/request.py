@@ -20,7 +20,7 @@ from payouts.models import Export, ExportChunk, Payout
 NEEDED = ("payouts.view_payout", "payouts.export_payout")
 QUERY_LIMIT = 1000
 OPEN_LIMIT = 3
-# A download that began in time may end.
+# So that a download that began in time can finish.
 PRUNED_AFTER = timedelta(hours=6)
 ASKED_TWICE_WITHIN = timedelta(seconds=10)
 OPEN = Q(finished_at=None, failed_at=None, cancelled_at=None)
@@ -86,7 +86,7 @@ def cancel(export_id: int, *, by: User) -> Export:
 
 
 def content(export: Export) -> Iterator[bytes]:
-    """The file of an export that is kept, part by part."""
+    """The parts of a finished export's file, in order."""
     numbers = ExportChunk.objects.filter(export=export).order_by("number").values_list("number", flat=True)
     for number in list(numbers):
         chunk = ExportChunk.objects.get(export=export, number=number)
@@ -99,7 +99,7 @@ def prune() -> None:
 
 
 def record(export: Export, by: User, flag: int, what: str = "") -> None:
-    """In Django's log of what staff do: who took which rows."""
+    """Note in Django's log of what staff do who took which rows."""
     words = (f"format={export.format}", what, f"filter={export.query or '*'}")
     LogEntry.objects.log_actions(
         user_id=by.pk,

@@ -37,7 +37,7 @@ XLSX_LIMIT = 50_000
 BATCH = 5_000
 PART_BYTES = 1024 * 1024
 KEPT_FOR = timedelta(days=7)
-# Longer than q2 lets a task run: who holds it then is dead.
+# Longer than q2 lets a task run: a worker that still holds it then is dead.
 LEASE = timedelta(seconds=90)
 SLICE_SECONDS = 10
 LOST_LEASES_LIMIT = 3
@@ -112,11 +112,11 @@ def _write(export: Export, rows_of: Rows, turn_ends: float, must_stop: Stop) -> 
 
 
 def _begin(export: Export, total: int) -> bool:
-    """Note how many rows there are; False if it ends with that."""
+    """Note how many rows there are. Returns False if the export has ended with that."""
     if export.format == Export.Format.XLSX and total > XLSX_LIMIT:
         _fail(export, Failure.TOO_LONG)
         return False
-    header = as_csv([COLUMNS]).encode("utf-8-sig")  # by the mark a spreadsheet knows UTF-8
+    header = as_csv([COLUMNS]).encode("utf-8-sig")  # its byte order mark tells spreadsheets that it is UTF-8
     with transaction.atomic():
         is_ours = _advance(export, rows_total=total)
         if is_ours and export.format == Export.Format.CSV:
@@ -159,7 +159,7 @@ def _write_xlsx(export: Export, rows: QuerySet[Payout], must_stop: Stop) -> None
                 return
             if not _advance(export, rows_done=done):
                 return
-            if must_stop():  # what is written is lost, as with a worker that dies: it must not go on so for ever
+            if must_stop():  # what is written is lost, as when a worker dies: counted, or it could go on for ever
                 _advance(export, lost_leases=export.lost_leases + 1)
                 return
         book.save(file)
@@ -186,9 +186,9 @@ def _workbook() -> Iterator[tuple[Workbook, Any]]:
 
 
 def _batches(export: Export, rows: QuerySet[Payout]) -> Iterator[tuple[list[Payout], int]]:
-    """BATCH rows at most, each time with the id up to which all are looked at.
+    """BATCH payouts at most at a time, each time with the id up to which all were looked at.
 
-    By spans of ids, so that a look costs the same whatever the filter; few rows are found by one look.
+    They are read by ranges of ids, so that a query costs the same whatever the filter; few are read by one query.
     """
     last_id = export.last_id
     span = BATCH if (export.rows_total or 0) > BATCH else export.up_to_id

@@ -17,7 +17,7 @@ TWO_MEANINGS = re.compile(r"[0-9]{1,3}([.,])[0-9]{3}")
 
 
 class TextError(ValueError):
-    """No amount can be read from the text; the error's text is a sentence for whoever wrote it."""
+    """The text is no amount that we can read; the error is a sentence for whoever wrote it."""
 
     sentence: Promise = _("Give digits, with a point or a comma before decimals, as in 1234.50.")
 
@@ -52,7 +52,7 @@ def read(text: str, currency: str = "") -> Decimal:
 
 
 def _ungrouped(digits: str) -> str:
-    """Without separators of groups, where they are certainly that; else as it was."""
+    """The digits without separators of thousands, where they can be nothing else; otherwise unchanged."""
     if not GROUPED.fullmatch(digits):
         return digits
     commas, points = digits.count(","), digits.count(".")

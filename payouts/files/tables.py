@@ -24,8 +24,8 @@ UNPACKED_LIMIT = 100 * 1024 * 1024
 PARTS_LIMIT = 500
 COLUMNS_LIMIT = 50
 CELL_LIMIT = 1_000
-TOO_LONG = "…" * (CELL_LIMIT + 1)  # one text in place of every one that is
-# As many as Excel has; a file may name any.
+TOO_LONG = "…" * (CELL_LIMIT + 1)  # stands for every text that is too long
+# As many as Excel has; a file may claim any number.
 SHEET_ROWS_LIMIT = 1_048_576
 # Beyond them Excel has rounded the number.
 EXACT_DIGITS = 15
@@ -68,7 +68,7 @@ SENTENCES: dict[str, Promise] = {
 
 
 def look(content: bytes) -> tuple[Format, str]:
-    """The file's format, and the encoding of a CSV, by a look that costs little. Raises SheetError."""
+    """The file's format, and the encoding of a CSV, found at little cost. Raises SheetError."""
     check_size(content)
     if not content.strip():
         raise SheetError("empty")
@@ -82,7 +82,7 @@ def look(content: bytes) -> tuple[Format, str]:
 
 
 def read(content: bytes, *, rows_limit: int) -> list[Row]:
-    """The rows of the file, the header first. Raises SheetError, beyond `rows_limit` rows under the header too."""
+    """The rows of the file, the header first. Raises SheetError, also for more than `rows_limit` rows under it."""
     kind, _encoding = look(content)
     rows = _xlsx_rows(content, rows_limit) if kind == "xlsx" else _csv_rows(_guessed(content)[0], rows_limit)
     if not rows:
@@ -105,9 +105,9 @@ def check_size(content: bytes) -> None:
 
 
 def decoded(content: bytes, encodings: Sequence[str], no_text: re.Pattern[str]) -> tuple[str, str]:
-    """The text, and its encoding, which is the first that fits. Raises SheetError for an empty file and for no text.
+    """The text, and its encoding: the first of `encodings` that fits. Raises SheetError, for an empty file too.
 
-    `no_text` tells that it is none: in UTF-8 hardly anything else decodes, in Windows-1251 nearly everything does.
+    A file in which `no_text` is found is no text at all. UTF-8 fits little else; Windows-1251 fits nearly any bytes.
     """
     for encoding in encodings:
         try:
@@ -125,7 +125,7 @@ def decoded(content: bytes, encodings: Sequence[str], no_text: re.Pattern[str]) 
 def csv_rows(text: str, delimiters: str) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, each with the number of the line that it begins in. Raises SheetError.
 
-    They are separated by the one of `delimiters` that the first line has most of.
+    The delimiter is the one of `delimiters` that the first line has most of.
     """
     first = text.lstrip().partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(delimiters, key=first.count), strict=True)
@@ -189,7 +189,7 @@ def _first_sheet(book: Any) -> Any:
     sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
     if not sheets:
         raise SheetError("empty")
-    sheets[0].reset_dimensions()  # they are what the file says, and a wrong one cuts off columns
+    sheets[0].reset_dimensions()  # the file claims them, and a wrong claim cuts off columns
     return sheets[0]
 
 
@@ -245,7 +245,7 @@ def _number(value: float) -> str:
 
 
 def _text(text: str) -> str:
-    """Cut just beyond what any column takes, for a check to tell: a long text must not be copied cell by cell."""
+    """The text, cut just beyond the limit: a check still sees that it is too long, and it is not copied about."""
     return TOO_LONG if len(text) > CELL_LIMIT + 1 else text.strip()
 
 

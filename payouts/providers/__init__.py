@@ -16,7 +16,7 @@ from uuid import UUID
 class Verdict(StrEnum):
     """What a call has shown about one attempt.
 
-    `SUCCEEDED` and `REFUSED` are final, but that a payment which succeeded can be `RETURNED` by the bank. `PENDING`
+    `SUCCEEDED` and `REFUSED` are final, except that the bank can give a payment back: `RETURNED`. `PENDING`
     is accepted and not final. `ABSENT` comes from a look-up only: it was answered properly and the provider has
     nothing for the reference. `UNKNOWN` is all the rest.
     """
@@ -64,12 +64,12 @@ class Answer:
 
     @property
     def is_outage(self) -> bool:
-        """It tells of the provider, or of our way to it, and not of one payment: no answer, an error, a failure."""
+        """Whether it is about the provider or the way to it, and not about one payment: no answer, or an error."""
         return self.verdict is Verdict.UNKNOWN and self.code not in ABOUT_ONE_PAYMENT
 
     @property
     def is_heard(self) -> bool:
-        """The provider itself has said something about the payment."""
+        """Whether the provider itself said something about the payment."""
         return not self.is_outage and self.code != "unsendable"
 
 

@@ -1,4 +1,4 @@
-"""`python -m payouts.sandbox`: see the package."""
+"""The command line of `python -m payouts.sandbox`; the package says how it is used."""
 
 import argparse
 import asyncio

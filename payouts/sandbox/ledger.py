@@ -150,7 +150,7 @@ class Ledger:
         return number
 
     def pay(self, order: Order) -> tuple[Payment, Waiting | None]:
-        """Make the payment unless the key has one; return it, and how it settles if that is to come."""
+        """Make the payment unless the key has one. Returns it, and how it will settle if it settles later."""
         status, code, message, settles_to = _outcome(order.magic)
         settles_at = datetime.now(UTC).timestamp() + SETTLE_SECONDS if settles_to else None
         made = self._db.execute(
@@ -198,7 +198,7 @@ class Ledger:
         return [Waiting(*row) for row in rows]
 
     def settle(self, seq: int) -> None:
-        """Give a payment that was to change its end."""
+        """Record how a payment that was waiting has ended."""
         (status,) = self._db.execute("SELECT settles_to FROM payments WHERE seq = ?", (seq,)).fetchone()
         rejected = status == "rejected"
         self._db.execute(

@@ -50,9 +50,9 @@ def run(report_id: int, *, must_stop: Stop = never) -> bool:
 
 
 def _apply_plain(report: ProviderReport, after: int) -> tuple[int, list[int]] | None:
-    """Take the lines that simply agree, or name no payment of ours, all at once; nothing of a payout changes.
+    """Record at once the lines that simply agree, or name no payment of ours; no payout changes.
 
-    Returns the last number looked at and the ids of the other lines; None behind the last line.
+    Returns the last number looked at and the ids of the other lines, or None after the last line.
     """
     with transaction.atomic():
         lines = list(
@@ -82,7 +82,7 @@ def _apply_plain(report: ProviderReport, after: int) -> tuple[int, list[int]] | 
 
 
 def _agrees(line: ReportLine, attempt: Attempt) -> bool:
-    """Paid, as we have it: an attempt's end and a payout's amount never change, so no lock is needed."""
+    """Whether both say paid, and the same amount. Neither ever changes with us, so no lock is needed."""
     payout = attempt.payout
     return (
         VERDICTS[line.status] == Verdict.SUCCEEDED
@@ -132,7 +132,7 @@ def _finish(report: ProviderReport, must_stop: Stop) -> bool:
 
 
 def _unlisted(report: ProviderReport, after: int) -> list[Attempt]:
-    """A batch of our attempts that succeeded in the report's period and that it does not list."""
+    """The next of our attempts that succeeded in the report's period and that it does not list."""
     if report.from_on is None or report.to_on is None:
         return []
     listed = ReportLine.objects.filter(report=report, reference=Cast(OuterRef("reference"), CharField()))

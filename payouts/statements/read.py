@@ -65,7 +65,7 @@ class Problem:
 
 
 class ReportError(PayoutError):
-    """The report is not taken, none of it. `earlier` is the report that the same file was before, if it was."""
+    """The report is refused as a whole. `earlier` is the report that the same file is already, if it is."""
 
     def __init__(self, problems: list[Problem], earlier: ProviderReport | None = None) -> None:
         super().__init__(problems[0].text)
@@ -139,7 +139,7 @@ def _places(number: int, header: list[str]) -> list[int]:
 
 
 def _spelled(reference: str) -> str:
-    """One spelling for one key of ours; others as they are."""
+    """A key of ours in its usual spelling; other references as they are."""
     return str(uuid.UUID(reference)) if KEY.fullmatch(reference) else reference
 
 
@@ -195,7 +195,7 @@ def store(
 
 
 def _copy(report: ProviderReport, lines: list[Line]) -> None:
-    """With COPY: 100,000 rows would keep a web server's thread for many seconds as objects."""
+    """Store the lines with COPY: as objects, 100,000 of them would occupy a web server's thread for many seconds."""
     columns = "report_id, number, reference, status, amount, result"
     with connection.cursor() as cursor, cursor.copy(f"COPY payouts_reportline ({columns}) FROM STDIN") as copy:
         for line in lines:
@@ -205,7 +205,7 @@ def _copy(report: ProviderReport, lines: list[Line]) -> None:
 
 
 def _check_period(from_on: date | None, to_on: date | None) -> None:
-    """Raises ReportError. A day that is not over would miss what is paid in the rest of it."""
+    """Raises ReportError, also for a day that is not over: more can be paid in the rest of it."""
     text = ""
     if from_on is None or to_on is None:
         if from_on or to_on:

@@ -80,13 +80,13 @@ progress: Progress | None = None
 
 
 def must_make_way() -> bool:
-    """Whether a long task should end soon, if this is a process of a cluster."""
+    """Whether a long task should end soon; never outside a cluster."""
     return bool(progress and progress.must_make_way)
 
 
 class ClusterBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
     def enqueue(self, task: str) -> int:
-        """In the present transaction; free at once by the database's clock, whatever the caller's says."""
+        """Put the task into the queue in the present transaction, free at once by the database's clock."""
         queued = self.get_connection().create(key=self.list_key, payload=task, lock=Now())
         return int(queued.pk)
 
@@ -104,7 +104,7 @@ class ClusterBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
             if task := self._taken_from(keys):
                 return [task]
         except DatabaseError:
-            # q2 would give its pusher up. The database comes back, and the supervisor watches.
+            # An error would end q2's pusher. The database comes back, and the supervisor watches.
             log.warning("database_away")
             connections.close_all()
             sleep(AWAY_PAUSE_SECONDS)
@@ -115,7 +115,7 @@ class ClusterBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
 
     def _taken_from(self, keys: list[str]) -> tuple[int, str] | None:
         queue = self.get_connection()
-        # The private queue's key is the shared one's with more behind it: the heartbeat goes first.
+        # The private queue's key begins with the shared one's and is longer, so the heartbeat sorts first.
         for task in queue.filter(key__in=keys, lock__lte=Now()).order_by("-key", "pk")[:1]:
             if queue.filter(pk=task.pk, lock=task.lock).update(lock=Now() + timedelta(seconds=Conf.RETRY)):
                 return task.pk, task.payload

@@ -32,12 +32,12 @@ def run(*, provider: Provider | None = None, must_stop: Stop = never) -> None:
     """Work until nothing is due, the time is up, or `must_stop`; ring for what is left.
 
     A call begins only while it can still end, after PROVIDER_TIMEOUT_SECONDS, before q2's time limit and before its
-    lease does: a process that was stopped meanwhile must not pay what is another's by now. What is claimed here is
-    recorded here, or found by the next look-up.
+    lease does: a process that was stopped meanwhile must not pay what another has claimed since. What is claimed here
+    is recorded here, or found by the next look-up.
     """
     last_start = time.monotonic() + settings.Q_TIMEOUT_SECONDS - settings.PROVIDER_TIMEOUT_SECONDS - RECORDING_SECONDS
     if provider is None:
-        get_provider()  # settings that make no provider stop us here, before anything is claimed
+        get_provider()  # stops us before anything is claimed, if the settings make no provider
     concurrency = settings.PROVIDER_CONCURRENCY
     threads = _threads(concurrency)
     outcomes: SimpleQueue[Outcome] = SimpleQueue()
@@ -82,7 +82,7 @@ def run(*, provider: Provider | None = None, must_stop: Stop = never) -> None:
 def _exchange(provider: Provider | None, assignment: Assignment, last_start: float) -> Answer | None:
     """An attempt's first call pays; every later one looks up, and pays under the same key if there is nothing.
 
-    None when it is too late to begin. What the adapter did not foresee is an unknown outcome like any other.
+    None when it is too late to begin. An error that the adapter did not foresee is an unknown outcome like any other.
     """
     began_at = time.monotonic()
     if began_at >= last_start:
@@ -102,7 +102,7 @@ def _exchange(provider: Provider | None, assignment: Assignment, last_start: flo
 
 
 def _record(outcomes: "SimpleQueue[Outcome]") -> int:
-    """Wait for an outcome, take those that are there too, record them together; returns how many."""
+    """Wait for an outcome, record it together with the others that have come, and return how many."""
     taken = [outcomes.get()]
     while len(taken) < RECORD_AT_ONCE:
         try:
@@ -116,7 +116,7 @@ def _record(outcomes: "SimpleQueue[Outcome]") -> int:
 
 
 def _note(taken: list[Outcome]) -> None:
-    """Tell the circuit breaker how each provider does. What a database that is away misses, the next answers tell."""
+    """Tell the circuit breaker how each provider does. While the database is away, later answers will tell it."""
     for provider in {assignment.attempt.provider for assignment, _answer in taken}:
         ours = [
             (assignment, answer)
@@ -135,7 +135,7 @@ def _note(taken: list[Outcome]) -> None:
 
 
 def _give_back(assignments: list[Assignment]) -> None:
-    """Sooner than by the end of their lease, if the database takes it."""
+    """Give claims back before their lease ends, if the database can be reached."""
     try:
         actions.give_back(assignments)
     except (OperationalError, InterfaceError):
@@ -143,7 +143,7 @@ def _give_back(assignments: list[Assignment]) -> None:
 
 
 def _record_answers(answered: list[tuple[Assignment, Answer]]) -> None:
-    """A database that is away gets RECORDING_SECONDS to come back; then leases end, and look-ups tell the same."""
+    """Record the answers, trying for RECORDING_SECONDS if the database is away; look-ups tell what is lost."""
     give_up = time.monotonic() + RECORDING_SECONDS
     while True:
         try:
@@ -173,5 +173,5 @@ def _record_each(answered: list[tuple[Assignment, Answer]]) -> None:
 
 @cache
 def _threads(concurrency: int) -> ThreadPoolExecutor:
-    """Kept between pumps, because each thread keeps its connection to the provider."""
+    """The threads that call providers, kept between pumps because each keeps its connection."""
     return ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="provider")

@@ -1,7 +1,7 @@
 """django-q2's schedules as data, registered by name after every migrate.
 
-An interval that staff changed stays; a schedule that is not listed here is removed. `sweep` and the look-ups are not
-among them: every cluster's supervisor sends its own sweep each SWEEP_SECONDS, and the pump takes look-ups when due.
+An interval that staff changed stays; a schedule that is not listed here is removed. The sweep is here as a fallback:
+every cluster's supervisor sends one each SWEEP_SECONDS. Look-ups need none: the pump takes them when due.
 """
 
 from datetime import timedelta
@@ -20,7 +20,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 
 
 def register(**_kwargs: object) -> None:
-    """Receiver of post_migrate; idempotent."""
+    """Make the schedules as they are listed. Called after every migrate, as often as you like."""
     for name, plan in SCHEDULES.items():
         timing = {key: value for key, value in plan.items() if key != "func"}
         Schedule.objects.update_or_create(

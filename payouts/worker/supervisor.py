@@ -83,7 +83,7 @@ class Supervisor:
             if self.is_stopping:
                 group.progress.drain()
                 stopped_at = stopped_at or time.monotonic()
-                # The pusher is given a moment to see the word; then what it took has to be finished.
+                # The pusher needs a moment to notice; then what it took has to be finished.
                 waited = time.monotonic() - stopped_at
                 if waited > 2 * TICK_SECONDS and group.progress.is_idle:
                     return "drained"
@@ -192,9 +192,9 @@ class Group:
 
 
 class FragileSentinel(Sentinel):  # type: ignore[misc]  # django-q2 has no types
-    """q2's sentinel, but a member that died by itself is the end of the group, not mended in place.
+    """q2's sentinel, except that a member that died by itself ends the group instead of being replaced.
 
-    A worker that has done its number of tasks is replaced as ever.
+    A worker that has done its number of tasks is replaced as usual.
     """
 
     def spawn_cluster(self) -> None:

@@ -1,8 +1,7 @@
 """Reading what a provider says about a payment: strict, and believing nothing that does not match.
 
-Pure functions, for the answers of the HTTP provider and for the `data` of its webhooks. Whatever is not a
-documented answer about exactly this instruction becomes `Verdict.UNKNOWN`. The provider's words are cleaned,
-capped and masked before they leave this module.
+Pure functions. Whatever is not a documented answer about exactly this instruction becomes `Verdict.UNKNOWN`. The
+provider's words are cleaned, capped and masked before they leave this module.
 """
 
 import re
@@ -79,7 +78,7 @@ def read_look_up(instruction: Instruction, http_status: int, body: bytes, *, tok
 def read_payment(
     instruction: Instruction, payment: dict[str, object], *, http_status: int | None = None, token: str = ""
 ) -> Answer:
-    """Read a payment as the provider reports it, from an answer or from a webhook.
+    """Read a payment as the provider reports it.
 
     It counts only if `reference`, `amount` and `currency` are exactly those of the instruction, else UNKNOWN
     `mismatch`; without an id or a known status it is UNKNOWN `unparsable`.

@@ -21,7 +21,7 @@ class UnsignedError(ValueError):
 
 
 class UnreadableError(ValueError):
-    """The webhook is not one of the protocol's."""
+    """The body is no webhook of the protocol."""
 
 
 def verified_id(body: bytes, headers: Mapping[str, str]) -> str:
@@ -37,9 +37,9 @@ def verified_id(body: bytes, headers: Mapping[str, str]) -> str:
 
 
 def read_news(body: bytes) -> tuple[UUID, Verdict] | None:
-    """Read a webhook's body: the attempt that it speaks of and what it says; None when it speaks of something else.
+    """The attempt that a webhook is about, and what it says of it; None when it is about something else.
 
-    Only a reason to ask, so amount and currency are not read. Raises `UnreadableError` when it is not the protocol's.
+    A webhook only makes us ask, so amount and currency are not read. Raises UnreadableError.
     """
     try:
         message = strict_json.read(body)
