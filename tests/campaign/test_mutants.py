@@ -1,0 +1,220 @@
+"""Each mutant breaks the mechanism that it names in the code that runs, which alone lets the storm catch it."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django_q.models import OrmQ
+
+from payouts import actions, tasks
+from payouts.actions import claims, outcomes
+from payouts.clients import create_client
+from payouts.database import rows
+from payouts.models import Attempt, Attention, Heartbeat, Payout, Scope
+from payouts.states import Status
+from payouts.worker import pump, supervisor
+from payouts.worker.broker import Progress
+from tests import recipes
+from tests.campaign import mutants
+from tests.campaign.plan import MUTANTS
+from tests.payouts.observe import by_hand, rings, unguarded
+from tests.payouts.providers.double import DoubleProvider, Fault
+
+pytestmark = pytest.mark.django_db
+
+HOMES: tuple[Any, ...] = (actions, claims, rows, supervisor.Pulse, tasks)
+
+
+@pytest.fixture
+def mutate() -> Iterator[Callable[[str], None]]:
+    """Take one mechanism away, until the end of the test."""
+    sound = [(home, dict(vars(home))) for home in HOMES]
+    yield lambda name: getattr(mutants, name)()
+    for home, names in sound:
+        for name, value in names.items():
+            if vars(home)[name] is not value:
+                setattr(home, name, value)
+
+
+@pytest.fixture
+def provider() -> DoubleProvider:
+    return DoubleProvider()
+
+
+def fresh(payout: Payout) -> Payout:
+    return Payout.objects.get(pk=payout.pk)
+
+
+def paid(payout: Payout, provider: DoubleProvider) -> Payout:
+    """After a pump, whatever came of it."""
+    recipes.make_due(payout)
+    pump.run(provider=provider)
+    return fresh(payout)
+
+
+def test_every_mutant_has_a_test_here() -> None:
+    tests = [name for name in globals() if name.startswith("test_")]
+
+    assert [mutant for mutant in MUTANTS if not any(name.startswith(f"test_{mutant}_") for name in tests)] == []
+
+
+def test_new_key_per_call_sends_another_key_than_the_attempts(
+    mutate: Callable[[str], None], provider: DoubleProvider
+) -> None:
+    sound = recipes.pending_payout()
+    paid(sound, provider)
+
+    mutate("new_key_per_call")
+    mutated = recipes.pending_payout()
+    paid(mutated, provider)
+
+    keys = {payment.instruction.payout: payment.instruction.reference for payment in provider.payments}
+    assert keys[sound.reference] == sound.attempts.get().reference
+    assert keys[mutated.reference] != mutated.attempts.get().reference
+
+
+def test_failing_by_age_fails_what_is_unknown(
+    mutate: Callable[[str], None], provider: DoubleProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mutants, "OLD_SECONDS", -60)
+    payout = recipes.unknown_payout()
+
+    pump.run(provider=provider)
+    before = fresh(payout).status
+    mutate("failing_by_age")
+    pump.run(provider=provider)
+
+    assert (before, fresh(payout).status) == (Status.UNKNOWN, Status.FAILED)
+
+
+def test_timeout_as_failure_fails_what_was_paid(mutate: Callable[[str], None], provider: DoubleProvider) -> None:
+    provider.script(Fault.TIMEOUT_AFTER, Fault.TIMEOUT_AFTER)
+
+    before = paid(recipes.pending_payout(), provider).status
+    mutate("timeout_as_failure")
+
+    assert (before, paid(recipes.pending_payout(), provider).status) == (Status.UNKNOWN, Status.FAILED)
+    assert len(provider.payments) == 2
+
+
+def test_ignore_idempotency_key_makes_two_payouts(mutate: Callable[[str], None]) -> None:
+    _client, key = create_client("shop", scopes=[Scope.WRITE])
+    body = {"user_id": 1, "amount": "100.50", "currency": "RUB", "recipient_details": recipes.CARD}
+
+    def twice() -> list[int]:
+        headers = {"authorization": f"Bearer {key}", "idempotency-key": "order-17"}
+        answers = [
+            Client().post("/api/payouts/", body, content_type="application/json", headers=headers) for _ in range(2)
+        ]
+        return [answer.status_code for answer in answers]
+
+    before = twice()
+    mutate("ignore_idempotency_key")
+
+    assert (before, twice()) == ([201, 200], [201, 201])
+
+
+def test_no_sweep_gives_a_sign_of_life_and_rings_for_nothing(mutate: Callable[[str], None], settings: Any) -> None:
+    settings.REDIS_URL = ""  # every ring is a task
+    recipes.pending_payout()
+
+    def rung() -> int:
+        OrmQ.objects.all().delete()
+        import_string("payouts.tasks.sweep")("one")  # as the queue finds it
+        return rings()
+
+    before = rung()
+    mutate("no_sweep")
+
+    assert (before, rung()) == (1, 0)
+    assert Heartbeat.objects.filter(cluster="one").exists()
+
+
+def test_post_past_ttl_sends_again_without_looking_up(
+    mutate: Callable[[str], None], provider: DoubleProvider, settings: Any
+) -> None:
+    sound, mutated = recipes.unknown_payout(), recipes.unknown_payout()
+    settings.PROVIDER_KEY_TTL_SECONDS = 0
+
+    paid(sound, provider)
+    mutate("post_past_ttl")
+    paid(mutated, provider)
+
+    called = [(call.operation, call.instruction.payout) for call in provider.calls]
+    assert called == [("look_up", sound.reference), ("pay", mutated.reference)]
+
+
+def test_event_outside_transaction_writes_the_event_after_the_commit(
+    mutate: Callable[[str], None], django_capture_on_commit_callbacks: Any
+) -> None:
+    payout, by = recipes.pending_payout(), recipes.person.make()
+
+    mutate("event_outside_transaction")
+    with django_capture_on_commit_callbacks(execute=True):
+        actions.hold(payout.pk, by=by, reason="The card looks odd.")
+        within = payout.events.count()
+
+    assert (fresh(payout).version, within, payout.events.count()) == (2, 1, 2)
+
+
+@pytest.mark.parametrize(("mutant", "recorded"), [("", 0), ("no_fencing", 1)])
+def test_no_fencing_records_a_result_whose_lease_is_lost(
+    mutate: Callable[[str], None], mutant: str, recorded: int
+) -> None:
+    payout = recipes.pending_payout()
+    late = recipes.claimed(payout)
+    recipes.claimed(payout)
+
+    if mutant:
+        mutate(mutant)
+
+    assert actions.record_outcomes([(late, recipes.SUCCEEDED)]) == recorded
+
+
+def test_no_watchdog_sends_heartbeats_and_misses_none(mutate: Callable[[str], None], settings: Any) -> None:
+    settings.STALL_SECONDS = -1  # the first heartbeat is late as soon as it is sent
+
+    before = supervisor.Pulse(Progress("one")).has_stopped()
+    mutate("no_watchdog")
+
+    assert (before, supervisor.Pulse(Progress("two")).has_stopped()) == (True, False)
+    assert OrmQ.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("mutant", "status", "attention"),
+    [
+        ("", Status.PENDING, Attention.APPROVALS_MISSING),
+        ("approvals_not_rechecked", Status.PROCESSED, Attention.NONE),
+    ],
+)
+def test_approvals_not_rechecked_pays_what_nobody_approved(
+    mutate: Callable[[str], None], provider: DoubleProvider, mutant: str, status: Status, attention: Attention
+) -> None:
+    payout = recipes.approved_payout()
+    with unguarded("payouts_approval"):
+        by_hand("DELETE FROM payouts_approval")
+
+    if mutant:
+        mutate(mutant)
+    after = paid(payout, provider)
+
+    assert (after.status, after.attention) == (status, attention)
+
+
+def test_the_pauses_between_look_ups_are_those_that_the_launcher_sets(
+    provider: DoubleProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcomes, "LOOK_AGAIN_SECONDS", (5_000,))
+    payout = recipes.pending_payout()
+    provider.script(Fault.TIMEOUT_AFTER)
+
+    after = paid(payout, provider)
+
+    assert after.due_at is not None
+    assert timedelta(seconds=3_900) < after.due_at - timezone.now() < timedelta(seconds=6_100)
+    assert payout.attempts.get().outcome == Attempt.Outcome.OPEN
