@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
@@ -22,61 +23,67 @@ class Step:
 
 
 def next_step(request: HttpRequest, batch: Batch, counts: dict[str, int], *, may_approve: bool) -> Step:
-    who = batch.uploaded_by.get_username()
-    is_uploader = rules.is_uploader(batch, person(request))
     match batch.state:
         case BatchState.CHECKING:
             return Step(_("The worker checks the rows."), _("Nothing is paid before another person approves it."))
         case BatchState.REFUSED:
-            return Step(_("The file cannot be taken, so nothing of it is paid."), _("Mend it and upload it again."))
-        case BatchState.PREVIEW if not batch.rows_valid:
-            return Step(_("No row is without errors."), _("Mend the file and upload it again."), is_alarm=True)
-        case BatchState.PREVIEW if is_uploader:
-            return Step(
-                _("Checked, and not sent yet."),
-                _("Look at the totals, the errors and the duplicates. Then send it for approval, or discard it."),
-            )
+            why = _("The file cannot be taken, so nothing of it is paid.")
+            return Step(why, _("Mend it and upload it again."))
         case BatchState.PREVIEW:
-            return Step(_("Checked, and not sent yet."), _("%(who)s sends it for approval.") % {"who": who})
-        case BatchState.AWAITING_APPROVAL if is_uploader:
-            return Step(
-                _("Waits for another person's approval."),
-                _("You uploaded this batch, so another person must decide on it."),
-            )
-        case BatchState.AWAITING_APPROVAL if may_approve:
-            return Step(
-                _("Waits for your decision."),
-                _("Check the totals, the rows and what is marked, then approve or reject the whole."),
-            )
+            return _preview(batch, person(request))
         case BatchState.AWAITING_APPROVAL:
-            return Step(_("Waits for approval."), _("Someone who may approve payouts decides on it."))
+            return _awaiting_approval(batch, person(request), may_approve=may_approve)
         case BatchState.SUBMITTING:
-            return Step(
-                _("Approved by %(who)s.") % {"who": username(batch.approved_by)},
-                _("The worker makes a payout of each row."),
-            )
-        case BatchState.SUBMITTED if counts[REFUSED]:
-            return Step(
-                _("Some rows could not become payouts."),
-                _("See why under “Not submitted”. The others go their way."),
-                is_alarm=True,
-            )
+            why = _("Approved by %(who)s.") % {"who": username(batch.approved_by)}
+            return Step(why, _("The worker makes a payout of each row."))
         case BatchState.SUBMITTED:
-            return Step(
-                _("Every row without errors is a payout now."),
-                _("Below is where they stand; those that wait for further approvals are among the payouts."),
-            )
+            return _submitted(has_refused=bool(counts[REFUSED]))
         case BatchState.REJECTED:
             who = username(batch.rejected_by)
             return Step(_("Rejected by %(who)s: nothing of it is paid.") % {"who": who}, batch.reason)
         case BatchState.DISCARDED:
-            return Step(
-                _("Discarded by %(who)s: nothing of it is paid.") % {"who": who},
-                _("The same file can be uploaded again."),
-            )
+            who = username(batch.uploaded_by)
+            why = _("Discarded by %(who)s: nothing of it is paid.") % {"who": who}
+            return Step(why, _("The same file can be uploaded again."))
         case _:
             return Step(
                 _("It was changed outside the product, so nothing more of it is submitted."),
                 _("Have the audit look at the database. What is wanted still has to come as a new batch."),
                 is_alarm=True,
             )
+
+
+def _preview(batch: Batch, who: User) -> Step:
+    if not batch.rows_valid:
+        return Step(_("No row is without errors."), _("Mend the file and upload it again."), is_alarm=True)
+    if rules.why_not_send_batch(batch, who):
+        then = _("%(who)s sends it for approval.") % {"who": username(batch.uploaded_by)}
+        return Step(_("Checked, and not sent yet."), then)
+    return Step(
+        _("Checked, and not sent yet."),
+        _("Look at the totals, the errors and the duplicates. Then send it for approval, or discard it."),
+    )
+
+
+def _awaiting_approval(batch: Batch, who: User, *, may_approve: bool) -> Step:
+    if obstacle := rules.why_not_decide_on_batch(batch, who):
+        return Step(_("Waits for another person's approval."), obstacle)
+    if may_approve:
+        return Step(
+            _("Waits for your decision."),
+            _("Check the totals, the rows and what is marked, then approve or reject the whole."),
+        )
+    return Step(_("Waits for approval."), _("Someone who may approve payouts decides on it."))
+
+
+def _submitted(*, has_refused: bool) -> Step:
+    if has_refused:
+        return Step(
+            _("Some rows could not become payouts."),
+            _("See why under “Not submitted”. The others go their way."),
+            is_alarm=True,
+        )
+    return Step(
+        _("Every row without errors is a payout now."),
+        _("Below is where they stand; those that wait for further approvals are among the payouts."),
+    )

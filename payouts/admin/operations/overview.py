@@ -41,7 +41,7 @@ def view(request: HttpRequest) -> HttpResponse:
     rows = provider_rows()
     for row in rows:
         open_pause = row["pause"]
-        row["is_mine"] = bool(open_pause and rules.is_pauser(open_pause, person(request)))
+        row["obstacle"] = rules.why_not_resume(open_pause, person(request)) if open_pause else ""
         row["resume_url"] = (
             reverse("admin:payouts_providerpause_resume", args=(open_pause.pk,)) if may_pause and open_pause else ""
         )
