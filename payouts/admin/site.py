@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from unfold.dataclasses import SearchResult
 
 from payouts.admin import dashboard
@@ -55,7 +56,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     groups: list[dict[str, Any]] = [
         {"title": _("Work"), "items": _work()},
         {"title": _("Rules and access"), "separator": True, "items": _rules_and_access()},
-        {"title": _("Machinery"), "separator": True, "items": _machinery()},
+        {"title": pgettext("navigation", "System"), "separator": True, "items": _system()},
     ]
     shown_groups = []
     for group in groups:
@@ -67,7 +68,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 def _work() -> list[dict[str, Any]]:
     return [
-        _item(_("Start"), "home", "admin:index"),
+        _item(_("Home"), "home", "admin:index"),
         _list(_("Payouts"), "payments", "payouts.payout"),
         {
             **_item(_("Approvals"), "approval", "approvals", "payouts.view_payout"),
@@ -92,7 +93,7 @@ def _rules_and_access() -> list[dict[str, Any]]:
     ]
 
 
-def _machinery() -> list[dict[str, Any]]:
+def _system() -> list[dict[str, Any]]:
     return [
         _item(_("Operations"), "monitor_heart", "operations", "payouts.view_heartbeat"),
         _list(_("Clusters"), "dns", "payouts.heartbeat"),
@@ -140,7 +141,7 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
 def start(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """The start page: what waits for people, how old it is, what moves the money, and what was paid by day."""
     user: User | AnonymousUser = request.user
-    context["title"] = _("Start")
+    context["title"] = _("Home")
     context["sees_payouts"] = user.has_perm("payouts.view_payout")
     if not context["sees_payouts"]:
         return context

@@ -279,14 +279,14 @@ def _state(report: ProviderReport, *, calls_people: bool) -> SafeString:
     if report.applied_at is None:
         return format.badge(_("Being applied"), tone="blue", icon="sync")
     if calls_people:
-        return format.badge(_("Applied, to look at"), tone="magenta", icon="flag")
+        return format.badge(_("Applied, needs review"), tone="magenta", icon="flag")
     return format.badge(_("Applied"), tone="green", icon="check_circle")
 
 
 def _facts(report: ProviderReport) -> list[tuple[str, str]]:
     facts = [
         (_("Provider"), report.provider),
-        (_("Period"), _period(report) or _("not given: nothing is missed")),
+        (_("Period"), _period(report) or _("No period: missing payments not checked")),
         (_("Applied"), format.exact_time(report.applied_at)),
         (_("SHA-256 of the file"), bytes(report.content_hash).hex()),
     ]

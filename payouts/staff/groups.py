@@ -89,7 +89,7 @@ VERBS: tuple[tuple[Promise, str], ...] = (
     (gettext_lazy("Change approval bands, review rules and limits"), "payouts.change_approvalband"),
     (gettext_lazy("Add and change people"), "auth.change_user"),
     (gettext_lazy("Read the access log"), "payouts.view_accessevent"),
-    (gettext_lazy("See the machinery: schedules, queue, failed tasks"), "django_q.view_ormq"),
+    (gettext_lazy("See system pages: schedules, queue, failed tasks"), "django_q.view_ormq"),
 )
 
 # Permissions stand in the database in English. These are the models' own; the others say what may be done with what.

@@ -247,7 +247,7 @@ SCREENS: dict[str, Screen] = {
     "groups": Screen(at("auth_group_changelist")),
     "group": Screen(of("auth_group_change", Group.objects.all)),
     "access log": Screen(at("payouts_accessevent_changelist")),
-    # Machinery
+    # System
     "operations": Screen(Address("operations")),
     "dialog pause": Screen(Address("operations"), dialog("pause/http")),
     "dialog resume": Screen(Address("operations"), dialog("resume")),

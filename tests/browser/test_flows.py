@@ -121,7 +121,7 @@ def test_who_decides_sets_up_a_second_factor_and_is_asked_for_it(
     codes = page.get_by_role("list", name=words("Backup codes")).get_by_role("listitem")
     expect(codes).to_have_count(10)
     spare = codes.first.inner_text()
-    page.get_by_role("link", name=words("I have kept them")).click()
+    page.get_by_role("link", name=words("I've saved my codes")).click()
     page.wait_for_url(f"**{LIST}")
     later = enter(language=language)
     logged_in(later, person, words("Log in"))

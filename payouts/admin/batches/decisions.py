@@ -20,7 +20,7 @@ from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.batches import decide
 from payouts.models import Batch, BatchState
 
-KEPT = gettext_lazy("It stands in the batch's record for good.")
+KEPT = gettext_lazy("Saved permanently in the batch's record.")
 
 
 class SendForm(DialogForm):
@@ -133,7 +133,7 @@ class BatchDecisions(DialogsMixin, ViewOnlyAdmin):
         description=gettext_lazy("Reject"),
         title=gettext_lazy("Reject the whole batch"),
         submit=gettext_lazy("Reject all"),
-        warning=gettext_lazy("Nothing of it is paid. The file can be mended and uploaded again."),
+        warning=gettext_lazy("Nothing of it is paid. The file can be fixed and uploaded again."),
         icon="block",
         variant=ActionVariant.DANGER,
         is_final=True,

@@ -28,7 +28,7 @@ def next_step(request: HttpRequest, batch: Batch, counts: dict[str, int], *, may
             return Step(_("The worker checks the rows."), _("Nothing is paid before another person approves it."))
         case BatchState.REFUSED:
             why = _("The file cannot be taken, so nothing of it is paid.")
-            return Step(why, _("Mend it and upload it again."))
+            return Step(why, _("Fix the file and upload it again."))
         case BatchState.PREVIEW:
             return _preview(batch, person(request))
         case BatchState.AWAITING_APPROVAL:
@@ -48,14 +48,14 @@ def next_step(request: HttpRequest, batch: Batch, counts: dict[str, int], *, may
         case _:
             return Step(
                 _("It was changed outside the product, so nothing more of it is submitted."),
-                _("Have the audit look at the database. What is wanted still has to come as a new batch."),
+                _("Run the audit over the database. Upload what still has to be paid as a new batch."),
                 is_alarm=True,
             )
 
 
 def _preview(batch: Batch, who: User) -> Step:
     if not batch.rows_valid:
-        return Step(_("No row is without errors."), _("Mend the file and upload it again."), is_alarm=True)
+        return Step(_("No row is without errors."), _("Fix the file and upload it again."), is_alarm=True)
     if rules.why_not_send_batch(batch, who):
         then = _("%(who)s sends it for approval.") % {"who": username(batch.uploaded_by)}
         return Step(_("Checked, and not sent yet."), then)

@@ -24,7 +24,7 @@ def alerts() -> list[dict[str, Any]]:
                 "icon": "dns",
                 "is_alarm": True,
                 "said": _("No cluster is alive: nothing is paid."),
-                "next": _("Have the worker started; payouts wait as they are."),
+                "next": _("Start the worker. Until then, payouts wait as they are."),
             }
         )
     paused = open_pauses()

@@ -33,7 +33,7 @@ PAUSE_PERMISSIONS = ("payouts.view_providerpause", "payouts.pause_providerpause"
 class PauseForm(forms.Form):
     reason = text_field(
         gettext_lazy("Reason"),
-        gettext_lazy("It stands in the history of pauses for good."),
+        gettext_lazy("Saved permanently in the history of pauses."),
         max_length=pauses.REASON_LIMIT,
     )
 

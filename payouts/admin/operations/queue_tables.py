@@ -28,7 +28,7 @@ for model in (Schedule, Success, Failure, OrmQ):
 
 
 SCHEDULE_WORDS = {
-    "sweep": gettext_lazy("Finds what is due and was not rung for"),
+    "sweep": gettext_lazy("Picks up missed payouts"),
     "remind of approvals": gettext_lazy("Reports approvals that wait for more than a day"),
     "count days": gettext_lazy("Counts what was paid on the days that are over"),
     "prune": gettext_lazy("Deletes old results of tasks"),

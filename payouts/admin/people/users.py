@@ -41,7 +41,7 @@ for device in (TOTPDevice, StaticDevice):
 class PersonReasonForm(ReasonForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["reason"].help_text = _("It stands in the access log for good.")
+        self.fields["reason"].help_text = _("Saved permanently in the access log.")
 
 
 @admin.register(User)

@@ -4,8 +4,8 @@
 
     const isRussian = document.documentElement.lang.startsWith("ru");
     const WORDS = isRussian
-        ? { start: "Начальная страница", sidebar: "Показать или скрыть меню", actions: "Действия", theme: "Оформление", filters: "Фильтры", palette: "Найти выплату", clear: "Очистить", shortcuts: "Сочетания клавиш", search: "Искать", lines: "Подробности", password: "Показать или скрыть пароль" }
-        : { start: "Start", sidebar: "Show or hide the menu", actions: "Actions", theme: "Theme", filters: "Filters", palette: "Find a payout", clear: "Clear", shortcuts: "Shortcuts", search: "Search", lines: "Details", password: "Show or hide the password" };
+        ? { start: "Главная", sidebar: "Показать или скрыть меню", actions: "Действия", theme: "Оформление", filters: "Фильтры", palette: "Найти выплату", clear: "Очистить", shortcuts: "Сочетания клавиш", search: "Искать", lines: "Подробности", password: "Показать или скрыть пароль" }
+        : { start: "Home", sidebar: "Show or hide the menu", actions: "Actions", theme: "Theme", filters: "Filters", palette: "Find a payout", clear: "Clear", shortcuts: "Shortcuts", search: "Search", lines: "Details", password: "Show or hide the password" };
     // What Unfold's controls that show an icon alone are for, by the icon's name.
     const ICONS = {
         payments: WORDS.start, dock_to_right: WORDS.sidebar, more_horiz: WORDS.actions, more_vert: WORDS.actions, close: WORDS.clear, search: WORDS.search,

@@ -186,8 +186,8 @@ def test_results_are_counted_and_lead_to_their_lines(as_group: Any) -> None:
     assert everything.count("ours: 100.50\u00a0RUB") == 2
     assert (page(paid) in agreeing, page(differs) in agreeing) == (True, False)
     assert (page(missing) in lacking, page(paid) in lacking) == (True, False)
-    assert "to look at" in everything
-    assert "to look at" in browser.get(REPORTS).content.decode()
+    assert "needs review" in everything
+    assert "needs review" in browser.get(REPORTS).content.decode()
 
 
 @pytest.mark.parametrize(
