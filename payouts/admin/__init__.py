@@ -1,4 +1,4 @@
-"""The back office's screens, by subject. What changes a payout calls one function of `payouts.actions`."""
+"""The back office's screens, by subject. To change a payout, a screen calls a function of `payouts.actions`."""
 
 from payouts.admin import batches, clients, configuration, exports, operations, payouts, people, statements
 

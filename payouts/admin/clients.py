@@ -1,4 +1,4 @@
-"""API clients and their keys. A key is shown once, on the answer to the request that made it."""
+"""API clients and their keys. A key is shown once, in the answer to the request that made it."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -53,7 +53,7 @@ class _ExpiryMixin:
     cleaned_data: dict[str, Any]
 
     def clean_expires_on(self) -> datetime | None:
-        """The end of the day. Raises ValidationError for a day that is over."""
+        """The end of the chosen day, in UTC. Raises ValidationError for a day that is over."""
         day = self.cleaned_data["expires_on"]
         if day is None:
             return None
@@ -124,7 +124,7 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, ModelAdmin):
         found: QuerySet[ApiClient] = super().get_queryset(request)
         return found.select_related("owner").prefetch_related("keys")
 
-    # The name stands in events, so it stays; an owner may leave the company.
+    # Events name the client, so its name stays. Its owner can change: people leave.
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if not change:
@@ -145,7 +145,7 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, ModelAdmin):
             )
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        """The key itself, on this answer alone: a redirect would have to keep it somewhere."""
+        """Show the key on this answer itself: a redirect would have to store it somewhere."""
         response = TemplateResponse(
             request,
             "admin/payouts/apiclient/key.html",

@@ -1,6 +1,6 @@
 """How many people must approve a payout, and what flags it: the approval bands, the review rules and the limits.
 
-Their history stands below each list and each form.
+Each list and form shows its history below.
 """
 
 from typing import Any
@@ -63,7 +63,10 @@ class PayoutLimitAdmin(HistoryMixin, ModelAdmin):
     actions = None
 
     def save_model(self, request: HttpRequest, obj: PayoutLimit, form: Any, change: Any) -> None:
-        """What was used of a limit is the submissions' own: a form that was opened before must not put it back."""
+        """Write the form's own columns alone.
+
+        Submissions count what is used of a limit, and a form that was opened earlier must not overwrite that.
+        """
         obj.save(update_fields=["currency", "recipient_amount", "day_amount"] if change else None)
 
     @display(description=gettext_lazy("To one recipient within 24 hours"))

@@ -1,4 +1,4 @@
-"""Exports: the list of them, and a page of each with its progress and its file."""
+"""Exports: the list, and a page for each with its progress and its file."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ class ExportAdmin(ViewOnlyAdmin):
     fields = ()
     change_form_template = "admin/payouts/export/change_form.html"
 
-    # One's own for those who may export; everybody's with a permission of its own.
+    # Those who may export see their own; the permission view_export shows everybody's.
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
@@ -133,7 +133,7 @@ class ExportAdmin(ViewOnlyAdmin):
     def _filter_words(self, export: Export) -> list[str]:
         try:
             return words_of(export.query, by=export.asked_by)
-        except ExportError:  # of a release that read it otherwise
+        except ExportError:  # an older release may have read the filter otherwise
             return [f"{name}: {text}" for name, text in _filter(export)]
 
     def file_view(self, request: HttpRequest, object_id: str) -> StreamingHttpResponse | HttpResponse:
@@ -167,7 +167,7 @@ class ExportAdmin(ViewOnlyAdmin):
         return HttpResponseRedirect(_page_url(export))
 
     def _visible(self, request: HttpRequest, object_id: str) -> Export:
-        """Raises PermissionDenied or, for another's, Http404."""
+        """The export, if this person may see it. Raises PermissionDenied, or Http404 for another person's."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         export: Export | None = self.get_object(request, object_id)
@@ -200,7 +200,7 @@ def _rows(export: Export) -> str:
 
 
 def _filter(export: Export) -> list[tuple[str, str]]:
-    """The filter's names and values, as in the address: what they are called changes from release to release."""
+    """The filter's names and values as they stand in the address, which any release can show."""
     given = QueryDict(export.query)
     return [(name, ", ".join(given.getlist(name))) for name in given]
 

@@ -1,4 +1,4 @@
-"""The frame around the screens, named in UNFOLD: navigation, environment label, command search, start page."""
+"""The frame around the screens: navigation, environment label, command search, start page. UNFOLD names each."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ def palette_script(request: HttpRequest) -> str:
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """The sidebar: only what this person may open."""
+    """The entries of the sidebar that this person may open."""
     groups: list[dict[str, Any]] = [
         {"title": _("Work"), "items": _work()},
         {"title": _("Rules and access"), "separator": True, "items": _rules_and_access()},
@@ -104,7 +104,7 @@ def _system() -> list[dict[str, Any]]:
 
 
 def _list(title: str, icon: str, model: str) -> dict[str, Any]:
-    """The list of a model, as in `payouts.batch`, for those who may see it."""
+    """An entry for a model's list, as in `payouts.batch`, for those who may see it."""
     app, _dot, name = model.partition(".")
     return _item(title, icon, f"admin:{app}_{name}_changelist", f"{app}.view_{name}")
 
@@ -114,7 +114,7 @@ def _item(title: str, icon: str, view: str, needs: str = "") -> dict[str, Any]:
 
 
 def account_links(request: HttpRequest) -> list[dict[str, Any]]:
-    """The menu at the person's own name."""
+    """The links in the menu at the person's own name."""
     links = [{"title": _("Second factor"), "link": reverse("second_factor_mine")}]
     if request.user.is_authenticated and request.user.has_usable_password():
         links.append({"title": _("Change password"), "link": reverse("admin:password_change")})
@@ -122,7 +122,7 @@ def account_links(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
-    """Ctrl+K: payouts by exact id, reference, key or provider's ID. The term as typed: keys tell cases apart."""
+    """Payouts for Ctrl+K, by exact id, reference, key or provider's ID. Case matters, because it does in keys."""
     if not request.user.has_perm("payouts.view_payout"):
         return []
     ids = matching_ids(request.GET.get("s", term))[:10]
@@ -139,7 +139,7 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
 
 
 def start(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """The start page: what waits for people, how old it is, what moves the money, and what was paid by day."""
+    """The start page's context: what waits for people and how long, alerts, providers, and what was paid by day."""
     user: User | AnonymousUser = request.user
     context["title"] = _("Home")
     context["sees_payouts"] = user.has_perm("payouts.view_payout")

@@ -1,4 +1,4 @@
-"""Providers' reports: the upload, with what is wrong by line, and a page that says what came of each line."""
+"""Providers' reports: the list, the upload with its faults by line, and a page with the result of every line."""
 
 import csv
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ class Look:
     meaning: Any
 
 
-# First those that call for somebody.
+# Those that a person must look at come first.
 LOOKS: dict[str, Look] = {
     Result.CONTRADICTS: Look(
         "red", "sync_problem", gettext_lazy("Recorded as refused, and the report says otherwise: flagged.")
@@ -155,7 +155,7 @@ class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
         return TemplateResponse(request, "admin/payouts/providerreport/upload.html", context)
 
     def template_view(self, request: HttpRequest) -> HttpResponse:
-        """An example to fill in."""
+        """An example of a report, to fill in."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         response = HttpResponse(content_type=CONTENT_TYPES["csv"], headers=attachment("report.csv"))
@@ -226,7 +226,7 @@ def _page(request: HttpRequest, report: ProviderReport) -> dict[str, Any]:
 
 
 def _chosen(report: ProviderReport, chosen: str) -> QuerySet[ReportLine]:
-    """Those of one result; none for a result that there is not."""
+    """The lines with one result; none if there is no such result."""
     lines = report.lines.select_related("payout").defer("payout__recipient").order_by("number", "pk")
     if not chosen:
         return lines
@@ -262,7 +262,7 @@ def _row(line: ReportLine) -> dict[str, Any]:
 
 
 def _reported_amount(line: ReportLine) -> str:
-    """As reported, to its last digit where it differs: in the currency's own decimals it could look like ours."""
+    """As reported, and with every digit where it differs: rounded to the currency it could look like ours."""
     payout = line.payout
     if payout and payout.amount == line.amount:
         return format.amount(payout)

@@ -1,4 +1,4 @@
-"""What people decide on a batch: its dialogs, and why one of them cannot be opened now."""
+"""The buttons of a batch's page and their dialogs: send, approve, reject, discard."""
 
 from typing import Any, ClassVar
 
@@ -159,7 +159,7 @@ class BatchDecisions(DialogsMixin, ViewOnlyAdmin):
 
 
 def _warnings(batch: Batch) -> list[str]:
-    """For the dialogs of who sends and who approves."""
+    """What sender and approver should look at: repeated rows, earlier payouts alike, failed checksums."""
     if batch.state not in (BatchState.PREVIEW, BatchState.AWAITING_APPROVAL):
         return []
     counts = counts_of(batch)

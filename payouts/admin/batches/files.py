@@ -1,4 +1,4 @@
-"""The files that a person takes away: a table to fill in, and the rows that are not paid."""
+"""Files to download: a template to fill in, and the rows that are not paid."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ from payouts.recipients import name_and_account
 
 
 def template_file(kind: str) -> HttpResponse:
-    """A table to fill in, with examples that cannot be paid."""
+    """A template to fill in, as CSV or XLSX, with examples that cannot be paid."""
     return HttpResponse(
         _xlsx_template() if kind == "xlsx" else _csv_template(),
         content_type=CONTENT_TYPES[kind],
@@ -52,7 +52,7 @@ def _xlsx_template() -> bytes:
 
 
 def error_file(batch: Batch) -> StreamingHttpResponse:
-    """The rows that are not paid, as a CSV: what was given, accounts masked, and what is wrong."""
+    """A CSV of the rows that are not paid: what was given, with masked accounts, and what is wrong."""
     return StreamingHttpResponse(
         _error_lines(batch, translation.get_language()),
         content_type=CONTENT_TYPES["csv"],
@@ -61,7 +61,7 @@ def error_file(batch: Batch) -> StreamingHttpResponse:
 
 
 class _Echo:
-    """For csv, which wants to write: gives the line back."""
+    """A file for the csv module that returns each line instead of storing it."""
 
     def write(self, line: str) -> str:
         return line
@@ -81,7 +81,7 @@ def _error_lines(batch: Batch, language: str | None) -> Iterator[str]:
 
 
 def _cells(row: BatchRow) -> dict[str, str]:
-    """Of a valid row that became no payout."""
+    """The cells of a row that was valid and could not become a payout."""
     name, account = name_and_account(row.recipient_masked)
     return {
         "user_id": str(row.user_id or ""),

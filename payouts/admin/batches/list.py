@@ -1,4 +1,4 @@
-"""The list of batches, and the addresses of their pages."""
+"""The list of batches, and the addresses of its pages and files."""
 
 from typing import Any
 
@@ -91,7 +91,7 @@ class BatchAdmin(SnapshotMixin, BatchDecisions):
         return upload_view(request, self)
 
     def template_view(self, request: HttpRequest, kind: str) -> HttpResponse:
-        """A table to fill in, with examples that cannot be paid."""
+        """A template to fill in, as CSV or XLSX, with examples that cannot be paid."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         return template_file(kind)
@@ -107,7 +107,7 @@ class BatchAdmin(SnapshotMixin, BatchDecisions):
         return response
 
     def errors_view(self, request: HttpRequest, object_id: int) -> StreamingHttpResponse:
-        """The rows that are not paid, as a CSV: what was given, accounts masked, and what is wrong."""
+        """A CSV of the rows that are not paid: what was given, with masked accounts, and what is wrong."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         batch = self.get_object(request, str(object_id))

@@ -15,7 +15,7 @@ from payouts.models import Batch, BatchState
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Why it is where it is, and the next safe thing to do."""
+    """Two sentences: why it is where it is, and what to do next."""
 
     why: str
     then: str

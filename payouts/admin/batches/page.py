@@ -73,7 +73,7 @@ def page_of(request: HttpRequest, batch: Batch, *, may_approve: bool) -> dict[st
 
 
 def _progress(batch: Batch, state: BatchState, counts: dict[str, int]) -> tuple[int, int]:
-    """How many rows the worker has been through, of how many."""
+    """`(done, total)`: how many rows the worker has finished, of how many."""
     if state == BatchState.SUBMITTING:
         return counts["submitted"] + counts[REFUSED], batch.rows_valid
     return batch.rows_stored, batch.rows_total or 0

@@ -1,4 +1,4 @@
-"""A batch's rows: what of them a person may choose to see, and how one of them reads."""
+"""A batch's rows: the views that a person can choose, their counts, and one row as the page shows it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ WRONG, REPEATED, EARLIER, NOTED, REFUSED, EVERY = "errors", "repeated", "earlier
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A choice of rows, as a card that leads to them."""
+    """A choice of rows: its words, its colour, and the condition that finds them."""
 
     title: Any
     meaning: Any
@@ -72,7 +72,7 @@ VIEWS: dict[str, View] = {
 
 
 def counts_of(batch: Batch) -> dict[str, int]:
-    """The rows of each view, and those that are submitted."""
+    """The number of rows in each view, and of those that are payouts, as `submitted`."""
     counted: dict[str, int] = batch.rows.order_by().aggregate(
         submitted=Count("payout"), **{name: Count("pk", filter=view.rows) for name, view in VIEWS.items()}
     )

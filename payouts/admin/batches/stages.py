@@ -14,7 +14,7 @@ from payouts.states import Stage, Status
 
 @dataclass(frozen=True, slots=True)
 class StageSum:
-    """What is in one stage: the totals by currency."""
+    """One stage and its payouts: `[currency, count, sum]` for each currency."""
 
     stage: Stage
     totals: list[list[Any]]
@@ -25,13 +25,13 @@ class StageSum:
 
 
 def payouts_of(batch: Batch) -> Any:
-    """The batch's payouts. Their ids lie together, so the range keeps the question away from all the others."""
+    """The batch's payouts. Their ids lie together, so a range of ids spares the query all the others."""
     ends = batch.rows.order_by().aggregate(first=Min("payout_id"), last=Max("payout_id"))
     return Payout.objects.order_by().filter(pk__range=(ends["first"] or 0, ends["last"] or 0), batch_row__batch=batch)
 
 
 def stages_of(batch: Batch) -> list[StageSum]:
-    """Where the batch's payouts stand, in the order of a payout's life."""
+    """The stages that the batch's payouts are in, in the order of a payout's life."""
     payouts = payouts_of(batch)
     by_stage: dict[str, list[list[Any]]] = {}
     for status, *total in _summed(payouts, "status", "currency"):

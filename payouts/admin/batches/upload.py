@@ -25,7 +25,7 @@ class UploadForm(forms.Form):
 
 
 def upload_view(request: HttpRequest, model_admin: Any) -> HttpResponse:
-    """The form; sent, the new batch's page, or why the file was not taken."""
+    """Show the form. A file that is taken leads to its batch's page; one that is refused, to the reason."""
     form = UploadForm(request.POST or None, request.FILES or None)
     refusal: BatchError | None = None
     if request.method == "POST" and form.is_valid():

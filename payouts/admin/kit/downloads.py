@@ -1,4 +1,4 @@
-"""Files that a person takes away."""
+"""Files to download: their content types and the header that names them."""
 
 CONTENT_TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -7,5 +7,5 @@ CONTENT_TYPES = {
 
 
 def attachment(name: str) -> dict[str, str]:
-    """The header by which a browser keeps the answer as a file of this name. The name has no quotes."""
+    """The header that makes a browser save the answer under this name. The name must have no quotes."""
     return {"Content-Disposition": f'attachment; filename="{name}"'}

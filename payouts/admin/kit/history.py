@@ -35,7 +35,7 @@ class Change:
 
 
 def changes(records: QuerySet[Any], *, subject: Callable[[Any], str] | None = None) -> list[Change]:
-    """The newest SHOWN of a history, each against the record of the same object before it; three queries."""
+    """The newest SHOWN changes of a history, each compared with the object's record before it; three queries."""
     model = records.model
     related = [field.name for field in model._meta.fields if isinstance(field, models.ForeignKey)]
     key = model.instance_type._meta.pk.name
@@ -48,7 +48,7 @@ def changes(records: QuerySet[Any], *, subject: Callable[[Any], str] | None = No
     )
     earlier = model.objects.select_related(*related).in_bulk([each.before_id for each in found if each.before_id])
     told = [_change(each, earlier.get(each.before_id), subject) for each in found]
-    # A form that was saved as it was is no change.
+    # A form saved without a change adds a record, and no change.
     return [change for change in told if change.fields or change.is_end]
 
 
@@ -98,7 +98,7 @@ def _value(record: Any, field: models.Field) -> str:
 
 
 class HistoryMixin:
-    """For a ModelAdmin of Unfold. `history_sections` may be added to."""
+    """For a ModelAdmin of Unfold. An admin may add its own to `history_sections`."""
 
     model: Any
     list_after_template = "admin/payouts/history.html"

@@ -9,7 +9,7 @@ from django.utils.functional import cached_property
 
 
 class CappedPaginator(Paginator):
-    """Counts no more than LIMIT rows: the count of a large table takes seconds, and nobody turns its last page."""
+    """Counts LIMIT rows at most: counting a large table takes seconds, and nobody opens its last page."""
 
     LIMIT = 10_000
     template_name = "admin/payouts/payout/pagination.html"
@@ -30,7 +30,7 @@ class CappedPaginator(Paginator):
 
 
 def queries_beside(page: Page[Any], **kept: str) -> tuple[str, str]:
-    """The queries of the pages before and after, which keep what is chosen; empty where there is no such page."""
+    """Links to the pages before and after, with what is chosen kept; empty where there is no such page."""
     chosen = {name: value for name, value in kept.items() if value}
     numbers = page.paginator.page_range
     before, after = (

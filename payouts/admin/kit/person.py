@@ -1,4 +1,4 @@
-"""Who is asking."""
+"""The person who makes a request."""
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest

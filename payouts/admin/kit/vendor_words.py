@@ -1,4 +1,4 @@
-"""Words of Unfold and django-q2 that these screens show and that have no Russian there: marked for our own catalogue.
+"""Words of Unfold and django-q2 that are shown here and lack a Russian translation there: for our own catalogue.
 
 Nothing imports this module; `manage.py makemessages` reads it.
 """

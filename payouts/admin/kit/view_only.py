@@ -8,7 +8,7 @@ from unfold.admin import ModelAdmin
 
 
 class ViewOnlyAdmin(ModelAdmin):
-    """Its pages show; nobody adds, changes or deletes by them, whatever their permissions."""
+    """A ModelAdmin by which nobody adds, changes or deletes, whatever their permissions."""
 
     sortable_by = ()
     list_per_page = 50

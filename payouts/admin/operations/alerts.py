@@ -1,4 +1,4 @@
-"""What keeps the money from moving, and how the machinery does: in sentences, for the start page."""
+"""Sentences about the system: what stops payments, and whether clusters, queue and audit are well."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from payouts.states import Stage
 
 
 def alerts() -> list[dict[str, Any]]:
-    """What keeps the money from moving, in sentences, for the top of the start page and of the operations page."""
+    """What stops payments now, for the top of the start page and of the operations page."""
     said: list[dict[str, Any]] = []
     if not any(is_alive(beat) for beat in Heartbeat.objects.all()):
         said.append(
@@ -50,7 +50,7 @@ def alerts() -> list[dict[str, Any]]:
 
 
 def _stop(found: ProviderPause) -> dict[str, Any]:
-    """A provider that somebody has paused, in words."""
+    """The alert about a provider that somebody has paused."""
     said = _("The provider %(provider)s is paused by %(who)s since %(at)s: “%(why)s”") % {
         "provider": found.provider,
         "who": found.paused_by.get_username(),
@@ -62,7 +62,7 @@ def _stop(found: ProviderPause) -> dict[str, Any]:
 
 
 def _silence(breaker: Breaker) -> dict[str, Any]:
-    """A provider that does not answer, in words."""
+    """The alert about a provider that does not answer."""
     said = ngettext(
         "The provider %(provider)s does not answer (%(count)s failure in a row). Its payouts wait as they are.",
         "The provider %(provider)s does not answer (%(count)s failures in a row). Its payouts wait as they are.",
@@ -76,7 +76,7 @@ def _silence(breaker: Breaker) -> dict[str, Any]:
 
 
 def signs() -> list[dict[str, str]]:
-    """How the machinery does, a line each, for the start page."""
+    """One line each for clusters, queue and audit, for the start page."""
     alive = sum(is_alive(beat) for beat in Heartbeat.objects.all())
     load = loads().values()
     due = sum(each.due for each in load)

@@ -1,4 +1,4 @@
-"""The clusters' signs of life, view-only."""
+"""Clusters and when each last gave a sign of life, to read only."""
 
 from datetime import timedelta
 from typing import Any
@@ -47,7 +47,7 @@ def _badge(heartbeat: Heartbeat) -> SafeString:
 
 
 def cluster_rows() -> list[dict[str, Any]]:
-    """Those alive first; one that is gone is forgotten by the pruning."""
+    """The clusters that gave signs of life last, newest first. The schedule “prune” deletes those that are gone."""
     beats = Heartbeat.objects.order_by("-beat_at")[:20]
     return [
         {

@@ -1,7 +1,7 @@
-"""What each provider has done lately, and what the worker has before it.
+"""Figures by provider: success rates and median times of late, and what the worker has yet to do.
 
-The figures cost little at any size: the worker's own partial index for the backlog, the index over the days for the
-rates, up to SAMPLE attempts each, asked once in RATES_SECONDS.
+They cost little at any size: the backlog is read from the worker's own partial index, the rates from the index over
+days, SAMPLE attempts at most, and once in RATES_SECONDS.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ SAMPLE = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What came of a provider's attempts that ended in a window, SAMPLE at most."""
+    """How a provider's attempts ended in a time window; SAMPLE attempts at most."""
 
     succeeded: int = 0
     ended: int = 0
@@ -32,7 +32,7 @@ class Rate:
     def share(self) -> str:
         if not self.ended:
             return "–"
-        # Cut, not rounded: only a success of all is a hundred.
+        # Cut, not rounded: 100% must mean that every attempt succeeded.
         percent = formats.number_format(self.succeeded * 100 / self.ended, decimal_pos=1, use_l10n=True)
         return pgettext("share of a hundred", "%(number)s%%") % {"number": percent}
 
@@ -59,7 +59,7 @@ def seconds_shown(seconds: float | None) -> str:
 
 
 def rates(window: timedelta) -> dict[str, Rate]:
-    """By provider, of the attempts that ended within the window before now."""
+    """By provider, for the attempts that ended within the last `window`."""
 
     def count() -> dict[str, Rate]:
         with connection.cursor() as cursor:
@@ -81,7 +81,7 @@ def rates(window: timedelta) -> dict[str, Rate]:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the worker has before it (LIMIT at most), by provider: due now and since when, and sent but not ended."""
+    """A provider's payouts that are due now (and since when), in flight, and being asked about; LIMIT at most."""
 
     due: int = 0
     oldest_due_at: datetime | None = None

@@ -1,4 +1,4 @@
-"""The operations page: how the machinery does, provider by provider."""
+"""The operations page: backlog, providers, clusters, schedules, queue, the last audit and pauses."""
 
 from datetime import timedelta
 from typing import Any
@@ -72,7 +72,7 @@ def view(request: HttpRequest) -> HttpResponse:
 
 
 def _list_url(user: Any, model: str) -> str:
-    """Of one of q2's tables; empty for who may not see it."""
+    """The address of one of q2's tables; empty for those who may not see it."""
     return reverse(f"admin:django_q_{model}_changelist") if user.has_perm(f"django_q.view_{model}") else ""
 
 

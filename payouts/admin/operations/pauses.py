@@ -1,4 +1,4 @@
-"""Pausing a provider, which one person does, and letting it go on, which takes another."""
+"""The pauses of providers and their dialogs: one person pauses, another resumes."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -95,7 +95,7 @@ class ProviderPauseAdmin(DialogsMixin, ViewOnlyAdmin):
         return rules.why_not_resume(instance, person(request))
 
     def pause_view(self, request: HttpRequest, provider: str) -> HttpResponse:
-        """The dialog of a pause that is yet to be made; only POST makes it."""
+        """The dialog that pauses a provider. There is no pause yet, so it is no button of an object's page."""
         if not self.has_pause_permission(request):
             raise PermissionDenied
         if provider not in {row["name"] for row in provider_rows()}:

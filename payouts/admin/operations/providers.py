@@ -1,4 +1,4 @@
-"""The providers: how each does in figures and in words, with its pause if somebody has paused it."""
+"""The rows of the providers' table: figures, a badge, and what the badge means."""
 
 from datetime import timedelta
 from typing import Any
@@ -22,7 +22,7 @@ def open_pauses() -> dict[str, ProviderPause]:
 
 
 def provider_rows() -> list[dict[str, Any]]:
-    """Every provider that is known or was used lately: its state in words, how it does, and its pause if any."""
+    """Every provider that is known or was used lately."""
     breakers = {each.provider: each for each in Breaker.objects.all()}
     paused, load = open_pauses(), loads()
     hour, day = rates(timedelta(hours=1)), rates(timedelta(days=1))
@@ -54,7 +54,7 @@ def _provider_badge(breaker: Breaker | None, paused: ProviderPause | None) -> Sa
 
 
 def provider_words(breaker: Breaker | None, paused: ProviderPause | None) -> str:
-    """What its badge means just now; of a pause, who made it and why."""
+    """What its badge means now; for a pause, who made it and why."""
     if paused:
         return _("since %(at)s by %(who)s: “%(why)s”") % {
             "at": format.exact_time(paused.paused_at),

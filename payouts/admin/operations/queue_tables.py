@@ -1,6 +1,6 @@
-"""django-q2's tables: to look at, without their pickles. Reading an unsigned pickle runs what it says.
+"""django-q2's tables, to read only. Their pickles are never loaded: loading an unsigned pickle runs the code in it.
 
-Of a schedule only its timing can be changed: its function and arguments are code.
+Only a schedule's timing can be changed: its function and arguments are code.
 """
 
 from typing import Any
@@ -72,7 +72,7 @@ class ScheduleAdmin(ViewOnlyAdmin):
         return schedules.defer("args", "kwargs", "hook")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
-        """The new timing counts from now on; no other column is written, for the scheduler writes them too."""
+        """Count the new timing from now. The scheduler writes the other columns, so they are left alone."""
         obj.next_run = obj.calculate_next_run(timezone.now())
         obj.save(update_fields=["schedule_type", "minutes", "cron", "next_run"])
 
@@ -136,7 +136,10 @@ class QueueAdmin(ViewOnlyAdmin):
 
 
 def schedule_rows(*, may_view: bool) -> list[dict[str, Any]]:
-    """q2 keeps only failures, so a last run that left none went well or has not ended. No pickle is read."""
+    """The schedules with their next and last run.
+
+    q2 keeps failures only, so a last run without one went well or has not ended. No pickle is read.
+    """
     found = list(Schedule.objects.order_by("next_run").only("id", *SCHEDULE_FIELDS))
     failed = {
         each["func"]: each

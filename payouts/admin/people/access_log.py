@@ -1,4 +1,4 @@
-"""The access log: sign-ins and privileged acts in one list, newest first, to read only."""
+"""The access log: logins and privileged acts in one list, newest first, to read only."""
 
 import json
 from collections.abc import Sequence
@@ -71,7 +71,10 @@ class AccessEventAdmin(ViewOnlyAdmin):
         return TemplateResponse(request, "admin/payouts/accessevent/list.html", context)
 
     def _found(self, request: HttpRequest, *, person: str, about: str, kind: str) -> QuerySet[Any, Any]:
-        """(time, table, id) of both tables; each gives its newest by its primary key, as far as the pages reach."""
+        """`(time, table, id)` from both tables, newest first.
+
+        Each table is read by its primary key, and only as far as the pages reach.
+        """
         events: QuerySet[Any, Any] = AccessEvent.objects.all()
         entries: QuerySet[Any, Any] = LogEntry.objects.all()
         if person:
@@ -107,7 +110,7 @@ class AccessEventAdmin(ViewOnlyAdmin):
 
 
 def _lines(rows: Sequence[tuple[datetime, str, int]]) -> list[Line]:
-    """The rows of a page in words; a query for each table."""
+    """The lines of a page; one query for each table."""
     ids: dict[str, list[int]] = {SIGN_INS: [], ACTS_ON_OBJECTS: []}
     for _at, table, pk in rows:
         ids[table].append(pk)
@@ -156,7 +159,7 @@ def _url(entry: LogEntry) -> str:
 
 
 def _told(entry: LogEntry) -> tuple[str, str]:
-    """What was done, and the details in words; of a password form only that it was used."""
+    """What was done, and its details in words. Of a password form it says only that the password changed."""
     flags = {ADDITION: _("added"), CHANGE: _("changed"), DELETION: _("deleted")}
     what = flags.get(entry.action_flag, "")
     try:

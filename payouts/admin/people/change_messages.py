@@ -1,4 +1,4 @@
-"""What the log keeps of a form that gives or takes rights."""
+"""What Django's log records when a form gives or takes rights."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ SWITCHES = {
 
 
 def with_lists_and_switches(message: Any, form: Any) -> Any:
-    """Django's change message, and which groups and permissions were given and taken, and which switches turned."""
+    """Django's change message, with the groups and permissions given and taken, and the switches turned."""
     cleaned = getattr(form, "cleaned_data", {})
     lists = {}
     for name, label in LISTS.items():

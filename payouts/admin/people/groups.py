@@ -1,4 +1,4 @@
-"""Groups, and which of them may do what."""
+"""Groups, and the table that says which group may do what."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ class GroupAdmin(StockGroupAdmin, ModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if not request.user.is_superuser:
             return False
-        # The shipped ones are made anew by every migrate, so a change would be lost in silence.
+        # Every migrate makes the shipped groups anew, so a change would be lost silently.
         if isinstance(obj, Group) and obj.name in groups.GROUPS:
             return False
         return super().has_change_permission(request, obj)
@@ -77,7 +77,7 @@ class GroupAdmin(StockGroupAdmin, ModelAdmin):
 
 
 def _matrix() -> dict[str, Any]:
-    """Which group may do what, as the database has it."""
+    """The rows and columns of that table, read from the database."""
     found = list(Group.objects.order_by("pk").prefetch_related("permissions__content_type"))
     held = {
         group.pk: {f"{each.content_type.app_label}.{each.codename}" for each in group.permissions.all()}

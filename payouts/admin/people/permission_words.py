@@ -1,4 +1,4 @@
-"""Permissions in the words of the page of groups, on forms and on pages."""
+"""Permissions in words, as choices of a form and as a list on a page."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ MANAGED = Q(content_type__app_label__in=("payouts", "django_q")) | Q(
 
 
 def offer_in_words(field: Any) -> None:
-    """Let a form's field offer the product's own permissions alone, in words."""
+    """Let a form's field offer only the product's own permissions, in words."""
     field.queryset = Permission.objects.filter(MANAGED).select_related("content_type").order_by("content_type", "pk")
     field.label_from_instance = groups.in_words
 
 
 def listed_in_words(permissions: QuerySet[Permission]) -> SafeString | str:
-    """As an HTML list in the order of the words."""
+    """An HTML list, sorted by the words."""
     words = sorted(groups.in_words(permission) for permission in permissions)
     if not words:
         return "–"

@@ -1,4 +1,4 @@
-"""Pages of the second factor, outside of the admin's own addresses: they answer a session that is half logged in."""
+"""The pages of the second factor. They stand outside the admin: a session without the factor must reach them."""
 
 import base64
 from typing import Any, TypeGuard
@@ -55,7 +55,7 @@ class SetUpForm(CodeForm):
 
 
 class ReplaceForm(SetUpForm):
-    """A session left open must not be enough to change phones."""
+    """Asks for the password too: a session left open must not be enough to change phones."""
 
     password = forms.CharField(
         label=gettext_lazy("Your password"),
@@ -67,7 +67,7 @@ class ReplaceForm(SetUpForm):
 @sensitive_post_parameters("code")
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm(request: HttpRequest) -> HttpResponse:
-    """One code, asked after the password."""
+    """Ask for one code, after the password."""
     user = request.user
     if not _is_staff(user):
         return _log_in(request)
@@ -90,7 +90,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("code", "offer", "password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def set_up(request: HttpRequest) -> HttpResponse:
-    """The QR code of a new key, and its first code; an earlier authenticator stops then."""
+    """Show the QR code of a new key and take its first code; an earlier authenticator then stops."""
     user = request.user
     if not _is_staff(user):
         return _log_in(request)
@@ -131,7 +131,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def mine(request: HttpRequest) -> HttpResponse:
-    """Whether there is one, how many backup codes are left; a POST makes new ones."""
+    """Show whether there is one and how many backup codes are left. A POST makes new codes."""
     user = request.user
     if not _is_staff(user):
         return _log_in(request)
@@ -155,7 +155,7 @@ def mine(request: HttpRequest) -> HttpResponse:
 
 
 def locked_out(request: HttpRequest, _response: HttpResponse | None, _credentials: Any) -> HttpResponse:
-    """django-axes' answer to too many failed logins."""
+    """The answer to too many failed logins; django-axes calls it."""
     wait = get_cool_off(request)
     minutes = max(1, round(wait.total_seconds() / 60)) if wait else 0
     context = {**admin.site.each_context(request), "title": _("Too many failed logins"), "minutes": minutes}
@@ -183,7 +183,7 @@ def _confirmed(request: HttpRequest, user: User, device: Authenticator | BackupC
 
 
 def _knows_the_password(request: HttpRequest, user: User, form: forms.Form) -> bool:
-    """True where none is asked. Wrong ones count as failed logins."""
+    """Whether the form's password is right; true where the form asks none. A wrong one counts as a failed login."""
     if "password" not in form.cleaned_data:
         return True
     if authenticate(request, username=user.get_username(), password=form.cleaned_data["password"]) == user:
@@ -222,7 +222,7 @@ def _is_verified(request: HttpRequest) -> bool:
 
 
 def _next(request: HttpRequest) -> str:
-    """The page to go on to, if it is one of ours."""
+    """The page to go on to: the one that was asked for, if it is ours, else the start page."""
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
         return wanted

@@ -234,7 +234,7 @@ def _may_close(request: HttpRequest, person: User) -> bool:
 
 
 def _rule(request: HttpRequest, person: User) -> str:
-    """Why this page cannot be changed, or what to mind when it can."""
+    """Why this person cannot be changed by the one who looks; empty when they can."""
     if request.user.is_superuser:
         return ""
     if person == request.user:
