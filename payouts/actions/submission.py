@@ -5,15 +5,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from payouts import doorbell, money, recipients, trace, vault
+from payouts.actions import review
 from payouts.actions.approvals import approve_as_batch
 from payouts.actions.errors import IdempotencyError, InvalidError, NotAllowedError
 from payouts.actions.moves import TEXT_LIMIT, Move, Person, actor_name, move_all
 from payouts.database.storable import is_storable
-from payouts.models import ApiClient, EventName, Payout, ReviewFlag, stamp, terms_hash
+from payouts.models import ApiClient, EventName, Payout, stamp, terms_hash
 from payouts.providers import registry
 from payouts.states import Status
 
@@ -65,7 +66,7 @@ def submit(
         payout.request_hash = _request_hash(payout)
     try:
         with transaction.atomic():
-            at, facts = _judge(payout, recipients.findings(recipient))
+            at, facts = review.judge(payout, recipients.findings(recipient))
             move_all(
                 [Move(payout, EventName.SUBMITTED, Status.PENDING, facts)], at=at, actor=actor_name(client or maker)
             )
@@ -116,95 +117,6 @@ def _request_hash(payout: Payout) -> bytes:
         payout.comment,
         stamp(payout.scheduled_for),
     )
-
-
-def _judge(payout: Payout, findings: list[ReviewFlag]) -> tuple[datetime, dict[str, Any]]:
-    """Give a new payout its id, its time, its flags and the approvals that it needs; returns the time and the facts.
-
-    What may be each other's duplicate, or exceed the same recipient's limit together, is judged one after the other.
-    """
-    facing: dict[str, Any] = {
-        "client": payout.client_id,
-        "user_id": payout.user_id,
-        "currency": payout.currency,
-        "amount": payout.amount,
-        "recipient_index": bytes(payout.recipient_index),
-        "is_keyless": payout.idempotency_key is None,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(
-            TURN,
-            {
-                "repetition": _lock_number("repetition", *map(str, facing.values())),
-                "recipient": _lock_number("recipient", payout.currency, bytes(payout.recipient_index).hex()),
-                "currency": payout.currency,
-                "is_keyless": facing["is_keyless"],
-            },
-        )
-        cursor.execute(JUDGEMENT, facing)
-        payout.pk, at, required, is_repeated, is_above_recipient, is_above_day, asking = cursor.fetchone()
-    flags = list(findings)
-    if is_repeated:
-        flags.append(ReviewFlag.POSSIBLE_DUPLICATE)
-    if is_above_recipient:
-        flags.append(ReviewFlag.ABOVE_RECIPIENT_LIMIT)
-    if is_above_day:
-        flags.append(ReviewFlag.ABOVE_DAY_LIMIT)
-    payout.review_flags = [flag.value for flag in flags]
-    payout.created_at = at
-    is_by_hand = payout.client_id is None
-    asked_by = [flag for flag in payout.review_flags if flag in asking]
-    payout.approvals_required = (max(required, 1) if is_by_hand else required) + bool(asked_by)
-    facts: dict[str, Any] = {"approvals_required": payout.approvals_required}
-    if payout.review_flags:
-        facts["review_flags"] = payout.review_flags
-    if asked_by:
-        facts["asked_by"] = asked_by
-    return at, facts
-
-
-def _lock_number(*parts: str) -> int:
-    """For PostgreSQL's advisory locks: a signed number of 64 bits."""
-    return int.from_bytes(vault.seal("lock", *parts)[:8], signed=True)
-
-
-# A statement of its own: the judgement must see what was committed while this one waited.
-TURN = """
-SELECT (SELECT pg_advisory_xact_lock(%(repetition)s) WHERE %(is_keyless)s)::text,
-       (SELECT pg_advisory_xact_lock(%(recipient)s) FROM payouts_payoutlimit
-        WHERE currency = %(currency)s AND recipient_amount IS NOT NULL)::text
-"""
-
-
-JUDGEMENT = """
-WITH used AS (
-    UPDATE payouts_payoutlimit
-    SET used_on = (now() AT TIME ZONE 'UTC')::date,
-        used_amount = %(amount)s
-            + CASE WHEN used_on = (now() AT TIME ZONE 'UTC')::date THEN used_amount ELSE 0 END
-    WHERE currency = %(currency)s AND day_amount IS NOT NULL
-    RETURNING used_amount > day_amount AS is_above
-)
-SELECT nextval(pg_get_serial_sequence('payouts_payout', 'id')),
-       clock_timestamp(),
-       coalesce((SELECT approvals_required FROM payouts_approvalband
-                 WHERE currency = %(currency)s AND from_amount <= %(amount)s
-                 ORDER BY from_amount DESC LIMIT 1), 1),
-       %(is_keyless)s AND EXISTS (
-           SELECT 1 FROM payouts_payout
-           WHERE recipient_index = %(recipient_index)s AND created_at > now() - interval '10 minutes'
-             AND user_id = %(user_id)s AND client_id IS NOT DISTINCT FROM %(client)s
-             AND currency = %(currency)s AND amount = %(amount)s AND status NOT IN ('cancelled', 'rejected')),
-       coalesce((SELECT %(amount)s + coalesce((
-                     SELECT sum(amount) FROM payouts_payout
-                     WHERE recipient_index = %(recipient_index)s AND created_at > now() - interval '1 day'
-                       AND currency = %(currency)s AND status NOT IN ('cancelled', 'rejected', 'failed')), 0)
-                     > recipient_amount
-                 FROM payouts_payoutlimit
-                 WHERE currency = %(currency)s AND recipient_amount IS NOT NULL), false),
-       coalesce((SELECT is_above FROM used), false),
-       ARRAY(SELECT flag FROM payouts_reviewrule WHERE effect = 'ask')
-"""
 
 
 def _first_with_key(payout: Payout) -> Payout:

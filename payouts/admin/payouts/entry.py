@@ -23,14 +23,14 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from payouts import actions as domain
-from payouts import money, recipients, vault
+from payouts import actions, money, recipients, vault
+from payouts.actions import review
 from payouts.admin.kit import format
 from payouts.admin.kit.fields import moment_field
 from payouts.admin.kit.person import person
 from payouts.admin.payouts.filters import CurrencyFilter
 from payouts.files import amounts
-from payouts.models import ApprovalBand, Payout
+from payouts.models import Payout
 from payouts.recipients import Kind, RecipientError
 
 SALT = "payouts.entry"
@@ -169,7 +169,8 @@ def _notes(given: dict[str, Any]) -> Iterator[str]:
     name, account = recipients.name_and_account(vault.masked(recipient))
     to = " · ".join(part for part in (name, account) if part) or _("the recipient")
     yield _("%(amount)s to %(recipient)s") % {"amount": money.shown(amount, currency), "recipient": to}
-    for flag in recipients.findings(recipient):
+    judgement = review.preview(user_id=given.get("user_id"), amount=amount, currency=currency, recipient=recipient)
+    for flag in judgement.flags:
         yield _("Staff will be told: %(flag)s.") % {"flag": format.flag_label(flag)}
     alike = Payout.objects.filter(
         recipient_index=vault.blind_index(vault.normal(recipient)),
@@ -179,8 +180,7 @@ def _notes(given: dict[str, Any]) -> Iterator[str]:
     ).order_by("-created_at")
     if earlier := alike.only("pk").first():
         yield _("The same amount went to this recipient within a day: payout %(id)s.") % {"id": earlier.pk}
-    bands = ApprovalBand.objects.filter(currency=currency, from_amount__lte=amount).order_by("-from_amount")
-    required = max(1, bands.values_list("approvals_required", flat=True).first() or 1)
+    required = judgement.approvals_required
     yield ngettext("%(count)s other person must approve it.", "%(count)s other people must approve it.", required) % {
         "count": required
     }
@@ -190,7 +190,7 @@ def _submitted(maker: User, form: EntryForm) -> Payout | None:
     """The new payout, or the one that this form made before; None with the errors in the form."""
     given = form.cleaned_data
     try:
-        return domain.submit(
+        return actions.submit(
             maker=maker,
             user_id=given["user_id"],
             amount=given["amount"],
@@ -200,7 +200,7 @@ def _submitted(maker: User, form: EntryForm) -> Payout | None:
             scheduled_for=given["scheduled_for"],
             reference=_reference(maker, given["reference"]),
         )
-    except domain.InvalidError as error:
+    except actions.InvalidError as error:
         for field, sentences in error.errors.items():
             form.add_error(FIELDS.get(field, field), sentences)
     except signing.BadSignature:

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from payouts import actions
-from payouts.models import Event, Payout
+from payouts.models import Event, Payout, PayoutLimit
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
 from tests.payouts.admin.urls import page
@@ -202,6 +202,31 @@ def test_the_form_warns_of_checksums_and_of_the_same_payout_before(operator: Cli
 
     assert "Staff will be told: the card number fails its checksum." in found["notes"]
     assert f"The same amount went to this recipient within a day: payout {earlier.pk}." in found["notes"]
+
+
+def test_the_form_counts_the_approval_that_a_review_rule_asks_for(in_group: Any) -> None:
+    person = in_group("Operator")
+    browser = as_user(person)
+    browser.post(ADD, form(browser))
+
+    notes = checked(browser)["notes"]
+    browser.post(ADD, form(browser))
+
+    assert "2 other people must approve it." in notes
+    assert Payout.objects.latest("pk").approvals_required == 2
+
+
+def test_the_form_counts_the_days_limit_without_using_it_up(operator: Client) -> None:
+    limit = PayoutLimit.objects.create(currency="RUB", day_amount=Decimal(2_000))
+    operator.post(ADD, form(operator, amount="1500"))
+    limit.refresh_from_db()
+    used = limit.used_amount
+
+    notes = checked(operator, amount="501", account="5555 5555 5555 4444")["notes"]
+
+    limit.refresh_from_db()
+    assert "2 other people must approve it." in notes
+    assert limit.used_amount == used
 
 
 def test_the_check_answers_a_get_with_nothing_to_say(operator: Client) -> None:
