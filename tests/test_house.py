@@ -328,3 +328,52 @@ def test_every_model_has_names_that_can_be_translated(model: type[models.Model])
 
 def test_every_status_has_a_stage_of_its_name() -> None:
     assert {status.value for status in states.Status} - {stage.value for stage in states.Stage} == {"pending"}
+
+
+# The numbers of the house
+
+
+def _lines_limit(path: Path) -> int:
+    return 350 if _name(path).startswith("payouts/admin/payouts/") else 500
+
+
+def test_no_file_of_the_product_is_longer_than_a_reader_has_patience() -> None:
+    lengths = {_name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in PRODUCT}
+
+    assert {name: length for name, length in lengths.items() if length > _lines_limit(ROOT / name)} == {}
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    found = [
+        f"{place}: {node.name}"
+        for place, node in _nodes(PRODUCT)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (node.end_lineno or 0) - node.lineno >= 60
+    ]
+
+    assert found == []
+
+
+def test_no_module_of_ours_needs_another_name_where_it_is_imported() -> None:
+    found = [
+        f"{place}: {ast.unparse(node)}"
+        for place, node in _nodes(PRODUCT)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+        if alias.asname and re.match(r"(payouts|backoffice)\b", getattr(node, "module", None) or alias.name)
+    ]
+
+    assert found == []
+
+
+def test_nothing_below_the_admin_finds_it_in_djangos_registry() -> None:
+    registry = re.compile(r"from django\.contrib import admin\b|\badmin\.site\b|\.get_model_admin\(")
+    below = [path for path in PRODUCT if not _name(path).startswith(("payouts/admin/", "backoffice/"))]
+
+    assert [_name(path) for path in below if registry.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_only_the_rules_compare_who_made_a_payout() -> None:
+    """Submission stores the maker, and knows its own form again; the model seals the maker."""
+    found = {_name(path) for path in PRODUCT if re.search(r"\bmaker_id\b", path.read_text(encoding="utf-8"))}
+
+    assert found == {"payouts/rules.py", "payouts/actions/submission.py", "payouts/models/payout.py"}

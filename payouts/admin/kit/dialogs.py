@@ -130,25 +130,15 @@ def dialog_action(
             instance = model_admin.get_object(request, unquote(object_id))
             if instance is None or not model_admin.has_view_permission(request, instance):
                 raise Http404
-            obstacle = model_admin.dialog_obstacle(request, name, instance)
+            is_post = request.method == "POST"
             form = form_class(
-                data=request.POST if request.method == "POST" else None,
-                initial={"version": getattr(instance, "version", 0)},
+                data=request.POST if is_post else None, initial={"version": getattr(instance, "version", 0)}
             )
             if hasattr(form, "prepare"):
                 form.prepare(instance)
-            if request.method == "POST" and form.is_valid():
-                try:
-                    done = perform(model_admin, request, form, instance)
-                except (PayoutError, ClientError, PauseError) as error:
-                    form.add_error(None, str(error))
-                except vault.UnreadableError:
-                    form.add_error(None, _("The recipient cannot be decrypted with the present keys."))
-                else:
-                    if isinstance(done, HttpResponse):
-                        return done
-                    messages.success(request, done)
-                    return back_to(request, _queue(request) or model_admin.page_url(instance))
+            if is_post and form.is_valid():
+                if answer := _performed(perform, model_admin, request, form, instance):
+                    return answer
                 instance.refresh_from_db()
             return show_dialog(
                 request,
@@ -160,7 +150,7 @@ def dialog_action(
                     "submit": submit,
                     "is_final": is_final,
                     "form": form,
-                    "obstacle": obstacle if request.method != "POST" else "",
+                    "obstacle": "" if is_post else model_admin.dialog_obstacle(request, name, instance),
                 },
             )
 
@@ -175,6 +165,24 @@ def dialog_action(
         return decorated
 
     return decorate
+
+
+def _performed(
+    perform: Perform, model_admin: Any, request: HttpRequest, form: forms.Form, instance: Any
+) -> HttpResponse | None:
+    """The answer to what was done; None when it was refused, with the refusal in the form."""
+    try:
+        done = perform(model_admin, request, form, instance)
+    except (PayoutError, ClientError, PauseError) as error:
+        form.add_error(None, str(error))
+        return None
+    except vault.UnreadableError:
+        form.add_error(None, _("The recipient cannot be decrypted with the present keys."))
+        return None
+    if isinstance(done, HttpResponse):
+        return done
+    messages.success(request, done)
+    return back_to(request, _queue(request) or model_admin.page_url(instance))
 
 
 def show_dialog(request: HttpRequest, model_admin: Any, instance: Any, context: dict[str, Any]) -> HttpResponse:

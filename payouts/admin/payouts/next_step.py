@@ -44,31 +44,11 @@ def next_step(
             )
         case Stage.AWAITING_APPROVAL:
             return _approval_step(payout, who=who, may_approve=may_approve)
-        case Stage.SCHEDULED if payout.release_at and payout.release_at == payout.not_before:
-            return NextStep(
-                _("Approved; it is paid on %(at)s.") % {"at": exact_time(payout.release_at)},
-                _("Until then who approved it can take the approval back, and anybody who may can hold it."),
-            )
         case Stage.SCHEDULED:
-            return NextStep(
-                _("It will be paid on %(at)s.") % {"at": exact_time(payout.scheduled_for)},
-                _("Hold or cancel it before then if it must not be paid."),
-            )
-        case Stage.READY if is_paused:
-            return NextStep(
-                _("The provider %(provider)s is paused: it waits until somebody resumes the provider.")
-                % {"provider": payout.provider},
-                _("Hold or cancel it now if it must not be paid."),
-            )
-        case Stage.READY if is_silent:
-            return NextStep(
-                _("The provider %(provider)s does not answer: it waits until it does.")
-                % {"provider": payout.provider},
-                _("Hold or cancel it now if it must not be paid."),
-            )
+            return _scheduled_step(payout)
         case Stage.READY:
             return NextStep(
-                _("Nothing holds it: the worker takes it within seconds."),
+                _waits_for(payout, is_silent=is_silent, is_paused=is_paused),
                 _("Hold or cancel it now if it must not be paid."),
             )
         case Stage.PROCESSING:
@@ -151,6 +131,27 @@ def _approval_step(payout: Payout, *, who: Standing, may_approve: bool) -> NextS
     if may_approve:
         return NextStep(why, _("Check the amount and the recipient, then approve or reject it."))
     return NextStep(why, _("Someone who may approve payouts decides on it."))
+
+
+def _scheduled_step(payout: Payout) -> NextStep:
+    if payout.release_at and payout.release_at == payout.not_before:
+        return NextStep(
+            _("Approved; it is paid on %(at)s.") % {"at": exact_time(payout.release_at)},
+            _("Until then who approved it can withdraw the approval, and anybody who may can hold it."),
+        )
+    return NextStep(
+        _("It will be paid on %(at)s.") % {"at": exact_time(payout.scheduled_for)},
+        _("Hold or cancel it before then if it must not be paid."),
+    )
+
+
+def _waits_for(payout: Payout, *, is_silent: bool, is_paused: bool) -> str:
+    provider = {"provider": payout.provider}
+    if is_paused:
+        return _("The provider %(provider)s is paused: it waits until somebody resumes the provider.") % provider
+    if is_silent:
+        return _("The provider %(provider)s does not answer: it waits until it does.") % provider
+    return _("Nothing holds it: the worker takes it within seconds.")
 
 
 def _processing_step(payout: Payout, attempts: Sequence[Attempt], is_paused: bool) -> NextStep:

@@ -10,11 +10,13 @@ from django.test import Client
 from django.utils import timezone
 
 from payouts import actions
+from payouts.actions.verbs import VERBS, Asks
 from payouts.admin.kit import format
 from payouts.admin.payouts.payout_admin import PayoutAdmin
 from payouts.models import Approval, Event, EventName, Payout
 from payouts.providers import Answer, Verdict
 from payouts.rules import Standing
+from payouts.staff.groups import GROUPS
 from payouts.states import Stage, Status
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
@@ -158,8 +160,7 @@ def test_a_get_with_the_form_in_its_address_does_nothing(as_group: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["approve", "reject", "hold", "release", "clear_flag", "cancel", "retry", "schedule", "settle", "reveal"],
+    "name", [name for name in MAKE if VERBS[name].asks in (Asks.COMMENT, Asks.REASON, Asks.TIME)]
 )
 def test_a_reason_is_required(name: str, as_group: Any) -> None:
     payout = Payout.objects.get(pk=MAKE[name]().pk)
@@ -446,10 +447,21 @@ def test_nobody_changes_or_deletes_a_payout_by_hand() -> None:
     assert Payout.objects.get(pk=payout.pk).version == 1
 
 
-def test_the_buttons_cover_the_actions_of_people() -> None:
+def test_every_declared_verb_has_a_button_and_is_tried_here() -> None:
     names = PayoutAdmin._extract_action_names(PayoutAdmin, PayoutAdmin.actions_detail)  # type: ignore[arg-type]
 
-    assert set(names) == {*MAKE, "withdraw_approval"}
+    assert set(names) == set(VERBS) == {*MAKE, "withdraw_approval"}
+
+
+def test_the_groups_may_do_what_the_verbs_permissions_say() -> None:
+    by_permission = {
+        group: {
+            name for name, verb in VERBS.items() if name in MAKE and not {*verb.permissions}.isdisjoint(permissions)
+        }
+        for group, permissions in GROUPS.items()
+    }
+
+    assert by_permission == PERMITTED
 
 
 def test_a_stranger_is_sent_to_log_in() -> None:
