@@ -131,11 +131,7 @@ def dialog_action(
             if instance is None or not model_admin.has_view_permission(request, instance):
                 raise Http404
             is_post = request.method == "POST"
-            form = form_class(
-                data=request.POST if is_post else None, initial={"version": getattr(instance, "version", 0)}
-            )
-            if hasattr(form, "prepare"):
-                form.prepare(instance)
+            form = _form(form_class, request, instance)
             if is_post and form.is_valid():
                 if answer := _performed(perform, model_admin, request, form, instance):
                     return answer
@@ -165,6 +161,14 @@ def dialog_action(
         return decorated
 
     return decorate
+
+
+def _form(form_class: type[forms.Form], request: HttpRequest, instance: Any) -> forms.Form:
+    given = request.POST if request.method == "POST" else None
+    form = form_class(data=given, initial={"version": getattr(instance, "version", 0)})
+    if hasattr(form, "prepare"):
+        form.prepare(instance)
+    return form
 
 
 def _performed(
