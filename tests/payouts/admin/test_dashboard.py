@@ -11,10 +11,9 @@ from django.test import Client
 from django.utils import timezone
 
 from payouts import actions, daily_totals
-from payouts.actions import pauses
 from payouts.admin import dashboard
 from payouts.admin.kit import format
-from payouts.models import AuditRun, Breaker, DailyTotal, Heartbeat, Payout
+from payouts.models import DailyTotal, Payout
 from payouts.states import Stage
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
@@ -39,14 +38,6 @@ def paid_at(moment: datetime, **given: Any) -> Payout:
 def cards(browser: Client) -> dict[str, dict[str, Any]]:
     cache.clear()
     return {card["title"]: card for card in browser.get(START).context["cards"]}
-
-
-def plain(text: str) -> str:
-    """What a reader sees: no tags, single spaces."""
-    return " ".join(re.sub(r"<[^>]+>", " ", text).replace("\u00a0", " ").split())
-
-
-# Work
 
 
 def test_what_waits_for_me_is_others_payouts_that_i_have_not_approved(in_group: Any) -> None:
@@ -217,43 +208,6 @@ def test_the_page_costs_the_same_queries_for_few_and_for_many(as_group: Any, dja
     cache.clear()
     with django_assert_num_queries(len(first)):
         browser.get(START)
-
-
-# Alerts
-
-
-def test_a_paused_a_silent_provider_and_a_broken_invariant_are_told_at_the_top(as_group: Any) -> None:
-    Heartbeat.objects.create(cluster="one")
-    pauses.pause("elsewhere", by=recipes.person.make(username="olga"), reason="Wrong accounts.")
-    Breaker.objects.create(provider="http", failures=12, open_until=timezone.now() + timedelta(minutes=1))
-    AuditRun.objects.create(broken_count=3, findings=[], finished_at=timezone.now())
-
-    text = plain(as_group("Operator").get(START).content.decode())
-
-    assert "The provider elsewhere is paused by olga since" in text
-    assert "“Wrong accounts.” Its payouts wait as they are until another person resumes it." in text
-    assert "The provider http does not answer (12 failures in a row)." in text
-    assert "The last audit found 3 broken invariants." in text
-    assert "No cluster is alive" not in text
-
-
-def test_a_paused_provider_that_does_not_answer_either_is_told_once(as_group: Any) -> None:
-    pauses.pause("http", by=recipes.person.make(), reason="Wrong accounts.")
-    Breaker.objects.create(provider="http", failures=12, open_until=timezone.now() + timedelta(minutes=1))
-
-    text = plain(as_group("Operator").get(START).content.decode())
-
-    assert "The provider http is paused" in text
-    assert "does not answer" not in text
-
-
-def test_that_no_cluster_is_alive_is_told(as_group: Any) -> None:
-    Heartbeat.objects.create(cluster="gone", beat_at=timezone.now() - timedelta(hours=1))
-
-    assert "No cluster is alive: nothing is paid." in as_group("Operator").get(START).content.decode()
-
-
-# Days
 
 
 def days_ago(days: int) -> datetime:

@@ -11,11 +11,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from payouts.models import Attempt, Breaker, Payout, ProviderReport, ReportLine
+from payouts.models import Attempt, Payout, ProviderReport, ReportLine
 from payouts.statements import apply, read
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
-from tests.payouts.admin.urls import LIST, page
+from tests.payouts.admin.urls import page
 
 pytestmark = pytest.mark.django_db
 
@@ -212,51 +212,3 @@ def test_lines_come_in_pages_and_cost_few_queries(as_group: Any, django_assert_m
 
     assert ("Page 1 of 2" in first, page(payouts[0]) in first, page(payouts[59]) in first) == (True, True, False)
     assert (page(payouts[59]) in second, "?result=agrees&amp;page=1#po-lines" in second) == (True, True)
-
-
-# Needs attention
-
-
-def test_what_needs_attention_is_one_queue_whatever_its_status(as_group: Any) -> None:
-    flagged = [recipes.processed_payout(), recipes.failed_payout(), recipes.unknown_payout()]
-    recipes.processed_payout()
-    for payout in flagged:
-        Payout.objects.filter(pk=payout.pk).update(attention="missing", due_at=None)
-    browser = as_group("Operator")
-
-    listed = browser.get(LIST, {"attention": "any"})
-    other = browser.get(LIST, {"attention": "contradicted"})
-    start = browser.get("/admin/").content.decode()
-
-    assert {payout.pk for payout in listed.context["cl"].result_list} == {payout.pk for payout in flagged}
-    assert list(other.context["cl"].result_list) == []
-    assert f'href="{LIST}?attention=any"' in start
-    assert 'aria-current="page">Needs attention <span class="po-count">3</span>' in listed.content.decode()
-
-
-def test_the_queue_of_flagged_payouts_is_read_from_its_own_index() -> None:
-    from django.db import connection
-
-    recipes.processed_payout()
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-    plans = [
-        Payout.objects.exclude(attention="").order_by("-id")[:50].explain(),
-        Payout.objects.filter(attention="missing").order_by("-id")[:50].explain(),
-    ]
-
-    assert all("payout_needs_attention" in plan for plan in plans)
-
-
-def test_a_provider_that_does_not_answer_is_told_on_the_start_page(as_group: Any) -> None:
-    browser = as_group("Operator")
-    before = browser.get("/admin/").content.decode()
-    breaker = Breaker.objects.create(provider="http", failures=12, open_until=timezone.now() + timedelta(seconds=30))
-    during = browser.get("/admin/").content.decode()
-    Breaker.objects.filter(pk=breaker.pk).update(open_until=timezone.now() - timedelta(seconds=30))
-    late = browser.get("/admin/").content.decode()
-
-    assert "does not answer" not in before
-    assert "The provider http does not answer (12 failures in a row)" in during
-    assert "Next try on" in during
-    assert "The next payout that is due tries it again." in late

@@ -10,7 +10,7 @@ from payouts.models import ProviderPause
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
 from tests.payouts.admin.operations.acts import OPERATIONS, provider
-from tests.payouts.admin.test_dashboard import plain
+from tests.payouts.admin.text import plain
 from tests.payouts.admin.urls import page
 from tests.recipes import pending_payout
 

@@ -1,0 +1,59 @@
+"""What stops payments, told at the top of the start page."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from payouts.actions import pauses
+from payouts.models import AuditRun, Breaker, Heartbeat
+from tests import recipes
+from tests.payouts.admin.text import plain
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_paused_a_silent_provider_and_a_broken_invariant_are_told_at_the_top(as_group: Any) -> None:
+    Heartbeat.objects.create(cluster="one")
+    pauses.pause("elsewhere", by=recipes.person.make(username="olga"), reason="Wrong accounts.")
+    Breaker.objects.create(provider="http", failures=12, open_until=timezone.now() + timedelta(minutes=1))
+    AuditRun.objects.create(broken_count=3, findings=[], finished_at=timezone.now())
+
+    text = plain(as_group("Operator").get("/admin/").content.decode())
+
+    assert "The provider elsewhere is paused by olga since" in text
+    assert "“Wrong accounts.” Its payouts wait as they are until another person resumes it." in text
+    assert "The provider http does not answer (12 failures in a row)." in text
+    assert "The last audit found 3 broken invariants." in text
+    assert "No cluster is alive" not in text
+
+
+def test_a_paused_provider_that_does_not_answer_either_is_told_once(as_group: Any) -> None:
+    pauses.pause("http", by=recipes.person.make(), reason="Wrong accounts.")
+    Breaker.objects.create(provider="http", failures=12, open_until=timezone.now() + timedelta(minutes=1))
+
+    text = plain(as_group("Operator").get("/admin/").content.decode())
+
+    assert "The provider http is paused" in text
+    assert "does not answer" not in text
+
+
+def test_that_no_cluster_is_alive_is_told(as_group: Any) -> None:
+    Heartbeat.objects.create(cluster="gone", beat_at=timezone.now() - timedelta(hours=1))
+
+    assert "No cluster is alive: nothing is paid." in as_group("Operator").get("/admin/").content.decode()
+
+
+def test_a_provider_that_does_not_answer_is_told_on_the_start_page(as_group: Any) -> None:
+    browser = as_group("Operator")
+    before = browser.get("/admin/").content.decode()
+    breaker = Breaker.objects.create(provider="http", failures=12, open_until=timezone.now() + timedelta(seconds=30))
+    during = browser.get("/admin/").content.decode()
+    Breaker.objects.filter(pk=breaker.pk).update(open_until=timezone.now() - timedelta(seconds=30))
+    late = browser.get("/admin/").content.decode()
+
+    assert "does not answer" not in before
+    assert "The provider http does not answer (12 failures in a row)" in during
+    assert "Next try on" in during
+    assert "The next payout that is due tries it again." in late
