@@ -3,6 +3,7 @@
     make bench                              everything, in about four minutes on two cores
     make bench ARGS="latency"               some of: drain, latency, api
     make bench ARGS="api --rows 100000"     with fewer payouts behind
+    make bench ARGS=--small                 little of everything, in a minute: does each part work?
 
 What it starts is what production runs: `manage.py cluster`, granian with the options of the Dockerfile, DEBUG off, a
 PostgreSQL that syncs each commit to the disk, a Redis. Only the provider is the bench's own. The load, the provider

@@ -6,12 +6,14 @@ import platform
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from backoffice.local.servers import ServiceError
 from tests.bench import api, drain, latency
 from tests.bench import fill as filling
 from tests.bench.figures import Figure, table, write
+from tests.bench.numbers import FULL, SMALL, Numbers
 from tests.bench.stand import ROOT, BenchError, Stand, listen, stand
 
 PARTS = ("drain", "latency", "api")
@@ -21,11 +23,14 @@ RESULTS = ROOT / "var" / "bench.json"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure the speed, on services of its own.")
     parser.add_argument("parts", nargs="*", metavar="part", help=f"some of {', '.join(PARTS)}; all by default")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="finished payouts behind (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=api.ROUNDS, help="of each call of the API (%(default)s)")
+    parser.add_argument("--rows", type=int, help=f"finished payouts behind ({FULL.rows})")
+    parser.add_argument("--rounds", type=int, help=f"of each call of the API ({FULL.rounds})")
+    parser.add_argument("--small", action="store_true", help="little of everything: does each part work?")
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    given = {name: getattr(arguments, name) for name in ("rows", "rounds") if getattr(arguments, name)}
+    numbers = replace(SMALL if arguments.small else FULL, **given)
     listen()
     figures: list[Figure] = []
     began_at = time.monotonic()
@@ -33,8 +38,8 @@ def main() -> int:
         with stand() as started:
             say("services, schema")
             started.prepare()
-            machine = _machine(started, arguments.rows)
-            for figure in measure(started, set(arguments.parts or PARTS), arguments.rows, arguments.rounds):
+            machine = _machine(started, numbers.rows)
+            for figure in measure(started, set(arguments.parts or PARTS), numbers):
                 figures.append(figure)
                 say(f"  {figure.name}: {figure.ours:.0f} {figure.unit}")
     except KeyboardInterrupt:
@@ -43,41 +48,43 @@ def main() -> int:
     except (BenchError, ServiceError) as error:
         say(str(error))
         return 1
+    took = f"{time.monotonic() - began_at:.0f} s on {machine['cores']} cores"
+    if arguments.small:
+        print(f"{len(figures)} figures. How good they are is not judged: they are of too little. {took}.")
+        return 0
     print(f"\n{table(figures)}\n")
     for figure in figures:
         if figure.note:
             print(f"  {figure.name}: {figure.note}")
-    print(
-        f"Two numbers in a column are ours / bare. {time.monotonic() - began_at:.0f} s on {machine['cores']} cores."
-    )
+    print(f"Two numbers in a column are ours / bare. {took}.")
     write(RESULTS, figures, machine)
     print(f"As JSON: {RESULTS.relative_to(ROOT)}")
     return 0
 
 
-def measure(started: Stand, parts: set[str], rows: int, rounds: int) -> Iterator[Figure]:
+def measure(started: Stand, parts: set[str], numbers: Numbers) -> Iterator[Figure]:
     """The empty table first, then the full one; the API's load last, because it leaves payouts due."""
     empty = None
     if "drain" in parts:
         say("drain, provider in the process")
-        empty = drain.in_process(started)
+        empty = drain.in_process(started, numbers)
         yield Figure("drain, provider in the process", "/s", empty.per_second, 1_500, cost=empty.cost)
         say("drain over HTTP")
-        yield drain.over_http(started)
+        yield drain.over_http(started, numbers.http_payouts)
         say("audit of what was drained")
         started.manage("audit")
     if "latency" in parts:
         say("latency")
-        yield from latency.measure(started)
+        yield from latency.measure(started, numbers.latency_payouts)
     if not {"drain", "api"} & parts:
         return
-    say(f"{rows:,} finished payouts behind")
-    ids = filling.fill(started.services.database, rows)
+    say(f"{numbers.rows:,} finished payouts behind")
+    ids = filling.fill(started.services.database, numbers.rows)
     if empty:
         say("drain again")
-        full = drain.in_process(started)
+        full = drain.in_process(started, numbers)
         yield Figure(
-            f"drain, {rows:,} finished behind",
+            f"drain, {numbers.rows:,} finished behind",
             "/s",
             full.per_second,
             0.8,
@@ -88,7 +95,7 @@ def measure(started: Stand, parts: set[str], rows: int, rounds: int) -> Iterator
         )
     if "api" in parts:
         say("API")
-        yield from api.measure(started, ids, rounds)
+        yield from api.measure(started, ids, numbers)
 
 
 def say(text: str) -> None:

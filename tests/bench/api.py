@@ -8,11 +8,10 @@ from collections.abc import Iterator
 
 from tests.bench.figures import Figure
 from tests.bench.fill import BUSY_USER
+from tests.bench.numbers import Numbers
 from tests.bench.stand import BenchError, Cost, Program, Stand
 
 CONNECTIONS = 8
-ROUNDS = 7
-SECONDS = 1.2
 HEAD = (
     "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-Proto: https\r\nAuthorization: Bearer {key}\r\n"
     "Accept: application/json\r\n"
@@ -22,32 +21,35 @@ BODY = (
     '{"user_id": %(user)d, "amount": %(units)d.50, "currency": "RUB", '
     '"recipient_details": {"card": "0000 1111 %(low)d %(high)d"}, "comment": "Bonus"}'
 )
+KEY_CHOICES = {"key": (10**17, 10**18 - 1)}
 BODY_CHOICES = {"user": (1_000, 9_999), "units": (1_000, 9_999), "low": (1_000, 9_999), "high": (1_000, 9_999)}
 
 
-def measure(stand: Stand, ids: tuple[int, int], rounds: int = ROUNDS) -> Iterator[Figure]:
-    """In turn ours, bare and plain, `rounds` times, so that what else the machine does meets all of them alike.
+def measure(stand: Stand, ids: tuple[int, int], numbers: Numbers) -> Iterator[Figure]:
+    """In turn ours, bare and plain, some rounds, so that what else the machine does meets all of them alike.
 
     The rates and costs are medians, and the ratio is the median of the rounds' ratios.
     """
     body_length = len(BODY % {name: first for name, (first, _) in BODY_CHOICES.items()})
-    json_head = f"Content-Type: application/json\r\nContent-Length: {body_length}\r\n"
+    json_head = (
+        f"Content-Type: application/json\r\nContent-Length: {body_length}\r\nIdempotency-Key: bench-%(key)d\r\n"
+    )
     calls = (
         ("GET one", "GET", "%(id)d/", "\r\n", {"id": ids}, 0.50),
         ("list of 100", "GET", "?user_id=%(user)d", "\r\n", {"user": (BUSY_USER, BUSY_USER)}, 0.70),
-        ("POST", "POST", "", f"{json_head}\r\n{BODY}", BODY_CHOICES, 0.40),
+        ("POST", "POST", "", f"{json_head}\r\n{BODY}", KEY_CHOICES | BODY_CHOICES, 0.40),
     )
     with stand.web() as (web, port):
         for name, method, path, rest, choices, target in calls:
             rates: dict[str, list[float]] = {"api": [], "bare": [], "plain": []}
             costs: dict[str, list[Cost]] = {side: [] for side in rates}
-            for number in range(rounds):
+            for number in range(numbers.rounds):
                 for side in rates if number % 2 else reversed(rates):
                     head = HEAD.format(method=method, path=f"/{side}/payouts/{path}", key=stand.key)
                     order = {
                         "port": port,
                         "connections": CONNECTIONS,
-                        "seconds": SECONDS,
+                        "seconds": numbers.round_seconds,
                         "template": head + rest,
                         "choices": choices,
                     }

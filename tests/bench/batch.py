@@ -14,6 +14,7 @@ from typing import Any
 
 import django
 
+from backoffice.environment import SETTINGS
 from backoffice.local.secrets import new_secrets
 from backoffice.local.services import throwaway_services
 
@@ -24,6 +25,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with throwaway_services() as services:
         os.environ |= {
+            **dict.fromkeys(SETTINGS, ""),  # a developer's .env changes none of them
             **new_secrets(),
             "DATABASE_URL": services.database,
             "REDIS_URL": services.redis,

@@ -5,12 +5,10 @@ import time
 from dataclasses import dataclass
 
 from tests.bench.figures import Figure
+from tests.bench.numbers import Numbers
 from tests.bench.stand import BenchError, Cost, Program, Stand, fetch
 
-HTTP_PAYOUTS = 2_000
-INSTANT_PAYOUTS = 3_000
-INSTANT_ROUNDS = 3
-LIMIT_SECONDS = 120
+PATIENCE_SECONDS = 600
 WORKERS = 2
 
 RATE = """
@@ -35,31 +33,29 @@ class Drained:
     cost: Cost
 
 
-def over_http(stand: Stand) -> Figure:
+def over_http(stand: Stand, count: int) -> Figure:
     """The real cluster with two workers, and a provider that takes 50 ms for each payment."""
     with stand.workers(WORKERS) as workers:
-        after = submit(stand, workers, HTTP_PAYOUTS)
+        after = submit(stand, workers, count)
     with stand.provider(50) as url, stand.cluster(url) as cluster:
         start = stand.cost(cluster)
-        _await_all(stand, after, HTTP_PAYOUTS, cluster)
-        drained = _drained(stand, after, HTTP_PAYOUTS, start, cluster)
+        _await_all(stand, after, count, cluster)
+        drained = _drained(stand, after, count, start, cluster)
         ledger = fetch(f"{url}/ledger")
-    if ledger != {"payments": HTTP_PAYOUTS, "posts": HTTP_PAYOUTS}:
-        raise BenchError(f"The provider should have {HTTP_PAYOUTS} payments of as many POSTs, and has {ledger}.")
-    return Figure(
-        f"drain of {HTTP_PAYOUTS}, provider of 50 ms over HTTP", "/s", drained.per_second, 300, cost=drained.cost
-    )
+    if ledger != {"payments": count, "posts": count}:
+        raise BenchError(f"The provider should have {count} payments of as many POSTs, and has {ledger}.")
+    return Figure(f"drain of {count}, provider of 50 ms over HTTP", "/s", drained.per_second, 300, cost=drained.cost)
 
 
-def in_process(stand: Stand) -> Drained:
+def in_process(stand: Stand, numbers: Numbers) -> Drained:
     """Two processes that run the pump, each with a provider of its own that answers at once: the median of some."""
     results = []
     with stand.workers(WORKERS) as workers:
-        for _ in range(INSTANT_ROUNDS):
-            after = submit(stand, workers, INSTANT_PAYOUTS)
+        for _ in range(numbers.instant_rounds):
+            after = submit(stand, workers, numbers.instant_payouts)
             before = stand.cost(*workers)
             _all(workers, "pump")
-            results.append(_drained(stand, after, INSTANT_PAYOUTS, before, *workers))
+            results.append(_drained(stand, after, numbers.instant_payouts, before, *workers))
     return Drained(
         statistics.median(result.per_second for result in results),
         Cost(
@@ -86,7 +82,7 @@ def _all(workers: list[Program], command: str) -> None:
 
 
 def _await_all(stand: Stand, after: int, count: int, cluster: Program) -> None:
-    deadline = time.monotonic() + LIMIT_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     # What is paid is not due, and what is not paid is: a look at the small index costs the drain nothing.
     while stand.query("SELECT EXISTS (SELECT 1 FROM payouts_payout WHERE due_at IS NOT NULL AND id > %s)", [after])[
         0

@@ -7,6 +7,7 @@ nothing is due.
 """
 
 import sys
+import uuid
 from decimal import Decimal
 
 import django
@@ -44,6 +45,7 @@ def submit(count: int) -> None:
             currency="RUB",
             recipient={"card": f"0000 1111 {number // 10_000:04} {number % 10_000:04}"},
             comment="Оплата бонуса",
+            idempotency_key=uuid.uuid4().hex,  # or the other worker's would be possible duplicates
         )
 
 

@@ -59,7 +59,7 @@ with override_settings(MIDDLEWARE=[]):
 @require_http_methods(["GET", "POST"])
 def payouts_view(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
-        return answer(submit(request.body), status=201)
+        return answer(submit(request.body, request.headers["Idempotency-Key"]), status=201)
     return answer(get_page(int(request.GET["user_id"])))
 
 
@@ -83,7 +83,8 @@ def plain(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterab
     if match := ONE.fullmatch(environ["PATH_INFO"]):
         status, content = "200 OK", get_one(int(match[1]))
     elif environ["REQUEST_METHOD"] == "POST":
-        status, content = "201 Created", submit(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        status, content = "201 Created", submit(body, environ["HTTP_IDEMPOTENCY_KEY"])
     else:
         status, content = "200 OK", get_page(int(parse_qs(environ["QUERY_STRING"])["user_id"][0]))
     body = _encoder.encode(content)
@@ -123,13 +124,13 @@ def get_page(user_id: int) -> dict[str, Any]:
     return {"count": count, "next": None, "previous": None, "results": results}
 
 
-def submit(body: bytes) -> dict[str, Any]:
+def submit(body: bytes, key: str) -> dict[str, Any]:
     given = _decoder.decode(body)
     reference, seal, trace_id = uuid.uuid4(), uuid.uuid4().bytes * 2, uuid.uuid4().hex
     amount, currency = given["amount"], given["currency"]
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(FACTS, {"currency": currency, "amount": amount, "recipient_index": seal})
-        at, required, _is_repeated = cursor.fetchone()
+        cursor.execute(FACTS, {"currency": currency, "amount": amount})
+        at, required = cursor.fetchone()
         cursor.execute(
             NEW_PAYOUT,
             {
@@ -142,6 +143,7 @@ def submit(body: bytes) -> dict[str, Any]:
                 "masked": msgspec.json.encode(given["recipient_details"]).decode(),
                 "seal": seal,
                 "comment": given["comment"],
+                "key": key,
                 "trace_id": trace_id,
                 "flags": ["card_checksum"],
                 "required": required,
@@ -181,10 +183,7 @@ FACTS = """
 SELECT clock_timestamp(),
        coalesce((SELECT approvals_required FROM payouts_approvalband
                  WHERE currency = %(currency)s AND from_amount <= %(amount)s
-                 ORDER BY from_amount DESC LIMIT 1), 1),
-       EXISTS (SELECT 1 FROM payouts_payout
-               WHERE recipient_index = %(recipient_index)s AND currency = %(currency)s
-                 AND amount = %(amount)s AND created_at > now() - interval '1 day')
+                 ORDER BY from_amount DESC LIMIT 1), 1)
 """
 NEW_PAYOUT = """
 INSERT INTO payouts_payout (
@@ -194,8 +193,8 @@ INSERT INTO payouts_payout (
     updated_at, processed_at, withdrawn_at, due_at, lease_token, lost_leases, event_head, seal
 ) VALUES (
     %(reference)s, %(client)s, NULL, %(user_id)s, %(amount)s, %(currency)s, %(recipient)s, %(masked)s::jsonb,
-    %(seal)s, %(comment)s, %(seal)s, NULL, NULL, %(trace_id)s, 'http', %(flags)s, 'pending', 1, %(required)s, 0,
-    NULL, NULL, '', NULL, '', '', %(at)s, %(at)s, NULL, NULL, %(at)s, NULL, 0, %(seal)s, %(seal)s
+    %(seal)s, %(comment)s, %(seal)s, %(key)s, %(seal)s, %(trace_id)s, 'http', %(flags)s, 'pending', 1, %(required)s,
+    0, NULL, NULL, '', NULL, '', '', %(at)s, %(at)s, NULL, NULL, %(at)s, NULL, 0, %(seal)s, %(seal)s
 ) RETURNING id
 """
 NEW_EVENT = """
