@@ -1,6 +1,7 @@
 """PostgreSQL is killed, all its processes at once, three times under load."""
 
 import http.client
+import math
 import threading
 import time
 from collections import Counter
@@ -9,15 +10,22 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tests.bench.stand import Stand
-from tests.drills.calls import Caller, Load, Person, Reply
-from tests.drills.ground import SHORT_LEASES, Result, ground, until
+from tests.drills.calls import Caller, Load, Reply
+from tests.drills.ground import SHORT_LEASES, Drill, Result, ground, until
 from tests.drills.services import Postgres
 
-KILLS, CLIENTS = 3, 4
-UP_SECONDS, AWAY_SECONDS = 4.0, 4.0
-BACK_SECONDS = 10
+CLIENTS = 4
 PAGES = ("/admin/", "/admin/payouts/payout/", "/admin/login/")
 FOR_MACHINES = ("/readyz/", "/metrics")  # whoever reads these comes back by itself
+
+
+@dataclass(frozen=True)
+class Numbers:
+    kills: int
+    up_seconds: float
+    away_seconds: float
+    back_seconds: float
+    """How soon the API must take a payout again."""
 
 
 @dataclass
@@ -76,7 +84,7 @@ class Client:
         self.answers.ask("GET", lambda: self.caller("GET", f"/api/payouts/{payout_id}/"), is_api=True)
 
 
-def database(stand: Stand) -> Result:
+def database(stand: Stand, numbers: Numbers) -> Result:
     api, pages = Answers(), Answers()
     acknowledged: dict[str, int] = {}
     server = Postgres(stand)
@@ -87,33 +95,34 @@ def database(stand: Stand) -> Result:
         load = Load()
         for number in range(CLIENTS):
             load.add(Client(here.caller(port), number, api, acknowledged), pause_seconds=0.01)
-        person = Person(port, "operator")
+        person = here.person(port, "operator")
         for page in (*PAGES, *FOR_MACHINES):
             visitor = person.again()
             load.add(lambda page=page, visitor=visitor: pages.ask(page, lambda: visitor.get(page)), pause_seconds=0.1)
-        back = [_kill_and_start(server, here.caller(port)) for _ in range(KILLS)]
-        time.sleep(UP_SECONDS)
+        back = [_kill_and_start(server, here.caller(port), numbers) for _ in range(numbers.kills)]
+        time.sleep(numbers.up_seconds)
         load.stop()
         seconds = here.await_rest()
         kept = dict(here.query("SELECT idempotency_key, id FROM payouts_payout WHERE status = 'processed'"))
         lost = [key for key, payout_id in acknowledged.items() if kept.get(key) != payout_id]
         result = Result(
-            f"killed {KILLS} times under load: API {api}; pages {pages}; API back after {max(back):.1f} s at most; "
+            f"killed {numbers.kills} times under load: API {api}; pages {pages}; "
+            f"API back after {max(back):.1f} s at most; "
             f"{len(acknowledged)} acknowledged, {len(lost)} lost, all paid {seconds:.0f} s later"
         )
         result.expect(not api.other, f"answers of the API: {dict(api.other)}")
         result.expect(not pages.other, f"answers of the pages: {dict(pages.other)}")
         result.expect(api.away and pages.away, "nobody saw that it was away")
-        result.expect(max(back) <= BACK_SECONDS, f"back after {max(back):.0f} s")
+        result.expect(max(back) <= numbers.back_seconds, f"back after {max(back):.0f} s")
         result.expect(not lost, f"lost: {lost[:5]}")
         return here.judge(result, provider)
 
 
-def _kill_and_start(server: Postgres, caller: Caller) -> float:
+def _kill_and_start(server: Postgres, caller: Caller, numbers: Numbers) -> float:
     """Seconds from the moment PostgreSQL takes connections until the API takes a payout."""
-    time.sleep(UP_SECONDS)
+    time.sleep(numbers.up_seconds)
     server.kill()
-    time.sleep(AWAY_SECONDS)
+    time.sleep(numbers.away_seconds)
     server.start()
     server.await_answer()
 
@@ -123,3 +132,10 @@ def _kill_and_start(server: Postgres, caller: Caller) -> float:
         return False
 
     return until(takes, "the API takes a payout")
+
+
+DATABASE = Drill(
+    database,
+    full=Numbers(kills=3, up_seconds=4, away_seconds=4, back_seconds=10),
+    small=Numbers(kills=1, up_seconds=2, away_seconds=2, back_seconds=math.inf),
+)

@@ -7,16 +7,14 @@ import subprocess
 import threading
 import time
 from collections import Counter
+from dataclasses import dataclass
 
 from tests.bench.stand import Program, Stand
 from tests.drills.calls import Caller, Load
-from tests.drills.ground import Result, ground
+from tests.drills.ground import PATIENCE_SECONDS, Drill, Result, ground, until
 
-DEPLOYS, CLIENTS = 5, 4
+CLIENTS = 4
 TRIES = 5
-STOP_SECONDS = 60
-# q2's scheduler looks half a minute after its start for the first time, then twice a minute.
-DOUBLED_SECONDS = 75
 
 
 class Traffic:
@@ -51,7 +49,15 @@ class Traffic:
         self.given_up.append(key)
 
 
-def deploys(stand: Stand) -> Result:
+@dataclass(frozen=True)
+class Numbers:
+    deploys: int
+    doubled_seconds: float
+    """How long clusters and schedules are there twice, and until each schedule has run: q2's scheduler looks half a
+    minute after its start for the first time, then twice a minute."""
+
+
+def deploys(stand: Stand, numbers: Numbers) -> Result:
     with ground(stand, "deploys") as here:
         provider, hands = here.start_provider(), here.start_hands()
         provider.tell("delay 100")
@@ -62,7 +68,7 @@ def deploys(stand: Stand) -> Result:
             caller = traffic.client()
             load.add(lambda caller=caller: traffic.submit(caller), pause_seconds=0.05)
         codes = []
-        for _ in range(DEPLOYS):
+        for _ in range(numbers.deploys):
             new_web, traffic.port = here.start_web()
             new_cluster = here.start_cluster(provider)
             codes += [_ended(web), _ended(cluster.program)]
@@ -71,25 +77,29 @@ def deploys(stand: Stand) -> Result:
         submitted = traffic.tries.total()
         schedules = hands.do("double_schedules")
         here.start_cluster(provider)
-        ends_at = time.monotonic() + DOUBLED_SECONDS
+        ends_at = time.monotonic() + numbers.doubled_seconds
         extra = 0
         while time.monotonic() < ends_at:
             extra += len(hands.do("submit", 5))
             time.sleep(0.5)
+
+        def ran_schedules() -> int:
+            return here.count("django_q_schedule", "next_run > now() AND task IS NOT NULL")
+
+        until(lambda: ran_schedules() == schedules, f"{schedules} schedules have run")
         here.await_rest()
-        ran = here.count("django_q_schedule", "next_run > now() AND task IS NOT NULL")
+        ran = ran_schedules()
         unsuccessful = here.count("django_q_task", "NOT success")
         statuses = here.statuses()
         again = sum(traffic.answers.values()) - submitted
         result = Result(
-            f"{DEPLOYS} of web and cluster under load: {submitted} submitted, {again} requests made again, "
+            f"{numbers.deploys} of web and cluster under load: {submitted} submitted, {again} requests made again, "
             f"{len(traffic.given_up)} given up, {codes.count(0)} of {len(codes)} exits with 0; "
             f"two clusters and each schedule twice, {ran} of {schedules} run; {statuses.get('processed')} paid once"
         )
         result.expect(not traffic.given_up, f"not survived: {traffic.given_up[:5]}, answers {dict(traffic.answers)}")
-        result.expect(codes.count(0) == 2 * DEPLOYS, f"exit codes {codes}")
+        result.expect(codes.count(0) == 2 * numbers.deploys, f"exit codes {codes}")
         result.expect(statuses == {"processed": submitted + extra}, f"{submitted} + {extra} submitted, {statuses}")
-        result.expect(ran == schedules, f"{ran} of {schedules} schedules have run")
         result.expect(not unsuccessful, f"{unsuccessful} tasks failed")
         return here.judge(result, provider)
 
@@ -97,6 +107,9 @@ def deploys(stand: Stand) -> Result:
 def _ended(program: Program) -> int | None:
     program.process.send_signal(signal.SIGTERM)
     try:
-        return program.process.wait(STOP_SECONDS)
+        return program.process.wait(PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
         return None
+
+
+DEPLOYS = Drill(deploys, full=Numbers(deploys=5, doubled_seconds=75), small=Numbers(deploys=1, doubled_seconds=5))

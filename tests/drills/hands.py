@@ -8,6 +8,7 @@ of JSON.
 
 import json
 import sys
+import uuid
 from datetime import timedelta
 from decimal import Decimal
 
@@ -21,13 +22,18 @@ from django_q.models import Schedule  # noqa: E402
 from django_q.tasks import async_task  # noqa: E402
 
 from payouts import actions, doorbell  # noqa: E402
-from payouts.models import ApiClient  # noqa: E402
+from payouts.models import ApiClient, Authenticator  # noqa: E402
+from payouts.staff import second_factor  # noqa: E402
 
 
-def people(password: str) -> None:
-    """Two who may do everything in the back office."""
+def people(password: str) -> dict[str, list[str]]:
+    """Two who may do everything in the back office; returns the backup codes of their second factor."""
+    codes = {}
     for name in ("operator", "approver"):
-        User.objects.create_superuser(name, password=password)
+        person = User.objects.create_superuser(name, password=password)
+        Authenticator.objects.create(user=person, name="authenticator", confirmed=True)
+        codes[name] = second_factor.new_backup_codes(person)
+    return codes
 
 
 def submit(count: int, *, later_seconds: float = 0.0, amount: str = "100.50", with_pumps: int = 0) -> list[int]:
@@ -43,6 +49,7 @@ def submit(count: int, *, later_seconds: float = 0.0, amount: str = "100.50", wi
             currency="RUB",
             recipient={"card": f"0000 1111 {number // 10_000:04} {number % 10_000:04}"},
             scheduled_for=scheduled_for,
+            idempotency_key=uuid.uuid4().hex,  # or the same ones of a later call would be possible duplicates
         )
         ids.append(payout.pk)
         for _ in range(with_pumps):

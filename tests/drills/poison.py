@@ -5,11 +5,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from tests.bench.stand import Stand
-from tests.drills.ground import SHORT_LEASES, Ground, Provider, Result, ground, until
+from tests.drills.ground import PATIENCE_SECONDS, SHORT_LEASES, Drill, Ground, Provider, Result, ground, until
 
-PAYOUTS = 200
 POISON_AMOUNT = "666.66"
-LIMIT_SECONDS = 300
 # How the payout is spoilt in SQL, or how the cluster is ill.
 WAYS = {
     "unreadable": ("recipient = 'gAAAAAx'", ()),
@@ -24,27 +22,28 @@ class Poisoned:
     here: Ground
     provider: Provider
     way: str
+    payouts: int
     began_at: float
     seconds: float = 0.0
 
     def is_over(self) -> bool:
         flagged = self.here.count("payouts_payout", "attention <> ''")
-        if not self.seconds and flagged and self.here.statuses().get("processed") == PAYOUTS - 1:
+        if not self.seconds and flagged and self.here.statuses().get("processed") == self.payouts - 1:
             self.seconds = time.monotonic() - self.began_at
         return bool(self.seconds)
 
 
-def poison(stand: Stand) -> Result:
+def poison(stand: Stand, payouts: int) -> Result:
     with ExitStack() as stack:
-        cases = [_poisoned(stack.enter_context(ground(stand, "poison")), way) for way in WAYS]
+        cases = [_poisoned(stack.enter_context(ground(stand, "poison")), way, payouts) for way in WAYS]
         until(
             lambda: not [case for case in cases if not case.is_over()],
-            f"{PAYOUTS - 1} processed and one flagged",
-            LIMIT_SECONDS,
+            f"{payouts - 1} processed and one flagged",
+            PATIENCE_SECONDS,
             say=lambda: "; ".join(f"{case.way}: {case.here.statuses()}" for case in cases),
         )
         result = Result(
-            f"1 among {PAYOUTS}: {PAYOUTS - 1} paid and 1 flagged, each time: "
+            f"1 among {payouts}: {payouts - 1} paid and 1 flagged, each time: "
             + ", ".join(f"{case.way} {case.seconds:.0f} s" for case in cases)
         )
         for case in cases:
@@ -58,14 +57,17 @@ def poison(stand: Stand) -> Result:
         return result
 
 
-def _poisoned(here: Ground, way: str) -> Poisoned:
+def _poisoned(here: Ground, way: str, payouts: int) -> Poisoned:
     spoilt, ill = WAYS[way]
     provider, hands = here.start_provider(), here.start_hands()
-    hands.do("submit", PAYOUTS // 2)
+    hands.do("submit", payouts // 2)
     (payout_id,) = hands.do("submit", 1, amount=POISON_AMOUNT)
-    hands.do("submit", PAYOUTS // 2 - 1)
+    hands.do("submit", payouts // 2 - 1)
     if spoilt:
         here.query(f"UPDATE payouts_payout SET {spoilt} WHERE id = {payout_id} RETURNING id")
     began_at = time.monotonic()
     here.start_cluster(provider, ill=ill, waits=False, **SHORT_LEASES)
-    return Poisoned(here, provider, way, began_at)
+    return Poisoned(here, provider, way, payouts, began_at)
+
+
+POISON = Drill(poison, full=200, small=20)

@@ -5,6 +5,7 @@
 Prints its port, then obeys the lines of its standard input and answers each with a line:
 
     pay | pending | fail | hang     what becomes of calls from now on: paid, taken and not final, 503, never answered
+    hold | let go                   paid, but answers wait until they are let go
     refuse | listen                 no listener on the port, and one again
     delay MS                        before each answer
     settle                          what is pending has succeeded
@@ -17,6 +18,7 @@ import signal
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,6 +30,7 @@ class Provider:
         self.payments: dict[str, dict[str, str]] = {}
         self.calls: Counter[str] = Counter()
         self.lines: set[Line] = set()
+        self.held: list[Callable[[], None]] = []
         self.server: asyncio.Server | None = None
         self.port = 0
 
@@ -44,8 +47,12 @@ class Provider:
 
     async def obey(self, order: str) -> str:
         match order.split():
-            case ["pay" | "pending" | "fail" | "hang" as mode]:
+            case ["pay" | "pending" | "fail" | "hang" | "hold" as mode]:
                 self.mode = mode
+            case ["let", "go"]:
+                self.mode = "pay"
+                while self.held:
+                    self.held.pop()()
             case ["refuse"]:
                 await self.refuse()
             case ["listen"]:
@@ -108,7 +115,9 @@ class Line(asyncio.Protocol):
         self.received = body[length:]
         method, target, _version = first.split(" ")
         answer = self.provider.answer(method, target, body[:length])
-        if answer is not None:
+        if answer is not None and self.provider.mode == "hold":
+            self.provider.held.append(lambda: self.send(*answer))
+        elif answer is not None:
             asyncio.get_running_loop().call_later(self.provider.delay_seconds, self.send, *answer)
 
     def send(self, status: int, content: object) -> None:

@@ -13,9 +13,9 @@ from standardwebhooks import Webhook
 
 from tests.bench.stand import Stand
 from tests.drills.calls import Caller
-from tests.drills.ground import Result, ground, until
+from tests.drills.ground import Drill, Result, ground, until
 
-PAYOUTS = 100  # no more forged ones: past 120 a minute from one address they are throttled
+MOST = 100  # forged ones: past 120 a minute from one address they are throttled
 AT_ONCE = 8
 TOO_OLD = timedelta(minutes=10)
 
@@ -39,14 +39,14 @@ class Message:
         ).status
 
 
-def webhooks(stand: Stand) -> Result:
+def webhooks(stand: Stand, payouts: int) -> Result:
     with ground(stand, "webhooks") as here:
         provider, hands = here.start_provider(), here.start_hands()
         _web, port = here.start_web()
         provider.tell("pending")
         here.start_cluster(provider)
-        hands.do("submit", PAYOUTS)
-        until(lambda: here.count("payouts_event", "event = 'accepted'") == PAYOUTS, "all are pending there")
+        hands.do("submit", payouts)
+        until(lambda: here.count("payouts_event", "event = 'accepted'") == payouts, "all are pending there")
         payments = provider.payments
         secret = here.settings["PROVIDER_WEBHOOK_SECRET"]
         forged = _sent([_forged(secret, payment, place) for place, payment in enumerate(payments)], port)
@@ -56,21 +56,21 @@ def webhooks(stand: Stand) -> Result:
         random.shuffle(genuine)
         began_at = time.monotonic()
         answers = _sent(genuine, port)
-        here.await_processed(PAYOUTS)
+        here.await_processed(payouts)
         seconds = time.monotonic() - began_at
         answers += _sent(genuine, port)  # replayed, when all is over
         here.await_rest()
         moves = Counter(here.query("SELECT payout_id FROM payouts_event WHERE to_status = 'processed'"))
         once = sum(count == 1 for count in moves.values())
         result = Result(
-            f"{len(genuine)} for {PAYOUTS} pending payouts, shuffled, {AT_ONCE} at once, then all replayed: "
+            f"{len(genuine)} for {payouts} pending payouts, shuffled, {AT_ONCE} at once, then all replayed: "
             f"{once} paid by 1 transition each, within {seconds:.1f} s; "
-            f"{forged[401]} of {PAYOUTS} forged ones answered with 401"
+            f"{forged[401]} of {payouts} forged ones answered with 401"
         )
-        result.expect(forged == {401: PAYOUTS}, f"forged ones were answered with {dict(forged)}")
+        result.expect(forged == {401: payouts}, f"forged ones were answered with {dict(forged)}")
         result.expect(not heard, f"{heard} forged ones were heard")
         result.expect(answers == {204: 2 * len(genuine)}, f"genuine ones were answered with {dict(answers)}")
-        result.expect(once == len(moves) == PAYOUTS, f"{once} of {len(moves)} payouts moved once")
+        result.expect(once == len(moves) == payouts, f"{once} of {len(moves)} payouts moved once")
         return here.judge(result, provider)
 
 
@@ -104,3 +104,6 @@ def _signed(secret: str, name: str, payment: dict[str, Any], at: datetime | None
     at = at or datetime.now(UTC)
     body = json.dumps({"type": "payout.updated", "data": payment})
     return Message(name, body.encode(), Webhook(secret).sign(name, at, body), at)
+
+
+WEBHOOKS = Drill(webhooks, full=MOST, small=12)
