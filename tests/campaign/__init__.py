@@ -2,6 +2,7 @@
 
     make campaign                                  1,000 payouts, in under five minutes on two cores
     CAMPAIGN_N=200 CAMPAIGN_SEED=7 make campaign   fewer, along other dice
+    CAMPAIGN_N=60 make campaign                    as few as can be: does it still work? Nothing is judged by its time
     CAMPAIGN_ORPHANS=reaped make campaign          reaped | alive | both: what becomes of a killed program's children
     CAMPAIGN_KEEP=/tmp/kept make campaign          leaves the programs' logs and the provider's ledger there
     CAMPAIGN_MUTANT=no_sweep make campaign         with one mechanism broken, which must be caught

@@ -23,18 +23,17 @@ from tests.campaign.audit import World, rows_of, violations
 from tests.campaign.chaos import Chaos
 from tests.campaign.clients import Clients
 from tests.campaign.ledger import read
-from tests.campaign.plan import FROZEN_CLUSTER, FROZEN_SETTINGS, ROUND_SECONDS, SETTINGS, TAMPERED, Intent, Plan
+from tests.campaign.plan import AWAY_SECONDS, FROZEN_CLUSTER, FROZEN_SETTINGS, ROUND_SECONDS, TAMPERED, Intent, Plan
 from tests.campaign.programs import Keeper, members
 from tests.campaign.report import Report
 from tests.campaign.tamper import Tamperer
 from tests.campaign.watch import Watch
 
 CLUSTERS: Final = ("cluster-1", "cluster-2")
-START_SECONDS: Final = 60
+START_SECONDS: Final = 300
 DRAIN_SECONDS: Final = 120
 MUTANT_DRAIN_SECONDS: Final = 75
 FREEZE_SECONDS: Final = 125
-AWAY_SECONDS: Final = 10
 # For what a woken process may still write.
 LATE_SECONDS: Final = 3
 # The product's own log line when a result comes whose lease is lost.
@@ -50,7 +49,7 @@ class Campaign:
         self.keeper = keeper
         self.plan = plan
         self.ledger = stand.folder / "ledger.sqlite3"
-        self.report = Report(plan.seed, plan.mutant, plan.orphans, len(plan.storm))
+        self.report = Report(plan.seed, plan.mutant, plan.orphans, len(plan.storm), plan.is_small)
         self.port = free_port()
         self.clients = Clients(plan, self.port, key)
         self.chaos = Chaos(keeper, plan, stand.services.redis)
@@ -103,13 +102,13 @@ class Campaign:
         for part in (self.watch, self.tamperer, self.chaos):
             part.start()
         self.clients.storm(extra)
-        limit = self.plan.storm_seconds + 60
+        limit = self.plan.storm_seconds + self.plan.within(60)
         self.keeper.until(lambda: self.clients.done and self.chaos.done, limit)
         self.chaos.stop()
         self.keeper.reaps_orphans = True
         self.report.storm_seconds = time.monotonic() - began_at
         began_at = time.monotonic()
-        limit = MUTANT_DRAIN_SECONDS if self.plan.mutant else DRAIN_SECONDS
+        limit = MUTANT_DRAIN_SECONDS if self.plan.mutant else self.plan.within(DRAIN_SECONDS)
         self.keeper.until(lambda: self._are_paid(self.plan.storm), limit)
         self.report.drain_seconds = time.monotonic() - began_at
         self.keeper.until(self._is_awake, FREEZE_SECONDS)
@@ -127,7 +126,7 @@ class Campaign:
             self._strike_all_workers(signal.SIGKILL if name == "all_workers_killed" else signal.SIGSTOP)
         began_at = time.monotonic()
         self.clients.submit([(began_at, intent) for intent in intents])
-        if not self.keeper.until(lambda: self._are_paid(intents), ROUND_SECONDS):
+        if not self.keeper.until(lambda: self._are_paid(intents), self.plan.within(ROUND_SECONDS)):
             self.report.findings.append(("round_not_finished", name))
         self.report.round_seconds[name] = time.monotonic() - began_at
 
@@ -209,7 +208,7 @@ class Campaign:
         report.doubled = sum(bool(intent.doubled) for intent in self.plan.storm)
         report.history_looks = self.watch.looks
         report.api_away_seconds = self.watch.longest_away_seconds
-        if report.api_away_seconds > AWAY_SECONDS:
+        if report.api_away_seconds > self.plan.within(AWAY_SECONDS):
             report.findings.append(("api_away", f"{report.api_away_seconds:.1f} s after PostgreSQL's return"))
         if len(self.tamperer.altered) < len(TAMPERED):
             report.findings.append(("nothing_tampered", "the campaign came too late to alter anything"))
@@ -243,7 +242,7 @@ def run(plan: Plan) -> Report:
     threading.excepthook = _note_crash
     with stand() as started, _keeper(started) as keeper:
         say("services, schema, people")
-        started.settings |= SETTINGS
+        started.settings |= plan.settings
         keeper.settings |= started.settings | plan.environment()
         started.manage("migrate", "--verbosity", "0")
         key = subprocess.run(
