@@ -15,7 +15,6 @@ from playwright import sync_api
 from playwright.sync_api import Browser
 
 from tests.browser import chromium
-from tests.browser.visit import PATIENCE_MILLISECONDS
 
 
 class StandIn:
@@ -60,7 +59,7 @@ def expect(actual: Any) -> Any:
 def browser(executable: str) -> Iterator[Browser]:
     with ThreadPoolExecutor(1, "playwright") as thread:
         playwright = thread.submit(sync_api.sync_playwright().start).result()
-        sync_api.expect.set_options(timeout=PATIENCE_MILLISECONDS)
+        sync_api.expect.set_options(timeout=chromium.PATIENCE_MILLISECONDS)
         try:
             started: Any = StandIn(thread, playwright)._done(chromium.launched, playwright, executable)
             yield started

@@ -22,6 +22,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 INSTALL_SECONDS = 900
 TRY_AGAIN_SECONDS = 5
 LAUNCH_MILLISECONDS = 180_000
+# What is awaited on a page comes in a moment; on a machine that is busy with much else it comes late.
+PATIENCE_MILLISECONDS = 60_000
 ARGUMENTS = (
     "--disable-gpu",
     "--disable-quic",

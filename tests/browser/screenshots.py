@@ -1,8 +1,11 @@
 """`make screenshots`: the pictures of docs/, of the demo's data, on services that live as long as this program.
 
+    make screenshots FOLDER=/tmp/pictures    elsewhere
+
 A picture more is a line more in PICTURES.
 """
 
+import argparse
 import os
 import tempfile
 import warnings
@@ -16,6 +19,7 @@ import django
 from PIL import Image
 from playwright.sync_api import Browser
 
+from backoffice.environment import SETTINGS
 from backoffice.local.secrets import new_secrets
 from backoffice.local.services import throwaway_services
 
@@ -54,6 +58,7 @@ def product() -> Iterator[str]:
     """The address of a server in this process, over a database with the demo's data."""
     with throwaway_services() as services:
         os.environ |= {
+            **dict.fromkeys(SETTINGS, ""),  # a developer's .env changes none of them
             **new_secrets(),
             "DATABASE_URL": services.database,
             "REDIS_URL": services.redis,
@@ -130,12 +135,16 @@ def small(png: bytes) -> bytes:
 def main() -> None:
     from tests.browser import aside, chromium
 
+    parser = argparse.ArgumentParser(prog="make screenshots", description="Take the pictures of docs/ anew.")
+    parser.add_argument("--folder", type=Path, default=DOCS, help="where they go (%(default)s)")
+    folder = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
     executable = chromium.path()
     with product() as origin, aside.browser(executable) as browser:
         for name, picture in PICTURES.items():
-            path = DOCS / f"{name}.png"
+            path = folder / f"{name}.png"
             path.write_bytes(small(taken(picture, browser, origin)))
-            print(f"{path.relative_to(DOCS.parent)}: {path.stat().st_size // 1024} KB")
+            print(f"{path}: {path.stat().st_size // 1024} KB")
 
 
 if __name__ == "__main__":

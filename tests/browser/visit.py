@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext
 
-# What is awaited comes in a moment; on a machine that is busy with much else it comes late.
-PATIENCE_MILLISECONDS = 60_000
+from tests.browser.chromium import PATIENCE_MILLISECONDS
+
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
