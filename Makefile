@@ -60,8 +60,8 @@ bench-admin: sync ## Is the back office as quick with 5,000,000 payouts as with 
 	$(RUN) python -m tests.bench.admin --rows $(or $(ROWS),5000000) $(ARGS)
 
 .PHONY: screenshots
-screenshots: sync ## Take the pictures of docs/ anew
-	$(RUN) python -m tests.browser.screenshots
+screenshots: sync ## Take the pictures of docs/ anew: FOLDER=/tmp/pictures
+	$(RUN) python -m tests.browser.screenshots $(if $(FOLDER),--folder "$(FOLDER)") $(ARGS)
 
 .PHONY: settings
 settings: sync ## Write .env.example and docs/settings.md from the list of settings
@@ -74,6 +74,15 @@ drills: sync ## Survive each failure of docs/safety.md, once: ARGS="outage redis
 .PHONY: campaign
 campaign: sync ## Kill everything under load, then audit from outside: CAMPAIGN_N=1000 ARGS=--mutants
 	$(RUN) python -m tests.campaign $(ARGS)
+
+.PHONY: tools-small
+tools-small: sync ## Run every tool above, small: does each still work? Nothing is judged by its time
+	$(RUN) python -m tests.bench --small
+	$(RUN) python -m tests.bench.batch --rows 300
+	$(RUN) python -m tests.bench.admin --small
+	$(RUN) python -m tests.drills --small
+	CAMPAIGN_N=60 $(RUN) python -m tests.campaign
+	$(RUN) python -m tests.browser.screenshots --folder var/screenshots
 
 .PHONY: makemigrations
 makemigrations: sync ## Write missing migrations, while `make run` runs or DATABASE_URL is set
