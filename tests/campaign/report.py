@@ -28,6 +28,7 @@ class Report:
     intents: int
     is_small: bool = False
     """Then what did not strike was not enough to strike; it is told all the same."""
+    settings: dict[str, str] = field(default_factory=lambda: dict(SETTINGS))
     acks: int = 0
     doubled: int = 0
     calls: int = 0
@@ -84,7 +85,7 @@ class Report:
     def as_text(self) -> str:
         lines = [
             f"seed {self.seed}, mutant {self.mutant or 'none'}, orphans {self.orphans}",
-            f"scaled down: {_list(SETTINGS)}; {FROZEN_CLUSTER}: {_list(FROZEN_SETTINGS)}",
+            f"scaled down: {_list(self.settings)}; {FROZEN_CLUSTER}: {_list(FROZEN_SETTINGS)}",
             f"looked up again after {', '.join(map(str, LOOK_AGAIN_SECONDS[:5]))}… s, not after 2, 5, 15, 60, 300… s",
             f"{self.intents} intents, {self.doubled} submitted twice; {self.acks} acks; {_list(self.answers)}",
             f"{self.calls} calls to the provider, {self.faulted} ({self._share}) faulted; {self.payments} payments",

@@ -49,7 +49,7 @@ class Campaign:
         self.keeper = keeper
         self.plan = plan
         self.ledger = stand.folder / "ledger.sqlite3"
-        self.report = Report(plan.seed, plan.mutant, plan.orphans, len(plan.storm), plan.is_small)
+        self.report = Report(plan.seed, plan.mutant, plan.orphans, len(plan.storm), plan.is_small, plan.settings)
         self.port = free_port()
         self.clients = Clients(plan, self.port, key)
         self.chaos = Chaos(keeper, plan, stand.services.redis)
