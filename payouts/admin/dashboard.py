@@ -73,7 +73,7 @@ class Depth:
 
     @property
     def shown(self) -> str:
-        return f"{format.number(self.count)}+" if self.is_capped else format.number(self.count)
+        return format.capped(self.count + self.is_capped, LIMIT + 1)
 
     @property
     def sums_shown(self) -> list[str]:
@@ -216,11 +216,11 @@ def against_norm(name: str, oldest_at: datetime | None) -> dict[str, str]:
 
 def on_their_way() -> list[dict[str, Any]]:
     """The stages in which nobody has to do anything."""
-    found = queues.depths()
+    found = queues.counts()
     return [
         {
             "label": stage.label,
-            "count": found[stage].shown,
+            "count": queues.shown(found[stage]),
             "url": f"{reverse('admin:payouts_payout_changelist')}?stage={stage.value}",
             "icon": format.STAGE_LOOKS[stage][1],
         }

@@ -68,6 +68,11 @@ def number(value: Decimal | int) -> str:
     return formats.number_format(value, use_l10n=True, force_grouping=True)
 
 
+def capped(count: int, limit: int) -> str:
+    """A count that was left at `limit`: 999+ for 1,000 of 1,000."""
+    return f"{number(limit - 1)}+" if count >= limit else number(count)
+
+
 def amount(payout: Payout) -> str:
     return money.shown(payout.amount, payout.currency)
 

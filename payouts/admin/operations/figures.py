@@ -114,4 +114,4 @@ def oldest_due(load: Iterable[Load]) -> datetime | None:
 
 
 def capped(count: int) -> str:
-    return f"{format.number(count)}+" if count >= LIMIT else format.number(count)
+    return format.capped(count, LIMIT)

@@ -15,7 +15,7 @@ from payouts import rules
 from payouts.actions.verbs import VERBS
 from payouts.admin.kit import format
 from payouts.admin.kit.person import person
-from payouts.admin.payouts import bulk, row_marks
+from payouts.admin.payouts import bulk, queues, row_marks
 from payouts.admin.payouts.verbs import may
 from payouts.approvers import blocked
 from payouts.models import Payout, PayoutQuerySet
@@ -24,7 +24,6 @@ from payouts.states import OPEN, Stage
 
 MINE, OTHERS, HELD = "mine", "others", "held"
 ROWS_PER_PAGE = 25
-COUNT_LIMIT = 1_000
 CACHE_SECONDS = 15
 
 
@@ -65,7 +64,7 @@ def badge(request: HttpRequest) -> str:
     if not isinstance(count, int):
         count = _count(MINE, user, may_approve=True)
         cache.set(key, count, CACHE_SECONDS)
-    return _capped(count) if count else ""
+    return queues.shown(count) if count else ""
 
 
 def _page(request: HttpRequest, found: PayoutQuerySet) -> tuple[list[Payout], bool, bool]:
@@ -92,11 +91,7 @@ def _in_tab(tab: str, user: User, *, may_approve: bool) -> PayoutQuerySet:
 
 
 def _count(tab: str, user: User, *, may_approve: bool) -> int:
-    return _in_tab(tab, user, may_approve=may_approve).order_by()[:COUNT_LIMIT].count()
-
-
-def _capped(count: int) -> str:
-    return f"{COUNT_LIMIT - 1}+" if count >= COUNT_LIMIT else str(count)
+    return queues.count_of(_in_tab(tab, user, may_approve=may_approve))
 
 
 def _tab(tab: str, chosen: str, user: User, *, may_approve: bool) -> dict[str, Any]:
@@ -110,7 +105,7 @@ def _tab(tab: str, chosen: str, user: User, *, may_approve: bool) -> dict[str, A
         "title": titles[tab],
         "query": f"?tab={tab}",
         "is_active": tab == chosen,
-        "count": _capped(count) if count else "",
+        "count": queues.shown(count) if count else "",
     }
 
 

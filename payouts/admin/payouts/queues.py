@@ -1,14 +1,12 @@
 """The queues: what needs attention and what is open by stage, how old, and the tabs; counted once in 15 seconds."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Count, Min
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from payouts.admin.kit import format
 from payouts.models import Attention, Payout, PayoutQuerySet
 from payouts.states import Stage
 
@@ -65,57 +63,41 @@ EMPTY: dict[str, tuple[Any, Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Depth:
-    """How many payouts are in a queue, COUNT_LIMIT at most, and since when the oldest."""
-
-    count: int
-    oldest_at: datetime | None
-
-    @property
-    def shown(self) -> str:
-        return f"{COUNT_LIMIT - 1}+" if self.count >= COUNT_LIMIT else str(self.count)
-
-
-def depths() -> dict[str, Depth]:
-    """By queue, ATTENTION first; from the cache when it is there and answers."""
+def counts() -> dict[str, int]:
+    """How many payouts are in each queue, COUNT_LIMIT at most, ATTENTION first; from the cache when it answers."""
     cached = cache.get(CACHE_KEY)
     if isinstance(cached, dict):
-        return {
-            stage: Depth(count, datetime.fromisoformat(oldest_at) if oldest_at else None)
-            for stage, (count, oldest_at) in cached.items()
-        }
-    flagged = Payout.objects.exclude(attention=Attention.NONE)
-    counted = {ATTENTION: _depth(flagged)} | {
-        str(stage): _depth(Payout.objects.in_stage(stage)) for stage in OPEN_STAGES
+        return cached
+    queues = {ATTENTION: Payout.objects.exclude(attention=Attention.NONE)} | {
+        str(stage): Payout.objects.in_stage(stage) for stage in OPEN_STAGES
     }
-    as_json = {
-        stage: (depth.count, depth.oldest_at.isoformat() if depth.oldest_at else None)
-        for stage, depth in counted.items()
-    }
-    cache.set(CACHE_KEY, as_json, CACHE_SECONDS)
+    counted = {name: count_of(queue) for name, queue in queues.items()}
+    cache.set(CACHE_KEY, counted, CACHE_SECONDS)
     return counted
 
 
-def _depth(payouts: PayoutQuerySet) -> Depth:
-    """By one look at the oldest: read in the order of their age, a long queue is left after COUNT_LIMIT of them."""
-    oldest = payouts.order_by("created_at").values("created_at")[:COUNT_LIMIT]
-    return Depth(**oldest.aggregate(count=Count("*"), oldest_at=Min("created_at")))
+def count_of(payouts: PayoutQuerySet) -> int:
+    """COUNT_LIMIT at most: a long queue is left after that many."""
+    return payouts.order_by()[:COUNT_LIMIT].count()
+
+
+def shown(count: int) -> str:
+    return format.capped(count, COUNT_LIMIT)
 
 
 def tabs(selected: str, attention: str = "") -> list[dict[str, Any]]:
     """For the list's head: all, what needs attention, the open stages, with counts, and what else is selected."""
-    found = depths()
-    shown = [*OPEN_STAGES, Stage.PROCESSED]
-    if selected in Stage.values and Stage(selected) not in shown:
-        shown.append(Stage(selected))
+    found = counts()
+    stages = [*OPEN_STAGES, Stage.PROCESSED]
+    if selected in Stage.values and Stage(selected) not in stages:
+        stages.append(Stage(selected))
     is_every = selected not in Stage.values and not attention
     every: dict[str, Any] = {"title": _("All"), "query": "?", "is_active": is_every, "count": ""}
     flagged = {
         "title": _("Needs attention"),
         "query": f"?{ATTENTION}={ANY_REASON}",
         "is_active": bool(attention) and selected not in Stage.values,
-        "count": found[ATTENTION].shown if found[ATTENTION].count else "",
+        "count": shown(found[ATTENTION]) if found[ATTENTION] else "",
     }
     return [
         every,
@@ -125,9 +107,9 @@ def tabs(selected: str, attention: str = "") -> list[dict[str, Any]]:
                 "title": stage.label,
                 "query": f"?stage={stage.value}",
                 "is_active": selected == stage,
-                "count": found[stage].shown if stage in found and found[stage].count else "",
+                "count": shown(found[stage]) if found.get(stage) else "",
             }
-            for stage in shown
+            for stage in stages
         ),
     ]
 

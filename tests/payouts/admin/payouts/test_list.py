@@ -200,11 +200,11 @@ def test_tabs_count_what_is_open_and_only_for_a_moment_from_the_cache(browser: C
     browser.get(LIST)
     recipes.awaiting_payout()
 
-    before = queues.depths()["awaiting_approval"].count
+    before = queues.counts()["awaiting_approval"]
     cache.clear()
 
     assert before == 1
-    assert queues.depths()["awaiting_approval"].count == 2
+    assert queues.counts()["awaiting_approval"] == 2
 
 
 def test_the_list_works_while_the_cache_is_down(browser: Client, settings: Any) -> None:
