@@ -33,6 +33,14 @@ def test_what_the_readme_links_to_is_there(path):
     assert (ROOT / path).exists()
 
 
+def test_the_readme_says_where_things_are_and_there_they_are():
+    section = (ROOT / "README.md").read_text().partition("## Where things are")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`((?:[a-z_0-9]+/)*[a-z_0-9]+(?:\.py|/))`", section))
+
+    assert len(named) > 20
+    assert {name for name in named if not ((ROOT / name).exists() or (ROOT / "payouts" / name).exists())} == set()
+
+
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "Makefile"])
 def test_the_client_that_a_document_makes_is_not_one_of_the_demo(name):
     made = set(re.findall(r"create_api_client (\w+)", (ROOT / name).read_text()))

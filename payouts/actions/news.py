@@ -1,4 +1,7 @@
-"""A webhook never sets a status: it schedules a look-up."""
+"""A webhook never sets a status: it schedules a look-up.
+
+Anybody could have sent it, late or twice. What the provider then answers becomes a status in `outcomes.py`.
+"""
 
 import uuid
 from datetime import datetime
