@@ -98,35 +98,27 @@ class ExportAdmin(ViewOnlyAdmin):
 
     # The page
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Export | None = None, **kwargs: Any
-    ) -> HttpResponse:
-        if obj is not None:
-            context.update(self._page(request, obj))
-        response: HttpResponse = super().render_change_form(request, context, *args, obj=obj, **kwargs)
-        return response
-
-    def _page(self, request: HttpRequest, export: Export) -> dict[str, Any]:
+    def page(self, request: HttpRequest, instance: Export) -> dict[str, Any]:
         listed = reverse("admin:payouts_payout_changelist")
         return {
             "title": _("Export of payouts"),
-            "export": export,
-            "state": _state(export),
-            "is_open": export.is_open,
-            "is_kept": export.is_kept,
-            "is_expired": export.finished_at is not None and not export.is_kept,
-            "is_about_to_change": export.is_open and has_news(export.rung_at),
-            "may_cancel": self.may_cancel(request, export),
-            "percent": export.rows_done * 100 // export.rows_total if export.rows_total else 0,
-            "rows": _rows(export),
-            "size": filesizeformat(export.size_bytes) if export.is_kept else "",
-            "failure": export.get_failure_display(),
-            "asked": format.exact_time(export.asked_at),
-            "kept_until": format.exact_time(export.expires_at),
-            "filter": self._filter_words(export),
-            "list_url": f"{listed}?{export.query}" if export.query else listed,
-            "cancelled": format.exact_time(export.cancelled_at),
-            "finished": format.exact_time(export.finished_at),
+            "export": instance,
+            "state": _state(instance),
+            "is_open": instance.is_open,
+            "is_kept": instance.is_kept,
+            "is_expired": instance.finished_at is not None and not instance.is_kept,
+            "is_about_to_change": instance.is_open and has_news(instance.rung_at),
+            "may_cancel": self.may_cancel(request, instance),
+            "percent": instance.rows_done * 100 // instance.rows_total if instance.rows_total else 0,
+            "rows": _rows(instance),
+            "size": filesizeformat(instance.size_bytes) if instance.is_kept else "",
+            "failure": instance.get_failure_display(),
+            "asked": format.exact_time(instance.asked_at),
+            "kept_until": format.exact_time(instance.expires_at),
+            "filter": self._filter_words(instance),
+            "list_url": f"{listed}?{instance.query}" if instance.query else listed,
+            "cancelled": format.exact_time(instance.cancelled_at),
+            "finished": format.exact_time(instance.finished_at),
             "columns": cells.COLUMNS,
         }
 

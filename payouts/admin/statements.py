@@ -167,18 +167,8 @@ class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
 
     # The page
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        *args: Any,
-        obj: ProviderReport | None = None,
-        **kwargs: Any,
-    ) -> HttpResponse:
-        if obj is not None:
-            context.update(_page(request, obj))
-        response: HttpResponse = super().render_change_form(request, context, *args, obj=obj, **kwargs)
-        return response
+    def page(self, request: HttpRequest, instance: ProviderReport) -> dict[str, Any]:
+        return _page(request, instance)
 
 
 def _stored(request: HttpRequest, given: Mapping[str, Any]) -> ProviderReport:

@@ -98,13 +98,8 @@ class BatchAdmin(SnapshotMixin, BatchDecisions):
 
     # The page
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Batch | None = None, **kwargs: Any
-    ) -> HttpResponse:
-        if obj is not None:
-            context.update(page_of(request, obj, may_approve=self.has_approve_permission(request)))
-        response: HttpResponse = super().render_change_form(request, context, *args, obj=obj, **kwargs)
-        return response
+    def page(self, request: HttpRequest, instance: Batch) -> dict[str, Any]:
+        return page_of(request, instance, may_approve=self.has_approve_permission(request))
 
     def errors_view(self, request: HttpRequest, object_id: int) -> StreamingHttpResponse:
         """A CSV of the rows that are not paid: what was given, with masked accounts, and what is wrong."""
