@@ -108,7 +108,7 @@ def _account(kind: str, account: str, currency: str) -> tuple[str, str]:
                 raise ValueError(_("Give at most %(limit)s characters.") % {"limit": TEXT_LIMIT})
             return "account", account
         case _:
-            raise ValueError(_("The kind is one of card, iban, phone and other."))
+            raise ValueError(_("The kind must be card, iban, phone or other."))
 
 
 def free(text: str) -> dict[str, Any]:

@@ -193,7 +193,7 @@ def why_not_approve(payout: Payout, who: Standing) -> str:
     if who.has_approved:
         return Personal(_("You have approved this payout already: another person must approve it too."))
     if who.decisions >= DECISIONS_LIMIT:
-        return Personal(_("You have changed your mind too often. Another person must decide."))
+        return Personal(_("You have approved and withdrawn too many times. Another person must decide."))
     return ""
 
 
@@ -302,7 +302,7 @@ def why_not_ask_now(payout: Payout, who: Standing) -> str:
     if is_being_asked(payout, who.at):
         return _asked_just_now()
     if ProviderPause.objects.filter(provider=payout.provider, resumed_at=None).exists():
-        return _("The provider %(provider)s is paused: it is asked again when somebody has resumed it.") % {
+        return _("The provider %(provider)s is paused. It will be asked again when somebody resumes it.") % {
             "provider": payout.provider
         }
     return _why_inactive(who)
@@ -336,11 +336,11 @@ def why_not_in_bulk(payout: Payout, *, is_approval: bool, is_hold: bool) -> str:
     if payout.attention == Attention.ALTERED:
         return altered()
     if payout.attention and not is_hold:
-        return _("It needs attention: %(problem)s. Decide on it on its own page.") % {
+        return _("It needs attention: %(problem)s. Open its page to decide.") % {
             "problem": payout.get_attention_display()
         }
     if payout.held_at and is_approval:
-        return _("It is on hold: release it first, or decide on it on its own page.")
+        return _("It is on hold: release it first, or open its page to decide.")
     return ""
 
 

@@ -79,10 +79,10 @@ def decide(bulk_id: int, *, by: Person, reason: str) -> BulkDecision:
     with transaction.atomic():
         bulk = BulkDecision.objects.select_for_update().filter(pk=bulk_id, by=by).first()
         if bulk is None:
-            raise DecisionError(_("There is no such decision of yours."))
+            raise DecisionError(_("This decision does not exist, or is not yours."))
         if bulk.decided_at is None:
             if is_expired(bulk):
-                raise DecisionError(_("Half an hour has passed since you chose the payouts. Choose them anew."))
+                raise DecisionError(_("Half an hour has passed since you chose the payouts. Choose them again."))
             reason = reason.strip()
             if not reason or len(reason) > TEXT_LIMIT or not is_storable(reason):
                 raise DecisionError(_("Give a reason of at most 1000 characters, all of them printable."))
@@ -116,7 +116,7 @@ def _decide_one(item_id: int, *, bulk: BulkDecision, by: Person) -> None:
         with transaction.atomic():
             item = BulkItem.objects.select_for_update().get(pk=item_id)
             if item.result == Result.WAITING:
-                _close(item, Result.FAILED, _("An error in the product: nothing was done with it. It is in the log."))
+                _close(item, Result.FAILED, _("The product failed on this payout: nothing was changed. See the log."))
 
 
 def _close(item: BulkItem, result: BulkItem.Result, message: str = "") -> None:

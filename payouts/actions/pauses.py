@@ -73,14 +73,14 @@ def _paused_already(provider: str) -> PauseError:
     first = ProviderPause.objects.filter(provider=provider, resumed_at=None).select_related("paused_by").first()
     if first is None:  # and resumed in this very moment
         return PauseError(_("Somebody else has just paused and resumed it. Look at it again, then decide."))
-    return PauseError(_("It is paused already by %(who)s.") % {"who": first.paused_by.get_username()})
+    return PauseError(_("%(who)s has already paused it.") % {"who": first.paused_by.get_username()})
 
 
 def _checked(reason: str) -> str:
     """Raises PauseError."""
     reason = reason.strip()
     if not reason:
-        raise PauseError(_("Say why: the reason stands in the history for good."))
+        raise PauseError(_("Give a reason: it is saved permanently in the history."))
     if len(reason) > REASON_LIMIT or not is_storable(reason):
         raise PauseError(_("Give at most 1000 characters, all of them printable."))
     return reason

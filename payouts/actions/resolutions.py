@@ -75,4 +75,4 @@ def record_return(payout_id: int, *, by: Person, evidence: str, version: int | N
 def require_evidence(text: str) -> None:
     """Raises InvalidError."""
     if not text.strip():
-        raise InvalidError({"evidence": [_("Say what shows it: a statement's line, a provider's letter.")]})
+        raise InvalidError({"evidence": [_("Give the evidence: a statement's line, a provider's letter.")]})

@@ -84,10 +84,10 @@ def _consequence_of_approval(payout: Payout) -> str:
 
 def _scheduled(payout: Payout) -> str:
     if payout.scheduled_for is None:
-        return _("%(payout)s: paid as soon as possible.") % {"payout": payout}
+        return _("%(payout)s: will be paid as soon as possible.") % {"payout": payout}
     local = timezone.localtime(payout.scheduled_for)
     at = f"{formats.date_format(local, pgettext('date format', 'j M Y, H:i:s'))} {local.tzname()}"
-    return _("%(payout)s: paid not before %(at)s.") % {"payout": payout, "at": at}
+    return _("%(payout)s: will be paid at %(at)s or later.") % {"payout": payout, "at": at}
 
 
 def _resolved(payout: Payout) -> str:
@@ -111,7 +111,7 @@ DECLARED = (
         look=Look.SUCCESS,
         in_bulk=InBulk(
             title=ngettext_lazy("Approve %(count)s payout", "Approve %(count)s payouts", "count"),
-            warning=gettext_lazy("The money of a payout leaves with its last approval."),
+            warning=gettext_lazy("A payout is paid after its last approval."),
             done=gettext_lazy("approved"),
             stages=(Stage.AWAITING_APPROVAL,),
         ),
@@ -124,7 +124,7 @@ DECLARED = (
         asks=Asks.REASON,
         label=gettext_lazy("Reject"),
         title=gettext_lazy("Reject the payout"),
-        warning=gettext_lazy("It is closed for good and is never paid."),
+        warning=gettext_lazy("It is closed permanently and never paid."),
         done=_said(lambda: _("%(payout)s: rejected.")),
         icon="block",
         is_final=True,
@@ -156,15 +156,15 @@ DECLARED = (
         label=gettext_lazy("Release"),
         title=gettext_lazy("Release the payout"),
         warning=gettext_lazy(
-            "It goes on: with all its approvals the money leaves. If its outcome is unknown, the provider is asked"
-            " again."
+            "It continues: if it has all its approvals, the money leaves. If its outcome is unknown, the"
+            " provider is asked again."
         ),
         done=_said(lambda: _("%(payout)s: released.")),
         icon="play_arrow",
         look=Look.PRIMARY,
         in_bulk=InBulk(
             title=ngettext_lazy("Release %(count)s payout", "Release %(count)s payouts", "count"),
-            warning=gettext_lazy("They go on: the money of those with all their approvals leaves."),
+            warning=gettext_lazy("They continue: those with all their approvals are paid."),
             done=gettext_lazy("released"),
             stages=(Stage.HELD,),
         ),
@@ -177,7 +177,9 @@ DECLARED = (
         asks=Asks.REASON,
         label=gettext_lazy("Withdraw approval"),
         title=gettext_lazy("Withdraw your approval"),
-        warning=gettext_lazy("It waits for approval again. Once the worker has taken it, it is too late."),
+        warning=gettext_lazy(
+            "The payout waits for approval again. This is not possible once the worker has taken it."
+        ),
         done=_said(lambda: _("%(payout)s: your approval is withdrawn.")),
         icon="undo",
     ),
@@ -190,7 +192,7 @@ DECLARED = (
         label=gettext_lazy("Clear the flag"),
         title=gettext_lazy("Clear the payout's flag"),
         warning=gettext_lazy("No money moves. Say what you found: a failed payout can be retried afterwards."),
-        done=_said(lambda: _("%(payout)s: needs no more attention.")),
+        done=_said(lambda: _("%(payout)s: the flag is cleared.")),
         icon="flag_check",
         look=Look.PRIMARY,
     ),
@@ -203,7 +205,7 @@ DECLARED = (
         label=gettext_lazy("Ask the provider now"),
         title=gettext_lazy("Ask the provider what became of the payout"),
         submit=gettext_lazy("Ask now"),
-        warning=gettext_lazy("The worker looks it up within seconds; nothing is paid twice by asking."),
+        warning=gettext_lazy("The worker asks within seconds. Asking never pays twice."),
         done=_said(lambda: _("%(payout)s: the provider is asked now.")),
         icon="contact_support",
     ),
@@ -216,7 +218,7 @@ DECLARED = (
         label=gettext_lazy("Record the outcome"),
         title=gettext_lazy("Record how the payout ended"),
         submit=gettext_lazy("Submit my decision"),
-        warning=gettext_lazy("Two people must say the same. A wrong “was not paid” lets it be paid twice."),
+        warning=gettext_lazy("Two people must give the same answer. A wrong “was not paid” lets it be paid twice."),
         done=_resolved,
         icon="gavel",
         look=Look.PRIMARY,
@@ -229,15 +231,13 @@ DECLARED = (
         asks=Asks.REASON,
         label=gettext_lazy("Retry"),
         title=gettext_lazy("Retry the payout"),
-        warning=gettext_lazy("It is paid by a new attempt with a new key: the last one was refused for certain."),
+        warning=gettext_lazy("It is sent again with a new key. The last attempt was definitely refused."),
         done=_said(lambda: _("%(payout)s: waits for a new attempt.")),
         icon="refresh",
         look=Look.PRIMARY,
         in_bulk=InBulk(
             title=ngettext_lazy("Retry %(count)s payout", "Retry %(count)s payouts", "count"),
-            warning=gettext_lazy(
-                "Each is paid by a new attempt with a new key: the last one was refused for certain."
-            ),
+            warning=gettext_lazy("Each is sent again with a new key. The last attempt was definitely refused."),
             done=gettext_lazy("sent again"),
             stages=(Stage.FAILED,),
         ),
@@ -250,13 +250,13 @@ DECLARED = (
         asks=Asks.REASON,
         label=gettext_lazy("Cancel payout"),
         title=gettext_lazy("Cancel the payout"),
-        warning=gettext_lazy("It is closed for good and is never paid."),
+        warning=gettext_lazy("It is closed permanently and never paid."),
         done=_said(lambda: _("%(payout)s: cancelled.")),
         icon="cancel",
         is_final=True,
         in_bulk=InBulk(
             title=ngettext_lazy("Cancel %(count)s payout", "Cancel %(count)s payouts", "count"),
-            warning=gettext_lazy("They are closed for good and are never paid."),
+            warning=gettext_lazy("They are closed permanently and never paid."),
             done=gettext_lazy("cancelled"),
             stages=(Stage.AWAITING_APPROVAL, Stage.HELD, Stage.SCHEDULED, Stage.READY),
         ),
@@ -269,7 +269,7 @@ DECLARED = (
         asks=Asks.TIME,
         label=gettext_lazy("Schedule"),
         title=gettext_lazy("Schedule payout"),
-        warning=gettext_lazy("It is paid not before that time, and only with all its approvals."),
+        warning=gettext_lazy("It is paid at that time or later, and only with all its approvals."),
         done=_scheduled,
         icon="schedule",
         is_rare=True,
@@ -282,7 +282,7 @@ DECLARED = (
         asks=Asks.REASON,
         label=gettext_lazy("Settle by hand"),
         title=gettext_lazy("Record that the payout was paid by hand"),
-        warning=gettext_lazy("Nothing is sent to the provider: say how the money left."),
+        warning=gettext_lazy("Nothing is sent to the provider. Say how the money was paid."),
         done=_said(lambda: _("%(payout)s: settled by hand.")),
         icon="handshake",
         is_rare=True,
@@ -295,7 +295,7 @@ DECLARED = (
         asks=Asks.EVIDENCE,
         label=gettext_lazy("Record return"),
         title=gettext_lazy("Record that the bank returned the payout"),
-        warning=gettext_lazy("It is closed for good as returned: pay again with a new payout if it must be paid."),
+        warning=gettext_lazy("It is closed permanently as returned. To pay again, create a new payout."),
         done=_said(lambda: _("%(payout)s: returned.")),
         icon="undo",
         is_final=True,
@@ -309,7 +309,7 @@ DECLARED = (
         asks=Asks.REASON,
         label=gettext_lazy("Reveal recipient"),
         title=gettext_lazy("Reveal the recipient"),
-        warning=gettext_lazy("That you saw it, and why, is recorded in the payout's history."),
+        warning=gettext_lazy("The payout's history records that you saw it, and your reason."),
         done=_said(lambda: ""),  # its answer is the recipient
         icon="visibility",
         is_rare=True,

@@ -45,7 +45,7 @@ def _scopes_field() -> forms.MultipleChoiceField:
 def _expiry_field() -> forms.DateField:
     return day_field(
         gettext_lazy("Key expires on"),
-        gettext_lazy("The last day on which it works, in UTC. Empty: until it is revoked."),
+        gettext_lazy("The last day on which it works, in UTC. Leave empty for no end."),
     )
 
 
@@ -62,7 +62,7 @@ class _ExpiryMixin:
         except OverflowError as error:
             raise forms.ValidationError(_("Choose an earlier day.")) from error
         if ends_at <= timezone.now():
-            raise forms.ValidationError(_("This day is over."))
+            raise forms.ValidationError(_("This day has passed."))
         return ends_at
 
 
@@ -221,7 +221,7 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, ModelAdmin):
 
     def dialog_obstacle(self, request: HttpRequest, name: str, instance: ApiClient) -> str:
         if name == "revoke_key" and not instance.keys.filter(revoked_at=None).exists():
-            return _("This client has no key that could be revoked.")
+            return _("This client has no key to revoke.")
         return ""
 
     @dialog_action(
@@ -230,7 +230,7 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, ModelAdmin):
         description=gettext_lazy("New key"),
         title=gettext_lazy("Make a new key"),
         submit=gettext_lazy("Make key"),
-        warning=gettext_lazy("The present keys go on working: revoke them when the client uses the new one."),
+        warning=gettext_lazy("The present keys keep working. Revoke them when the client uses the new one."),
         icon="key",
         variant=ActionVariant.PRIMARY,
     )
@@ -247,7 +247,7 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, ModelAdmin):
         description=gettext_lazy("Revoke key"),
         title=gettext_lazy("Revoke a key"),
         submit=gettext_lazy("Revoke key"),
-        warning=gettext_lazy("It stops at once and cannot be brought back."),
+        warning=gettext_lazy("The key stops working at once. This cannot be undone."),
         icon="key_off",
         is_final=True,
     )

@@ -204,7 +204,7 @@ def _card(title: str, name: str, found: dict[str, Depth]) -> dict[str, Any]:
 def against_norm(name: str, oldest_at: datetime | None) -> dict[str, str]:
     """The oldest one's age, in words that say whether it is too much; the colour only repeats them."""
     if oldest_at is None:
-        return {"age": _("nothing waits here"), "age_tone": "", "age_icon": ""}
+        return {"age": _("nothing is waiting"), "age_tone": "", "age_icon": ""}
     spent = timezone.now() - oldest_at
     is_late = norms.is_over(name, spent)
     return {

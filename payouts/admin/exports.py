@@ -92,7 +92,7 @@ class ExportAdmin(ViewOnlyAdmin):
         texts = [f"{name}: {text}" for name, text in _filter(export)]
         return format_html('<span class="po-filter">{}</span>', ", ".join(texts) or _("all payouts"))
 
-    @display(description=gettext_lazy("Asked for"))
+    @display(description=gettext_lazy("Requested"))
     def asked(self, export: Export) -> str:
         return format.exact_time(export.asked_at)
 

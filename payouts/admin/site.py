@@ -69,7 +69,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 def _work() -> list[dict[str, Any]]:
     return [
         _item(_("Home"), "home", "admin:index"),
-        _list(_("Payouts"), "payments", "payouts.payout"),
+        _list(pgettext("list", "Payouts"), "payments", "payouts.payout"),
         {
             **_item(_("Approvals"), "approval", "approvals", "payouts.view_payout"),
             "badge": "payouts.admin.payouts.approvals.badge",

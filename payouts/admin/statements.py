@@ -51,24 +51,26 @@ class Look:
 # Those that a person must look at come first.
 LOOKS: dict[str, Look] = {
     Result.CONTRADICTS: Look(
-        "red", "sync_problem", gettext_lazy("Recorded as refused, and the report says otherwise: flagged.")
+        "red", "sync_problem", gettext_lazy("We have it as refused, and the report says otherwise. Flagged.")
     ),
-    Result.AMOUNT_DIFFERS: Look("red", "difference", gettext_lazy("Another amount than ours: flagged.")),
+    Result.AMOUNT_DIFFERS: Look("red", "difference", gettext_lazy("The amount differs from ours. Flagged.")),
     Result.MISSING: Look(
-        "magenta", "search_off", gettext_lazy("Paid in the period, and not in the report: flagged.")
+        "magenta", "search_off", gettext_lazy("Paid in the period, but missing in the report. Flagged.")
     ),
     Result.ALTERED: Look("red", "gpp_maybe", gettext_lazy("Changed outside the product: nothing was done.")),
     Result.OWN: Look(
-        "amber", "person_alert", gettext_lazy("Made by the uploader: two other people must resolve it.")
+        "amber",
+        "person_alert",
+        gettext_lazy("Created by the person who uploaded the report. Two other people must record the outcome."),
     ),
     Result.ASKED: Look(
-        "blue", "contact_support", gettext_lazy("Reported as rejected: the provider itself is asked.")
+        "blue", "contact_support", gettext_lazy("Reported as rejected. The provider itself is being asked.")
     ),
-    Result.SETTLED: Look("green", "task_alt", gettext_lazy("Its outcome was open: now it is processed.")),
-    Result.RETURNED: Look("gray", "undo", gettext_lazy("The money came back: recorded.")),
-    Result.AGREES: Look("green", "check_circle", gettext_lazy("As we have it.")),
+    Result.SETTLED: Look("green", "task_alt", gettext_lazy("It had no outcome. Now it is processed.")),
+    Result.RETURNED: Look("gray", "undo", gettext_lazy("The money came back. The return is recorded.")),
+    Result.AGREES: Look("green", "check_circle", gettext_lazy("Same as our record.")),
     Result.NOT_OURS: Look("gray", "block", gettext_lazy("No payment was sent under this reference.")),
-    Result.WAITING: Look("gray", "hourglass_empty", gettext_lazy("The worker has yet to look at it.")),
+    Result.WAITING: Look("gray", "hourglass_empty", gettext_lazy("The worker has not checked it yet.")),
 }
 FOR_PEOPLE = (Result.CONTRADICTS, Result.AMOUNT_DIFFERS, Result.MISSING, Result.ALTERED, Result.OWN)
 STATUS_WORDS = {
@@ -140,7 +142,7 @@ class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
             except ReportError as error:
                 refusal = error
             else:
-                messages.success(request, _("The report is taken, and is now held against our record."))
+                messages.success(request, _("The report is accepted and is being compared with our record."))
                 return HttpResponseRedirect(_page_url(report))
         context = {
             **self.admin_site.each_context(request),

@@ -12,8 +12,8 @@ from payouts.strict_json import JsonError
 
 SENTENCES: dict[str, Any] = {
     "syntax": _("The body is not valid JSON in UTF-8."),
-    "constant": _("%(name)s is not a number that JSON knows."),
-    "repeated": _("A name stands twice in the same object."),
+    "constant": _("%(name)s is not a valid JSON number."),
+    "repeated": _("An object has the same name twice."),
     "range": _("A number in the body is out of range."),
     "unstorable": _("The body has a character that cannot be stored, or is nested too deeply."),
     "no_object": _("The body must be a JSON object."),

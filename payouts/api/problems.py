@@ -16,7 +16,7 @@ RETRY_AFTER_SECONDS = 5
 def titles() -> dict[int, str]:
     return {
         400: _("Bad input"),
-        401: _("Who are you?"),
+        401: _("No valid API key"),
         403: _("Not permitted"),
         404: _("Not found"),
         405: _("Method not allowed"),
@@ -26,7 +26,7 @@ def titles() -> dict[int, str]:
         415: _("Not JSON"),
         422: _("Idempotency key reused"),
         429: _("Too many requests"),
-        500: _("Our fault"),
+        500: _("Server error"),
         503: _("Not available now"),
     }
 

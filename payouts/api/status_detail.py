@@ -55,7 +55,7 @@ def status_detail(payout: Payout, reasons: Sequence[Reason]) -> str:
         case Stage.HELD if payout.attention:
             return _("Staff must look at it before it is paid.")
         case Stage.HELD:
-            return _("Staff have put it on hold. It goes on when they release it.")
+            return _("Staff have put it on hold. It continues when they release it.")
         case Stage.AWAITING_APPROVAL:
             return _sentences(_approvals(payout), *(reason.detail for reason in reasons))
         case Stage.SCHEDULED:
@@ -68,7 +68,7 @@ def status_detail(payout: Payout, reasons: Sequence[Reason]) -> str:
         case Stage.UNKNOWN:
             return _sentences(
                 _("Nobody knows yet whether it was paid. Do not pay it in another way."),
-                _("Staff are finding out.") if payout.attention else _("The provider is asked until it says."),
+                _("Staff are finding out.") if payout.attention else _("The provider is asked until it answers."),
             )
         case Stage.PROCESSED:
             paid = _("It was paid at %(at)s.") % {"at": _utc(payout.processed_at)}

@@ -58,7 +58,7 @@ def hear_provider(request: HttpRequest) -> HttpResponse:
         news = read_news(request.body)
     except UnreadableError as error:
         log.warning("webhook_unreadable", message=message_id)
-        raise actions.InvalidError({"body": [_("This is no payment that the protocol knows.")]}) from error
+        raise actions.InvalidError({"body": [_("This is not a payment that the protocol describes.")]}) from error
     if news is None:
         return HttpResponse(status=204)
     reference, reported = news

@@ -81,7 +81,7 @@ SENTENCES: dict[str, Any] = {
     "no_rows": gettext_lazy("The file has a header and no rows."),
     "column_missing": gettext_lazy("The header has no column “%(column)s”."),
     "column_twice": gettext_lazy("The header has the column “%(column)s” twice."),
-    "worker_failed": gettext_lazy("The worker failed at this file again and again: its log says why."),
+    "worker_failed": gettext_lazy("The worker failed on this file several times. See its log."),
     "unreadable": gettext_lazy("It cannot be decrypted with the present keys."),
     # Of a row
     "fields": gettext_lazy("The line has %(found)s fields, and the header has %(wanted)s."),
@@ -91,7 +91,7 @@ SENTENCES: dict[str, Any] = {
     "missing": gettext_lazy("It is missing."),
     "user_id": gettext_lazy("The user ID must be a positive whole number."),
     "currency": gettext_lazy("This is not a currency code of ISO 4217, as in RUB."),
-    "kind": gettext_lazy("The kind is one of card, iban, phone and other."),
+    "kind": gettext_lazy("The kind must be card, iban, phone or other."),
     "amount": TextError.sentence,
     "amount_ambiguous": AmbiguousError.sentence,
     "account_digits": gettext_lazy(
@@ -100,7 +100,7 @@ SENTENCES: dict[str, Any] = {
     # Of a row that became no payout
     "refused": gettext_lazy("It was refused: %(text)s"),
     "row_altered": gettext_lazy("The row was changed outside the product."),
-    "row_failed": gettext_lazy("It failed at something unforeseen: the worker's log says why."),
+    "row_failed": gettext_lazy("An unexpected error. See the worker's log."),
 }
 
 
@@ -279,7 +279,7 @@ def _of_recipient(given: Given | None, column: str) -> str:
             except RecipientError as error:
                 if column in error.errors:
                     return error.errors[column]
-    return _("Nothing can be paid to this.")
+    return _("Payment with these details is not possible.")
 
 
 def _of_amount(given: Given | None) -> str:

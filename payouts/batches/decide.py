@@ -62,7 +62,7 @@ def reject(batch_id: int, *, by: User, reason: str, revision: int) -> Batch:
     with _locked(batch_id, revision=revision) as batch:
         _refuse_if(rules.why_not_decide_on_batch(batch, by))
         if not reason.strip():
-            raise BatchError(_("Say why."))
+            raise BatchError(_("Give a reason."))
         batch.rejected_by, batch.reason = by, _text(reason)
         _move(batch, "rejected_at")
     return batch

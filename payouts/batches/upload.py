@@ -59,6 +59,6 @@ def _known(digest: bytes) -> BatchError:
         Batch.objects.defer("content").select_related("uploaded_by").filter(content_hash=digest, **STANDING).first()
     )
     if earlier is None:  # it was refused, discarded or rejected a moment ago
-        return BatchError(_("This file was a batch until just now: try again."))
+        return BatchError(_("The batch of this file has just been closed. Try again."))
     text = _("This file is a batch already: “%(name)s”, uploaded by %(who)s.")
     return BatchError(text % {"name": earlier.name, "who": earlier.uploaded_by.get_username()}, earlier)

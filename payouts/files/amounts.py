@@ -26,9 +26,7 @@ class TextError(ValueError):
 
 
 class AmbiguousError(TextError):
-    sentence = _(
-        "This can be read as a thousand and as one: write 1000 or 1000.00, without a separator of thousands."
-    )
+    sentence = _("This could mean a thousand or one. Write 1000 or 1000.00, without a thousands separator.")
 
 
 def read(text: str, currency: str = "") -> Decimal:

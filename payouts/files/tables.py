@@ -62,7 +62,7 @@ SENTENCES: dict[str, Promise] = {
     "no_table": _("This is neither CSV nor XLSX: save the table as CSV UTF-8 or XLSX and try again."),
     "broken_line": _("Line %(number)s cannot be read: a quotation mark is missing, or a field is too long."),
     "unreadable_xlsx": _("The XLSX cannot be read: open it in Excel, save it as a new file and try again."),
-    "unpacked_too_large": _("Unpacked, the XLSX is larger than we take: split it, or save it as CSV."),
+    "unpacked_too_large": _("The unpacked XLSX is too large: split it, or save it as CSV."),
     "too_many_rows": _("The file has more than %(limit)s rows: split it."),
 }
 

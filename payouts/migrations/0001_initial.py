@@ -168,7 +168,8 @@ class Migration(migrations.Migration):
                     "owner",
                     models.ForeignKey(
                         blank=True,
-                        help_text="The person answerable for it: counted as the maker of its payouts, so may not approve them.",
+                        help_text="Who is responsible for it. Counts as the maker of its payouts, so may not approve"
+                        " them.",
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="api_clients",
@@ -434,7 +435,7 @@ class Migration(migrations.Migration):
                 (
                     "asked_at",
                     models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(), verbose_name="asked for at"
+                        db_default=django.db.models.functions.datetime.Now(), verbose_name="requested at"
                     ),
                 ),
                 (
@@ -464,7 +465,7 @@ class Migration(migrations.Migration):
                             ("not_allowed", "the person who asked for it may no longer export payouts"),
                             ("filter", "its filter can no longer be read"),
                             ("too_long", "it has too many payouts for an XLSX file: take CSV, or a narrower filter"),
-                            ("unworkable", "the worker failed at it: its log says why"),
+                            ("unworkable", "the worker failed on it: see its log"),
                         ],
                         default="",
                         max_length=16,
@@ -485,7 +486,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
-                        verbose_name="asked for by",
+                        verbose_name="requested by",
                     ),
                 ),
                 (
@@ -564,7 +565,8 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         blank=True,
                         db_constraint=False,
-                        help_text="The person answerable for it: counted as the maker of its payouts, so may not approve them.",
+                        help_text="Who is responsible for it. Counts as the maker of its payouts, so may not approve"
+                        " them.",
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
@@ -742,10 +744,10 @@ class Migration(migrations.Migration):
                         choices=[
                             (
                                 "possible_duplicate",
-                                "the same amount for the same recipient and user came in within ten minutes before",
+                                "possible duplicate",
                             ),
-                            ("above_recipient_limit", "with it, the recipient's limit of 24 hours is exceeded"),
-                            ("above_day_limit", "with it, the day's limit of the currency is exceeded"),
+                            ("above_recipient_limit", "over the recipient's limit for 24 hours"),
+                            ("above_day_limit", "over the currency's limit for the day"),
                             ("card_checksum", "the card number fails its checksum"),
                             ("iban_checksum", "the IBAN fails its checksum"),
                         ],
@@ -757,7 +759,7 @@ class Migration(migrations.Migration):
                 (
                     "effect",
                     models.CharField(
-                        choices=[("note", "note: shown to staff"), ("ask", "ask: one approval more")],
+                        choices=[("note", "note: shown to staff"), ("ask", "ask: one more approval")],
                         max_length=8,
                         verbose_name="effect",
                     ),
@@ -854,13 +856,16 @@ class Migration(migrations.Migration):
                             ("", ""),
                             ("altered", "its row was changed outside the product"),
                             ("terms_changed", "the amount or the recipient differs from what was submitted"),
-                            ("approvals_missing", "its approvals do not cover what would be paid"),
+                            ("approvals_missing", "its approvals do not match its amount and recipient"),
                             ("unreadable", "the recipient cannot be decrypted"),
                             ("unpayable", "its amount or currency cannot be paid"),
-                            ("not_found", "the provider has nothing under its key, which may not be sent again"),
+                            (
+                                "not_found",
+                                "the provider has no record of this payment, and it is too late to resend it safely",
+                            ),
                             ("too_many_calls", "the provider was asked too often without a clear answer"),
-                            ("unworkable", "the worker failed at it again and again"),
-                            ("contradicted", "the provider says something else than what is recorded"),
+                            ("unworkable", "the worker failed on it several times"),
+                            ("contradicted", "the provider's answer contradicts our record"),
                             ("amount_differs", "the provider reports another amount"),
                             ("missing", "the provider's report does not have it"),
                         ],
@@ -874,7 +879,7 @@ class Migration(migrations.Migration):
                     "release_at",
                     models.DateTimeField(
                         blank=True,
-                        help_text="Until then the last approval can be taken back.",
+                        help_text="Until then the last approval can be withdrawn.",
                         null=True,
                         verbose_name="released at",
                     ),
@@ -955,7 +960,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("submitted", "submitted"),
                             ("approved", "approved"),
-                            ("approval_withdrawn", "approval taken back"),
+                            ("approval_withdrawn", "approval withdrawn"),
                             ("rejected", "rejected"),
                             ("held", "put on hold"),
                             ("released", "released"),
@@ -969,7 +974,7 @@ class Migration(migrations.Migration):
                             ("refused", "refused by the provider"),
                             ("outcome_unknown", "outcome unknown"),
                             ("flagged", "needs attention"),
-                            ("asked", "the provider is to be asked now"),
+                            ("asked", "provider asked ahead of time"),
                             ("retried", "retried"),
                             ("resolution_proposed", "resolution proposed"),
                             ("resolved", "resolved by hand"),
@@ -1172,7 +1177,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("approve", "approve"),
-                            ("withdraw", "take the approval back"),
+                            ("withdraw", "withdraw the approval"),
                             ("paid", "was paid"),
                             ("not_paid", "was not paid"),
                         ],
@@ -1183,7 +1188,7 @@ class Migration(migrations.Migration):
                 (
                     "number",
                     models.PositiveSmallIntegerField(
-                        default=1, help_text="Of this person's voices on this payout.", verbose_name="number"
+                        default=1, help_text="Of this person's decisions on this payout.", verbose_name="number"
                     ),
                 ),
                 ("terms_hash", models.BinaryField(max_length=32)),
@@ -1433,10 +1438,10 @@ class Migration(migrations.Migration):
                         choices=[
                             (
                                 "possible_duplicate",
-                                "the same amount for the same recipient and user came in within ten minutes before",
+                                "possible duplicate",
                             ),
-                            ("above_recipient_limit", "with it, the recipient's limit of 24 hours is exceeded"),
-                            ("above_day_limit", "with it, the day's limit of the currency is exceeded"),
+                            ("above_recipient_limit", "over the recipient's limit for 24 hours"),
+                            ("above_day_limit", "over the currency's limit for the day"),
                             ("card_checksum", "the card number fails its checksum"),
                             ("iban_checksum", "the IBAN fails its checksum"),
                         ],
@@ -1449,7 +1454,7 @@ class Migration(migrations.Migration):
                 (
                     "effect",
                     models.CharField(
-                        choices=[("note", "note: shown to staff"), ("ask", "ask: one approval more")],
+                        choices=[("note", "note: shown to staff"), ("ask", "ask: one more approval")],
                         max_length=8,
                         verbose_name="effect",
                     ),
@@ -1573,7 +1578,7 @@ class Migration(migrations.Migration):
                             ("replaced", "replaced the second factor"),
                             ("codes_made", "made new backup codes"),
                             ("removed", "second factor removed on the server"),
-                            ("password_set", "has a new password"),
+                            ("password_set", "password changed"),
                         ],
                         max_length=32,
                         verbose_name="what",

@@ -110,7 +110,7 @@ class Approval(models.Model):
 
     class Decision(models.TextChoices):
         APPROVE = "approve", _("approve")
-        WITHDRAW = "withdraw", _("take the approval back")
+        WITHDRAW = "withdraw", _("withdraw the approval")
         PAID = "paid", _("was paid")
         NOT_PAID = "not_paid", _("was not paid")
 
@@ -126,7 +126,7 @@ class Approval(models.Model):
     )
     decision = models.CharField(_("decision"), max_length=16, choices=Decision)
     number = models.PositiveSmallIntegerField(
-        _("number"), default=1, help_text=_("Of this person's voices on this payout.")
+        _("number"), default=1, help_text=_("Of this person's decisions on this payout.")
     )
     terms_hash = models.BinaryField(max_length=32)
     evidence = models.CharField(_("evidence"), max_length=1000, blank=True)

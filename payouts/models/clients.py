@@ -31,7 +31,7 @@ class ApiClient(models.Model):
         blank=True,
         related_name="api_clients",
         verbose_name=_("owner"),
-        help_text=_("The person answerable for it: counted as the maker of its payouts, so may not approve them."),
+        help_text=_("Who is responsible for it. Counts as the maker of its payouts, so may not approve them."),
     )
     created_at = models.DateTimeField(_("created at"), db_default=Now())
 

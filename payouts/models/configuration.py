@@ -65,10 +65,10 @@ class ReviewFlag(models.TextChoices):
 
     POSSIBLE_DUPLICATE = (
         "possible_duplicate",
-        _("the same amount for the same recipient and user came in within ten minutes before"),
+        _("possible duplicate"),
     )
-    ABOVE_RECIPIENT_LIMIT = "above_recipient_limit", _("with it, the recipient's limit of 24 hours is exceeded")
-    ABOVE_DAY_LIMIT = "above_day_limit", _("with it, the day's limit of the currency is exceeded")
+    ABOVE_RECIPIENT_LIMIT = "above_recipient_limit", _("over the recipient's limit for 24 hours")
+    ABOVE_DAY_LIMIT = "above_day_limit", _("over the currency's limit for the day")
     CARD_CHECKSUM = "card_checksum", _("the card number fails its checksum")
     IBAN_CHECKSUM = "iban_checksum", _("the IBAN fails its checksum")
 
@@ -78,7 +78,7 @@ class ReviewRule(models.Model):
 
     class Effect(models.TextChoices):
         NOTE = "note", _("note: shown to staff")
-        ASK = "ask", _("ask: one approval more")
+        ASK = "ask", _("ask: one more approval")
 
     flag = models.CharField(_("review flag"), max_length=32, choices=ReviewFlag, primary_key=True)
     effect = models.CharField(_("effect"), max_length=8, choices=Effect)

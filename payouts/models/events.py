@@ -14,7 +14,7 @@ from payouts.states import Status
 class EventName(models.TextChoices):
     SUBMITTED = "submitted", _("submitted")
     APPROVED = "approved", _("approved")
-    APPROVAL_WITHDRAWN = "approval_withdrawn", _("approval taken back")
+    APPROVAL_WITHDRAWN = "approval_withdrawn", _("approval withdrawn")
     REJECTED = "rejected", _("rejected")
     HELD = "held", _("put on hold")
     RELEASED = "released", _("released")
@@ -28,7 +28,7 @@ class EventName(models.TextChoices):
     REFUSED = "refused", _("refused by the provider")
     OUTCOME_UNKNOWN = "outcome_unknown", _("outcome unknown")
     FLAGGED = "flagged", _("needs attention")
-    ASKED = "asked", _("the provider is to be asked now")
+    ASKED = "asked", _("provider asked ahead of time")
     RETRIED = "retried", _("retried")
     RESOLUTION_PROPOSED = "resolution_proposed", _("resolution proposed")
     RESOLVED = "resolved", _("resolved by hand")

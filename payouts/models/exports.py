@@ -29,12 +29,12 @@ class Export(models.Model):
             "too_long",
             _("it has too many payouts for an XLSX file: take CSV, or a narrower filter"),
         )
-        UNWORKABLE = "unworkable", _("the worker failed at it: its log says why")
+        UNWORKABLE = "unworkable", _("the worker failed on it: see its log")
 
     asked_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name=_("asked for by")
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name=_("requested by")
     )
-    asked_at = models.DateTimeField(_("asked for at"), db_default=Now())
+    asked_at = models.DateTimeField(_("requested at"), db_default=Now())
     query = models.CharField(_("filter"), max_length=1000, blank=True, help_text=_("As in the list's address."))
     format = models.CharField(_("format"), max_length=8, choices=Format)
     up_to_id = models.BigIntegerField(editable=False)  # no payout that came later

@@ -25,13 +25,13 @@ class Attention(models.TextChoices):
     NONE = "", ""
     ALTERED = "altered", _("its row was changed outside the product")
     TERMS_CHANGED = "terms_changed", _("the amount or the recipient differs from what was submitted")
-    APPROVALS_MISSING = "approvals_missing", _("its approvals do not cover what would be paid")
+    APPROVALS_MISSING = "approvals_missing", _("its approvals do not match its amount and recipient")
     UNREADABLE = "unreadable", _("the recipient cannot be decrypted")
     UNPAYABLE = "unpayable", _("its amount or currency cannot be paid")
-    NOT_FOUND = "not_found", _("the provider has nothing under its key, which may not be sent again")
+    NOT_FOUND = "not_found", _("the provider has no record of this payment, and it is too late to resend it safely")
     TOO_MANY_CALLS = "too_many_calls", _("the provider was asked too often without a clear answer")
-    UNWORKABLE = "unworkable", _("the worker failed at it again and again")
-    CONTRADICTED = "contradicted", _("the provider says something else than what is recorded")
+    UNWORKABLE = "unworkable", _("the worker failed on it several times")
+    CONTRADICTED = "contradicted", _("the provider's answer contradicts our record")
     AMOUNT_DIFFERS = "amount_differs", _("the provider reports another amount")
     MISSING = "missing", _("the provider's report does not have it")
 
@@ -129,7 +129,7 @@ class Payout(models.Model):
         _("released at"),
         null=True,
         blank=True,
-        help_text=_("Until then the last approval can be taken back."),
+        help_text=_("Until then the last approval can be withdrawn."),
     )
     failure_code = models.CharField(_("failure code"), max_length=64, blank=True)
     failure_message = models.CharField(_("failure message"), max_length=255, blank=True)

@@ -88,7 +88,7 @@ class AccessEvent(models.Model):
         REPLACED = "replaced", _("replaced the second factor")
         CODES_MADE = "codes_made", _("made new backup codes")
         REMOVED = "removed", _("second factor removed on the server")
-        PASSWORD_SET = "password_set", _("has a new password")
+        PASSWORD_SET = "password_set", _("password changed")
 
     at = models.DateTimeField(_("time"), db_default=Now())
     kind = models.CharField(_("what"), max_length=32, choices=Kind)

@@ -20,7 +20,7 @@ from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.batches import decide
 from payouts.models import Batch, BatchState
 
-KEPT = gettext_lazy("Saved permanently in the batch's record.")
+KEPT = gettext_lazy("Saved permanently in the batch's history.")
 
 
 class SendForm(DialogForm):
@@ -37,8 +37,8 @@ class SendForm(DialogForm):
             del self.fields["leaves_errors_out"]
             return
         label = ngettext(
-            "I leave out %(count)s row with errors",
-            "I leave out %(count)s rows with errors",
+            "Leave out %(count)s row with errors",
+            "Leave out %(count)s rows with errors",
             batch.rows_wrong,
         )
         self.fields["leaves_errors_out"].label = label % {"count": format.number(batch.rows_wrong)}
@@ -95,7 +95,7 @@ class BatchDecisions(DialogsMixin, ViewOnlyAdmin):
         description=gettext_lazy("Send for approval"),
         title=gettext_lazy("Send for approval"),
         submit=gettext_lazy("Send for approval"),
-        warning=gettext_lazy("Another person approves or rejects the whole. Until then nothing is paid."),
+        warning=gettext_lazy("Another person approves or rejects the whole batch. Until then nothing is paid."),
         icon="send",
         variant=ActionVariant.PRIMARY,
     )
@@ -117,7 +117,7 @@ class BatchDecisions(DialogsMixin, ViewOnlyAdmin):
         title=gettext_lazy("Approve the whole batch"),
         submit=gettext_lazy("Approve all"),
         warning=gettext_lazy(
-            "Every row without errors becomes a payout with your approval. Large ones wait for further people."
+            "Every row without errors becomes a payout with your approval. Large payouts need more approvals."
         ),
         icon="check_circle",
         variant=ActionVariant.PRIMARY,
@@ -133,7 +133,7 @@ class BatchDecisions(DialogsMixin, ViewOnlyAdmin):
         description=gettext_lazy("Reject"),
         title=gettext_lazy("Reject the whole batch"),
         submit=gettext_lazy("Reject all"),
-        warning=gettext_lazy("Nothing of it is paid. The file can be fixed and uploaded again."),
+        warning=gettext_lazy("None of its rows is paid. The file can be fixed and uploaded again."),
         icon="block",
         variant=ActionVariant.DANGER,
         is_final=True,
@@ -149,7 +149,7 @@ class BatchDecisions(DialogsMixin, ViewOnlyAdmin):
         description=gettext_lazy("Discard"),
         title=gettext_lazy("Discard the batch"),
         submit=gettext_lazy("Discard"),
-        warning=gettext_lazy("Nothing of it is paid. The same file can be uploaded again."),
+        warning=gettext_lazy("None of its rows is paid. The same file can be uploaded again."),
         icon="delete",
         is_final=True,
     )
@@ -164,11 +164,9 @@ def _warnings(batch: Batch) -> list[str]:
         return []
     counts = counts_of(batch)
     repeated, earlier, noted = counts[REPEATED], counts[EARLIER], counts[NOTED]
-    one_repeats = ngettext(
-        "%(count)s row pays the same as another", "%(count)s rows pay the same as others", repeated
-    )
+    one_repeats = ngettext("%(count)s row repeats another row", "%(count)s rows repeat other rows", repeated)
     one_is_known = ngettext(
-        "%(count)s row is like an earlier payout", "%(count)s rows are like earlier ones", earlier
+        "%(count)s row repeats an earlier payout", "%(count)s rows repeat earlier payouts", earlier
     )
     one_is_odd = ngettext("%(count)s row fails a checksum", "%(count)s rows fail a checksum", noted)
     found = [(repeated, one_repeats), (earlier, one_is_known), (noted, one_is_odd)]

@@ -27,7 +27,7 @@ def next_step(request: HttpRequest, batch: Batch, counts: dict[str, int], *, may
         case BatchState.CHECKING:
             return Step(_("The worker checks the rows."), _("Nothing is paid before another person approves it."))
         case BatchState.REFUSED:
-            why = _("The file cannot be taken, so nothing of it is paid.")
+            why = _("The file was refused, so nothing is paid.")
             return Step(why, _("Fix the file and upload it again."))
         case BatchState.PREVIEW:
             return _preview(batch, person(request))
@@ -40,28 +40,28 @@ def next_step(request: HttpRequest, batch: Batch, counts: dict[str, int], *, may
             return _submitted(has_refused=bool(counts[REFUSED]))
         case BatchState.REJECTED:
             who = username(batch.rejected_by)
-            return Step(_("Rejected by %(who)s: nothing of it is paid.") % {"who": who}, batch.reason)
+            return Step(_("Rejected by %(who)s: none of it is paid.") % {"who": who}, batch.reason)
         case BatchState.DISCARDED:
             who = username(batch.uploaded_by)
-            why = _("Discarded by %(who)s: nothing of it is paid.") % {"who": who}
+            why = _("Discarded by %(who)s: none of it is paid.") % {"who": who}
             return Step(why, _("The same file can be uploaded again."))
         case _:
             return Step(
-                _("It was changed outside the product, so nothing more of it is submitted."),
-                _("Run the audit over the database. Upload what still has to be paid as a new batch."),
+                _("The batch was changed outside the product, so no more payouts are made from it."),
+                _("Run an audit. Upload what still has to be paid as a new batch."),
                 is_alarm=True,
             )
 
 
 def _preview(batch: Batch, who: User) -> Step:
     if not batch.rows_valid:
-        return Step(_("No row is without errors."), _("Fix the file and upload it again."), is_alarm=True)
+        return Step(_("Every row has errors."), _("Fix the file and upload it again."), is_alarm=True)
     if rules.why_not_send_batch(batch, who):
         then = _("%(who)s sends it for approval.") % {"who": username(batch.uploaded_by)}
         return Step(_("Checked, and not sent yet."), then)
     return Step(
         _("Checked, and not sent yet."),
-        _("Look at the totals, the errors and the duplicates. Then send it for approval, or discard it."),
+        _("Check the totals, the errors and the duplicates. Then send it for approval, or discard it."),
     )
 
 
@@ -71,7 +71,7 @@ def _awaiting_approval(batch: Batch, who: User, *, may_approve: bool) -> Step:
     if may_approve:
         return Step(
             _("Waits for your decision."),
-            _("Check the totals, the rows and what is marked, then approve or reject the whole."),
+            _("Check the totals, the rows and the marks, then approve or reject the whole batch."),
         )
     return Step(_("Waits for approval."), _("Someone who may approve payouts decides on it."))
 
@@ -80,10 +80,10 @@ def _submitted(*, has_refused: bool) -> Step:
     if has_refused:
         return Step(
             _("Some rows could not become payouts."),
-            _("See why under “Not submitted”. The others go their way."),
+            _("The reasons are under “Not submitted”. The other rows became payouts."),
             is_alarm=True,
         )
     return Step(
         _("Every row without errors is a payout now."),
-        _("Below is where they stand; those that wait for further approvals are among the payouts."),
+        _("Their stages are shown below. Those that need more approvals are in the list of payouts."),
     )

@@ -35,27 +35,27 @@ class View:
 VIEWS: dict[str, View] = {
     WRONG: View(
         gettext_lazy("With errors"),
-        gettext_lazy("Left out: nothing of them is paid."),
+        gettext_lazy("Left out: these rows are not paid."),
         "red",
         "error",
         Q(is_valid=False),
     ),
     REFUSED: View(
         gettext_lazy("Not submitted"),
-        gettext_lazy("Approved, and could not become payouts."),
+        gettext_lazy("Approved, but they could not become payouts."),
         "red",
         "block",
         Q(refusal__isnull=False),
     ),
     REPEATED: View(
-        gettext_lazy("Twice in the file"),
+        gettext_lazy("Repeated in the file"),
         gettext_lazy("The same recipient and amount as in a line above."),
         "amber",
         "content_copy",
         Q(same_as__isnull=False),
     ),
     EARLIER: View(
-        gettext_lazy("Like an earlier payout"),
+        gettext_lazy("Same as an earlier payout"),
         gettext_lazy("The same recipient and amount within 30 days before."),
         "amber",
         "history",
@@ -140,7 +140,7 @@ def faults_of(row: BatchRow, given: Given | None) -> list[tuple[str, str]]:
 def _notes(row: BatchRow) -> list[str]:
     notes = [format.flag_label(flag) for flag in row.notes]
     if row.same_as:
-        notes.append(_("pays the same as line %(number)s") % {"number": row.same_as})
+        notes.append(_("same as line %(number)s") % {"number": row.same_as})
     return notes
 
 

@@ -35,7 +35,7 @@ def upload_view(request: HttpRequest, model_admin: Any) -> HttpResponse:
         except BatchError as error:
             refusal = error
         else:
-            messages.success(request, _("The file is taken, and its rows are checked now. Nothing is paid yet."))
+            messages.success(request, _("The file is accepted and its rows are being checked. Nothing is paid yet."))
             return HttpResponseRedirect(model_admin.page_url(batch))
     context = {
         **model_admin.admin_site.each_context(request),

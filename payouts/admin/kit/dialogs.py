@@ -65,7 +65,7 @@ class EvidenceForm(DialogForm):
         label=gettext_lazy("Evidence"),
         max_length=200,
         widget=UnfoldAdminTextInputWidget(),
-        help_text=gettext_lazy("What shows it: a statement's number and line, the provider's letter and its date."),
+        help_text=gettext_lazy("For example: a statement's number and line, or the provider's letter and its date."),
     )
     note = text_field(
         gettext_lazy("Note"),
@@ -82,7 +82,7 @@ class EvidenceForm(DialogForm):
 
 class ScheduleForm(ReasonForm):
     scheduled_for = moment_field(
-        gettext_lazy("Not before"), gettext_lazy("In UTC. Empty: as soon as it may be paid.")
+        gettext_lazy("Not before"), gettext_lazy("In UTC. Leave empty to pay as soon as possible.")
     )
     field_order = ("version", "scheduled_for", "reason")
 

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from payouts import money
 from payouts.models import Payout, ReviewFlag
@@ -43,8 +43,8 @@ KEY_LABELS = {
     "bank": gettext_lazy("Bank"),
     "bank_name": gettext_lazy("Bank"),
     "bic": gettext_lazy("BIC"),
-    "name": gettext_lazy("Name"),
-    "full_name": gettext_lazy("Name"),
+    "name": pgettext_lazy("recipient", "Name"),
+    "full_name": pgettext_lazy("recipient", "Name"),
     "holder": gettext_lazy("Holder"),
     "city": gettext_lazy("City"),
     "country": gettext_lazy("Country"),

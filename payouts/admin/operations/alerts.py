@@ -24,7 +24,7 @@ def alerts() -> list[dict[str, Any]]:
                 "icon": "dns",
                 "is_alarm": True,
                 "said": _("No cluster is alive: nothing is paid."),
-                "next": _("Start the worker. Until then, payouts wait as they are."),
+                "next": _("Start the worker. Until then all payouts wait."),
             }
         )
     paused = open_pauses()
@@ -43,7 +43,7 @@ def alerts() -> list[dict[str, Any]]:
                     audit.broken_count,
                 )
                 % {"count": format.number(audit.broken_count)},
-                "next": _("Nothing may be done with what was altered before somebody has looked into it."),
+                "next": _("Do nothing with the changed payouts until somebody has investigated."),
             }
         )
     return said
@@ -51,25 +51,25 @@ def alerts() -> list[dict[str, Any]]:
 
 def _stop(found: ProviderPause) -> dict[str, Any]:
     """The alert about a provider that somebody has paused."""
-    said = _("The provider %(provider)s is paused by %(who)s since %(at)s: “%(why)s”") % {
+    said = _("%(who)s paused the provider %(provider)s at %(at)s: “%(why)s”") % {
         "provider": found.provider,
         "who": found.paused_by.get_username(),
         "at": format.exact_time(found.paused_at),
         "why": found.pause_reason,
     }
-    then = _("Its payouts wait as they are until another person resumes it.")
+    then = _("Its payouts wait until another person resumes it.")
     return {"icon": "pause_circle", "is_alarm": False, "said": said, "next": then}
 
 
 def _silence(breaker: Breaker) -> dict[str, Any]:
     """The alert about a provider that does not answer."""
     said = ngettext(
-        "The provider %(provider)s does not answer (%(count)s failure in a row). Its payouts wait as they are.",
-        "The provider %(provider)s does not answer (%(count)s failures in a row). Its payouts wait as they are.",
+        "The provider %(provider)s does not answer (%(count)s failure in a row). Its payouts wait.",
+        "The provider %(provider)s does not answer (%(count)s failures in a row). Its payouts wait.",
         breaker.failures,
     ) % {"provider": breaker.provider, "count": breaker.failures}
     if breaker.open_until is None or breaker.open_until <= timezone.now():
-        then = _("The next payout that is due tries it again.")
+        then = _("The next due payout tries it again.")
     else:
         then = _("Next try on %(at)s.") % {"at": format.exact_time(breaker.open_until)}
     return {"icon": "cloud_off", "is_alarm": True, "said": said, "next": then}
@@ -81,7 +81,7 @@ def signs() -> list[dict[str, str]]:
     load = loads().values()
     due = sum(each.due for each in load)
     wait = against_norm(Stage.READY, oldest_due(load))
-    backlog = _("Due for the worker: %(count)s") % {"count": capped(due)}
+    backlog = _("In the worker's queue: %(count)s") % {"count": capped(due)}
     said = [
         {
             "icon": "dns",

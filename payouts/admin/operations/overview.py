@@ -84,7 +84,7 @@ def _cards(load: Any, *, sees_payouts: bool) -> list[dict[str, Any]]:
     wait = against_norm(Stage.READY, oldest_due(load))
     return [
         {
-            "title": _("Due for the worker"),
+            "title": _("In the worker's queue"),
             "icon": "inbox",
             "tone": "amber" if wait["age_tone"] == "red" else "blue" if due else "gray",
             "count": capped(due),
@@ -102,8 +102,8 @@ def _cards(load: Any, *, sees_payouts: bool) -> list[dict[str, Any]]:
             "sums": [],
             "url": f"{listed}?stage={Status.PROCESSING.value}" if listed else "",
             "age": ngettext(
-                "sent, not final; %(count)s is being asked about now",
-                "sent, not final; %(count)s are being asked about now",
+                "sent, no outcome yet; %(count)s being asked about now",
+                "sent, no outcome yet; %(count)s being asked about now",
                 asked,
             )
             % {"count": format.number(asked)},
@@ -128,7 +128,7 @@ def audit_row() -> dict[str, Any] | None:
     if run is None:
         return None
     if run.finished_at is None and timezone.now() - run.seen_at > AUDIT_IS_SILENT_AFTER:
-        badge = format.badge(_("Broken off"), tone="amber", icon="warning")
+        badge = format.badge(_("Interrupted"), tone="amber", icon="warning")
     elif run.broken_count:
         badge = format.badge(_("Broken invariants"), tone="red", icon="gpp_maybe")
     elif run.finished_at is None:

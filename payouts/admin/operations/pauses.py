@@ -117,8 +117,8 @@ class ProviderPauseAdmin(DialogsMixin, ViewOnlyAdmin):
             {
                 "title": _("Pause the provider"),
                 "warning": _(
-                    "Nothing is paid through it or asked of it until another person resumes it. What is under way"
-                    " ends."
+                    "Until another person resumes it, none of its payouts is paid or looked up. Calls in flight"
+                    " finish."
                 ),
                 "submit": _("Pause"),
                 "form": form,
@@ -131,7 +131,7 @@ class ProviderPauseAdmin(DialogsMixin, ViewOnlyAdmin):
         description=gettext_lazy("Resume"),
         title=gettext_lazy("Resume the provider"),
         submit=gettext_lazy("Resume"),
-        warning=gettext_lazy("What is due is paid at once, and what is unknown is asked about."),
+        warning=gettext_lazy("Due payouts are paid at once, and the provider is asked about unknown outcomes."),
         icon="play_arrow",
         variant=ActionVariant.PRIMARY,
     )

@@ -49,14 +49,14 @@ def _provider_badge(breaker: Breaker | None, paused: ProviderPause | None) -> Sa
     if breaker and breaker.open_until:
         return format.badge(_("Not answering"), tone="magenta", icon="cloud_off")
     if breaker and breaker.failures:
-        return format.badge(_("Stumbles"), tone="amber", icon="warning")
+        return format.badge(_("Some failures"), tone="amber", icon="warning")
     return format.badge(_("Answering"), tone="green", icon="check_circle")
 
 
 def provider_words(breaker: Breaker | None, paused: ProviderPause | None) -> str:
     """What its badge means now; for a pause, who made it and why."""
     if paused:
-        return _("since %(at)s by %(who)s: “%(why)s”") % {
+        return _("paused by %(who)s, %(at)s: “%(why)s”") % {
             "at": format.exact_time(paused.paused_at),
             "who": paused.paused_by.get_username(),
             "why": paused.pause_reason,
@@ -67,11 +67,11 @@ def provider_words(breaker: Breaker | None, paused: ProviderPause | None) -> str
         "count": format.number(breaker.failures)
     }
     if breaker.open_until is None:
-        return _("%(failures)s; calls go on.") % {"failures": failures}
+        return _("%(failures)s; calls continue.") % {"failures": failures}
     if breaker.probing_since:
-        return _("%(failures)s; one payout tries it just now.") % {"failures": failures}
+        return _("%(failures)s; one payout is testing it now.") % {"failures": failures}
     if breaker.open_until <= timezone.now():
-        return _("%(failures)s; the next payout that is due tries it again.") % {"failures": failures}
+        return _("%(failures)s; the next due payout tries it again.") % {"failures": failures}
     return _("%(failures)s; no calls before %(at)s.") % {
         "failures": failures,
         "at": format.exact_time(breaker.open_until),

@@ -30,7 +30,7 @@ for model in (Schedule, Success, Failure, OrmQ):
 SCHEDULE_WORDS = {
     "sweep": gettext_lazy("Picks up missed payouts"),
     "remind of approvals": gettext_lazy("Reports approvals that wait for more than a day"),
-    "count days": gettext_lazy("Counts what was paid on the days that are over"),
+    "count days": gettext_lazy("Adds up what was paid on past days"),
     "prune": gettext_lazy("Deletes old results of tasks"),
     "audit": gettext_lazy("Checks every invariant of every payout"),
 }
@@ -46,9 +46,9 @@ class ScheduleForm(forms.ModelForm):
         cleaned: dict[str, Any] = super().clean() or {}
         kind = cleaned.get("schedule_type")
         if kind == Schedule.ONCE:
-            self.add_error("schedule_type", _("A schedule that runs once would be gone afterwards."))
+            self.add_error("schedule_type", _("A one-time schedule would be deleted after its run."))
         if kind == Schedule.MINUTES and not cleaned.get("minutes") and "minutes" not in self.errors:
-            self.add_error("minutes", _("Say every how many minutes."))
+            self.add_error("minutes", _("Give the number of minutes."))
         cron = cleaned.get("cron")
         if kind == Schedule.CRON and "cron" not in self.errors and not (cron and croniter.is_valid(cron)):
             self.add_error("cron", _("Give a cron expression of five fields, as in 20 3 * * *."))

@@ -133,7 +133,7 @@ def _why(payout: Payout, who: Standing, *, may_approve: bool) -> str:
     if payout.attention:
         return _("It needs attention: %(problem)s.") % {"problem": payout.get_attention_display()}
     if payout.held_at:
-        return _("On hold since %(at)s by %(who)s.") % {
+        return _("%(who)s put it on hold at %(at)s.") % {
             "at": format.exact_time(payout.held_at),
             "who": payout.held_by and payout.held_by.get_username(),
         }
@@ -179,15 +179,13 @@ def _row(payout: Payout, *, why: str, blocked: str, offered: set[str]) -> dict[s
 def _empty(tab: str, *, may_approve: bool) -> tuple[str, str]:
     match tab:
         case _ if tab == MINE:
-            return _("Nothing waits for your approval"), _("What others must approve stands in the next tab.")
+            return _("Nothing waits for your approval"), _("What others must approve is in the next tab.")
         case _ if tab == HELD:
-            return _("Nothing is on hold"), _(
-                "Payouts that somebody put on hold, or that need attention, stand here."
-            )
+            return _("Nothing is on hold"), _("Payouts that are on hold or need attention appear here.")
         case _ if may_approve:
             return (
-                _("Nothing of yours waits for others"),
-                _("Payouts that you made or have approved stand here until another person approves them."),
+                _("None of your payouts waits for others"),
+                _("Payouts that you made or approved appear here until another person approves them."),
             )
         case _:
-            return _("Nobody waits for approval"), _("Payouts that people must approve stand here.")
+            return _("Nothing waits for approval"), _("Payouts that people must approve appear here.")

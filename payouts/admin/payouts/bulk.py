@@ -133,7 +133,7 @@ def _confirmation(decision: BulkDecision, items: Sequence[BulkItem]) -> dict[str
         "sums": sums(payouts),
         "rows": [_row(item) for item in going],
         "left_out": [
-            *(_row(item, _("It has changed since you chose it: choose it anew.")) for item in changed),
+            *(_row(item, _("It has changed since you chose it: choose it again.")) for item in changed),
             *(_row(item, item.message) for item in skipped),
         ],
         "is_expired": bulk.is_expired(decision),
@@ -151,8 +151,8 @@ def _consequence(payouts: Iterable[Payout]) -> str:
     if last:
         said.append(
             ngettext(
-                "%(count)s payout gets its last approval: its money leaves.",
-                "%(count)s payouts get their last approval: their money leaves.",
+                "%(count)s payout gets its last approval and will be paid.",
+                "%(count)s payouts get their last approval and will be paid.",
                 last,
             )
             % {"count": last}

@@ -98,7 +98,7 @@ class EntryForm(forms.Form):
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
     )
     scheduled_for = moment_field(
-        gettext_lazy("Not before"), gettext_lazy("In UTC. Empty: as soon as it is approved.")
+        gettext_lazy("Not before"), gettext_lazy("In UTC. Leave empty to pay as soon as it is approved.")
     )
 
     def clean(self) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def _notes(given: dict[str, Any]) -> Iterator[str]:
     yield _("%(amount)s to %(recipient)s") % {"amount": money.shown(amount, currency), "recipient": to}
     judgement = review.preview(user_id=given.get("user_id"), amount=amount, currency=currency, recipient=recipient)
     for flag in judgement.flags:
-        yield _("Staff will be told: %(flag)s.") % {"flag": format.flag_label(flag)}
+        yield _("Staff will see: %(flag)s.") % {"flag": format.flag_label(flag)}
     alike = Payout.objects.filter(
         recipient_index=vault.blind_index(vault.normal(recipient)),
         currency=currency,
@@ -181,9 +181,9 @@ def _notes(given: dict[str, Any]) -> Iterator[str]:
     if earlier := alike.only("pk").first():
         yield _("The same amount went to this recipient within a day: payout %(id)s.") % {"id": earlier.pk}
     required = judgement.approvals_required
-    yield ngettext("%(count)s other person must approve it.", "%(count)s other people must approve it.", required) % {
-        "count": required
-    }
+    yield ngettext(
+        "Needs %(count)s approval by another person.", "Needs %(count)s approvals by other people.", required
+    ) % {"count": required}
 
 
 def _submitted(maker: User, form: EntryForm) -> Payout | None:
@@ -222,10 +222,10 @@ def _reference(user: User, text: str) -> uuid.UUID:
 
 def _said(payout: Payout) -> str:
     if payout.is_replay:
-        return _("%(payout)s was made from this form already; nothing was made twice.") % {"payout": payout}
+        return _("%(payout)s was already created from this form. No second payout was made.") % {"payout": payout}
     said = ngettext(
-        "%(payout)s is made. %(count)s other person must approve it.",
-        "%(payout)s is made. %(count)s other people must approve it.",
+        "Payout %(payout)s created. Needs %(count)s approval.",
+        "Payout %(payout)s created. Needs %(count)s approvals.",
         payout.approvals_required,
     )
-    return said % {"payout": payout, "count": payout.approvals_required}
+    return said % {"payout": f"#{payout.pk}", "count": payout.approvals_required}

@@ -169,7 +169,7 @@ class FlagFilter(ChoiceFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
         flags = [(flag.value, str(flag.label)) for flag in ReviewFlag]
-        return [(self.ANY_FLAG, _("anything, among pending payouts")), *flags]
+        return [(self.ANY_FLAG, _("any mark, pending payouts only")), *flags]
 
     def narrowed(self, queryset: QuerySet, chosen: str) -> QuerySet:
         pending = queryset.filter(status=Status.PENDING)

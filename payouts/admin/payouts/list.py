@@ -153,7 +153,7 @@ class PayoutList(ModelAdmin):
     def recipient_shown(self, payout: Payout) -> SafeString:
         return format.recipient_cell(payout.recipient_masked)
 
-    @display(description=gettext_lazy("Made by"))
+    @display(description=gettext_lazy("Maker"))
     def origin(self, payout: Payout) -> str:
         return bulk.origin(payout)
 

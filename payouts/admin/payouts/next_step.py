@@ -38,7 +38,7 @@ def next_step(
     match payout.stage:
         case Stage.HELD:
             return NextStep(
-                _("On hold since %(at)s by %(who)s.")
+                _("%(who)s put it on hold at %(at)s.")
                 % {"at": exact_time(payout.held_at), "who": payout.held_by and payout.held_by.get_username()},
                 _("Release it to let it go on, or cancel it."),
             )
@@ -70,7 +70,7 @@ def next_step(
 def _attention_step(payout: Payout, attempts: Sequence[Attempt], approvals: Sequence[Approval]) -> NextStep:
     why = _("It needs attention: %(problem)s.") % {"problem": Attention(payout.attention).label}
     if payout.attention == Attention.ALTERED:
-        return NextStep(why, _("Do nothing with it before an audit has shown what was changed."), is_alarm=True)
+        return NextStep(why, _("Do nothing with it until an audit has shown what was changed."), is_alarm=True)
     return NextStep(why, _attention_hint(payout, attempts, approvals), is_alarm=True)
 
 
@@ -112,8 +112,8 @@ def _attention_hint(payout: Payout, attempts: Sequence[Attempt], approvals: Sequ
             )
         case Attention.UNWORKABLE, Status.PENDING:
             return _(
-                "No money has left. The worker's log says what failed: have that mended, then release it, or cancel"
-                " it."
+                "No money has left. The worker's log says what failed. Have that fixed, then release the payout,"
+                " or cancel it."
             )
         case _, Status.PENDING:
             return _("Find out why before you release it; reject or cancel it when in doubt.")
@@ -136,8 +136,8 @@ def _approval_step(payout: Payout, *, who: Standing, may_approve: bool) -> NextS
 def _scheduled_step(payout: Payout) -> NextStep:
     if payout.release_at and payout.release_at == payout.not_before:
         return NextStep(
-            _("Approved; it is paid on %(at)s.") % {"at": exact_time(payout.release_at)},
-            _("Until then who approved it can withdraw the approval, and anybody who may can hold it."),
+            _("Approved. It will be paid on %(at)s.") % {"at": exact_time(payout.release_at)},
+            _("Until then the approval can be withdrawn, and the payout can be put on hold."),
         )
     return NextStep(
         _("It will be paid on %(at)s.") % {"at": exact_time(payout.scheduled_for)},
@@ -148,10 +148,12 @@ def _scheduled_step(payout: Payout) -> NextStep:
 def _waits_for(payout: Payout, *, is_silent: bool, is_paused: bool) -> str:
     provider = {"provider": payout.provider}
     if is_paused:
-        return _("The provider %(provider)s is paused: it waits until somebody resumes the provider.") % provider
+        return (
+            _("The provider %(provider)s is paused. The payout waits until somebody resumes the provider.") % provider
+        )
     if is_silent:
-        return _("The provider %(provider)s does not answer: it waits until it does.") % provider
-    return _("Nothing holds it: the worker takes it within seconds.")
+        return _("The provider %(provider)s does not answer. The payout waits until it does.") % provider
+    return _("It is ready: the worker takes it within seconds.")
 
 
 def _processing_step(payout: Payout, attempts: Sequence[Attempt], is_paused: bool) -> NextStep:
@@ -176,7 +178,7 @@ def _asked_again(payout: Payout, is_paused: bool) -> str:
     if payout.due_at is None:
         return ""
     if is_paused:
-        return _("The provider %(provider)s is paused: it is asked again when somebody has resumed it.") % {
+        return _("The provider %(provider)s is paused. It will be asked again when somebody resumes it.") % {
             "provider": payout.provider
         }
     if payout.due_at <= timezone.now():
@@ -188,9 +190,9 @@ def _resolution_hint(attempts: Sequence[Attempt], approvals: Sequence[Approval])
     live = attempts[-1].pk if attempts else None
     voices = [approval for approval in approvals if approval.attempt_id and approval.attempt_id == live]
     if not voices:
-        return _("Two people may resolve it on evidence: a statement's line, a provider's letter.")
+        return _("Two people may record the outcome with evidence: a statement's line, a provider's letter.")
     said = "; ".join(f"{voice.checker.get_username()}: {voice.get_decision_display()}" for voice in voices)
-    return _("Resolution proposed (%(said)s). A second person who agrees makes it so.") % {"said": said}
+    return _("Outcome proposed (%(said)s). A second person must agree.") % {"said": said}
 
 
 def _failed_step(payout: Payout) -> NextStep:
@@ -201,8 +203,8 @@ def _failed_step(payout: Payout) -> NextStep:
         )
     refusal = ": ".join(part for part in (payout.failure_code, payout.failure_message) if part)
     return NextStep(
-        _("The provider refused it for certain (%(refusal)s). No money has left.") % {"refusal": refusal.rstrip(".")},
-        _("Mend the cause, then retry it: a new attempt is made. Or leave it as it is."),
+        _("The provider definitely refused it (%(refusal)s). No money has left.") % {"refusal": refusal.rstrip(".")},
+        _("Fix the cause, then retry. Or leave it as it is."),
     )
 
 

@@ -24,10 +24,10 @@ def is_over(stage: str, spent: timedelta) -> bool:
 
 
 def against_norm(stage: str, spent: timedelta) -> str:
-    """26 min, within the norm of 4 h; without a norm the time alone."""
+    """26 min, on time (target 4 h); without a target the time alone."""
     if stage not in NORMS:
         return duration(spent)
-    words = {"spent": duration(spent), "norm": duration(NORMS[stage])}
+    words = {"spent": duration(spent), "target": duration(NORMS[stage])}
     if is_over(stage, spent):
-        return _("%(spent)s, over the norm of %(norm)s") % words
-    return _("%(spent)s, within the norm of %(norm)s") % words
+        return _("%(spent)s, overdue (target %(target)s)") % words
+    return _("%(spent)s, on time (target %(target)s)") % words

@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from unfold.admin import ModelAdmin
 
 from payouts import approvers
@@ -133,10 +134,10 @@ def _facts(payout: Payout) -> list[tuple[str, str]]:
         (_("Comment"), payout.comment),
         (_("Approvals"), f"{payout.approvals_given} / {payout.approvals_required}"),
         (_("Scheduled for"), format.exact_time(payout.scheduled_for)),
-        (_("Approval can be taken back until"), format.exact_time(payout.release_at)),
+        (_("Approval can be withdrawn until"), format.exact_time(payout.release_at)),
         (_("Failure"), ": ".join(part for part in (payout.failure_code, payout.failure_message) if part)),
         (_("Needs attention"), str(payout.get_attention_display()) if payout.attention else ""),
-        (_("Created"), format.exact_time(payout.created_at)),
+        (pgettext("payout", "Created"), format.exact_time(payout.created_at)),
         (_("Updated"), format.exact_time(payout.updated_at)),
         (_("Paid"), format.exact_time(payout.processed_at)),
         (_("Withdrawn by the client"), format.exact_time(payout.withdrawn_at)),

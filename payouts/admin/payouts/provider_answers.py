@@ -33,12 +33,12 @@ def about(payout: Payout, attempts: Sequence[Attempt], *, is_paused: bool) -> li
     facts = [
         (_("Sent"), format.exact_time(attempt.created_at)),
         (_("Key at the provider"), str(attempt.reference)),
-        (_("Provider's ID"), attempt.provider_id or _("none was given")),
+        (_("Provider's ID"), attempt.provider_id or _("none given")),
         (_("Last asked"), format.exact_time(attempt.last_called_at)),
-        (_("Last answer"), answer or _("none that is clear")),
+        (_("Last answer"), answer or _("no clear answer")),
         (
             _("Asked so far"),
-            _("%(count)s of %(limit)s times, then only a person helps")
+            _("%(count)s of %(limit)s times; after that a person must find out")
             % {"count": attempt.calls, "limit": settings.MAX_ATTEMPT_CALLS},
         ),
         (_("Asked again"), _asked_again(payout, is_paused=is_paused)),
@@ -49,7 +49,7 @@ def about(payout: Payout, attempts: Sequence[Attempt], *, is_paused: bool) -> li
 
 def _asked_again(payout: Payout, *, is_paused: bool) -> str:
     if payout.due_at is None:
-        return _("no more: it waits for a person")
+        return _("never: a person must decide")
     if is_paused:
         return _("when the provider is resumed")
     if payout.due_at <= timezone.now():
@@ -61,8 +61,8 @@ def _resendable(attempt: Attempt) -> str:
     if attempt.resolutions.exists():
         return _("no: a person has given evidence")
     if attempt.key_expires_at <= timezone.now():
-        return _("no: the provider may have forgotten it")
-    return _("until %(at)s, if the provider has nothing under it") % {"at": format.exact_time(attempt.key_expires_at)}
+        return _("no: the provider may have forgotten the key")
+    return _("until %(at)s, if the provider has no record of it") % {"at": format.exact_time(attempt.key_expires_at)}
 
 
 def exchanges(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:

@@ -30,35 +30,35 @@ CACHE_SECONDS = 15
 EMPTY: dict[str, tuple[Any, Any]] = {
     ATTENTION: (
         gettext_lazy("Nothing needs attention"),
-        gettext_lazy("Payouts that the worker leaves alone until a person has looked at them stand here."),
+        gettext_lazy("Payouts that a person must look at before the worker continues appear here."),
     ),
     Stage.AWAITING_APPROVAL: (
-        gettext_lazy("Nobody waits for approval"),
-        gettext_lazy("Payouts that people must approve stand here."),
+        gettext_lazy("Nothing waits for approval"),
+        gettext_lazy("Payouts that people must approve appear here."),
     ),
     Stage.HELD: (
         gettext_lazy("Nothing is on hold"),
-        gettext_lazy("Pending payouts that somebody put on hold, or that need attention, stand here."),
+        gettext_lazy("Pending payouts that are on hold or need attention appear here."),
     ),
     Stage.UNKNOWN: (
         gettext_lazy("No outcome is unknown"),
-        gettext_lazy("Payouts that were sent and not answered for stand here: the provider is asked again."),
+        gettext_lazy("Payouts that were sent without a clear answer appear here. The provider is asked again."),
     ),
     Stage.FAILED: (
         gettext_lazy("Nothing has failed"),
-        gettext_lazy("Payouts that the provider refused for certain stand here: they can be sent again."),
+        gettext_lazy("Payouts that the provider definitely refused appear here. They can be sent again."),
     ),
     Stage.SCHEDULED: (
         gettext_lazy("Nothing is scheduled"),
-        gettext_lazy("Approved payouts that are to be paid later stand here."),
+        gettext_lazy("Approved payouts with a later date appear here."),
     ),
     Stage.READY: (
         gettext_lazy("Nothing waits for the worker"),
-        gettext_lazy("Payouts that nothing holds stand here for the seconds until the worker takes them."),
+        gettext_lazy("Payouts that are ready appear here for a few seconds, until the worker takes them."),
     ),
     Stage.PROCESSING: (
         gettext_lazy("Nothing is being paid just now"),
-        gettext_lazy("Payouts that the provider has taken and not answered for stand here."),
+        gettext_lazy("Payouts that were sent and have no outcome yet appear here."),
     ),
 }
 

@@ -102,7 +102,7 @@ def _details(event: Event) -> list[tuple[str, str]]:
     if report := facts.get("report"):
         details.append((_("Provider's report"), _report_line(str(report))))
     if event.event == EventName.RELEASED and event.actor.startswith("provider:"):
-        details.append((_("Why"), _("it has news of the payment, and is asked for it")))
+        details.append((_("Why"), _("it has news of the payment, so it is being asked")))
     if "scheduled_for" in facts:
         moment = parse_datetime(facts["scheduled_for"]) if facts["scheduled_for"] else None
         details.append((_("Scheduled for"), exact_time(moment) or _("as soon as it may be paid")))
@@ -111,5 +111,5 @@ def _details(event: Event) -> list[tuple[str, str]]:
     if flags := facts.get("review_flags"):
         details.append((_("To review"), "; ".join(flag_label(str(flag)) for flag in flags)))
     if asked_by := facts.get("asked_by"):
-        details.append((_("One approval more because"), "; ".join(flag_label(str(flag)) for flag in asked_by)))
+        details.append((_("Extra approval because"), "; ".join(flag_label(str(flag)) for flag in asked_by)))
     return details

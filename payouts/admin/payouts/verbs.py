@@ -100,7 +100,7 @@ def _reveal(verb: Verb) -> Any:
         payout.refresh_from_db()
         context = {
             "title": _("The recipient in clear"),
-            "warning": _("Shown this once. Your look is in the payout's history."),
+            "warning": _("Shown once. The payout's history records that you saw it."),
             "revealed": format.recipient_lines(recipient),
         }
         return show_dialog(request, model_admin, payout, context)

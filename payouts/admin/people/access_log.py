@@ -64,7 +64,7 @@ class AccessEventAdmin(ViewOnlyAdmin):
             "asked": asked,
             "is_narrowed": any(asked.values()),
             "people": User.objects.order_by("username").values_list("username", flat=True)[:500],
-            "kinds": [("", _("Everything")), (SIGN_INS, _("Logging in")), (ACTS_ON_OBJECTS, _("Changes and looks"))],
+            "kinds": [("", _("Everything")), (SIGN_INS, _("Logging in")), (ACTS_ON_OBJECTS, _("Changes and views"))],
             "newer_query": newer,
             "older_query": older,
         }
@@ -80,7 +80,7 @@ class AccessEventAdmin(ViewOnlyAdmin):
         if person:
             user = User.objects.filter(username=person).first() if "\0" not in person else None
             if user is None:
-                messages.error(request, _("Nobody is called “%(name)s”.") % {"name": person})
+                messages.error(request, _("There is no person called “%(name)s”.") % {"name": person})
             events = events.filter(user=user) if user else events.none()
             entries = entries.filter(user=user) if user else entries.none()
         if about:
@@ -122,7 +122,7 @@ def _lines(rows: Sequence[tuple[datetime, str, int]]) -> list[Line]:
 def _sign_in(event: AccessEvent) -> Line:
     return Line(
         at=format.exact_time(event.at),
-        who=event.user.get_username() if event.user else _("a name that nobody has"),
+        who=event.user.get_username() if event.user else _("unknown name"),
         what=capfirst(str(event.get_kind_display())),
         detail="",
         subject="",

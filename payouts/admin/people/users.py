@@ -16,7 +16,7 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import ModelAdmin
@@ -119,7 +119,9 @@ class UserAdmin(DialogsMixin, StockUserAdmin, ModelAdmin):
             field.label_from_instance = lambda group: _(group.name)
             if not request.user.is_superuser:
                 field.queryset = field.queryset.exclude(permissions__in=second_factor.moving_permissions())
-                field.help_text = _("Groups that make payouts or decide over them are given by a superuser.")
+                field.help_text = _(
+                    "Only a superuser can add people to groups that create payouts or decide on them."
+                )
         return field
 
     def render_change_form(
@@ -140,15 +142,15 @@ class UserAdmin(DialogsMixin, StockUserAdmin, ModelAdmin):
             messages.warning(
                 request,
                 _(
-                    "%(name)s now decides over money. If anybody else may know the password, set a new one and hand"
-                    " it over in person; whoever logs in first sets up the second factor."
+                    "%(name)s can now decide on payouts. If anybody else may know the password, set a new one"
+                    " and hand it over in person: whoever logs in first sets up the second factor."
                 )
                 % {"name": form.instance.get_username()},
             )
 
     # The list
 
-    @display(description=gettext_lazy("Name"))
+    @display(description=pgettext_lazy("person", "Name"))
     def full_name(self, user: User) -> str:
         return user.get_full_name() or "–"
 
@@ -178,7 +180,7 @@ class UserAdmin(DialogsMixin, StockUserAdmin, ModelAdmin):
         if name == "remove_second_factor" and not second_factor.has_one(instance):
             return _("This person has no second factor.")
         if name == "close_account" and not _may_close(request, instance):
-            return _("Nobody closes their own account, and only a superuser that of a superuser.")
+            return _("You cannot close your own account. Only a superuser can close a superuser's account.")
         if name == "close_account" and not instance.is_active:
             return _("This account is closed already.")
         return ""
@@ -190,14 +192,15 @@ class UserAdmin(DialogsMixin, StockUserAdmin, ModelAdmin):
         title=gettext_lazy("Remove the second factor"),
         submit=gettext_lazy("Remove it"),
         warning=gettext_lazy(
-            "Make sure that it is this person who asks. Whoever knows the password can then set up a new one."
+            "Make sure that this person really asked for it. Afterwards anyone who knows the password can set up"
+            " a new one."
         ),
         icon="phonelink_erase",
         is_final=True,
     )
     def remove_second_factor(self, request: HttpRequest, form: Form, person: User) -> str:
         if not second_factor.remove(person):
-            return _("%(name)s had no second factor any more.") % {"name": person.get_username()}
+            return _("%(name)s no longer had a second factor.") % {"name": person.get_username()}
         access_log.log_act(request.user, person, "second_factor_removed", reason=form.cleaned_data["reason"])
         return _("The second factor of %(name)s is removed.") % {"name": person.get_username()}
 
@@ -207,7 +210,7 @@ class UserAdmin(DialogsMixin, StockUserAdmin, ModelAdmin):
         description=gettext_lazy("Close account"),
         title=gettext_lazy("Close the account"),
         submit=gettext_lazy("Close account"),
-        warning=gettext_lazy("Every session of this person ends at once. What they did stays in the histories."),
+        warning=gettext_lazy("Every session of this person ends at once. Their past actions stay in the history."),
         icon="person_off",
         is_final=True,
     )
@@ -238,10 +241,10 @@ def _rule(request: HttpRequest, person: User) -> str:
     if request.user.is_superuser:
         return ""
     if person == request.user:
-        return _("This is you: nobody changes their own rights.")
+        return _("This is your own account. You cannot change your own rights.")
     if _is_mover(person):
         return _(
-            "This person makes payouts or decides over them. Only a superuser changes them or sets their password:"
-            " whoever sets another's password could act as two people. You can close the account."
+            "This person creates payouts or decides on them. Only a superuser can change the account or set its"
+            " password, because whoever sets a password could act as two people. You can close the account."
         )
     return ""

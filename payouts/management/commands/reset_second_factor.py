@@ -17,7 +17,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         user = User.objects.filter(username=options["username"]).first()
         if user is None:
-            raise CommandError(f"Nobody is called {options['username']}.")
+            raise CommandError(f"There is no person called {options['username']}.")
         if not second_factor.remove(user):
             raise CommandError(f"{user.get_username()} has no second factor.")
         access_log.note(AccessEvent.Kind.REMOVED, None, user=user)

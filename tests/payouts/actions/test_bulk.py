@@ -156,7 +156,7 @@ def test_an_unexpected_error_is_the_items_own(checker: User, caplog: pytest.LogC
     bulk.decide(decision.pk, by=checker, reason="Checked.")
 
     assert results(decision) == {broken.pk: "failed", sound.pk: "done"}
-    assert "in the log" in message(decision, broken)
+    assert "See the log." in message(decision, broken)
     assert "bulk_item_failed" in caplog.text
     assert versions(broken) == [broken.version]
 
@@ -165,7 +165,7 @@ def test_only_the_person_who_chose_may_confirm(checker: User, second_checker: Us
     payout = recipes.awaiting_payout()
     decision = bulk.choose([payout.pk], verb=Verb.APPROVE, by=checker)
 
-    with pytest.raises(DecisionError, match="no such decision of yours"):
+    with pytest.raises(DecisionError, match="does not exist, or is not yours"):
         bulk.decide(decision.pk, by=second_checker, reason="Checked.")
 
     assert versions(payout) == [payout.version]

@@ -149,7 +149,7 @@ def test_who_paused_it_cannot_resume_it(operator: User) -> None:
 def test_a_provider_is_paused_once(operator: User, checker: User) -> None:
     _paused(operator)
 
-    with pytest.raises(PauseError, match="It is paused already by operator"):
+    with pytest.raises(PauseError, match="operator has already paused it"):
         _paused(checker)
 
     assert ProviderPause.objects.get().paused_by == operator

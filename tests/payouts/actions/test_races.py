@@ -118,7 +118,7 @@ def test_of_eight_people_who_pause_a_provider_at_once_one_does_and_of_eight_who_
     others = [person for person in people if person != made.paused_by]
     resuming = at_once(*[told(lambda by=by: pauses.resume(made.pk, by=by, reason="Fine.")) for by in others])
 
-    assert [each for each in pausing if each != made] == [f"It is paused already by {made.paused_by}."] * 7
+    assert [each for each in pausing if each != made] == [f"{made.paused_by} has already paused it."] * 7
     (done,) = (each for each in resuming if isinstance(each, ProviderPause))
     assert [each for each in resuming if each != done] == [f"It was resumed already by {done.resumed_by}."] * 7
 

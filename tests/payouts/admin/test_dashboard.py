@@ -101,10 +101,10 @@ def test_a_queue_says_whether_its_oldest_has_waited_too_long(as_group: Any) -> N
 
     found = cards(as_group("Operator"))
 
-    assert found["Awaiting approval"]["age"] == "oldest: 5 h, over the norm of 4 h"
+    assert found["Awaiting approval"]["age"] == "oldest: 5 h, overdue (target 4 h)"
     assert found["Awaiting approval"]["age_tone"] == "red"
-    assert found["On hold"]["age"] == "oldest: 5 h, within the norm of 24 h"
-    assert found["Failed"]["age"] == "nothing waits here"
+    assert found["On hold"]["age"] == "oldest: 5 h, on time (target 24 h)"
+    assert found["Failed"]["age"] == "nothing is waiting"
 
 
 def test_a_queue_beyond_the_limit_says_so_and_sums_up_its_oldest(

@@ -103,7 +103,7 @@ def test_a_page_of_a_report_whose_task_gives_no_sign_does_not_look_again_for_eve
     text = as_group("Auditor").get(address(report)).content.decode()
 
     assert "data-about-to-change" not in text
-    assert "its log says why" in text
+    assert "see its log" in text
 
 
 def test_faults_are_told_by_line_and_nothing_is_imported(as_group: Any) -> None:
@@ -111,7 +111,7 @@ def test_faults_are_told_by_line_and_nothing_is_imported(as_group: Any) -> None:
 
     text = answer.content.decode()
     assert "Nothing was imported" in text
-    assert "The first 50 of 60 faults" in text
+    assert "The first 50 of 60 errors" in text
     assert "<strong>Line 2</strong>" in text
     assert "Line 52" not in text
     assert not ProviderReport.objects.exists()

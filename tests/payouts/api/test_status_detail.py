@@ -49,7 +49,7 @@ DETAILS: dict[str, tuple[Callable[[], Payout], Stage, str]] = {
     "on hold": (
         recipes.held_payout,
         Stage.HELD,
-        "Staff have put it on hold. It goes on when they release it.",
+        "Staff have put it on hold. It continues when they release it.",
     ),
     "scheduled": (
         lambda: recipes.pending_payout(scheduled_for=AT + timedelta(microseconds=5)),
@@ -72,7 +72,7 @@ DETAILS: dict[str, tuple[Callable[[], Payout], Stage, str]] = {
     "unknown": (
         recipes.unknown_payout,
         Stage.UNKNOWN,
-        "Nobody knows yet whether it was paid. Do not pay it in another way. The provider is asked until it says.",
+        "Nobody knows yet whether it was paid. Do not pay it in another way. The provider is asked until it answers.",
     ),
     "failed": (
         recipes.failed_payout,

@@ -11,7 +11,7 @@ from payouts.files import amounts
 from payouts.files.amounts import AmbiguousError, TextError
 
 DIGITS = "Give digits, with a point or a comma before decimals, as in 1234.50."
-TWO_MEANINGS = "This can be read as a thousand and as one: write 1000 or 1000.00, without a separator of thousands."
+TWO_MEANINGS = "This could mean a thousand or one. Write 1000 or 1000.00, without a thousands separator."
 
 
 def _of_decimals(currency: str, units: int) -> str:

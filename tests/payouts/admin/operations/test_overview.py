@@ -46,7 +46,7 @@ def test_backlog_and_flight_are_counted_by_provider(as_group: Any) -> None:
 
     due, flight, unknown = answer.context["cards"]
     assert (due["count"], flight["count"], unknown["count"]) == ("2", "1", "0")
-    assert "over the norm of 5 min" in due["age"]
+    assert "overdue (target 5 min)" in due["age"]
     row = answer.context["providers"][0]
     assert (row["name"], row["due"], row["in_flight"]) == ("http", "2", "1")
 
@@ -65,7 +65,7 @@ def test_unknown_outcomes_are_counted_with_their_sums(as_group: Any) -> None:
     [
         ({"finished_at": 0}, "Every invariant holds"),
         ({}, "Running"),
-        ({"seen_at": -3600}, "Broken off"),
+        ({"seen_at": -3600}, "Interrupted"),
         ({"finished_at": 0, "broken_count": 2}, "Broken invariants"),
     ],
 )

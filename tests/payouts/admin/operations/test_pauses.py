@@ -100,7 +100,7 @@ def test_the_second_click_is_told_who_was_first(in_group: Any) -> None:
 
     answer = browser.post(PAUSE, {"reason": "Odd."}, headers=FROM_SCRIPT)
 
-    assert "It is paused already by olga." in answer.content.decode()
+    assert "olga has already paused it." in answer.content.decode()
     assert ProviderPause.objects.get() == found
 
 
@@ -165,8 +165,8 @@ def test_payouts_say_that_their_provider_is_paused(as_group: Any) -> None:
 
     texts = [browser.get(page(payout)).content.decode() for payout in (ready, unknown, waiting)]
 
-    assert "The provider http is paused: it waits until somebody resumes the provider." in texts[0]
-    assert "The provider http is paused: it is asked again when somebody has resumed it." in texts[1]
+    assert "The provider http is paused. The payout waits until somebody resumes the provider." in texts[0]
+    assert "The provider http is paused. It will be asked again when somebody resumes it." in texts[1]
     assert "is paused" not in texts[2]
 
 
@@ -181,4 +181,4 @@ def test_a_paused_provider_cannot_be_asked_now(as_group: Any) -> None:
 
     assert before
     assert address not in browser.get(page(payout)).content.decode()
-    assert "is paused: it is asked again when somebody has resumed it." in shown
+    assert "is paused. It will be asked again when somebody resumes it." in shown

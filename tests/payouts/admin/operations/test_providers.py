@@ -36,10 +36,10 @@ def test_a_rate_of_nothing_is_no_number(as_group: Any) -> None:
     ("state", "badge", "words"),
     [
         ({}, "Answering", "Calls go through."),
-        ({"failures": 3}, "Stumbles", "3 failures in a row; calls go on."),
+        ({"failures": 3}, "Some failures", "3 failures in a row; calls continue."),
         ({"failures": 12, "open_until": 60}, "Not answering", "12 failures in a row; no calls before"),
-        ({"failures": 12, "open_until": -1}, "Not answering", "the next payout that is due tries it again."),
-        ({"failures": 12, "open_until": 60, "probing_since": 0}, "Not answering", "one payout tries it just now."),
+        ({"failures": 12, "open_until": -1}, "Not answering", "the next due payout tries it again."),
+        ({"failures": 12, "open_until": 60, "probing_since": 0}, "Not answering", "one payout is testing it now."),
     ],
 )
 def test_the_breaker_is_told_in_words(state: dict[str, int], badge: str, words: str, as_group: Any) -> None:

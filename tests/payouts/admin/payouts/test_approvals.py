@@ -114,7 +114,7 @@ def test_who_may_not_see_payouts_may_not_see_the_queue() -> None:
 
 def test_an_empty_tab_says_what_it_is_for(browser: Client) -> None:
     assert "Nothing waits for your approval" in browser.get(QUEUE).content.decode()
-    assert "Nobody waits for approval" in browser.get(LIST, {"stage": "awaiting_approval"}).content.decode()
+    assert "Nothing waits for approval" in browser.get(LIST, {"stage": "awaiting_approval"}).content.decode()
 
 
 def test_the_queue_costs_the_same_queries_for_one_row_and_for_many(

@@ -86,7 +86,7 @@ def test_the_page_tells_before_who_is_left_out_and_why(browser: Client, approver
 
     text = browser.get(chosen(browser, own)).content.decode()
 
-    assert "None of the chosen payouts can be decided so" in text
+    assert "None of the chosen payouts can be decided this way" in text
     assert "You made this payout, so another person must decide on it." in text
     assert 'name="reason"' not in text
 
@@ -132,7 +132,7 @@ def test_a_result_survives_a_reload_and_offers_the_failed_again(browser: Client)
     anew = browser.post(f"{address}again/")
 
     assert "has changed since you saw it" in text
-    assert "Try the failed again" in text
+    assert "Try the failed ones again" in text
     assert anew.headers["Location"] != address
     browser.post(anew.headers["Location"], REASON)
     assert Payout.objects.get(pk=payout.pk).is_approved

@@ -274,7 +274,7 @@ def test_the_page_of_an_unknown_outcome_says_what_is_known_and_when_the_provider
     for fact in ("What is known", str(attempt.reference), "timeout: No answer before the deadline.", "1 of 20 times"):
         assert fact in text
     assert f"Asked again</dt><dd>{format.exact_time(payout.due_at)}" in text
-    assert "if the provider has nothing under it" in text
+    assert "if the provider has no record of it" in text
 
 
 def test_the_page_says_when_nobody_can_give_the_approvals_that_are_missing(in_group: Any) -> None:
@@ -528,7 +528,7 @@ def test_nothing_is_offered_for_a_payout_that_was_altered(as_group: Any) -> None
     text = browser.get(page(payout)).content.decode()
 
     assert offered(payout, text) == set()
-    assert "before an audit has shown what was changed" in text
+    assert "until an audit has shown what was changed" in text
     assert "changed outside the product" in browser.get(dialog(payout, "clear_flag")).content.decode()
 
 
@@ -611,4 +611,4 @@ def test_while_the_provider_is_silent_a_ready_payout_says_what_it_waits_for(as_g
     payout = recipes.pending_payout()
     Breaker.objects.create(provider="http", failures=10, open_until=timezone.now())
 
-    assert "it waits until it does" in as_group("Auditor").get(page(payout)).content.decode()
+    assert "The payout waits until it does" in as_group("Auditor").get(page(payout)).content.decode()

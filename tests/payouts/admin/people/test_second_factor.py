@@ -395,7 +395,7 @@ def test_the_command_removes_it_and_says_when_there_is_none(in_group: Callable[[
     assert AccessEvent.objects.get(kind=AccessEvent.Kind.REMOVED).user == person
     with pytest.raises(CommandError, match="has no second factor"):
         call_command("reset_second_factor", person.username)
-    with pytest.raises(CommandError, match="Nobody is called"):
+    with pytest.raises(CommandError, match="There is no person called"):
         call_command("reset_second_factor", "nobody")
 
 

@@ -25,7 +25,7 @@ def test_a_session_ends_after_no_activity_and_the_login_says_why(in_group: Calla
     answer = browser.get("/admin/payouts/payout/?q=1")
 
     assert answer["Location"] == f"{LOGIN}?next=%2Fadmin%2Fpayouts%2Fpayout%2F%3Fq%3D1&ended=idle"
-    assert "nothing was done for a while" in browser.get(answer["Location"]).content.decode()
+    assert "after a while without activity" in browser.get(answer["Location"]).content.decode()
     assert not Session.objects.filter(session_data__contains="_auth_user_id").exists()
     assert kinds(person)[-1] == Kind.IDLE
     assert browser.get("/admin/").status_code == 302
@@ -112,7 +112,7 @@ def test_a_session_ends_at_its_limit_however_busy(in_group: Callable[[str], User
     answer = browser.get("/admin/")
 
     assert answer["Location"] == f"{LOGIN}?next=%2Fadmin%2F&ended=expired"
-    assert "a session lasts no longer" in browser.get(answer["Location"]).content.decode()
+    assert "the session reached its time limit" in browser.get(answer["Location"]).content.decode()
     assert kinds(person)[-1] == Kind.EXPIRED
 
 

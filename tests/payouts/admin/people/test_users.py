@@ -92,7 +92,7 @@ def test_an_admin_sets_no_password_and_no_group_of_who_decides(group: str, in_gr
     person.refresh_from_db()
     assert person.password == password_before
     assert person.groups.count() == 1
-    assert "Only a superuser changes them" in page
+    assert "Only a superuser can change the account" in page
 
 
 def test_a_closed_account_that_decided_is_no_way_around(in_group: Callable[[str], User]) -> None:
@@ -169,6 +169,6 @@ def test_a_superuser_is_warned_when_somebody_begins_to_decide(in_group: Callable
 
     text = browser.post(f"/admin/auth/user/{person.pk}/change/", form, follow=True).content.decode()
 
-    assert "now decides over money" in text
+    assert "can now decide on payouts" in text
     lists = json.loads(LogEntry.objects.get().change_message)[-1]["lists"]
     assert lists == {"Groups": {"given": ["Approver"], "taken": ["Operator"]}}
