@@ -41,11 +41,14 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 django.setup()
 
 from django.conf import settings  # noqa: E402
+from django.contrib.auth.hashers import Argon2PasswordHasher  # noqa: E402
 
 from tests.databases import RUN, Database, own_database  # noqa: E402
 
 # Not a fifth of a second, which is for requests that people wait for: no test fails for a machine that is busy.
 settings.CACHES["default"]["OPTIONS"] |= {"SOCKET_CONNECT_TIMEOUT": 20, "SOCKET_TIMEOUT": 20}
+# The same hasher, which need not be slow to those who guess here.
+Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 1_024, 1
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -61,6 +64,12 @@ def pytest_xdist_setupnodes(specs: Sequence[Any]) -> None:
     for number, spec in enumerate(specs):
         own = urlsplit(os.environ["REDIS_URL"])._replace(path=f"/{number}")
         spec.env["REDIS_URL"] = own.geturl()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first, or in the end one worker would wait for it alone."""
+    items.sort(key=lambda item: item.get_closest_marker("takes_long") is None)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -650,6 +650,7 @@ def _stored() -> dict[int, dict[str, Any]]:
     return stored
 
 
+@pytest.mark.takes_long
 @pytest.mark.timeout(0)
 @pytest.mark.django_db(transaction=True)
 def test_random_lives_keep_to_the_rules(settings: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -110,7 +110,7 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
     browser = as_user(person)
     before = dump()
 
-    visited = 0
+    visited: set[str] = set()
     for payout in payouts:
         ids = {
             "payouts/payout": payout.pk,
@@ -129,10 +129,10 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
             "payouts/payout/bulk": bulks[payout.pk % 2].pk,
             "payouts/payout/views": view.pk,
         }
-        for path in sorted(addresses(ids)):
+        for path in sorted(addresses(ids) - visited):  # most are not about a payout
             answer = browser.get(path)
             assert answer.status_code < 500, path
-            visited += 1
+            visited.add(path)
 
-    assert visited > 100
+    assert len(visited) > 100
     assert dump() == before
