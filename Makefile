@@ -1,6 +1,9 @@
 # Needs make and any Python 3 with its package index; everything else is installed into .venv and var/.
 .DEFAULT_GOAL := help
 
+# A machine may forbid Python to write bytecode. Then each process compiles Django and us anew: three times the start.
+export PYTHONDONTWRITEBYTECODE =
+
 IMAGE ?= payouts-backoffice
 COMPOSE ?= docker compose
 # Paths are relative: make cannot name a target in a folder with a space.
