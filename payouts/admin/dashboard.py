@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from payouts import daily_totals, money, rules
 from payouts.admin.kit import format
-from payouts.admin.payouts import norms, queues
+from payouts.admin.payouts import queues
 from payouts.models import Attention, DailyTotal, Payout, PayoutQuerySet
 from payouts.states import Stage, Status
 
@@ -197,18 +197,18 @@ def _card(title: str, name: str, found: dict[str, Depth]) -> dict[str, Any]:
         "is_empty": not depth.count,
         "sums": depth.sums_shown,
         "note": _("sums of the oldest %(limit)s only") % {"limit": format.number(LIMIT)} if depth.is_capped else "",
-        **against_norm(name, depth.oldest_at),
+        **against_target(name, depth.oldest_at),
     }
 
 
-def against_norm(name: str, oldest_at: datetime | None) -> dict[str, str]:
+def against_target(name: str, oldest_at: datetime | None) -> dict[str, str]:
     """The oldest one's age, in words that say whether it is too much; the colour only repeats them."""
     if oldest_at is None:
         return {"age": _("nothing is waiting"), "age_tone": "", "age_icon": ""}
     spent = timezone.now() - oldest_at
-    is_late = norms.is_over(name, spent)
+    is_late = queues.is_overdue(name, spent)
     return {
-        "age": _("oldest: %(age)s") % {"age": norms.against_norm(name, spent)},
+        "age": _("oldest: %(age)s") % {"age": queues.against_target(name, spent)},
         "age_tone": "red" if is_late else "green",
         "age_icon": "alarm" if is_late else "schedule",
     }

@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from payouts.admin.dashboard import against_norm
+from payouts.admin.dashboard import against_target
 from payouts.admin.kit import format
 from payouts.admin.operations.clusters import is_alive
 from payouts.admin.operations.figures import capped, loads, oldest_due
@@ -80,7 +80,7 @@ def signs() -> list[dict[str, str]]:
     alive = sum(is_alive(beat) for beat in Heartbeat.objects.all())
     load = loads().values()
     due = sum(each.due for each in load)
-    wait = against_norm(Stage.READY, oldest_due(load))
+    wait = against_target(Stage.READY, oldest_due(load))
     backlog = _("In the worker's queue: %(count)s") % {"count": capped(due)}
     said = [
         {

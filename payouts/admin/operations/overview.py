@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from payouts import rules
-from payouts.admin.dashboard import against_norm, cached, measure
+from payouts.admin.dashboard import against_target, cached, measure
 from payouts.admin.kit import format
 from payouts.admin.kit.person import person
 from payouts.admin.operations.alerts import alerts
@@ -81,7 +81,7 @@ def _cards(load: Any, *, sees_payouts: bool) -> list[dict[str, Any]]:
     asked = sum(each.asked_now for each in load)
     unknown = cached("unknown", lambda: measure(Payout.objects.in_stage(Stage.UNKNOWN)))
     listed = reverse("admin:payouts_payout_changelist") if sees_payouts else ""
-    wait = against_norm(Stage.READY, oldest_due(load))
+    wait = against_target(Stage.READY, oldest_due(load))
     return [
         {
             "title": _("In the worker's queue"),
@@ -117,7 +117,7 @@ def _cards(load: Any, *, sees_payouts: bool) -> list[dict[str, Any]]:
             "is_empty": not unknown.count,
             "sums": unknown.sums_shown,
             "url": f"{listed}?stage={Status.UNKNOWN.value}" if listed else "",
-            **against_norm(Stage.UNKNOWN, unknown.oldest_at),
+            **against_target(Stage.UNKNOWN, unknown.oldest_at),
         },
     ]
 

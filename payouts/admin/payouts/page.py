@@ -15,7 +15,7 @@ from payouts.actions import breaker, pauses
 from payouts.actions.verbs import VERBS
 from payouts.admin.kit import format
 from payouts.admin.kit.worker_pages import SnapshotMixin
-from payouts.admin.payouts import norms, provider_answers
+from payouts.admin.payouts import provider_answers, queues
 from payouts.admin.payouts.next_step import next_step, next_word
 from payouts.admin.payouts.timeline import timeline
 from payouts.admin.payouts.verbs import may, standing
@@ -97,8 +97,8 @@ def _head(payout: Payout, events: Sequence[Event]) -> dict[str, Any]:
         "recipient_name": name,
         "recipient_account": account,
         "waiting_label": _("Waiting") if waits else _("Took"),
-        "waiting": norms.against_norm(payout.stage, spent),
-        "is_late": norms.is_over(payout.stage, spent),
+        "waiting": queues.against_target(payout.stage, spent),
+        "is_late": queues.is_overdue(payout.stage, spent),
         "next_word": next_word(payout),
         "created": format.exact_time(payout.created_at),
     }

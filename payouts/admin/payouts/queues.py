@@ -1,5 +1,6 @@
-"""The queues: what needs attention and what is open by stage, how old, and the tabs; counted once in 15 seconds."""
+"""The queues: what needs attention and what is open by stage, their tabs and counts, and how long is too long."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.core.cache import cache
@@ -117,3 +118,31 @@ def tabs(selected: str, attention: str = "") -> list[dict[str, Any]]:
 def empty_text(selected: str, attention: str = "") -> tuple[str, str]:
     """That a queue is empty, and what would stand in it; empty for what is no queue."""
     return EMPTY.get(ATTENTION if attention and not selected else selected, ("", ""))
+
+
+# How long a payout may stay in a queue.
+
+
+TARGETS: dict[str, timedelta] = {
+    Stage.AWAITING_APPROVAL: timedelta(hours=4),
+    Stage.HELD: timedelta(hours=24),
+    Stage.UNKNOWN: timedelta(hours=1),
+    Stage.FAILED: timedelta(hours=24),
+    Stage.READY: timedelta(minutes=5),
+    Stage.PROCESSING: timedelta(minutes=15),
+    ATTENTION: timedelta(hours=4),
+}
+
+
+def is_overdue(queue: str, spent: timedelta) -> bool:
+    return queue in TARGETS and spent > TARGETS[queue]
+
+
+def against_target(queue: str, spent: timedelta) -> str:
+    """26 min, on time (target 4 h); without a target the time alone."""
+    if queue not in TARGETS:
+        return format.duration(spent)
+    words = {"spent": format.duration(spent), "target": format.duration(TARGETS[queue])}
+    if is_overdue(queue, spent):
+        return _("%(spent)s, overdue (target %(target)s)") % words
+    return _("%(spent)s, on time (target %(target)s)") % words

@@ -6,7 +6,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from payouts.admin.kit import format
-from payouts.admin.payouts import norms
+from payouts.admin.payouts import queues
 from payouts.models import Payout
 
 
@@ -14,9 +14,9 @@ def age(payout: Payout) -> SafeString:
     """Its age, and whether that is over the norm of its stage."""
     text = format.age(payout.created_at)
     spent = timezone.now() - payout.created_at
-    if not norms.is_over(payout.stage, spent):
+    if not queues.is_overdue(payout.stage, spent):
         return text
-    late = norms.against_norm(payout.stage, spent)
+    late = queues.against_target(payout.stage, spent)
     return format_html(
         '<span class="po-overdue"><span class="material-symbols-outlined" role="img" aria-label="{}" title="{}">timer'
         "</span> {}</span>",
