@@ -45,7 +45,6 @@ class InBulk:
 
     title: Text  # counted
     warning: Text
-    done: Text
     stages: tuple[Stage, ...]
 
 
@@ -112,7 +111,6 @@ DECLARED = (
         in_bulk=InBulk(
             title=ngettext_lazy("Approve %(count)s payout", "Approve %(count)s payouts", "count"),
             warning=gettext_lazy("A payout is paid after its last approval."),
-            done=gettext_lazy("approved"),
             stages=(Stage.AWAITING_APPROVAL,),
         ),
     ),
@@ -143,7 +141,6 @@ DECLARED = (
         in_bulk=InBulk(
             title=ngettext_lazy("Put %(count)s payout on hold", "Put %(count)s payouts on hold", "count"),
             warning=gettext_lazy("They are not paid until someone releases them."),
-            done=gettext_lazy("put on hold"),
             stages=(Stage.AWAITING_APPROVAL, Stage.SCHEDULED, Stage.READY),
         ),
     ),
@@ -165,7 +162,6 @@ DECLARED = (
         in_bulk=InBulk(
             title=ngettext_lazy("Release %(count)s payout", "Release %(count)s payouts", "count"),
             warning=gettext_lazy("They continue: those with all their approvals are paid."),
-            done=gettext_lazy("released"),
             stages=(Stage.HELD,),
         ),
     ),
@@ -238,7 +234,6 @@ DECLARED = (
         in_bulk=InBulk(
             title=ngettext_lazy("Retry %(count)s payout", "Retry %(count)s payouts", "count"),
             warning=gettext_lazy("Each is sent again with a new key. The last attempt was definitely refused."),
-            done=gettext_lazy("sent again"),
             stages=(Stage.FAILED,),
         ),
     ),
@@ -257,7 +252,6 @@ DECLARED = (
         in_bulk=InBulk(
             title=ngettext_lazy("Cancel %(count)s payout", "Cancel %(count)s payouts", "count"),
             warning=gettext_lazy("They are closed permanently and never paid."),
-            done=gettext_lazy("cancelled"),
             stages=(Stage.AWAITING_APPROVAL, Stage.HELD, Stage.SCHEDULED, Stage.READY),
         ),
     ),

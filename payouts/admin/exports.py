@@ -118,7 +118,6 @@ class ExportAdmin(ViewOnlyAdmin):
             "filter": self._filter_words(instance),
             "list_url": f"{listed}?{instance.query}" if instance.query else listed,
             "cancelled": format.exact_time(instance.cancelled_at),
-            "finished": format.exact_time(instance.finished_at),
             "columns": cells.COLUMNS,
         }
 

@@ -28,9 +28,7 @@ BEGAN_AT, SEEN_AT = "began_at", "seen_at"  # in the session, seconds since the e
 
 ACTS = {
     "revealed": _("saw the recipient in clear"),
-    "exported": _("exported"),
     "key_made": _("made a key"),
-    "key_rotated": _("replaced a key"),
     "key_revoked": _("revoked a key"),
     "second_factor_removed": _("removed the second factor"),
     "account_closed": _("closed the account"),

@@ -92,25 +92,13 @@ VERBS: tuple[tuple[Promise, str], ...] = (
     (gettext_lazy("See system pages: schedules, queue, failed tasks"), "django_q.view_ormq"),
 )
 
-# Permissions stand in the database in English. These are the models' own; the others say what may be done with what.
-NAMED = (
-    gettext_noop("Can approve and reject payouts"),
-    gettext_noop("Can hold and release payouts"),
-    gettext_noop("Can cancel payouts"),
-    gettext_noop("Can retry failed payouts"),
-    gettext_noop("Can settle payouts by hand"),
-    gettext_noop("Can resolve payouts whose outcome is unknown"),
-    gettext_noop("Can record that the bank returned a payout"),
-    gettext_noop("Can see recipients in clear"),
-)
-
 
 def in_words(permission: Permission) -> str:
     """“See: API clients” in the present language. Reads the permission's content type."""
     verb, _separator, model_name = permission.codename.partition("_")
     model = permission.content_type.model_class()
     if model is None or model_name != permission.content_type.model:
-        return _(permission.name)
+        return _(permission.name)  # the database has it in English
     verbs = {"view": _("See"), "add": _("Add"), "change": _("Change"), "delete": _("Delete")}
     if verb not in verbs:
         return _(permission.name)

@@ -106,7 +106,6 @@ def row_shown(row: BatchRow) -> dict[str, Any]:
     amount = money.shown(row.amount, row.currency) if row.amount is not None else ""
     return {
         "number": row.number,
-        "is_valid": row.is_valid,
         "user_id": row.user_id or cells.get("user_id", ""),
         "amount": amount or " ".join(filter(None, (cells.get("amount"), cells.get("currency")))),
         "name": name or cells.get("name", ""),

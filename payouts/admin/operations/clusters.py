@@ -52,7 +52,6 @@ def cluster_rows() -> list[dict[str, Any]]:
     return [
         {
             "name": beat.cluster,
-            "is_alive": is_alive(beat),
             "badge": _badge(beat),
             "beat": seconds_shown(max(0.0, (timezone.now() - beat.beat_at).total_seconds())),
             "started": format.exact_time(beat.started_at),

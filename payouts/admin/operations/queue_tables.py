@@ -178,11 +178,9 @@ def queue_figures() -> dict[str, Any]:
     now = timezone.now()
     waiting = OrmQ.objects.filter(lock__lte=now)
     failures = Failure.objects.order_by()[: LIMIT + 1].count()
-    oldest = waiting.order_by("lock").values_list("lock", flat=True).first()
     return {
         "waiting": format.number(waiting.count()),
         "taken": format.number(OrmQ.objects.filter(lock__gt=now).count()),
-        "oldest": format.duration(now - oldest) if oldest else "",
         "failures": format.number(failures),
         "has_failures": bool(failures),
     }

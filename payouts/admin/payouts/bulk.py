@@ -27,7 +27,6 @@ from payouts.admin.kit.person import person
 from payouts.admin.payouts import row_marks
 from payouts.admin.payouts.verbs import may
 from payouts.models import BulkDecision, BulkItem, Payout
-from payouts.recipients import name_and_account
 from payouts.states import OPEN, Stage
 
 CHOSEN = "chosen"  # the name of the rows' checkboxes
@@ -183,7 +182,6 @@ def _result(decision: BulkDecision, items: Sequence[BulkItem]) -> dict[str, Any]
     return {
         "title": _title(decision, len(items) - len(by_result[Result.SKIPPED])),
         "sums": sums(item.payout for item in done),
-        "done_word": _words(decision).done,
         "decided": format.exact_time(decision.decided_at),
         "failed_count": len(by_result[Result.FAILED]),
         "waiting_count": len(by_result[Result.WAITING]),
@@ -223,14 +221,12 @@ def sums(payouts: Iterable[Payout]) -> list[dict[str, Any]]:
 
 def _row(item: BulkItem, message: str = "") -> dict[str, Any]:
     payout = item.payout
-    name, account = name_and_account(payout.recipient_masked)
     return {
         "payout": payout,
         "number": str(payout.pk),
         "url": reverse("admin:payouts_payout_change", args=(payout.pk,)),
         "amount": format.amount(payout),
         "recipient": format.recipient_cell(payout.recipient_masked),
-        "recipient_text": name or account,
         "origin": origin(payout),
         "stage": format.stage_badge(payout.stage),
         "age": row_marks.age(payout),

@@ -125,7 +125,7 @@ def test_the_log_has_pages_and_counts_no_more_than_its_cap(
     band = ApprovalBand.objects.all()[0]
     for _number in range(40):
         access_log.note(Kind.LOGGED_IN, None, user=reader)
-        access_log.log_act(reader, band, "exported")
+        access_log.log_act(reader, band, "key_made")
     monkeypatch.setattr(CappedPaginator, "LIMIT", 60)
     browser = as_user(reader)
 
@@ -142,12 +142,12 @@ def test_the_log_costs_the_same_for_many_lines(
 ) -> None:
     browser = as_user(in_group("Auditor"))
     band = ApprovalBand.objects.all()[0]
-    access_log.log_act(recipes.person.make(), band, "exported")
+    access_log.log_act(recipes.person.make(), band, "key_made")
     with django_assert_num_queries(50, exact=False) as few:
         browser.get(LOG)
     for _number in range(10):
         access_log.note(Kind.LOGGED_IN, None, user=recipes.person.make())
-        access_log.log_act(recipes.person.make(), band, "exported")
+        access_log.log_act(recipes.person.make(), band, "key_made")
 
     with django_assert_num_queries(len(few)):
         browser.get(LOG)
