@@ -16,7 +16,6 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import (
@@ -29,6 +28,7 @@ from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, dialog_action, show_dialog
 from payouts.admin.kit.fields import day_field
 from payouts.admin.kit.history import Change, HistoryMixin, changes
+from payouts.admin.kit.plain import PlainAdmin
 from payouts.models import ApiClient, ApiKey, Scope
 from payouts.staff import access_log
 
@@ -96,15 +96,13 @@ class RevokeForm(DialogForm):
 
 
 @admin.register(ApiClient)
-class ApiClientAdmin(HistoryMixin, DialogsMixin, ModelAdmin):
+class ApiClientAdmin(HistoryMixin, DialogsMixin, PlainAdmin):
     list_display = ("name", "keys_shown", "scopes_shown", "owner", "last_used", "expiry", "state")
     list_select_related = ("owner",)
     list_fullwidth = True
     search_fields = ("name",)
     ordering = ("name",)
     sortable_by = ("name",)
-    show_facets = admin.ShowFacets.NEVER
-    actions = None
     change_form_template = "admin/payouts/apiclient/change_form.html"
     actions_detail: ClassVar[tuple[Any, ...]] = ("add_key", "revoke_key")
 

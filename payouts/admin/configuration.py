@@ -9,23 +9,20 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from payouts import money
 from payouts.admin.kit import format
 from payouts.admin.kit.history import HistoryMixin
+from payouts.admin.kit.plain import PlainAdmin
 from payouts.models import ApprovalBand, PayoutLimit, ReviewRule
 
 
 @admin.register(ApprovalBand)
-class ApprovalBandAdmin(HistoryMixin, ModelAdmin):
+class ApprovalBandAdmin(HistoryMixin, PlainAdmin):
     list_display = ("currency", "from_shown", "approvals_required")
     list_display_links = ("currency", "from_shown")
     ordering = ("currency", "from_amount")
-    sortable_by = ()
-    show_facets = admin.ShowFacets.NEVER
-    actions = None
 
     @display(description=gettext_lazy("From amount"))
     def from_shown(self, band: ApprovalBand) -> str:
@@ -33,14 +30,11 @@ class ApprovalBandAdmin(HistoryMixin, ModelAdmin):
 
 
 @admin.register(ReviewRule)
-class ReviewRuleAdmin(HistoryMixin, ModelAdmin):
+class ReviewRuleAdmin(HistoryMixin, PlainAdmin):
     list_display = ("when", "effect")
     list_display_links = ("when",)
     readonly_fields = ("when",)
     fields = ("when", "effect")
-    sortable_by = ()
-    show_facets = admin.ShowFacets.NEVER
-    actions = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -54,13 +48,10 @@ class ReviewRuleAdmin(HistoryMixin, ModelAdmin):
 
 
 @admin.register(PayoutLimit)
-class PayoutLimitAdmin(HistoryMixin, ModelAdmin):
+class PayoutLimitAdmin(HistoryMixin, PlainAdmin):
     list_display = ("currency", "of_recipient", "of_day")
     list_display_links = ("currency",)
     fields = ("currency", "recipient_amount", "day_amount")
-    sortable_by = ()
-    show_facets = admin.ShowFacets.NEVER
-    actions = None
 
     def save_model(self, request: HttpRequest, obj: PayoutLimit, form: Any, change: Any) -> None:
         """Write the form's own columns alone.

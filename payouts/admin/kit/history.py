@@ -1,6 +1,6 @@
 """The history of what is configured, on its own pages: who changed what, when, from what to what.
 
-`class …Admin(HistoryMixin, ModelAdmin)` for a model with `history = History()` shows an object's history below its
+`class …Admin(HistoryMixin, PlainAdmin)` for a model with `history = History()` shows an object's history below its
 form, and the last changes of all, deleted ones too, below the list. Nothing here can be put back or deleted:
 django-simple-history's own admin would let everybody who may see an object change it.
 """

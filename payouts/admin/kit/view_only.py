@@ -2,19 +2,16 @@
 
 from typing import Any
 
-from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from unfold.admin import ModelAdmin
+
+from payouts.admin.kit.plain import PlainAdmin
 
 
-class ViewOnlyAdmin(ModelAdmin):
-    """A ModelAdmin by which nobody adds, changes or deletes, whatever their permissions."""
+class ViewOnlyAdmin(PlainAdmin):
+    """A PlainAdmin by which nobody adds, changes or deletes, whatever their permissions."""
 
-    sortable_by = ()
     list_per_page = 50
     list_max_show_all = 0
-    show_facets = admin.ShowFacets.NEVER
-    actions = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib import admin
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -12,13 +11,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.views import ChangeList
 
 from payouts.actions.bulk import ITEMS_LIMIT
 from payouts.admin.kit import format
 from payouts.admin.kit.paginator import CappedPaginator
+from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.payouts import bulk, queues, row_marks, saved_views, search
 from payouts.admin.payouts.filters import (
     AmountFilter,
@@ -47,7 +46,7 @@ class PayoutChangeList(ChangeList):
         self.full_result_count = self.result_count
 
 
-class PayoutList(ModelAdmin):
+class PayoutList(ViewOnlyAdmin):
     list_display = ("number", "amount_shown", "stage_shown", "recipient_shown", "provider", "origin", "age")
     list_display_links = ("number",)
     list_filter = (
@@ -67,19 +66,15 @@ class PayoutList(ModelAdmin):
     )
     list_filter_submit = True
     list_fullwidth = True
-    list_per_page = 50
-    list_max_show_all = 0
     list_select_related = ("client", "maker", "held_by")
     change_list_template = "admin/payouts/payout/change_list.html"
     list_before_template = "admin/payouts/payout/tabs.html"
     show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
     paginator = CappedPaginator
     ordering = ("-id",)
     sortable_by = ("number",)
     search_fields = ("id",)
     search_help_text = gettext_lazy("ID, reference, key, provider's ID")
-    actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Payout]:
         payouts: QuerySet[Payout] = super().get_queryset(request)

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
-from unfold.admin import ModelAdmin
 
 from payouts import approvers
 from payouts.actions import breaker, pauses
 from payouts.actions.verbs import VERBS
 from payouts.admin.kit import format
+from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.kit.worker_pages import SnapshotMixin
 from payouts.admin.payouts import provider_answers, queues
 from payouts.admin.payouts.next_step import next_step, next_word
@@ -27,19 +27,11 @@ from payouts.states import OPEN, Stage, Status
 REFRESHED_FOR = timedelta(minutes=1)
 
 
-class PayoutPage(SnapshotMixin, ModelAdmin):
+class PayoutPage(SnapshotMixin, ViewOnlyAdmin):
     fields = ()
     change_form_template = "admin/payouts/payout/change_form.html"
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Payout | None = None, **kwargs: Any
-    ) -> HttpResponse:
-        if obj is not None:
-            context.update(self._page(request, obj))
-        response: HttpResponse = super().render_change_form(request, context, *args, obj=obj, **kwargs)
-        return response
-
-    def _page(self, request: HttpRequest, payout: Payout) -> dict[str, Any]:
+    def page(self, request: HttpRequest, payout: Payout) -> dict[str, Any]:
         events = list(payout.events.order_by("seq"))
         attempts = list(payout.attempts.order_by("number"))
         approvals = list(payout.approvals.select_related("checker").order_by("at"))

@@ -23,12 +23,6 @@ class PayoutAdmin(ExportedMixin, PayoutVerbs, PayoutPage, PayoutList):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perms(("payouts.view_payout", "payouts.add_payout"))
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("payouts.view_payout")
 

@@ -9,10 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from payouts.admin.kit.plain import PlainAdmin
 from payouts.admin.people.change_messages import with_lists_and_switches
 from payouts.admin.people.permission_words import listed_in_words, offer_in_words
 from payouts.staff import groups
@@ -21,13 +21,10 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(StockGroupAdmin, ModelAdmin):
+class GroupAdmin(StockGroupAdmin, PlainAdmin):
     list_display = ("title",)
-    sortable_by = ()
     filter_horizontal = ()
     filter_vertical = ()
-    show_facets = admin.ShowFacets.NEVER
-    actions = None
     list_after_template = "admin/auth/group/matrix.html"
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

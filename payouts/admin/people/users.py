@@ -19,13 +19,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import DialogsMixin, ReasonForm, dialog_action
+from payouts.admin.kit.plain import PlainAdmin
 from payouts.admin.people.change_messages import with_lists_and_switches
 from payouts.admin.people.permission_words import listed_in_words, offer_in_words
 from payouts.models import Authenticator
@@ -45,7 +45,7 @@ class PersonReasonForm(ReasonForm):
 
 
 @admin.register(User)
-class UserAdmin(DialogsMixin, StockUserAdmin, ModelAdmin):
+class UserAdmin(DialogsMixin, StockUserAdmin, PlainAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -55,8 +55,7 @@ class UserAdmin(DialogsMixin, StockUserAdmin, ModelAdmin):
     search_fields = ("username", "first_name", "last_name", "email")
     filter_horizontal = ()
     filter_vertical = ()
-    show_facets = admin.ShowFacets.NEVER
-    actions = None
+    sortable_by = None
     actions_detail: ClassVar[tuple[Any, ...]] = ("remove_second_factor", "close_account")
     change_form_outer_before_template = "admin/auth/user/rules.html"
 
