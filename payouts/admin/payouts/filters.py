@@ -57,6 +57,11 @@ class ChoiceFilter(admin.SimpleListFilter):
 
     template = "admin/payouts/payout/filter_choice.html"
 
+    @classmethod
+    def parameters(cls) -> tuple[str, ...]:
+        """Those of an address that it reads."""
+        return (str(cls.parameter_name),)
+
     def has_output(self) -> bool:
         return True
 
@@ -75,7 +80,7 @@ class ChoiceFilter(admin.SimpleListFilter):
             "filter": capfirst(str(self.title)),
             "value": _uncapitalised(words.get(chosen, chosen[:40])),
         }
-        return [Chip(text, (str(self.parameter_name),))]
+        return [Chip(text, self.parameters())]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         chosen = (self.value() or "").strip()
@@ -186,9 +191,14 @@ class RangeFilter(admin.ListFilter):
     input_type = "text"
     input_mode = "text"
 
+    @classmethod
+    def parameters(cls) -> tuple[str, ...]:
+        """Those of an address that it reads."""
+        return (f"{cls.parameter_name}_from", f"{cls.parameter_name}_to")
+
     def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
         super().__init__(request, params, model, model_admin)
-        self.names = (f"{self.parameter_name}_from", f"{self.parameter_name}_to")
+        self.names = self.parameters()
         self.texts: dict[str, str] = {}
         for name in self.names:
             value = params.pop(name, "")

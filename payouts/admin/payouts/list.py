@@ -59,11 +59,8 @@ class PayoutList(ViewOnlyAdmin):
         ClientFilter,
         MakerFilter,
     )
-    # Their parameters: what a saved view may keep.
-    filter_names = (
-        *("stage", "attention", "flag", "currency", "amount_from", "amount_to"),
-        *("created_from", "created_to", "client", "maker"),
-    )
+    # What a saved view may keep.
+    filter_names = tuple(name for each in list_filter for name in each.parameters())
     list_filter_submit = True
     list_fullwidth = True
     list_select_related = ("client", "maker", "held_by")

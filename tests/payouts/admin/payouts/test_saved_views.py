@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.http import QueryDict
 from django.test import Client
 
 from payouts.models import SavedView
@@ -137,3 +138,14 @@ def test_the_filters_open_by_a_button(browser: Client) -> None:
 
 def test_a_lists_title_names_what_it_lists(browser: Client) -> None:
     assert "<title> Payouts | Payouts</title>" in browser.get(LIST).content.decode()
+
+
+def test_a_saved_view_keeps_every_filter_of_the_list(browser: Client) -> None:
+    specs = browser.get(LIST).context["cl"].filter_specs
+    names = {name for spec in specs for name in spec.expected_parameters()}
+
+    browser.post(VIEWS, {"name": "all", "query": "&".join(f"{name}=1" for name in names)})
+
+    kept = QueryDict(SavedView.objects.get().query)
+    assert len(specs) == 8
+    assert set(kept) == names
