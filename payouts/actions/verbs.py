@@ -60,17 +60,13 @@ class Verb:
     label: Text
     title: Text
     warning: Text | Callable[[Payout], str]
-    done: Callable[[Payout], str]
+    done: Text | Callable[[Payout], str]  # of `payout`
     icon: str
     submit: Text = ""  # the label again, if empty
     look: Look = Look.PLAIN
     is_final: bool = False
     is_rare: bool = False  # offered under "More"
     in_bulk: InBulk | None = None
-
-
-def _said(sentence: Callable[[], str]) -> Callable[[Payout], str]:
-    return lambda payout: sentence() % {"payout": str(payout)}
 
 
 def _consequence_of_approval(payout: Payout) -> str:
@@ -105,7 +101,7 @@ DECLARED = (
         label=gettext_lazy("Approve"),
         title=gettext_lazy("Approve the payout"),
         warning=_consequence_of_approval,
-        done=_said(lambda: _("%(payout)s: approved.")),
+        done=gettext_lazy("%(payout)s: approved."),
         icon="check",
         look=Look.SUCCESS,
         in_bulk=InBulk(
@@ -123,7 +119,7 @@ DECLARED = (
         label=gettext_lazy("Reject"),
         title=gettext_lazy("Reject the payout"),
         warning=gettext_lazy("It is closed permanently and never paid."),
-        done=_said(lambda: _("%(payout)s: rejected.")),
+        done=gettext_lazy("%(payout)s: rejected."),
         icon="block",
         is_final=True,
     ),
@@ -136,7 +132,7 @@ DECLARED = (
         label=gettext_lazy("Hold"),
         title=gettext_lazy("Put the payout on hold"),
         warning=gettext_lazy("It is not paid until someone releases it."),
-        done=_said(lambda: _("%(payout)s: on hold.")),
+        done=gettext_lazy("%(payout)s: on hold."),
         icon="pause",
         in_bulk=InBulk(
             title=ngettext_lazy("Put %(count)s payout on hold", "Put %(count)s payouts on hold", "count"),
@@ -156,7 +152,7 @@ DECLARED = (
             "It continues: if it has all its approvals, the money leaves. If its outcome is unknown, the"
             " provider is asked again."
         ),
-        done=_said(lambda: _("%(payout)s: released.")),
+        done=gettext_lazy("%(payout)s: released."),
         icon="play_arrow",
         look=Look.PRIMARY,
         in_bulk=InBulk(
@@ -176,7 +172,7 @@ DECLARED = (
         warning=gettext_lazy(
             "The payout waits for approval again. This is not possible once the worker has taken it."
         ),
-        done=_said(lambda: _("%(payout)s: your approval is withdrawn.")),
+        done=gettext_lazy("%(payout)s: your approval is withdrawn."),
         icon="undo",
     ),
     Verb(
@@ -188,7 +184,7 @@ DECLARED = (
         label=gettext_lazy("Clear the flag"),
         title=gettext_lazy("Clear the payout's flag"),
         warning=gettext_lazy("No money moves. Say what you found: a failed payout can be retried afterwards."),
-        done=_said(lambda: _("%(payout)s: the flag is cleared.")),
+        done=gettext_lazy("%(payout)s: the flag is cleared."),
         icon="flag_check",
         look=Look.PRIMARY,
     ),
@@ -202,7 +198,7 @@ DECLARED = (
         title=gettext_lazy("Ask the provider what became of the payout"),
         submit=gettext_lazy("Ask now"),
         warning=gettext_lazy("The worker asks within seconds. Asking never pays twice."),
-        done=_said(lambda: _("%(payout)s: the provider is asked now.")),
+        done=gettext_lazy("%(payout)s: the provider is asked now."),
         icon="contact_support",
     ),
     Verb(
@@ -228,7 +224,7 @@ DECLARED = (
         label=gettext_lazy("Retry"),
         title=gettext_lazy("Retry the payout"),
         warning=gettext_lazy("It is sent again with a new key. The last attempt was definitely refused."),
-        done=_said(lambda: _("%(payout)s: waits for a new attempt.")),
+        done=gettext_lazy("%(payout)s: waits for a new attempt."),
         icon="refresh",
         look=Look.PRIMARY,
         in_bulk=InBulk(
@@ -246,7 +242,7 @@ DECLARED = (
         label=gettext_lazy("Cancel payout"),
         title=gettext_lazy("Cancel the payout"),
         warning=gettext_lazy("It is closed permanently and never paid."),
-        done=_said(lambda: _("%(payout)s: cancelled.")),
+        done=gettext_lazy("%(payout)s: cancelled."),
         icon="cancel",
         is_final=True,
         in_bulk=InBulk(
@@ -277,7 +273,7 @@ DECLARED = (
         label=gettext_lazy("Settle by hand"),
         title=gettext_lazy("Record that the payout was paid by hand"),
         warning=gettext_lazy("Nothing is sent to the provider. Say how the money was paid."),
-        done=_said(lambda: _("%(payout)s: settled by hand.")),
+        done=gettext_lazy("%(payout)s: settled by hand."),
         icon="handshake",
         is_rare=True,
     ),
@@ -290,7 +286,7 @@ DECLARED = (
         label=gettext_lazy("Record return"),
         title=gettext_lazy("Record that the bank returned the payout"),
         warning=gettext_lazy("It is closed permanently as returned. To pay again, create a new payout."),
-        done=_said(lambda: _("%(payout)s: returned.")),
+        done=gettext_lazy("%(payout)s: returned."),
         icon="undo",
         is_final=True,
         is_rare=True,
@@ -304,7 +300,7 @@ DECLARED = (
         label=gettext_lazy("Reveal recipient"),
         title=gettext_lazy("Reveal the recipient"),
         warning=gettext_lazy("The payout's history records that you saw it, and your reason."),
-        done=_said(lambda: ""),  # its answer is the recipient
+        done="",  # its answer is the recipient
         icon="visibility",
         is_rare=True,
     ),

@@ -87,7 +87,8 @@ class PayoutVerbs(DialogsMixin, ModelAdmin):
 def _dialog(verb: Verb) -> Any:
     def perform(model_admin: Any, request: HttpRequest, form: Form, payout: Payout) -> str:
         assert isinstance(form, DialogForm)
-        return verb.done(verb.act(payout.pk, by=person(request), **form.answers()))
+        moved = verb.act(payout.pk, by=person(request), **form.answers())
+        return str(verb.done(moved) if callable(verb.done) else verb.done % {"payout": moved})
 
     return _button(verb, perform)
 
