@@ -152,8 +152,8 @@ def submit_approved(
 ) -> Payout:
     """Store a new payout together with the approval of the person who approved its batch; it may need more.
 
-    The same reference of the same maker returns the first payout as it is. Raises InvalidError, FourEyesError when
-    the maker is the checker.
+    The same reference of the same maker returns the first payout as it is. Raises InvalidError, and FourEyesError
+    where the checker made it.
     """
     with transaction.atomic():
         payout = submit(

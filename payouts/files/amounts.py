@@ -10,8 +10,9 @@ from payouts import money
 
 SPACES = re.compile(r"\s")
 PLAIN = re.compile(r"-?[0-9]{1,20}(?:[.,][0-9]{1,20})?")
-# 1,234,567 or 1.234.567,89: separators of groups are told by there being two, or by another one for the decimals.
-GROUPED = re.compile(r"[0-9]{1,3}(?:(?:,[0-9]{3})+(?:\.[0-9]{1,20})?|(?:\.[0-9]{3})+(?:,[0-9]{1,20})?)")
+# 1,234,567 or 1.234.567,89: separators of groups are told by there being two, or by another one for the decimals. No
+# number of thousands begins with a zero: 0,500.00 is a slip of the finger.
+GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:(?:,[0-9]{3})+(?:\.[0-9]{1,20})?|(?:\.[0-9]{3})+(?:,[0-9]{1,20})?)")
 # 1,000 is a thousand to some and one to others.
 TWO_MEANINGS = re.compile(r"[0-9]{1,3}([.,])[0-9]{3}")
 

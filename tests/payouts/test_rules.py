@@ -5,11 +5,13 @@ Every status and stage × every flag × everybody who may stand in some relation
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
 from payouts import actions, rules
 from payouts.actions import PayoutError, bulk
@@ -285,6 +287,8 @@ def test_the_audit_names_an_approval_by_somebody_who_was_close_already(
     name: str, client: ApiClient, people: dict[str, User]
 ) -> None:
     payout = _in_state("awaiting", client, people)
+    for history in ("payouts_historicalapiclient", "payouts_historicalapikey"):
+        by_hand(f"UPDATE {history} SET history_date = now() - interval '1 hour'")
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE payouts_approval DISABLE TRIGGER approval_maker_is_not_checker")
     by_hand(
@@ -294,6 +298,16 @@ def test_the_audit_names_an_approval_by_somebody_who_was_close_already(
     )
 
     assert "maker_is_not_checker" in audit_of(payout)
+
+
+def test_a_clock_that_is_a_little_behind_accuses_nobody(client: ApiClient, people: dict[str, User]) -> None:
+    payout = recipes.awaiting_payout(client=client, amount=recipes.TWO_APPROVALS)
+    actions.approve(payout.pk, by=people["stranger"])
+    client.owner = people["stranger"]
+    client._history_date = timezone.now() - timedelta(seconds=5)  # type: ignore[attr-defined]
+    client.save()
+
+    assert audit_of(payout) == set()
 
 
 def test_who_revokes_a_key_has_handled_it(people: dict[str, User]) -> None:

@@ -49,6 +49,15 @@ def test_a_payout_that_needs_more_approvals_waits_for_them() -> None:
     assert batch.state == BatchState.SUBMITTED
 
 
+def test_a_batch_is_submitted_although_its_approvers_account_was_closed_since() -> None:
+    batch = approved_batch()
+    User.objects.filter(pk=batch.approved_by_id).update(is_active=False)
+
+    submit.run(batch.pk)
+
+    assert not BatchRow.objects.filter(batch=batch, is_valid=True, payout=None).exists()
+
+
 def test_a_batch_without_its_approval_is_not_submitted() -> None:
     for batch in (stored_batch(), sent_batch(BATCH_ROW, BATCH_ROW), recipes.rejected_batch(*BATCH_ROWS)):
         assert submit.run(batch.pk)
