@@ -111,5 +111,5 @@ def test_without_a_currency_what_is_no_amount_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["0,500.00", "0.500,00", "0.500.000", "00,500.00", "0,059,0"])
 def test_thousands_that_begin_with_a_zero_are_refused(text: str) -> None:
     for currency in ("RUB", "JPY", "KWD", ""):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError):
             amounts.read(text, currency)
