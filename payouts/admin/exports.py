@@ -77,7 +77,17 @@ class ExportAdmin(ViewOnlyAdmin):
 
     @display(description=gettext_lazy("State"))
     def state(self, export: Export) -> SafeString:
-        return _state(export)
+        if export.failed_at:
+            return format.badge(pgettext("export", "Failed"), tone="red", icon="error")
+        if export.cancelled_at:
+            return format.badge(pgettext("export", "Cancelled"), tone="gray", icon="cancel")
+        if export.finished_at is None:
+            if export.rows_total is None:
+                return format.badge(pgettext("export", "Waiting"), tone="amber", icon="hourglass_empty")
+            return format.badge(pgettext("export", "Being written"), tone="blue", icon="sync")
+        if export.is_kept:
+            return format.badge(pgettext("export", "Ready"), tone="green", icon="check_circle")
+        return format.badge(pgettext("export", "Deleted"), tone="gray", icon="auto_delete")
 
     @display(description=gettext_lazy("Payouts"))
     def rows(self, export: Export) -> SafeString:
@@ -103,7 +113,7 @@ class ExportAdmin(ViewOnlyAdmin):
         return {
             "title": _("Export of payouts"),
             "export": instance,
-            "state": _state(instance),
+            "state": self.state(instance),
             "is_open": instance.is_open,
             "is_kept": instance.is_kept,
             "is_expired": instance.finished_at is not None and not instance.is_kept,
@@ -165,20 +175,6 @@ class ExportAdmin(ViewOnlyAdmin):
         if export is None or not self.has_view_permission(request, export):
             raise Http404
         return export
-
-
-def _state(export: Export) -> SafeString:
-    if export.failed_at:
-        return format.badge(pgettext("export", "Failed"), tone="red", icon="error")
-    if export.cancelled_at:
-        return format.badge(pgettext("export", "Cancelled"), tone="gray", icon="cancel")
-    if export.finished_at is None:
-        if export.rows_total is None:
-            return format.badge(pgettext("export", "Waiting"), tone="amber", icon="hourglass_empty")
-        return format.badge(pgettext("export", "Being written"), tone="blue", icon="sync")
-    if export.is_kept:
-        return format.badge(pgettext("export", "Ready"), tone="green", icon="check_circle")
-    return format.badge(pgettext("export", "Deleted"), tone="gray", icon="auto_delete")
 
 
 def _rows(export: Export) -> str:

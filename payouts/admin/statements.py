@@ -117,7 +117,11 @@ class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
 
     @display(description=gettext_lazy("State"))
     def state(self, report: ProviderReport) -> SafeString:
-        return _state(report, calls_people=getattr(report, "calls_people", False))
+        if report.applied_at is None:
+            return format.badge(_("Being applied"), tone="blue", icon="sync")
+        if getattr(report, "calls_people", False):
+            return format.badge(_("Applied, needs review"), tone="magenta", icon="flag")
+        return format.badge(_("Applied"), tone="green", icon="check_circle")
 
     @display(description=gettext_lazy("Period"))
     def period(self, report: ProviderReport) -> str:
@@ -170,7 +174,7 @@ class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
     # The page
 
     def page(self, request: HttpRequest, instance: ProviderReport) -> dict[str, Any]:
-        return _page(request, instance)
+        return {**_page(request, instance), "state": self.state(instance)}
 
 
 def _stored(request: HttpRequest, given: Mapping[str, Any]) -> ProviderReport:
@@ -195,7 +199,6 @@ def _page(request: HttpRequest, report: ProviderReport) -> dict[str, Any]:
     is_open = report.applied_at is None
     return {
         "report": report,
-        "state": _state(report, calls_people=any(counts.get(result) for result in FOR_PEOPLE)),
         "is_open": is_open,
         "is_about_to_change": is_open and has_news(report.rung_at),
         "total": format.number(total),
@@ -265,14 +268,6 @@ def _reported_amount(line: ReportLine) -> str:
 def _result_badge(result: str) -> SafeString:
     look = LOOKS[Result(result)]
     return format.badge(capfirst(str(Result(result).label)), tone=look.tone, icon=look.icon)
-
-
-def _state(report: ProviderReport, *, calls_people: bool) -> SafeString:
-    if report.applied_at is None:
-        return format.badge(_("Being applied"), tone="blue", icon="sync")
-    if calls_people:
-        return format.badge(_("Applied, needs review"), tone="magenta", icon="flag")
-    return format.badge(_("Applied"), tone="green", icon="check_circle")
 
 
 def _facts(report: ProviderReport) -> list[tuple[str, str]]:

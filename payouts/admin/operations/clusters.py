@@ -17,15 +17,22 @@ from payouts.admin.operations.figures import seconds_shown
 from payouts.models import Heartbeat
 
 
+def is_alive(heartbeat: Heartbeat) -> bool:
+    return timezone.now() - heartbeat.beat_at <= timedelta(seconds=settings.STALL_SECONDS)
+
+
+@display(description=gettext_lazy("State"))
+def state(heartbeat: Heartbeat) -> SafeString:
+    if is_alive(heartbeat):
+        return format.badge(_("Alive"), tone="green", icon="check_circle")
+    return format.badge(_("Silent"), tone="gray", icon="do_not_disturb_on")
+
+
 @admin.register(Heartbeat)
 class HeartbeatAdmin(ViewOnlyAdmin):
-    list_display = ("cluster", "state", "beat", "started")
+    list_display = ("cluster", state, "beat", "started")
     list_display_links = None
     ordering = ("-beat_at",)
-
-    @display(description=gettext_lazy("State"))
-    def state(self, heartbeat: Heartbeat) -> SafeString:
-        return _badge(heartbeat)
 
     @display(description=gettext_lazy("Last beat"))
     def beat(self, heartbeat: Heartbeat) -> SafeString:
@@ -36,23 +43,13 @@ class HeartbeatAdmin(ViewOnlyAdmin):
         return format.exact_time(heartbeat.started_at)
 
 
-def is_alive(heartbeat: Heartbeat) -> bool:
-    return timezone.now() - heartbeat.beat_at <= timedelta(seconds=settings.STALL_SECONDS)
-
-
-def _badge(heartbeat: Heartbeat) -> SafeString:
-    if is_alive(heartbeat):
-        return format.badge(_("Alive"), tone="green", icon="check_circle")
-    return format.badge(_("Silent"), tone="gray", icon="do_not_disturb_on")
-
-
 def cluster_rows() -> list[dict[str, Any]]:
     """The clusters that gave signs of life last, newest first. The schedule “prune” deletes those that are gone."""
     beats = Heartbeat.objects.order_by("-beat_at")[:20]
     return [
         {
             "name": beat.cluster,
-            "badge": _badge(beat),
+            "badge": state(beat),
             "beat": seconds_shown(max(0.0, (timezone.now() - beat.beat_at).total_seconds())),
             "started": format.exact_time(beat.started_at),
         }

@@ -1,25 +1,16 @@
 """Why a payout is where it is, and what is safe to do next, in a sentence each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from payouts import rules
 from payouts.admin.kit.format import exact_time
+from payouts.admin.kit.next_step import NextStep
 from payouts.models import Approval, Attempt, Attention, Payout
 from payouts.rules import Standing
 from payouts.states import Stage, Status
-
-
-@dataclass(frozen=True, slots=True)
-class NextStep:
-    """Why the payout is where it is, and what is safe to do."""
-
-    why: str
-    then: str = ""
-    is_alarm: bool = False
 
 
 def next_step(
