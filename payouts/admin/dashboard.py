@@ -1,10 +1,10 @@
 """The start page's figures: what waits for whom and for how long, against its norm; then what was paid by day.
 
 No query here grows with the table: open queues come from partial indexes and are counted up to LIMIT, the days that
-are over from their totals, and all of it is asked once in CACHE_SECONDS.
+are over from their totals, and all of it is counted once for all who look (kit.counted_once).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -12,7 +12,6 @@ from itertools import pairwise
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.core.cache import cache
 from django.db import connection
 from django.db.models import Max
 from django.urls import reverse
@@ -22,6 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from payouts import daily_totals, money, rules
 from payouts.admin.kit import format
+from payouts.admin.kit.counted_once import cached
 from payouts.admin.payouts import queues
 from payouts.models import Attention, DailyTotal, Payout, PayoutQuerySet
 from payouts.states import Stage, Status
@@ -29,9 +29,6 @@ from payouts.states import Stage, Status
 type Someone = User | AnonymousUser
 
 LIMIT = 10_000
-CACHE_SECONDS = 15
-# Of what is cached here: another version of the product counts other things.
-CACHE_VERSION = "1"
 CURRENCIES_SHOWN = 4
 DAYS_SHOWN = 30
 
@@ -46,16 +43,6 @@ AGE_LABELS = (
 FLAGGED_ELSEWHERE = "flagged elsewhere"
 # What waits for people, each payout once, in the order of the bars' segments.
 WAITING = (Stage.AWAITING_APPROVAL, Stage.HELD, Stage.UNKNOWN, Stage.FAILED, FLAGGED_ELSEWHERE)
-
-
-def cached[Counted](name: str, count: Callable[[], Counted], *, seconds: int = CACHE_SECONDS) -> Counted:
-    """What `count` gives, counted once in so many seconds; anew at every look while the cache is down."""
-    key = f"admin:figures:{CACHE_VERSION}:{name}"
-    found: Counted | None = cache.get(key)
-    if found is None:
-        found = count()
-        cache.set(key, found, seconds)
-    return found
 
 
 # Queues

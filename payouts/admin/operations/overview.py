@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from payouts import rules
-from payouts.admin.dashboard import against_target, cached, measure
+from payouts.admin.dashboard import against_target, measure
 from payouts.admin.kit import format
+from payouts.admin.kit.counted_once import cached
 from payouts.admin.kit.person import person
 from payouts.admin.operations.alerts import alerts
 from payouts.admin.operations.clusters import cluster_rows

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -14,6 +13,7 @@ from django.utils.translation import gettext as _
 from payouts import rules
 from payouts.actions.verbs import VERBS
 from payouts.admin.kit import format
+from payouts.admin.kit.counted_once import cached
 from payouts.admin.kit.person import person
 from payouts.admin.payouts import bulk, queues, row_marks
 from payouts.admin.payouts.verbs import may
@@ -24,7 +24,6 @@ from payouts.states import OPEN, Stage
 
 MINE, OTHERS, HELD = "mine", "others", "held"
 ROWS_PER_PAGE = 25
-CACHE_SECONDS = 15
 
 
 def queue(request: HttpRequest) -> HttpResponse:
@@ -59,11 +58,7 @@ def badge(request: HttpRequest) -> str:
     if not may(request, VERBS["approve"]):
         return ""
     user = person(request)
-    key = f"admin:approvals:{user.pk}"
-    count = cache.get(key)
-    if not isinstance(count, int):
-        count = _count(MINE, user, may_approve=True)
-        cache.set(key, count, CACHE_SECONDS)
+    count = cached(f"approvals:{user.pk}", lambda: _count(MINE, user, may_approve=True))
     return queues.shown(count) if count else ""
 
 
@@ -180,12 +175,10 @@ def _empty(tab: str, *, may_approve: bool) -> tuple[str, str]:
     match tab:
         case _ if tab == MINE:
             return _("Nothing waits for your approval"), _("What others must approve is in the next tab.")
-        case _ if tab == HELD:
-            return _("Nothing is on hold"), _("Payouts that are on hold or need attention appear here.")
-        case _ if may_approve:
+        case _ if tab == OTHERS and may_approve:
             return (
                 _("None of your payouts waits for others"),
                 _("Payouts that you made or approved appear here until another person approves them."),
             )
         case _:
-            return _("Nothing waits for approval"), _("Payouts that people must approve appear here.")
+            return queues.empty_text(_stage(tab))

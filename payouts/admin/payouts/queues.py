@@ -3,11 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
-from django.core.cache import cache
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from payouts.admin.kit import format
+from payouts.admin.kit.counted_once import cached
 from payouts.models import Attention, Payout, PayoutQuerySet
 from payouts.states import Stage
 
@@ -23,9 +23,8 @@ OPEN_STAGES = (
 # Of whatever status. The name that it has in addresses is no stage's.
 ATTENTION, ANY_REASON = "attention", "any"
 # While a deploy lasts, old and new pages count different queues: neither reads the other's.
-CACHE_KEY = "admin:queues:" + ":".join((ATTENTION, *OPEN_STAGES))
+COUNTED = "counts:" + ":".join((ATTENTION, *OPEN_STAGES))
 COUNT_LIMIT = 1_000
-CACHE_SECONDS = 15
 
 
 EMPTY: dict[str, tuple[Any, Any]] = {
@@ -66,15 +65,14 @@ EMPTY: dict[str, tuple[Any, Any]] = {
 
 def counts() -> dict[str, int]:
     """How many payouts are in each queue, COUNT_LIMIT at most, ATTENTION first; from the cache when it answers."""
-    cached = cache.get(CACHE_KEY)
-    if isinstance(cached, dict):
-        return cached
+    return cached(COUNTED, _counts)
+
+
+def _counts() -> dict[str, int]:
     queues = {ATTENTION: Payout.objects.exclude(attention=Attention.NONE)} | {
         str(stage): Payout.objects.in_stage(stage) for stage in OPEN_STAGES
     }
-    counted = {name: count_of(queue) for name, queue in queues.items()}
-    cache.set(CACHE_KEY, counted, CACHE_SECONDS)
-    return counted
+    return {name: count_of(queue) for name, queue in queues.items()}
 
 
 def count_of(payouts: PayoutQuerySet) -> int:
