@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from unfold.dataclasses import SearchResult
 
-from payouts.admin import dashboard
+from payouts.admin import daily_volume, dashboard
 from payouts.admin.kit import format
 from payouts.admin.operations.alerts import alerts, signs
 from payouts.admin.operations.providers import provider_rows
@@ -152,7 +152,7 @@ def start(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "cards": dashboard.cards(user),
         "on_their_way": dashboard.on_their_way(),
         "ages": dashboard.ages(),
-        "volume": dashboard.volume(request.GET.get("volume", "")),
+        "volume": daily_volume.volume(request.GET.get("volume", "")),
         "providers": provider_rows(),
         "signs": signs(),
         "operations_url": reverse("operations") if sees_operations else "",

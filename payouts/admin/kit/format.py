@@ -163,3 +163,8 @@ def flag_label(flag: str) -> str:
 
 def review_flags(payout: Payout) -> list[str]:
     return [flag_label(flag) for flag in payout.review_flags]
+
+
+def percent(part: Decimal | int, whole: Decimal | int) -> str:
+    """For a style: a point whatever the language, and never nothing for something."""
+    return f"{max(Decimal(part) * 100 / Decimal(whole), Decimal('0.6')) if part else 0:.2f}"
