@@ -1,3 +1,3 @@
-from payouts.admin.batches import list
+from payouts.admin.batches import batch_admin
 
-__all__ = ["list"]
+__all__ = ["batch_admin"]

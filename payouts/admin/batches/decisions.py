@@ -10,7 +10,7 @@ from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldBooleanWidget
 
 from payouts import rules
-from payouts.admin.batches.looks import rows_in_words, state_badge, sum_shown
+from payouts.admin.batches.in_words import rows_in_words, state_badge, sum_shown
 from payouts.admin.batches.rows import EARLIER, NOTED, REPEATED, counts_of
 from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, dialog_action

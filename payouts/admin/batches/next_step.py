@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from payouts import rules
-from payouts.admin.batches.looks import username
+from payouts.admin.batches.in_words import username
 from payouts.admin.batches.rows import REFUSED
 from payouts.admin.kit.next_step import NextStep
 from payouts.admin.kit.person import person

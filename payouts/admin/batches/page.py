@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from payouts.admin.batches.looks import rows_in_words, state_badge, sum_shown, username
+from payouts.admin.batches.in_words import rows_in_words, state_badge, sum_shown, username
 from payouts.admin.batches.next_step import next_step
 from payouts.admin.batches.rows import (
     EVERY,

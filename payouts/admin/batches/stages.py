@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Count, Max, Min, Sum
 
-from payouts.admin.batches.looks import sum_shown
+from payouts.admin.batches.in_words import sum_shown
 from payouts.admin.kit import format
 from payouts.models import Batch, Payout
 from payouts.states import Stage, Status

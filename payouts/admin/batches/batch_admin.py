@@ -14,7 +14,7 @@ from unfold.decorators import display
 
 from payouts.admin.batches.decisions import BatchDecisions
 from payouts.admin.batches.files import error_file, template_file
-from payouts.admin.batches.looks import rows_in_words, state_badge, sum_shown
+from payouts.admin.batches.in_words import rows_in_words, state_badge, sum_shown
 from payouts.admin.batches.page import page_of
 from payouts.admin.batches.upload import upload_view
 from payouts.admin.kit import format
