@@ -27,9 +27,14 @@ def template_file(kind: str) -> HttpResponse:
     )
 
 
+def _delimiter() -> str:
+    """What Excel expects between the columns of a CSV in the person's language."""
+    return ";" if (translation.get_language() or "").startswith("ru") else ","
+
+
 def _csv_template() -> bytes:
     text = io.StringIO()
-    csv.writer(text).writerows([COLUMNS, *EXAMPLES])
+    csv.writer(text, delimiter=_delimiter()).writerows([COLUMNS, *EXAMPLES])
     return text.getvalue().encode("utf-8-sig")  # so that Excel takes it for UTF-8
 
 
@@ -68,9 +73,9 @@ class _Echo:
 
 
 def _error_lines(batch: Batch, language: str | None) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield "\ufeff" + writer.writerow(["line", *COLUMNS, "errors"])
     with translation.override(language):
+        writer = csv.writer(_Echo(), delimiter=_delimiter())
+        yield "\ufeff" + writer.writerow(["line", *COLUMNS, "errors"])
         rows = batch.rows.filter(VIEWS[WRONG].rows | VIEWS[REFUSED].rows).defer("recipient").order_by("number")
         for row in rows.iterator(chunk_size=1_000):
             given = given_cells(row)

@@ -41,6 +41,17 @@ def test_the_templates_can_be_filled_in_and_never_paid_as_they_are(as_group: Any
     assert sheet["E2"].number_format == "@"
 
 
+def test_to_a_russian_excel_a_csv_is_separated_by_semicolons(as_group: Any) -> None:
+    batch, browser, russian = checked_batch(WRONG_ROW), as_group("Operator"), {"accept-language": "ru"}
+
+    template = browser.get(f"{BATCHES}template.csv", headers=russian).content
+    errors = b"".join(browser.get(f"{BATCHES}{batch.pk}/errors.csv", headers=russian).streaming_content)
+
+    assert template.startswith(b"\xef\xbb\xbfuser_id;amount;currency;kind;")
+    assert errors.startswith(b"\xef\xbb\xbfline;user_id;amount;")
+    assert upload.store(template, name="template.csv", by=recipes.person.make())
+
+
 def test_the_error_file_has_what_was_given_and_what_is_wrong_and_no_formula(as_group: Any) -> None:
     batch = checked_batch(BATCH_ROW, WRONG_ROW)
 
