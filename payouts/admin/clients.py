@@ -1,6 +1,6 @@
 """API clients and their keys. A key is shown once, in the answer to the request that made it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -173,7 +173,7 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, PlainAdmin):
             context["keys"] = [
                 {
                     "key": key,
-                    "scopes": ", ".join(key.scopes),
+                    "scopes": _scope_words(key.scopes),
                     "created": format.exact_time(key.created_at),
                     "last_used": format.exact_time(key.last_used_at),
                     "expires": format.exact_time(key.expires_at),
@@ -195,7 +195,7 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, PlainAdmin):
     @display(description=gettext_lazy("Scopes"))
     def scopes_shown(self, client: ApiClient) -> str:
         scopes = {scope for key in client.keys.all() if key.is_usable for scope in key.scopes}
-        return ", ".join(scope.removeprefix("payouts:") for scope in Scope.values if scope in scopes) or "–"
+        return _scope_words(scopes) or "–"
 
     @display(description=gettext_lazy("Last used"))
     def last_used(self, client: ApiClient) -> SafeString:
@@ -262,6 +262,10 @@ def _state(key: ApiKey) -> SafeString:
     if not key.is_usable:
         return format.badge(_("Expired"), tone="gray", icon="timer_off")
     return format.badge(_("Active"), tone="green", icon="check_circle")
+
+
+def _scope_words(scopes: Collection[str]) -> str:
+    return ", ".join(str(scope.label) for scope in Scope if scope.value in scopes)
 
 
 def _none() -> SafeString:

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
@@ -15,7 +16,7 @@ from payouts import money
 from payouts.admin.kit import format
 from payouts.admin.kit.history import HistoryMixin
 from payouts.admin.kit.plain import PlainAdmin
-from payouts.models import ApprovalBand, PayoutLimit, ReviewRule
+from payouts.models import ApprovalBand, PayoutLimit, ReviewFlag, ReviewRule
 
 
 @admin.register(ApprovalBand)
@@ -44,6 +45,8 @@ class ReviewRuleAdmin(HistoryMixin, PlainAdmin):
 
     @display(description=gettext_lazy("When"))
     def when(self, rule: ReviewRule) -> str:
+        if rule.flag == ReviewFlag.POSSIBLE_DUPLICATE:
+            return _("Possible duplicate: same amount, recipient and user within ten minutes, without a key")
         return capfirst(format.flag_label(rule.flag))
 
 

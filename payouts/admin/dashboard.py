@@ -137,10 +137,10 @@ def cards(person: Someone) -> list[dict[str, Any]]:
     found = open_queues()
     return [
         _first_card(person, found[Stage.AWAITING_APPROVAL]),
-        _card(_("On hold"), Stage.HELD, found),
-        _card(_("Outcome unknown"), Stage.UNKNOWN, found),
-        _card(_("Failed"), Stage.FAILED, found),
-        _card(_("Needs attention"), queues.ATTENTION, found),
+        _card(Stage.HELD, found),
+        _card(Stage.UNKNOWN, found),
+        _card(Stage.FAILED, found),
+        _card(queues.ATTENTION, found),
         _paid_today(),
     ]
 
@@ -150,8 +150,8 @@ def _first_card(person: Someone, everyones: Depth) -> dict[str, Any]:
     name = Stage.AWAITING_APPROVAL
     mine = _mine(person)
     if mine is None:
-        return _card(str(name.label), name, {name: everyones})
-    card = _card(_("Waiting for me"), name, {name: mine})
+        return _card(name, {name: everyones})
+    card = _card(name, {name: mine}, title=_("Waiting for me"))
     card["is_first"] = bool(mine.count)
     card["url"] = reverse("approvals")
     if everyones.count > mine.count or everyones.is_capped:
@@ -166,12 +166,12 @@ def _mine(person: Someone) -> Depth | None:
     return cached(f"mine:{person.pk}", lambda: measure(rules.awaiting(person)))
 
 
-def _card(title: str, name: str, found: dict[str, Depth]) -> dict[str, Any]:
+def _card(name: str, found: dict[str, Depth], *, title: str = "") -> dict[str, Any]:
     depth = found[name]
     query = f"{queues.ATTENTION}={queues.ANY_REASON}" if name == queues.ATTENTION else f"stage={name}"
     tone, icon = ("magenta", "flag") if name == queues.ATTENTION else format.STAGE_LOOKS[Stage(name)]
     return {
-        "title": title,
+        "title": title or str(queues.TITLES[name]),
         "tone": tone if depth.count else "gray",
         "icon": icon,
         "url": f"{reverse('admin:payouts_payout_changelist')}?{query}",
@@ -201,7 +201,7 @@ def on_their_way() -> list[dict[str, Any]]:
     found = queues.counts()
     return [
         {
-            "label": stage.label,
+            "label": queues.TITLES[stage],
             "count": queues.shown(found[stage]),
             "url": f"{reverse('admin:payouts_payout_changelist')}?stage={stage.value}",
             "icon": format.STAGE_LOOKS[stage][1],
@@ -214,7 +214,7 @@ def ages() -> dict[str, Any]:
     """What waits for people by age: a bar for each, made of its stages."""
     found = open_queues()
     looks: dict[str, tuple[str, str]] = {
-        **{stage: (str(Stage(stage).label), format.STAGE_LOOKS[Stage(stage)][0]) for stage in WAITING[:-1]},
+        **{stage: (str(queues.TITLES[stage]), format.STAGE_LOOKS[Stage(stage)][0]) for stage in WAITING[:-1]},
         FLAGGED_ELSEWHERE: (_("Paid or under way, needs attention"), "violet"),
     }
     by_age = [

@@ -6,7 +6,7 @@ import structlog
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.urls import path, reverse
 from django.utils.cache import add_never_cache_headers
@@ -23,7 +23,7 @@ from payouts.admin.kit.downloads import CONTENT_TYPES, attachment
 from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.kit.worker_pages import has_news
-from payouts.admin.payouts.exported import words_of
+from payouts.admin.payouts.exported import short_words_of, words_of
 from payouts.exports import cells
 from payouts.exports.request import NEEDED, ExportError, cancel, content
 from payouts.models import Export
@@ -99,8 +99,8 @@ class ExportAdmin(ViewOnlyAdmin):
 
     @display(description=gettext_lazy("Filter"))
     def filter_shown(self, export: Export) -> SafeString:
-        texts = [f"{name}: {text}" for name, text in _filter(export)]
-        return format_html('<span class="po-filter">{}</span>', ", ".join(texts) or _("all payouts"))
+        words = ", ".join(short_words_of(export.query))
+        return format_html('<span class="po-filter">{}</span>', words or _("all payouts"))
 
     @display(description=gettext_lazy("Requested"))
     def asked(self, export: Export) -> str:
@@ -135,7 +135,7 @@ class ExportAdmin(ViewOnlyAdmin):
         try:
             return words_of(export.query, by=export.asked_by)
         except ExportError:  # an older release may have read the filter otherwise
-            return [f"{name}: {text}" for name, text in _filter(export)]
+            return short_words_of(export.query)
 
     def file_view(self, request: HttpRequest, object_id: str) -> StreamingHttpResponse | HttpResponse:
         export = self._visible(request, object_id)
@@ -184,12 +184,6 @@ def _rows(export: Export) -> str:
     if export.finished_at:
         return done
     return _("%(done)s of %(total)s") % {"done": done, "total": format.number(export.rows_total)}
-
-
-def _filter(export: Export) -> list[tuple[str, str]]:
-    """The filter's names and values as they stand in the address, which any release can show."""
-    given = QueryDict(export.query)
-    return [(name, ", ".join(given.getlist(name))) for name in given]
 
 
 def _page_url(export: Export) -> str:

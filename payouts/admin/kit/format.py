@@ -162,7 +162,8 @@ def flag_label(flag: str) -> str:
 
 
 def review_flags(payout: Payout) -> list[str]:
-    return [flag_label(flag) for flag in payout.review_flags]
+    """The payout's review flags in words, each as a sentence begins."""
+    return [capfirst(flag_label(flag)) for flag in payout.review_flags]
 
 
 def percent(part: Decimal | int, whole: Decimal | int) -> str:

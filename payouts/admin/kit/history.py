@@ -92,7 +92,8 @@ def _value(record: Any, field: models.Field) -> str:
         case Decimal() | int():
             return format.number(value)
         case list():
-            return ", ".join(map(str, value))
+            words = dict(getattr(field, "base_field", field).flatchoices)
+            return ", ".join(str(words.get(each, each)) for each in value)
         case _:
             return str(value)
 

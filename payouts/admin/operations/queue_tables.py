@@ -78,14 +78,15 @@ class ScheduleAdmin(ViewOnlyAdmin):
 
     @display(description=gettext_lazy("Name"))
     def title(self, schedule: Schedule) -> str:
-        return str(schedule.name or schedule.func)
+        return str(SCHEDULE_WORDS.get(schedule.name, schedule.name or schedule.func))
 
     @display(description=gettext_lazy("Timing"))
     def timing(self, schedule: Schedule) -> str:
         if schedule.schedule_type == Schedule.CRON:
             return f"{schedule.get_schedule_type_display()}: {schedule.cron}"
         if schedule.schedule_type == Schedule.MINUTES:
-            return _("every %(count)s min") % {"count": schedule.minutes or 1}
+            minutes = schedule.minutes or 1
+            return _("every minute") if minutes == 1 else _("every %(count)s min") % {"count": minutes}
         return str(schedule.get_schedule_type_display())
 
     @display(description=gettext_lazy("Next run"))

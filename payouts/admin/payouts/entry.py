@@ -28,9 +28,10 @@ from payouts.actions import review
 from payouts.admin.kit import format
 from payouts.admin.kit.fields import moment_field
 from payouts.admin.kit.person import person
+from payouts.admin.payouts import duplicates
 from payouts.admin.payouts.filters import CurrencyFilter
 from payouts.files import amounts
-from payouts.models import Payout
+from payouts.models import Payout, ReviewFlag
 from payouts.recipients import Kind, RecipientError
 
 SALT = "payouts.entry"
@@ -171,6 +172,8 @@ def _notes(given: dict[str, Any]) -> Iterator[str]:
     yield _("%(amount)s to %(recipient)s") % {"amount": money.shown(amount, currency), "recipient": to}
     judgement = review.preview(user_id=given.get("user_id"), amount=amount, currency=currency, recipient=recipient)
     for flag in judgement.flags:
+        if flag == ReviewFlag.POSSIBLE_DUPLICATE:
+            continue  # told below, with the payout that it repeats
         yield _("Staff will see: %(flag)s.") % {"flag": format.flag_label(flag)}
     alike = Payout.objects.filter(
         recipient_index=vault.blind_index(vault.normal(recipient)),
@@ -178,8 +181,8 @@ def _notes(given: dict[str, Any]) -> Iterator[str]:
         amount=amount,
         created_at__gt=timezone.now() - ALIKE_WITHIN,
     ).order_by("-created_at")
-    if earlier := alike.only("pk").first():
-        yield _("The same amount went to this recipient within a day: payout %(id)s.") % {"id": earlier.pk}
+    if earlier := alike.only("pk", "created_at").first():
+        yield f"{duplicates.duplicate_of(earlier, gap=timezone.now() - earlier.created_at)}."
     required = judgement.approvals_required
     yield ngettext(
         "Needs %(count)s approval by another person.", "Needs %(count)s approvals by other people.", required

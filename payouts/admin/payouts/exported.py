@@ -4,21 +4,47 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR, ChangeList
+from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR, SEARCH_VAR, ChangeList
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from payouts.admin.kit.person import person
-from payouts.admin.payouts.filters import active
+from payouts.admin.payouts.filters import (
+    AmountFilter,
+    AttentionFilter,
+    ClientFilter,
+    CreatedFilter,
+    CurrencyFilter,
+    FlagFilter,
+    MakerFilter,
+    StageFilter,
+    active,
+)
 from payouts.exports.request import NEEDED, QUERY_LIMIT, ExportError, ask
-from payouts.models import Export, Payout
+from payouts.models import Attention, Export, Payout, ReviewFlag
+from payouts.states import Stage
 
+# The list's filters by the names that they have in its address; of a choice, the labels of its values.
+RANGES = {each.parameter_name: each for each in (CreatedFilter, AmountFilter)}
+CHOICES: dict[str, tuple[Any, dict[str, Any]]] = {
+    str(each.parameter_name): (each.title, labels)
+    for each, labels in (
+        (StageFilter, dict(Stage.choices)),
+        (AttentionFilter, dict(Attention.choices)),
+        (FlagFilter, dict(ReviewFlag.choices)),
+        (CurrencyFilter, {}),
+        (ClientFilter, {}),
+        (MakerFilter, {}),
+    )
+}
+ANY = FlagFilter.ANY_FLAG
 # What an address of the list says of how it is looked at, and not of what is in it.
 LOOKS = (PAGE_VAR, ORDER_VAR, ALL_VAR, ERROR_FLAG)
 
@@ -74,6 +100,26 @@ def rows_of(query: str, *, by: User) -> QuerySet[Payout]:
 def words_of(query: str, *, by: User) -> list[str]:
     """What the filter narrows the list to, as the list says it. Raises ExportError."""
     return [chip.text for chip in active(_read(query, by))]
+
+
+def short_words_of(query: str) -> list[str]:
+    """The filter in words without a look at the database: a client and a person are told by their numbers."""
+    given = QueryDict(query)
+    return [_short(name, ", ".join(given.getlist(name))) for name in given]
+
+
+def _short(name: str, value: str) -> str:
+    if name == SEARCH_VAR:
+        return _("Search: %(term)s") % {"term": value[:40]}
+    stem, _separator, end = name.rpartition("_")
+    if found := RANGES.get(stem):
+        words = {"filter": capfirst(str(found.title)), "value": value}
+        return _("%(filter)s from %(value)s") % words if end == "from" else _("%(filter)s to %(value)s") % words
+    if chosen := CHOICES.get(name):
+        title, labels = chosen
+        shown = str(labels.get(value, value)) if value != ANY else _("Any")
+        return _("%(filter)s: %(value)s") % {"filter": capfirst(str(title)), "value": shown}
+    return f"{name}: {value}"
 
 
 def _read(query: str, by: User) -> ChangeList:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from payouts import rules
 from payouts.admin.kit.format import exact_time
 from payouts.admin.kit.next_step import NextStep
+from payouts.admin.kit.provider_messages import translated
 from payouts.models import Approval, Attempt, Attention, Payout
 from payouts.rules import Standing
 from payouts.states import Stage, Status
@@ -192,7 +193,7 @@ def _failed_step(payout: Payout) -> NextStep:
             _("Two people found that it was not paid."),
             _("Retry it to pay it with a new attempt, or leave it as it is."),
         )
-    refusal = ": ".join(part for part in (payout.failure_code, payout.failure_message) if part)
+    refusal = ": ".join(part for part in (payout.failure_code, translated(payout.failure_message)) if part)
     return NextStep(
         _("The provider definitely refused it (%(refusal)s). No money has left.") % {"refusal": refusal.rstrip(".")},
         _("Fix the cause, then retry. Or leave it as it is."),

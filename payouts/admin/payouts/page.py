@@ -13,9 +13,10 @@ from payouts import approvers
 from payouts.actions import breaker, pauses
 from payouts.actions.verbs import VERBS
 from payouts.admin.kit import format
+from payouts.admin.kit.provider_messages import translated
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.kit.worker_pages import SnapshotMixin
-from payouts.admin.payouts import provider_answers, queues
+from payouts.admin.payouts import duplicates, provider_answers, queues
 from payouts.admin.payouts.next_step import next_step, next_word
 from payouts.admin.payouts.timeline import timeline
 from payouts.admin.payouts.verbs import may, standing
@@ -62,7 +63,7 @@ class PayoutPage(SnapshotMixin, ViewOnlyAdmin):
             ),
             "facts": _facts(payout),
             "recipient": format.recipient_lines(payout.recipient_masked),
-            "flags": format.review_flags(payout) if payout.status in OPEN else [],
+            "flags": duplicates.review_flags(payout) if payout.status in OPEN else [],
             "timeline": timeline(events),
             "attempts": [_attempt(attempt) for attempt in attempts],
             "exchanges": provider_answers.exchanges(attempts),
@@ -100,6 +101,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {
         "attempt": attempt,
         "outcome": attempt.get_outcome_display(),
+        "last_message": translated(attempt.last_message),
         "began": format.exact_time(attempt.created_at),
         "called": format.exact_time(attempt.last_called_at),
         "finished": format.exact_time(attempt.finished_at),
@@ -127,7 +129,7 @@ def _facts(payout: Payout) -> list[tuple[str, str]]:
         (_("Approvals"), f"{payout.approvals_given} / {payout.approvals_required}"),
         (_("Scheduled for"), format.exact_time(payout.scheduled_for)),
         (_("Approval can be withdrawn until"), format.exact_time(payout.release_at)),
-        (_("Failure"), ": ".join(part for part in (payout.failure_code, payout.failure_message) if part)),
+        (_("Failure"), ": ".join(part for part in (payout.failure_code, translated(payout.failure_message)) if part)),
         (_("Needs attention"), str(payout.get_attention_display()) if payout.attention else ""),
         (pgettext("payout", "Created"), format.exact_time(payout.created_at)),
         (_("Updated"), format.exact_time(payout.updated_at)),

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from payouts.admin.kit import format
+from payouts.admin.kit.provider_messages import translated
 from payouts.models import Attempt, Exchange, Payout, WebhookMessage
 from payouts.providers import Verdict
 
@@ -29,7 +30,7 @@ def about(payout: Payout, attempts: Sequence[Attempt], *, is_paused: bool) -> li
     if not attempts:
         return []
     attempt = attempts[-1]
-    answer = ": ".join(part for part in (attempt.last_code, attempt.last_message) if part)
+    answer = ": ".join(part for part in (attempt.last_code, translated(attempt.last_message)) if part)
     facts = [
         (_("Sent"), format.exact_time(attempt.created_at)),
         (_("Key at the provider"), str(attempt.reference)),
@@ -77,7 +78,7 @@ def exchanges(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
             "took": f"{(exchange.answered_at - exchange.called_at).total_seconds():.1f}",
             "verdict": _verdict(exchange.verdict),
             "http_status": exchange.http_status or "",
-            "answer": ": ".join(part for part in (exchange.code, exchange.message) if part),
+            "answer": ": ".join(part for part in (exchange.code, translated(exchange.message)) if part),
             "excerpt": exchange.excerpt,
         }
         for exchange in found

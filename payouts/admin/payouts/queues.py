@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from payouts.admin.kit import format
 from payouts.admin.kit.counted_once import cached
@@ -26,7 +26,21 @@ ATTENTION, ANY_REASON = "attention", "any"
 COUNTED = "counts:" + ":".join((ATTENTION, *OPEN_STAGES))
 COUNT_LIMIT = 1_000
 
-
+# Above a count, where a badge would speak of one payout; in many languages these are not the same words.
+TITLES: dict[str, Any] = {
+    ATTENTION: pgettext_lazy("several payouts", "Needs attention"),
+    Stage.HELD: pgettext_lazy("several payouts", "On hold"),
+    Stage.AWAITING_APPROVAL: pgettext_lazy("several payouts", "Awaiting approval"),
+    Stage.SCHEDULED: pgettext_lazy("several payouts", "Scheduled"),
+    Stage.READY: pgettext_lazy("several payouts", "Ready"),
+    Stage.PROCESSING: pgettext_lazy("several payouts", "Processing"),
+    Stage.PROCESSED: pgettext_lazy("several payouts", "Processed"),
+    Stage.FAILED: pgettext_lazy("several payouts", "Failed"),
+    Stage.UNKNOWN: pgettext_lazy("several payouts", "Outcome unknown"),
+    Stage.REJECTED: pgettext_lazy("several payouts", "Rejected"),
+    Stage.CANCELLED: pgettext_lazy("several payouts", "Cancelled"),
+    Stage.RETURNED: pgettext_lazy("several payouts", "Returned"),
+}
 EMPTY: dict[str, tuple[Any, Any]] = {
     ATTENTION: (
         gettext_lazy("Nothing needs attention"),
@@ -93,7 +107,7 @@ def tabs(selected: str, attention: str = "") -> list[dict[str, Any]]:
     is_every = selected not in Stage.values and not attention
     every: dict[str, Any] = {"title": _("All"), "query": "?", "is_active": is_every, "count": ""}
     flagged = {
-        "title": _("Needs attention"),
+        "title": TITLES[ATTENTION],
         "query": f"?{ATTENTION}={ANY_REASON}",
         "is_active": bool(attention) and selected not in Stage.values,
         "count": shown(found[ATTENTION]) if found[ATTENTION] else "",
@@ -103,7 +117,7 @@ def tabs(selected: str, attention: str = "") -> list[dict[str, Any]]:
         flagged,
         *(
             {
-                "title": stage.label,
+                "title": TITLES[stage],
                 "query": f"?stage={stage.value}",
                 "is_active": selected == stage,
                 "count": shown(found[stage]) if found.get(stage) else "",

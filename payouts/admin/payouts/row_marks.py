@@ -3,7 +3,6 @@
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 
 from payouts.admin.kit import format
 from payouts.admin.payouts import queues
@@ -28,7 +27,7 @@ def age(payout: Payout) -> SafeString:
 
 def flags(payout: Payout) -> SafeString:
     """The review flags as one mark with their words; empty when there is none."""
-    words = "; ".join(_("To review: %(flag)s") % {"flag": word} for word in format.review_flags(payout))
+    words = "; ".join(format.review_flags(payout))
     if not words:
         return SafeString("")
     return format_html(

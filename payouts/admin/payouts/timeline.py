@@ -9,6 +9,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from payouts.admin.kit.format import actor, duration, exact_time, flag_label
+from payouts.admin.kit.provider_messages import translated
 from payouts.models import Approval, Attention, Event, EventName
 from payouts.states import Status
 
@@ -75,7 +76,7 @@ def _moved(event: Event) -> str:
 
 def _said(event: Event) -> str:
     """The reason, but where it only names the report's line, which stands among the details."""
-    return "" if event.reason and event.reason == event.facts.get("report") else event.reason
+    return "" if event.reason and event.reason == event.facts.get("report") else translated(event.reason)
 
 
 def _report_line(source: str) -> str:

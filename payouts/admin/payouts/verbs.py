@@ -26,6 +26,7 @@ from payouts.admin.kit.dialogs import (
     show_dialog,
 )
 from payouts.admin.kit.person import person
+from payouts.admin.payouts import duplicates
 from payouts.models import Payout
 from payouts.recipients import name_and_account
 from payouts.rules import Standing
@@ -80,7 +81,7 @@ class PayoutVerbs(DialogsMixin, ModelAdmin):
             "amount": format.amount(instance),
             "recipient": " · ".join(part for part in (name, account) if part),
             "badge": format.stage_badge(instance.stage),
-            "flags": format.review_flags(instance) if instance.status in OPEN else [],
+            "flags": duplicates.review_flags(instance) if instance.status in OPEN else [],
         }
 
 

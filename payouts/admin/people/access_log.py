@@ -158,6 +158,22 @@ def _url(entry: LogEntry) -> str:
         return ""
 
 
+def _changed(parts: list[dict[str, Any]]) -> str:
+    """Django's sentence, with the fields' names translated: it keeps them with a capital, its catalogue without."""
+    words = []
+    for part in parts:
+        if "fields" in part.get("changed", {}):
+            fields = [_label(name) for name in part["changed"]["fields"]]
+            part = {"changed": {**part["changed"], "fields": fields}}
+        words.append(part)
+    return LogEntry(action_flag=CHANGE, change_message=json.dumps(words)).get_change_message()
+
+
+def _label(name: str) -> str:
+    found = _(name)
+    return found if found != name or name[:1].islower() else capfirst(_(name[:1].lower() + name[1:]))
+
+
 def _told(entry: LogEntry) -> tuple[str, str]:
     """What was done, and its details in words. Of a password form it says only that the password changed."""
     flags = {ADDITION: _("added"), CHANGE: _("changed"), DELETION: _("deleted")}
@@ -182,7 +198,7 @@ def _told(entry: LogEntry) -> tuple[str, str]:
             is_told = True
             details.append(f"{_(label)}: {_('yes') if value else _('no')}")
     if entry.action_flag == CHANGE and any("changed" in part for part in parts):
-        details.insert(0, entry.get_change_message())
+        details.insert(0, _changed(parts))
     elif entry.action_flag == ADDITION and not is_told:
         details = []
     return what, " ".join(detail if detail.endswith(".") else f"{detail}." for detail in details)

@@ -180,6 +180,18 @@ def test_an_export_that_failed_says_why(in_group: Any) -> None:
     assert "No file was made: its filter can no longer be read." in text
 
 
+def test_the_list_of_exports_tells_filters_in_words(in_group: Any) -> None:
+    owner = in_group("Approver")
+    asked(owner, "")
+    Export.objects.update(query="created_from=2026-01-14&stage=failed&attention=any&q=x")
+
+    english = as_user(owner).get(EXPORTS).content.decode()
+    russian = as_user(owner).get(EXPORTS, headers={"accept-language": "ru"}).content.decode()
+
+    assert "Created from 2026-01-14, Stage: Failed, Needs attention: Any, Search: x" in english
+    assert "Создана: от 2026-01-14, Этап: Отказ, Требует внимания: Любое значение, Поиск: x" in russian
+
+
 def test_the_filter_is_told_in_the_lists_words(in_group: Any) -> None:
     owner = in_group("Approver")
     export = asked(owner, "stage=ready&amount_from=1")
@@ -190,7 +202,7 @@ def test_the_filter_is_told_in_the_lists_words(in_group: Any) -> None:
     other = browser.get(address(export)).content.decode()
 
     assert ("<li>Stage: ready</li>" in text, "<li>Amount from 1</li>" in text) == (True, True)
-    assert "<li>stage: renamed</li>" in other
+    assert "<li>Stage: renamed</li>" in other
 
 
 def test_nobody_changes_or_deletes_an_export(in_group: Any) -> None:

@@ -201,7 +201,7 @@ def test_the_form_warns_of_checksums_and_of_the_same_payout_before(operator: Cli
     found = checked(operator, account="0000 1111 2222 3333", name="", amount="5.00")
 
     assert "Staff will see: the card number fails its checksum." in found["notes"]
-    assert f"The same amount went to this recipient within a day: payout {earlier.pk}." in found["notes"]
+    assert f"Possible duplicate of #{earlier.pk} (under 1 min earlier)." in found["notes"]
 
 
 def test_the_form_counts_the_approval_that_a_review_rule_asks_for(in_group: Any) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group, User
 from django.test import Client, RequestFactory
 
@@ -189,6 +189,16 @@ def test_no_password_stands_in_the_log(in_group: Callable[[str], User]) -> None:
 
     assert PASSWORD not in str(list(LogEntry.objects.values())) + str(list(AccessEvent.objects.values()))
     assert "Changed password." in browser.get(LOG, {"kind": "acts"}).context["lines"][0].detail
+
+
+def test_the_fields_that_were_changed_are_named_in_the_readers_language(in_group: Callable[[str], User]) -> None:
+    person, browser = in_group("Operator"), as_user(recipes.superuser.make())
+    message = [{"changed": {"fields": ["First name", "Email address"]}}]
+    LogEntry.objects.log_actions(person.pk, [person], CHANGE, change_message=message)
+
+    line = browser.get(LOG, {"kind": "acts"}, headers={"accept-language": "ru"}).context["lines"][0]
+
+    assert line.detail == "Изменено Имя и Адрес электронной почты."
 
 
 def test_an_act_that_has_no_words_is_not_recorded() -> None:

@@ -1,0 +1,35 @@
+"""What we write down of a call to a provider, in the reader's language; a provider's own words stay as they are."""
+
+import re
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+# As payouts/providers/http writes them. They are kept in English, as they are for the log too.
+OURS = (
+    gettext_noop("The provider did not answer in time."),
+    gettext_noop("The provider gave no whole answer before the deadline."),
+    gettext_noop("The provider answered HTTP %(status)s."),
+    gettext_noop("The provider asked to slow down (HTTP 429)."),
+    gettext_noop("The provider redirected (HTTP %(status)s), which is not followed."),
+    gettext_noop("The provider's answer cannot be read (HTTP %(status)s, %(size)s bytes)."),
+    gettext_noop("The provider's answer is larger than 64 KiB."),
+    gettext_noop("The provider's answer broke off or is not HTTP (%(reason)s)."),
+    gettext_noop("The provider broke the connection off (%(reason)s)."),
+    gettext_noop("The provider's payment has no known status or no id."),
+    gettext_noop("The provider knows the idempotency key with another request."),
+    gettext_noop("The provider refused another reference than the one sent."),
+    gettext_noop("The instruction cannot be written as JSON; nothing was sent."),
+    gettext_noop("No connection before the deadline; nothing was sent."),
+    gettext_noop("No connection to the provider (%(reason)s); nothing was sent."),
+    gettext_noop("No trusted connection to the provider (%(reason)s); nothing was sent."),
+)
+PATTERNS = [(re.compile(re.sub(r"%\\\((\w+)\\\)s", r"(?P<\1>.+)", re.escape(ours))), ours) for ours in OURS]
+
+
+def translated(message: str) -> str:
+    """The message in the current language, if it is one of ours."""
+    for pattern, ours in PATTERNS:
+        if found := pattern.fullmatch(message):
+            return _(ours) % found.groupdict()
+    return message

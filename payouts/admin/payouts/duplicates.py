@@ -1,0 +1,48 @@
+"""Which earlier payout a possible duplicate repeats. It takes a query, so only pages of one payout ask."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from payouts.admin.kit import format
+from payouts.models import Payout, ReviewFlag
+
+# As the review rule judges (payouts/actions/review.py).
+WITHIN = timedelta(minutes=10)
+
+
+def review_flags(payout: Payout) -> list[str]:
+    """The payout's review flags in words; a possible duplicate names the payout that it repeats."""
+    words = format.review_flags(payout)
+    if ReviewFlag.POSSIBLE_DUPLICATE not in payout.review_flags:
+        return words
+    earlier = _repeated(payout)
+    if earlier is None:
+        return words
+    place = payout.review_flags.index(ReviewFlag.POSSIBLE_DUPLICATE)
+    return [*words[:place], duplicate_of(earlier, gap=payout.created_at - earlier.created_at), *words[place + 1 :]]
+
+
+def duplicate_of(earlier: Payout, *, gap: timedelta) -> str:
+    """Possible duplicate of #167 (2 min earlier)."""
+    words: dict[str, Any] = {"id": earlier.pk, "gap": format.duration(gap)}
+    return _("Possible duplicate of #%(id)s (%(gap)s earlier)") % words
+
+
+def _repeated(payout: Payout) -> Payout | None:
+    """The newest payout of the same terms within ten minutes before."""
+    return (
+        Payout.objects.filter(
+            recipient_index=payout.recipient_index,
+            user_id=payout.user_id,
+            client=payout.client_id,
+            currency=payout.currency,
+            amount=payout.amount,
+            created_at__lt=payout.created_at,
+            created_at__gt=payout.created_at - WITHIN,
+        )
+        .only("pk", "created_at")
+        .order_by("-created_at")
+        .first()
+    )
