@@ -1,4 +1,4 @@
-"""The start page's queues: what waits for whom and for how long, against its norm. The days stand in daily_volume.
+"""The start page's queues: what waits for whom and for how long, against its target. The days stand in daily_volume.
 
 No query here grows with the table: open queues come from partial indexes and are counted up to LIMIT, the days that
 are over from their totals, and all of it is counted once for all who look (kit.counted_once).

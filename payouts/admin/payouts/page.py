@@ -73,7 +73,7 @@ class PayoutPage(SnapshotMixin, ViewOnlyAdmin):
 
 
 def _head(payout: Payout, events: Sequence[Event]) -> dict[str, Any]:
-    """Amount, stage, recipient, and how long it waits or took, against the norm."""
+    """Amount, stage, recipient, and how long it waits or took, against the target."""
     name, account = name_and_account(payout.recipient_masked)
     waits = payout.status in OPEN
     # A reveal is an event too, but it ends nothing.

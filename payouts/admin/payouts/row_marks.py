@@ -10,7 +10,7 @@ from payouts.models import Payout
 
 
 def age(payout: Payout) -> SafeString:
-    """Its age, and whether that is over the norm of its stage."""
+    """Its age, and whether that is over the target of its stage."""
     text = format.age(payout.created_at)
     spent = timezone.now() - payout.created_at
     if not queues.is_overdue(payout.stage, spent):
