@@ -39,13 +39,14 @@ def duplicates(stand: Stand, payouts: int) -> Result:
 def stopped(stand: Stand, payouts: int) -> Result:
     """A whole cluster is stopped in mid-call, and goes on when another has paid what it held.
 
-    The provider has paid, and holds its answers back until the cluster is stopped.
+    All are due when it begins, so one claim takes them. The provider pays, and holds its answers back until the
+    cluster is stopped.
     """
     with ground(stand, "stopped") as here:
         provider, hands = here.start_provider(), here.start_hands()
         provider.tell("hold")
-        frozen = here.start_cluster(provider, **PATIENT)
         hands.do("submit", payouts)
+        frozen = here.start_cluster(provider, **PATIENT)
         until(lambda: provider.calls["POST"] == payouts, "all are being called", say=lambda: frozen.log[-1000:])
         family = frozen.family
         for process in family:
