@@ -28,7 +28,7 @@ from payouts.actions.errors import (
     PayoutError,
     VersionError,
 )
-from payouts.actions.moves import TEXT_LIMIT, Actor, Person
+from payouts.actions.moves import Actor, Person
 from payouts.actions.news import hear
 from payouts.actions.outcomes import ADAPTER_ERROR, record_outcomes
 from payouts.actions.reconciliation import flag_missing, reconcile
@@ -37,7 +37,6 @@ from payouts.actions.submission import submit, submit_approved
 
 __all__ = [
     "ADAPTER_ERROR",
-    "TEXT_LIMIT",
     "Actor",
     "AlteredError",
     "Assignment",

@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 
 from payouts import rules
 from payouts.actions.errors import PayoutError
-from payouts.actions.moves import TEXT_LIMIT, Person
+from payouts.actions.moves import Person
 from payouts.actions.verbs import IN_BULK
-from payouts.database.storable import is_storable
+from payouts.database.storable import text_fault
 from payouts.models import BulkDecision, BulkItem, Payout
 from payouts.rules import Standing
 
@@ -29,8 +29,8 @@ ITEMS_LIMIT = 200
 CONFIRM_WITHIN = timedelta(minutes=30)
 
 
-class DecisionError(Exception):
-    """A refusal that leaves everything as it was; its text is a sentence for a person."""
+class DecisionError(PayoutError):
+    """Why these payouts are not decided on together."""
 
 
 def choose(payout_ids: Collection[int], *, verb: Verb, by: Person) -> BulkDecision:
@@ -84,8 +84,8 @@ def decide(bulk_id: int, *, by: Person, reason: str) -> BulkDecision:
             if is_expired(bulk):
                 raise DecisionError(_("Half an hour has passed since you chose the payouts. Choose them again."))
             reason = reason.strip()
-            if not reason or len(reason) > TEXT_LIMIT or not is_storable(reason):
-                raise DecisionError(_("Give a reason of at most 1000 characters, all of them printable."))
+            if fault := text_fault(reason) if reason else _("Give a reason."):
+                raise DecisionError(fault)
             bulk.reason, bulk.decided_at = reason, timezone.now()
             bulk.save(update_fields=["reason", "decided_at"])
     for item_id in list(bulk.items.filter(result=Result.WAITING).values_list("pk", flat=True)):

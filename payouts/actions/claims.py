@@ -183,20 +183,7 @@ def _outcome_of(payout: Payout) -> Attempt.Outcome:
     return Attempt.Outcome.SUCCEEDED if payout.status == Status.PROCESSED else Attempt.Outcome.OPEN
 
 
-NEW_ATTEMPT_FIELDS = (
-    "reference",
-    "payout",
-    "number",
-    "provider",
-    "outcome",
-    "calls",
-    "provider_id",
-    "last_called_at",
-    "last_code",
-    "last_message",
-    "last_answer",
-    "created_at",
-)
+NEW_ATTEMPT_FIELDS = rows.all_but_id(Attempt)
 
 
 def give_back(assignments: Sequence[Assignment]) -> None:

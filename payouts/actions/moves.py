@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from payouts import trace
 from payouts.actions.errors import AlteredError, InvalidError, NotAllowedError, NotFoundError, VersionError
 from payouts.database import rows
-from payouts.database.storable import is_storable
+from payouts.database.storable import text_fault
 from payouts.models import ApiClient, Attention, Event, EventName, Payout
 from payouts.states import Status, allows
 
@@ -25,22 +25,9 @@ log = structlog.get_logger(__name__)
 type Person = User
 type Actor = User | ApiClient
 
-TEXT_LIMIT = 1_000
 WORKER = "system:worker"
 PAYOUT_FIELDS = tuple(field.name for field in Payout._meta.concrete_fields)
-EVENT_FIELDS = (
-    "payout",
-    "seq",
-    "event",
-    "from_status",
-    "to_status",
-    "at",
-    "actor",
-    "reason",
-    "trace_id",
-    "facts",
-    "mac",
-)
+EVENT_FIELDS = rows.all_but_id(Event)
 MOVED_FIELDS = (
     "status",
     "version",
@@ -178,7 +165,7 @@ def locked(
             raise NotFoundError
         if version is not None and payout.version != version:
             raise VersionError
-        if not is_sealed(payout):
+        if not payout.is_sealed:
             raise AlteredError
         yield payout, db_now(payout)
 
@@ -192,8 +179,8 @@ def _not_from(payout: Payout) -> str:
 def checked_reason(text: str) -> str:
     """Raises InvalidError."""
     text = text.strip()
-    if len(text) > TEXT_LIMIT or not is_storable(text):
-        raise InvalidError({"reason": [_("Give at most 1000 characters, all of them printable.")]})
+    if fault := text_fault(text):
+        raise InvalidError({"reason": [fault]})
     return text
 
 
@@ -209,7 +196,7 @@ def actor_name(by: Actor | None) -> str:
 
 def without_altered(payouts: list[Payout]) -> list[Payout]:
     """The payouts whose seal fits; the others are set aside."""
-    altered = {payout.pk for payout in payouts if not is_sealed(payout)}
+    altered = {payout.pk for payout in payouts if not payout.is_sealed}
     if altered:
         log.error("payouts_altered_outside", payouts=sorted(altered))
         _set_aside(altered)
@@ -219,10 +206,6 @@ def without_altered(payouts: list[Payout]) -> list[Payout]:
 def _set_aside(payout_ids: Collection[int]) -> None:
     """Keep these from the worker. Without an event and a new seal, which would hide from the audit what is wrong."""
     Payout.objects.filter(pk__in=payout_ids).update(due_at=None, lease_token=None, attention=Attention.ALTERED)
-
-
-def is_sealed(payout: Payout) -> bool:
-    return bytes(payout.seal) == payout.expected_seal()
 
 
 def db_now(payout: Any) -> datetime:

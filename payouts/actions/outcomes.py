@@ -92,17 +92,7 @@ ATTEMPT_OUTCOME_FIELDS = (
 )
 
 
-EXCHANGE_FIELDS = (
-    "attempt",
-    "call",
-    "called_at",
-    "answered_at",
-    "verdict",
-    "http_status",
-    "code",
-    "message",
-    "excerpt",
-)
+EXCHANGE_FIELDS = rows.all_but_id(Exchange)
 
 
 def _exchange(attempt: Attempt, answer: Answer, at: datetime) -> Exchange:

@@ -10,16 +10,15 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from payouts import doorbell, rules
-from payouts.database.storable import is_storable
+from payouts.actions.errors import PayoutError
+from payouts.database.storable import text_fault
 from payouts.models import Payout, ProviderPause
 
 log = structlog.get_logger(__name__)
 
-REASON_LIMIT = 1_000
 
-
-class PauseError(Exception):
-    """A refusal that leaves everything as it was; its text is a sentence for a person."""
+class PauseError(PayoutError):
+    """Why a provider is not paused, or not resumed."""
 
 
 def paused_providers() -> list[str]:
@@ -81,6 +80,6 @@ def _checked(reason: str) -> str:
     reason = reason.strip()
     if not reason:
         raise PauseError(_("Give a reason: it is saved permanently in the history."))
-    if len(reason) > REASON_LIMIT or not is_storable(reason):
-        raise PauseError(_("Give at most 1000 characters, all of them printable."))
+    if fault := text_fault(reason):
+        raise PauseError(fault)
     return reason

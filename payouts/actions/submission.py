@@ -12,8 +12,8 @@ from payouts import doorbell, money, recipients, trace, vault
 from payouts.actions import review
 from payouts.actions.approvals import approve_as_batch
 from payouts.actions.errors import IdempotencyError, InvalidError, NotAllowedError
-from payouts.actions.moves import TEXT_LIMIT, Move, Person, actor_name, move_all
-from payouts.database.storable import is_storable
+from payouts.actions.moves import Move, Person, actor_name, move_all
+from payouts.database.storable import is_storable, text_fault
 from payouts.models import ApiClient, EventName, Payout, stamp, terms_hash
 from payouts.providers import registry
 from payouts.states import Status
@@ -101,8 +101,8 @@ def _checked(*, amount: Decimal, currency: str, user_id: int, recipient: dict[st
         errors["recipient_details"] = [_("A text here cannot be stored, or is nested too deeply.")]
     elif len(vault.canonical(recipient)) > RECIPIENT_LIMIT_BYTES:
         errors["recipient_details"] = [_("The recipient's details are too long.")]
-    if len(comment) > TEXT_LIMIT or not is_storable(comment):
-        errors["comment"] = [_("Give at most 1000 characters, all of them printable.")]
+    if fault := text_fault(comment):
+        errors["comment"] = [fault]
     if errors:
         raise InvalidError(errors)
     return amount

@@ -13,11 +13,9 @@ from payouts.actions import FourEyesError, NotFoundError
 from payouts.batches.errors import BatchAlteredError, BatchError, BatchVersionError
 from payouts.batches.seals import check_rows, seal_facts, sealed_rows
 from payouts.batches.submit import SUBMIT
-from payouts.database.storable import is_storable
+from payouts.database.storable import text_fault
 from payouts.models import Batch
 from payouts.rules import Personal
-
-TEXT_LIMIT = 1_000
 
 
 def send(batch_id: int, *, by: User, note: str = "", leaves_errors_out: bool = False, revision: int) -> Batch:
@@ -92,7 +90,7 @@ def _locked(batch_id: int, *, revision: int) -> Iterator[Batch]:
         )
         if batch is None:
             raise NotFoundError
-        if bytes(batch.facts_seal) != batch.expected_facts_seal():
+        if not batch.is_sealed:
             raise BatchAlteredError
         if batch.revision != revision and not (batch.approved_by or batch.rejected_by):
             raise BatchVersionError
@@ -113,6 +111,6 @@ def _move(batch: Batch, moment: str, *fields: str) -> None:
 def _text(text: str) -> str:
     """Raises BatchError."""
     text = text.strip()
-    if len(text) > TEXT_LIMIT or not is_storable(text):
-        raise BatchError(_("Give at most 1000 characters, all of them printable."))
+    if fault := text_fault(text):
+        raise BatchError(fault)
     return text

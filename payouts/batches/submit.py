@@ -39,7 +39,7 @@ def run(batch_id: int, *, must_stop: Stop = never) -> bool:
     if batch is None:
         return True
     try:
-        if bytes(batch.facts_seal) != batch.expected_facts_seal():
+        if not batch.is_sealed:
             raise BatchAlteredError
         check_rows(batch)
         after = 0
@@ -73,7 +73,7 @@ def _submit_one(batch: Batch, row_id: int) -> None:
             row = _waiting(batch).select_for_update(skip_locked=True).filter(pk=row_id).first()
             if row is None:
                 return
-            if bytes(row.row_seal) != row.expected_row_seal():
+            if not row.is_sealed:
                 raise BatchAlteredError
             row.payout = _payout(batch, row)
             row.save(update_fields=["payout"])

@@ -16,10 +16,15 @@ class StaleError(RuntimeError):
     """A row was not as it had been read under its lock: a bug, never a caller's fault."""
 
 
-type Batch = tuple[type[Model], Sequence[Model], tuple[str, ...]]
+type Rows = tuple[type[Model], Sequence[Model], tuple[str, ...]]
 
 
-def insert(*batches: Batch) -> None:
+def all_but_id(model: type[Model]) -> tuple[str, ...]:
+    """The names of its fields, without the key that the database gives."""
+    return tuple(field.name for field in model._meta.concrete_fields if field.name != "id")
+
+
+def insert(*batches: Rows) -> None:
     """Insert the rows of each model, with the fields that are named, all in one statement."""
     given = [(model, rows, *_columns(model, names)) for model, rows, names in batches if rows]
     if not given:

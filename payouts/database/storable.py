@@ -3,7 +3,10 @@
 import math
 from decimal import Decimal
 
+from django.utils.translation import gettext as _
+
 LEVELS_LIMIT = 16
+TEXT_LIMIT = 1_000
 
 
 def is_storable(content: object, levels: int = LEVELS_LIMIT) -> bool:
@@ -23,3 +26,10 @@ def is_storable(content: object, levels: int = LEVELS_LIMIT) -> bool:
             return all(is_storable(name, levels) and is_storable(item, levels - 1) for name, item in content.items())
         case _:
             return True
+
+
+def text_fault(text: str) -> str:
+    """Why a reason or a comment cannot be kept, as a sentence; empty when it can."""
+    if len(text) > TEXT_LIMIT or not is_storable(text):
+        return _("Give at most 1000 characters, all of them printable.")
+    return ""

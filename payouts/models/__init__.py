@@ -11,12 +11,22 @@ from payouts.models.decisions import BulkDecision, BulkItem
 from payouts.models.events import Event, EventName
 from payouts.models.exports import Export, ExportChunk
 from payouts.models.operations import AuditRun, DailyTotal, Heartbeat
-from payouts.models.payout import SUSPECT_LEASES, WATCHED, Attention, Payout, PayoutQuerySet, stamp, terms_hash
+from payouts.models.payout import (
+    RESOLVED_BY_HAND,
+    SUSPECT_LEASES,
+    WATCHED,
+    Attention,
+    Payout,
+    PayoutQuerySet,
+    stamp,
+    terms_hash,
+)
 from payouts.models.people import AccessEvent, Authenticator, BackupCodes, SavedView
 from payouts.models.providers import Breaker, ProviderPause, WebhookMessage
 from payouts.models.statements import ProviderReport, ReportLine
 
 __all__ = [
+    "RESOLVED_BY_HAND",
     "SUSPECT_LEASES",
     "WATCHED",
     "AccessEvent",

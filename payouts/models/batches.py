@@ -140,6 +140,10 @@ class Batch(models.Model):
     def rows_valid(self) -> int:
         return (self.rows_total or 0) - self.rows_wrong
 
+    @property
+    def is_sealed(self) -> bool:
+        return bytes(self.facts_seal) == self.expected_facts_seal()
+
     def expected_facts_seal(self) -> bytes:
         """What people decided about it, sealed."""
         return vault.seal(
@@ -235,6 +239,10 @@ class BatchRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.batch_id}: {self.number}"
+
+    @property
+    def is_sealed(self) -> bool:
+        return bytes(self.row_seal) == self.expected_row_seal()
 
     def expected_row_seal(self) -> bytes:
         """What would be paid to whom, sealed with the row's place."""

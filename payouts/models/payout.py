@@ -36,6 +36,8 @@ class Attention(models.TextChoices):
     MISSING = "missing", _("the provider's report does not have it")
 
 
+RESOLVED_BY_HAND = "resolved_by_hand"  # the failure code where two people found that it was not paid
+
 # The worker may have to look at these. A processed one, when the provider says that it has news of it.
 WATCHED = (Status.PENDING, Status.PROCESSING, Status.UNKNOWN, Status.PROCESSED)
 
@@ -278,6 +280,11 @@ class Payout(models.Model):
         return self.approvals_given >= self.approvals_required
 
     @property
+    def failure_text(self) -> str:
+        """The provider's code and words, as far as there are any."""
+        return ": ".join(part for part in (self.failure_code, self.failure_message) if part)
+
+    @property
     def terms(self) -> bytes:
         """Seal of what would be paid to whom, computed from the row. Raises vault.UnreadableError."""
         return terms_hash(self.amount, self.currency, self.recipient_details)
@@ -286,6 +293,11 @@ class Payout(models.Model):
     def recipient_details(self) -> dict[str, Any]:
         """In clear. Raises vault.UnreadableError."""
         return vault.decrypt(self.recipient)
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether nobody but payouts.actions has changed the sealed facts."""
+        return bytes(self.seal) == self.expected_seal()
 
     def expected_seal(self) -> bytes:
         """The facts of the row that SQL alone must not change, sealed."""

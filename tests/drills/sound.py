@@ -26,8 +26,8 @@ from payouts.models import ApiClient, Approval, Attempt, Event, EventName, Payou
 from payouts.states import Status  # noqa: E402
 
 BATCH = 2_000
-ATTEMPT_FIELDS = tuple(field.name for field in Attempt._meta.concrete_fields if field.name != "id")
-APPROVAL_FIELDS = tuple(field.name for field in Approval._meta.concrete_fields if field.name != "id")
+ATTEMPT_FIELDS = rows.all_but_id(Attempt)
+APPROVAL_FIELDS = rows.all_but_id(Approval)
 
 type Move = tuple[EventName, Status, dict[str, str]]
 

@@ -18,6 +18,7 @@ from payouts.admin.kit.fields import text_field
 from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.batches import decide
+from payouts.database.storable import TEXT_LIMIT
 from payouts.models import Batch, BatchState
 
 KEPT = gettext_lazy("Saved permanently in the batch's history.")
@@ -28,7 +29,7 @@ class SendForm(DialogForm):
     note = text_field(
         gettext_lazy("Note"),
         gettext_lazy("For the person who approves it."),
-        max_length=decide.TEXT_LIMIT,
+        max_length=TEXT_LIMIT,
         is_required=False,
     )
 
@@ -45,11 +46,11 @@ class SendForm(DialogForm):
 
 
 class ApproveForm(DialogForm):
-    reason = text_field(gettext_lazy("Reason"), KEPT, max_length=decide.TEXT_LIMIT, is_required=False)
+    reason = text_field(gettext_lazy("Reason"), KEPT, max_length=TEXT_LIMIT, is_required=False)
 
 
 class RejectForm(DialogForm):
-    reason = text_field(gettext_lazy("Reason"), KEPT, max_length=decide.TEXT_LIMIT)
+    reason = text_field(gettext_lazy("Reason"), KEPT, max_length=TEXT_LIMIT)
 
 
 RULES = {

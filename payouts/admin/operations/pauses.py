@@ -25,6 +25,7 @@ from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.operations.figures import Load, capped, loads
 from payouts.admin.operations.providers import provider_rows, provider_words
+from payouts.database.storable import TEXT_LIMIT
 from payouts.models import ProviderPause
 
 PAUSE_PERMISSIONS = ("payouts.view_providerpause", "payouts.pause_providerpause")
@@ -34,7 +35,7 @@ class PauseForm(forms.Form):
     reason = text_field(
         gettext_lazy("Reason"),
         gettext_lazy("Saved permanently in the history of pauses."),
-        max_length=pauses.REASON_LIMIT,
+        max_length=TEXT_LIMIT,
     )
 
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from payouts import money
-from payouts.actions import TEXT_LIMIT, bulk
+from payouts.actions import bulk
 from payouts.actions.bulk import DecisionError, Result, Verb
 from payouts.actions.verbs import IN_BULK, InBulk
 from payouts.admin.kit import format
@@ -26,6 +26,7 @@ from payouts.admin.kit.fields import text_field
 from payouts.admin.kit.person import person
 from payouts.admin.payouts import row_marks
 from payouts.admin.payouts.verbs import may
+from payouts.database.storable import TEXT_LIMIT
 from payouts.models import BulkDecision, BulkItem, Payout
 from payouts.states import OPEN, Stage
 
