@@ -27,8 +27,10 @@ from payouts.admin.kit.paginator import queries_beside
 from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.kit.worker_pages import SnapshotMixin, has_news
+from payouts.admin.payouts.provider_answers import VERDICTS
 from payouts.files import tables
 from payouts.models import ProviderReport, ReportLine
+from payouts.providers.http.answers import STATUS_VERDICTS
 from payouts.statements import read
 from payouts.statements.read import ReportError
 
@@ -73,12 +75,7 @@ LOOKS: dict[str, Look] = {
     Result.WAITING: Look("gray", "hourglass_empty", gettext_lazy("The worker has not checked it yet.")),
 }
 FOR_PEOPLE = (Result.CONTRADICTS, Result.AMOUNT_DIFFERS, Result.MISSING, Result.ALTERED, Result.OWN)
-STATUS_WORDS = {
-    "succeeded": gettext_lazy("paid"),
-    "pending": gettext_lazy("under way"),
-    "rejected": gettext_lazy("refused"),
-    "returned": gettext_lazy("returned"),
-}
+STATUS_WORDS = {status: VERDICTS[verdict] for status, verdict in STATUS_VERDICTS.items()}
 
 
 class UploadForm(forms.Form):
@@ -167,7 +164,7 @@ class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
         response = HttpResponse(content_type=CONTENT_TYPES["csv"], headers=attachment("report.csv"))
         rows = csv.writer(response)
         rows.writerow(read.COLUMNS)
-        for number, status in enumerate(read.VERDICTS, 1):
+        for number, status in enumerate(STATUS_VERDICTS, 1):
             rows.writerow((f"00000000-0000-0000-0000-{number:012}", status, "1234.50"))
         return response
 

@@ -10,6 +10,7 @@ from ninja import Router
 from payouts import actions
 from payouts.api.auth import throttle_failures
 from payouts.api.schemas import problems
+from payouts.providers.http.answers import STATUS_VERDICTS
 from payouts.providers.http.webhook import UnreadableError, UnsignedError, read_news, verified_id
 
 log = structlog.get_logger(__name__)
@@ -28,7 +29,7 @@ NEWS: dict[str, Any] = {
                 "reference": {"type": "string", "description": "The key of our attempt."},
                 "amount": {"type": "string"},
                 "currency": {"type": "string"},
-                "status": {"type": "string", "enum": ["succeeded", "pending", "rejected", "returned"]},
+                "status": {"type": "string", "enum": [*STATUS_VERDICTS]},
             },
         },
     },

@@ -19,7 +19,8 @@ from payouts.daily_totals import midnight
 from payouts.jobs import Stop, never
 from payouts.models import Attempt, ProviderReport, ReportLine
 from payouts.providers import Verdict
-from payouts.statements.read import APPLY, KEY, VERDICTS
+from payouts.providers.http.answers import STATUS_VERDICTS
+from payouts.statements.read import APPLY, KEY
 
 log = structlog.get_logger(__name__)
 
@@ -85,10 +86,10 @@ def _agrees(line: ReportLine, attempt: Attempt) -> bool:
     """Whether both say paid, and the same amount. Neither ever changes with us, so no lock is needed."""
     payout = attempt.payout
     return (
-        VERDICTS[line.status] == Verdict.SUCCEEDED
+        STATUS_VERDICTS[line.status] == Verdict.SUCCEEDED
         and attempt.outcome == Attempt.Outcome.SUCCEEDED
         and line.amount == payout.amount
-        and bytes(payout.seal) == payout.expected_seal()
+        and payout.is_sealed
     )
 
 
@@ -104,7 +105,7 @@ def _apply_one(report: ProviderReport, line_id: int) -> None:
                 return
             line.payout_id, line.result = actions.reconcile(
                 uuid.UUID(line.reference),
-                reported=VERDICTS[line.status],
+                reported=STATUS_VERDICTS[line.status],
                 amount=line.amount,
                 by=report.uploaded_by,
                 source=f"{report.name}:{line.number}",

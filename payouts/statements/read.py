@@ -21,19 +21,13 @@ from payouts.files import tables
 from payouts.files.tables import SheetError
 from payouts.jobs import Job
 from payouts.models import ProviderReport, ReportLine
-from payouts.providers import Verdict
+from payouts.providers.http.answers import STATUS_VERDICTS
 
 APPLY = Job("payouts.tasks.apply_report", ProviderReport, Q(applied_at=None))
 LINES_LIMIT = 100_000
 REFERENCE_LIMIT = 64
 PERIOD_LIMIT_DAYS = 31
 COLUMNS = ("reference", "status", "amount")
-VERDICTS = {
-    "succeeded": Verdict.SUCCEEDED,
-    "pending": Verdict.PENDING,
-    "rejected": Verdict.REFUSED,
-    "returned": Verdict.RETURNED,
-}
 DELIMITERS = ",;"
 NUL = re.compile(r"\x00")
 AMOUNT = re.compile(r"[0-9]{1,14}(\.[0-9]{1,8})?")
@@ -152,7 +146,7 @@ def _reference_fault(reference: str) -> str:
 
 
 def _status_fault(status: str) -> str:
-    if status.lower() in VERDICTS:
+    if status.lower() in STATUS_VERDICTS:
         return ""
     text = _("The status is “%(status)s”, and not succeeded, pending, rejected or returned.")
     return text % {"status": status[:40]}
