@@ -4,12 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
-from django.db.models import Max
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from payouts.models import Approval, Payout
-from payouts.rules import DECISIONS_LIMIT, close_people
+from payouts.models import Payout
+from payouts.rules import close_people, decided_people
 from payouts.states import Status
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -45,7 +44,7 @@ def blocked(payouts: Collection[Payout]) -> dict[int, Missing]:
     if not waiting:
         return {}
     approvers = approver_ids()
-    barred = close_people(waiting) | _decided(waiting)
+    barred = close_people(waiting) | decided_people(waiting)
     found = {}
     for payout in waiting:
         needed = payout.approvals_required - payout.approvals_given
@@ -53,13 +52,6 @@ def blocked(payouts: Collection[Payout]) -> dict[int, Missing]:
         if available < needed:
             found[payout.pk] = Missing(needed, available)
     return found
-
-
-def _decided(payouts: Collection[Payout]) -> set[tuple[int, int]]:
-    """Pairs of payout and person: those whose approval stands, and those who have changed their mind too often."""
-    decisions = Approval.objects.filter(payout__in=payouts, attempt=None).values_list("payout_id", "checker_id")
-    last = decisions.annotate(last=Max("number")).order_by()
-    return {(payout, person) for payout, person, number in last if number % 2 or number >= DECISIONS_LIMIT}
 
 
 def approver_ids() -> set[int]:

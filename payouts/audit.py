@@ -136,7 +136,7 @@ def missing_guards() -> Iterator[Broken]:
 
 def _row(payout: Payout) -> Iterator[Finding]:
     """The row is what was submitted, and nobody but payouts.actions has written it."""
-    if bytes(payout.seal) != payout.expected_seal():
+    if not payout.is_sealed:
         yield "row_sealed", "the row was changed outside payouts.actions"
     try:
         if payout.terms != bytes(payout.terms_hash):
@@ -224,9 +224,8 @@ def _eyes(
     close_since: dict[tuple[int, int], datetime],
 ) -> Iterator[Finding]:
     """Enough other people approved these terms before money could leave."""
-    voices = sorted((voice for voice in approvals if voice.attempt_id is None), key=lambda voice: voice.number)
-    last = {voice.checker_id: voice.decision for voice in voices}
-    given = [checker for checker, decision in last.items() if decision == Approval.Decision.APPROVE]
+    decisions = (approval for approval in approvals if approval.attempt_id is None)
+    given = rules.standing_approvals(sorted(decisions, key=lambda decision: decision.number))
     for approval in approvals:
         if bytes(approval.mac) != approval.expected_mac(payout.reference):
             yield "approval_sealed", f"approval {approval.pk} was not made by payouts.actions"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
-from django.db.models import F, Min, OuterRef, Q, Subquery, Value
+from django.db.models import F, Max, Min, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import In
 from django.utils import timezone
@@ -214,6 +214,13 @@ def may_approve(person: User) -> Q:
 def has_approved(person: User) -> Q:
     """For a filter of payouts: this person's approval stands."""
     return Q(In(_last_decision(person), range(1, DECISIONS_LIMIT, 2)))
+
+
+def decided_people(payouts: Collection[Payout]) -> set[tuple[int, int]]:
+    """Pairs of payout and person: those whose approval stands, and those who have changed their mind too often."""
+    decisions = Approval.objects.filter(payout__in=payouts, attempt=None).values_list("payout_id", "checker_id")
+    last = decisions.annotate(last=Max("number")).order_by()
+    return {(payout, person) for payout, person, number in last if number % 2 or number >= DECISIONS_LIMIT}
 
 
 def _last_decision(person: User) -> Coalesce:
