@@ -6,7 +6,7 @@ from payouts import doorbell, rules
 from payouts.actions.approvals import add_approval, is_valid_approval
 from payouts.actions.errors import AlteredError, InvalidError, refuse_if
 from payouts.actions.moves import Person, locked, move_one
-from payouts.models import Approval, Attempt, Attention, EventName, Payout
+from payouts.models import RESOLVED_BY_HAND, Approval, Attempt, Attention, EventName, Payout
 from payouts.states import Status
 
 
@@ -49,7 +49,7 @@ def resolve(
             to_status = Status.PROCESSED
         else:
             attempt.outcome = Attempt.Outcome.REFUSED
-            payout.failure_code = "resolved_by_hand"
+            payout.failure_code = RESOLVED_BY_HAND
             payout.failure_message = ""
             to_status = Status.FAILED
         attempt.save(update_fields=["outcome", "finished_at"])

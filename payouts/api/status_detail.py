@@ -12,7 +12,7 @@ from typing import Any, Literal
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from payouts.models import Payout, ReviewFlag
+from payouts.models import RESOLVED_BY_HAND, Payout, ReviewFlag
 from payouts.states import Stage
 
 type ReasonCode = Literal["amount", "possible_duplicate", "card_checksum", "iban_checksum", "review"]
@@ -102,7 +102,7 @@ def _in_doubt() -> str:
 
 
 def _refusal(payout: Payout) -> str:
-    if payout.failure_code == "resolved_by_hand":
+    if payout.failure_code == RESOLVED_BY_HAND:
         return _("Two people found that it was not paid.")
     refusal = ": ".join(part for part in (payout.failure_code, payout.failure_message) if part)
     return _("The provider refused it (%(refusal)s).") % {"refusal": refusal.rstrip(".")}

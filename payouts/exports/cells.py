@@ -12,6 +12,7 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from payouts import money
+from payouts.files.tables import EXACT_DIGITS
 from payouts.models import Payout
 from payouts.recipients import name_and_account
 
@@ -40,7 +41,6 @@ COLUMNS = (
     "idempotency_key",
 )
 FORMULA_SIGNS = ("=", "+", "-", "@", "\N{MINUS SIGN}")
-EXACT_DIGITS = 15  # a spreadsheet's numbers have no more
 type Cell = str | int | Decimal | None
 
 

@@ -280,11 +280,6 @@ class Payout(models.Model):
         return self.approvals_given >= self.approvals_required
 
     @property
-    def failure_text(self) -> str:
-        """The provider's code and words, as far as there are any."""
-        return ": ".join(part for part in (self.failure_code, self.failure_message) if part)
-
-    @property
     def terms(self) -> bytes:
         """Seal of what would be paid to whom, computed from the row. Raises vault.UnreadableError."""
         return terms_hash(self.amount, self.currency, self.recipient_details)

@@ -9,7 +9,7 @@ from payouts import rules
 from payouts.admin.kit.format import exact_time
 from payouts.admin.kit.next_step import NextStep
 from payouts.admin.kit.provider_messages import translated
-from payouts.models import Approval, Attempt, Attention, Payout
+from payouts.models import RESOLVED_BY_HAND, Approval, Attempt, Attention, Payout
 from payouts.rules import Standing
 from payouts.states import Stage, Status
 
@@ -188,7 +188,7 @@ def _resolution_hint(attempts: Sequence[Attempt], approvals: Sequence[Approval])
 
 
 def _failed_step(payout: Payout) -> NextStep:
-    if payout.failure_code == "resolved_by_hand":
+    if payout.failure_code == RESOLVED_BY_HAND:
         return NextStep(
             _("Two people found that it was not paid."),
             _("Retry it to pay it with a new attempt, or leave it as it is."),

@@ -7,12 +7,12 @@ from typing import Final
 
 import msgspec
 
+from payouts import trace
 from payouts.providers import Answer, Instruction
 from payouts.providers.http.answers import RETRY_AFTER_LIMIT_SECONDS, read_look_up, read_pay, unknown, unparsable
 from payouts.providers.http.wire import IdleConnection, OversizedError, Reply, Target, connect
 
 REQUEST_LIMIT: Final = 64 * 1024
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")
 
@@ -133,7 +133,7 @@ def _body(instruction: Instruction) -> bytes | None:
 
 
 def _request_id(instruction: Instruction) -> str:
-    if _REQUEST_ID.fullmatch(instruction.request_id):
+    if trace.ACCEPTED.fullmatch(instruction.request_id):
         return instruction.request_id
     return instruction.reference.hex
 
