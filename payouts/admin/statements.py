@@ -63,7 +63,7 @@ LOOKS: dict[str, Look] = {
     Result.OWN: Look(
         "amber",
         "person_alert",
-        gettext_lazy("Created by the person who uploaded the report. Two other people must record the outcome."),
+        gettext_lazy("The uploader made the payout, or could have. Two other people must record the outcome."),
     ),
     Result.ASKED: Look(
         "blue", "contact_support", gettext_lazy("Reported as rejected. The provider itself is being asked.")

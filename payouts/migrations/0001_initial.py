@@ -1392,7 +1392,7 @@ class Migration(migrations.Migration):
                             ("contradicts", "contradicts our record"),
                             ("not_ours", "not a payment of ours"),
                             ("missing", "missing in the report"),
-                            ("own", "made by the person who uploaded the report"),
+                            ("own", "the uploader made it, or could have"),
                             ("altered", "changed outside the product"),
                         ],
                         default="",

@@ -56,7 +56,7 @@ class ReportLine(models.Model):
         CONTRADICTS = "contradicts", _("contradicts our record")
         NOT_OURS = "not_ours", _("not a payment of ours")
         MISSING = "missing", _("missing in the report")
-        OWN = "own", _("made by the person who uploaded the report")
+        OWN = "own", _("the uploader made it, or could have")
         ALTERED = "altered", _("changed outside the product")
 
     report = models.ForeignKey(
