@@ -17,7 +17,7 @@ class PayoutsConfig(AppConfig):
     def rows_of(self, query: str, *, by: "User") -> "QuerySet[Payout]":
         """What the payouts list shows this person under a filter. Raises ExportError.
 
-        For the task that writes exports: it knows no screen, and only the app stands above both.
+        For the task that writes exports: tasks import no screens, and only the app is above both.
         """
         from payouts.admin.payouts.exported import rows_of
 

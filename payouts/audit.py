@@ -245,7 +245,7 @@ def _eyes(
                 and str(approval.attempt.reference) == _fact(event, "attempt")
             }
             if len(people) < 2:
-                yield "resolved_by_two", f"event {event.seq} resolves it, with {len(people)} voices"
+                yield "resolved_by_two", f"event {event.seq} resolves it, by {len(people)} people"
     if payout.status in (Status.PROCESSING, Status.PROCESSED, Status.UNKNOWN, Status.RETURNED) and (
         payout.approvals_given < payout.approvals_required
     ):

@@ -3,8 +3,8 @@
 A row that such work is about keeps in `rung_at` its last sign of life: whoever asks for the work writes it and rings,
 and the work writes it as it goes on. The sweep rings again for a row that waits and has given no sign.
 
-This stands on the ground, and not with the worker, because batches, exports and statements stand beside the worker:
-they say what their work is, and the tasks above run it.
+This lies below the worker, because batches, exports and statements lie beside it: they say what their work is, and
+the tasks above run it.
 """
 
 import time

@@ -1,7 +1,7 @@
 """The payout's life as data: its statuses, and every move that is allowed between them.
 
 This is the first file to read. The README's diagram is generated from it (`python manage.py diagram`),
-and `actions.py` is the only code that makes these moves.
+and `actions/moves.py` is the only code that makes these moves.
 """
 
 from django.db import models
@@ -30,7 +30,7 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.RETURNED: frozenset(),
 }
 
-# Money is, or may be, on its way or there.
+# Not ended yet: somebody or something must still act.
 OPEN = frozenset({Status.PENDING, Status.PROCESSING, Status.UNKNOWN, Status.FAILED})
 FINAL = frozenset(status for status, targets in TRANSITIONS.items() if not targets)
 PAID = frozenset({Status.PROCESSED, Status.RETURNED})

@@ -1,6 +1,6 @@
 """What django-q2 runs. Tasks carry no content: the payouts' rows say what is to be done.
 
-A name here stands in queued tasks and schedules, so keep a retired one for a release.
+Queued tasks and schedules hold these names, so keep a retired one for a release.
 """
 
 from collections.abc import Iterable

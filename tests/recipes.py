@@ -1,7 +1,7 @@
 """Rows to test with, one recipe per state: `unknown_payout()` is a payout whose outcome is unknown.
 
 People, clients and bands come from model-bakery. A payout is sealed and its events are chained, so a recipe walks it
-there through `actions.py`, as life does: the audit finds nothing wrong with any of them.
+there through `payouts.actions`, as life does: the audit finds nothing wrong with any of them.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """A circuit breaker per provider, shared by all workers through the database.
 
-After FAILURES_TO_OPEN failures of the provider in a row no payout of its is claimed for a while; then one is, as a
+After FAILURES_TO_OPEN failures of the provider in a row none of its payouts is claimed for a while; then one is, as a
 probe. Any answer that says something about a payment closes it, a failed probe opens it for longer.
 """
 

@@ -52,7 +52,7 @@ class FourEyesError(PayoutError):
 
 
 class AlteredError(PayoutError):
-    """The row's seal does not fit: it was changed outside this module."""
+    """The row's seal does not fit: it was changed outside payouts.actions."""
 
     def __init__(self) -> None:
         super().__init__(altered())

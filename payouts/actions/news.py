@@ -18,10 +18,10 @@ from payouts.states import Status
 
 
 def hear(*, message_id: str, reference: uuid.UUID, reported: Verdict) -> bool:
-    """Take a provider's webhook as a reason to ask: what became of the attempt is what a look-up answers.
+    """Schedule a look-up of the attempt: what a webhook says is never its outcome.
 
-    Only where it cannot be asked about, because the attempt was refused and is over, is its word enough to call a
-    person. Returns whether it was news: a message id that was heard before, or a reference that is not ours, is none.
+    A refused attempt is over and not looked up; there, news of a payment calls a person. Returns False for a message
+    heard before, and for a reference that is not ours.
     """
     with transaction.atomic():
         said = {"reference": reference, "reported": reported.value}

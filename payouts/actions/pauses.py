@@ -1,4 +1,4 @@
-"""Pause a provider: nothing of its is paid or looked up until it is resumed; what is under way ends.
+"""Pause a provider: none of its payouts is paid or looked up until it is resumed; what is under way ends.
 
 To pause is the safe direction: one person does it at once, with a reason. To resume takes another person.
 """
@@ -27,7 +27,7 @@ def paused_providers() -> list[str]:
 
 
 def pause(provider: str, *, by: User, reason: str) -> ProviderPause:
-    """From the next claim on nothing of this provider is called for.
+    """From the next claim on, none of this provider's payouts is claimed.
 
     Raises PauseError when it is paused already, or without a reason.
     """

@@ -23,10 +23,10 @@ def resolve(
         if decision == Approval.Decision.NOT_PAID:
             refuse_if(rules.why_not_say_unpaid(payout), payout)
         attempt = payout.attempts.select_for_update().exclude(outcome=Attempt.Outcome.REFUSED).get()
-        voices = list(attempt.resolutions.all())
-        if any(not is_valid_approval(voice, payout) for voice in voices):
+        earlier = list(attempt.resolutions.all())
+        if any(not is_valid_approval(resolution, payout) for resolution in earlier):
             raise AlteredError
-        seconded = any(voice.decision == decision for voice in voices)
+        seconded = any(resolution.decision == decision for resolution in earlier)
         add_approval(payout, by=by, decision=decision, at=at, attempt=attempt, evidence=evidence)
         facts = {"decision": decision.value, "attempt": str(attempt.reference)}
         if not seconded:

@@ -1,7 +1,9 @@
 """What people do with payouts. Each verb is declared once: its action, rule, permission, what it asks for, its words.
 
 The buttons, dialogs and bulk offers of the back office, the permissions behind them and the tests' matrix follow from
-here. A new verb is an entry here, an action beside this file and a rule in payouts.rules.
+here. A new verb is an entry here, an action beside this file, an EventName and a rule in payouts.rules. A permission
+of its own is named in Payout.Meta and staff/groups.py too, and in second_factor.DECIDING where it decides over money;
+a verb that is offered in bulk is in BulkDecision.Verb. The models' part takes a migration.
 """
 
 from collections.abc import Callable

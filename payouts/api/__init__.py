@@ -1,4 +1,4 @@
-"""The REST API of contract, on django-ninja: thin calls of actions.py."""
+"""The REST API, on django-ninja: thin calls of payouts.actions."""
 
 from collections.abc import Callable
 from typing import Any

@@ -229,7 +229,7 @@ CALLS: dict[str, Call] = {
         problems={
             400: {
                 "detail": PROBLEMS[400]["detail"],
-                "errors": {"body": ["This is no payment that the protocol knows."]},
+                "errors": {"body": ["This is not a payment that the protocol describes."]},
             },
             401: {"detail": "The signature is missing, wrong, or too old."},
         },

@@ -1,4 +1,4 @@
-"""The shapes of contract: what comes in, strictly, and what goes out."""
+"""The shapes of the API: what comes in, strictly, and what goes out."""
 
 import re
 from datetime import datetime

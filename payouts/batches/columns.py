@@ -15,7 +15,8 @@ that is not hidden), with a header. The columns stand in any order, and other co
 | `comment`  | what the payment is for; may be empty |
 
 A template to download has these columns and EXAMPLES. `files/tables.py` bounds what any file may hold, `check.py` the
-number of its rows.
+number of its rows. A column that is stored is also a field of BatchRow and of its seal (`models/batches.py`), filled
+in by `check.py`, submitted by `submit.py` and shown by `admin/batches/rows.py`.
 
 A fault is a column, a code and parameters, so that it can be kept and told to each reader in their language.
 """

@@ -1,6 +1,6 @@
 """Tables that people upload, CSV and XLSX, read into rows of texts. Whatever is in the file, reading it is bounded.
 
-A cell's number is spelled as exactly as the file has it, and what is no plain value (a formula, an error) is marked.
+A cell's number is spelled exactly as the file has it; a formula or an error is marked.
 """
 
 import csv
@@ -39,7 +39,7 @@ type Format = Literal["csv", "xlsx"]
 
 
 class SheetError(Exception):
-    """The file is no table. `faults` are codes with parameters, which SENTENCES has in words."""
+    """The file is not a table. `faults` are codes with parameters, which SENTENCES has in words."""
 
     def __init__(self, code: str, **parameters: object) -> None:
         super().__init__(code)
@@ -107,7 +107,7 @@ def check_size(content: bytes) -> None:
 def decoded(content: bytes, encodings: Sequence[str], no_text: re.Pattern[str]) -> tuple[str, str]:
     """The text, and its encoding: the first of `encodings` that fits. Raises SheetError, for an empty file too.
 
-    A file in which `no_text` is found is no text at all. UTF-8 fits little else; Windows-1251 fits nearly any bytes.
+    A file in which `no_text` is found is not a text. UTF-8 fits little else; Windows-1251 fits nearly any bytes.
     """
     for encoding in encodings:
         try:

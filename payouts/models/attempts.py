@@ -103,9 +103,9 @@ class Exchange(models.Model):
 class Approval(models.Model):
     """One checker's decision, bound to the terms that the checker saw.
 
-    Without an attempt it lets the payout go; with one it is a voice on how that attempt ended, and takes evidence.
-    A trigger keeps the payout's maker out of both. An approval that is taken back stays: the next voice of the same
-    person withdraws it, so a person's odd voices approve and the even ones withdraw.
+    Without an attempt it lets the payout go; with one it says how that attempt ended, and takes evidence. A
+    trigger keeps the payout's maker out of both. An approval that is taken back stays: the next decision of the same
+    person withdraws it, so a person's odd decisions approve and the even ones withdraw.
     """
 
     class Decision(models.TextChoices):

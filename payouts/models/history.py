@@ -1,7 +1,7 @@
 """The history of what is configured: `history = History()` in a model, `HistoryMixin` on its admin page.
 
 Each save and deletion of an object leaves a row that says what it then was, who did it and when. `QuerySet.update`
-leaves none: that is for what is no change of rules, such as a key's last use.
+leaves none: use it for what changes no rules, such as a key's last use.
 """
 
 from typing import Any

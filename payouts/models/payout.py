@@ -242,7 +242,7 @@ class Payout(models.Model):
                 condition=Q(processed_at__isnull=False),
                 name="payout_by_day",
             ),
-            # The approvals queue, oldest first: what waits for a voice, and what somebody put aside.
+            # The approvals queue, oldest first: what waits for a decision, and what somebody put on hold.
             models.Index(
                 fields=["id"],
                 condition=Q(status=Status.PENDING, approvals_given__lt=F("approvals_required")),

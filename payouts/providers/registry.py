@@ -38,5 +38,5 @@ def register(provider: Provider) -> None:
 
 
 def unregister(name: str) -> None:
-    """Undo `register`; a name that is not registered is no error."""
+    """Undo `register`; a name that is not registered is not an error."""
     _registered.pop(name, None)

@@ -1,7 +1,7 @@
 """Who came in, and what privileged people did. The back office's access log shows both kinds, newest first.
 
-Sign-ins and second factors are `AccessEvent`s. What was done to an object stands in Django's `LogEntry`: its admin
-writes it for every form, and `log_act` for what is no form. Neither holds a secret.
+Sign-ins and second factors are `AccessEvent`s. What was done to an object is a `LogEntry` of Django's: its
+admin writes one for every form, and `log_act` for everything else. Neither holds a secret.
 """
 
 import json

@@ -10,7 +10,7 @@ def client_address(request: HttpRequest) -> str | None:
     """The client's IP address; None when there is none, as on a Unix socket.
 
     Each of `TRUSTED_PROXIES` proxies appended the address that it was called from to X-Forwarded-For, so the
-    client's stands that many places from the end; what stands before it the client may have written itself.
+    client's is that many places from the end. What comes before it, the client may have written itself.
     """
     peer = request.META.get("REMOTE_ADDR", "")
     if settings.TRUSTED_PROXIES < 1:
@@ -22,7 +22,7 @@ def client_address(request: HttpRequest) -> str | None:
 
 
 def normal_address(text: str) -> str | None:
-    """The IP address in its one spelling; None for what is none."""
+    """The IP address in its one spelling; None for a text that is not one."""
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:

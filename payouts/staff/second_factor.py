@@ -35,7 +35,7 @@ class SecondFactorError(Exception):
     """The code is not accepted; the text is a sentence for a person."""
 
 
-# Who
+# Who needs one, and who has one
 
 
 def decides(user: User | AnonymousUser) -> bool:
@@ -143,7 +143,7 @@ def remove(user: User) -> bool:
     return bool(removed)
 
 
-# Asking
+# Checking a code
 
 
 def verify(user: User, code: str) -> Authenticator | BackupCodes:
