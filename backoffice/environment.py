@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 class SettingError(ImproperlyConfigured):
-    """A setting is missing or means nothing; the text is a sentence that says how to mend it."""
+    """A setting is missing or invalid; the text is a sentence that says how to fix it."""
 
 
 def listed(text: str) -> list[str]:
@@ -44,7 +44,7 @@ CALLED: dict[Callable[[str], Any], str] = {int: "a whole number", decimal: "a nu
 
 @dataclass(frozen=True)
 class Setting:
-    """A variable of the environment. One with a `remedy` is required: the remedy says how to come by a value.
+    """A variable of the environment. One with a `remedy` is required: the remedy says how to get a value.
 
     A default of None depends on another setting; `default_in_words` says how.
     """

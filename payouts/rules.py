@@ -37,7 +37,7 @@ from payouts.states import WITHDRAWABLE, Stage, Status, allows
 DECISIONS_LIMIT = 8
 # The provider gave no clear answer: these can be asked about again.
 UNANSWERED = (Attention.NOT_FOUND, Attention.TOO_MANY_CALLS)
-# To clear a flag on these moves no money.
+# Clearing a flag on these moves no money.
 AT_REST = (Status.PROCESSED, Status.FAILED, Status.RETURNED, Status.REJECTED, Status.CANCELLED)
 
 
@@ -135,7 +135,7 @@ def close_people(payouts: Collection[Payout]) -> set[tuple[int, int]]:
 
 
 def close_to(person: User) -> Q:
-    """For a filter of payouts: `is_close`."""
+    """A filter: the payouts that this person must not check (`is_close`)."""
     clients = (
         ApiClient.objects.filter(owner=person).values("pk"),
         ApiClient.history.filter(owner=person).order_by().values("id"),
@@ -202,7 +202,7 @@ def why_not_approve(payout: Payout, who: Standing) -> str:
 
 
 def may_approve(person: User) -> Q:
-    """For a filter of payouts: `why_not_approve` says nothing."""
+    """A filter: the payouts that this person may approve (`why_not_approve` is empty)."""
     if not person.is_active:
         return Q(pk__in=())
     is_open = Q(status=Status.PENDING, approvals_given__lt=F("approvals_required")) & ~Q(attention=Attention.ALTERED)
@@ -212,7 +212,7 @@ def may_approve(person: User) -> Q:
 
 
 def has_approved(person: User) -> Q:
-    """For a filter of payouts: this person's approval stands."""
+    """A filter: the payouts with an approval by this person that was not withdrawn."""
     return Q(In(_last_decision(person), range(1, DECISIONS_LIMIT, 2)))
 
 
@@ -224,7 +224,7 @@ def decided_people(payouts: Collection[Payout]) -> set[tuple[int, int]]:
 
 
 def _last_decision(person: User) -> Coalesce:
-    """Looked up for each payout: as EXISTS the database would rather read all that the person ever approved."""
+    """A lookup for each payout: with EXISTS, PostgreSQL would read all that the person ever approved."""
     decisions = Approval.objects.filter(payout=OuterRef("pk"), checker=person, attempt=None).order_by("-number")
     return Coalesce(Subquery(decisions.values("number")[:1]), Value(0))
 
@@ -290,7 +290,7 @@ def why_not_withdraw(payout: Payout, who: Standing) -> str:
 
 
 def why_not_settle(payout: Payout, who: Standing) -> str:
-    """It must be free to go, like any other payment."""
+    """It must be approved and not on hold, like any other payment."""
     if payout.status != Status.PENDING or payout.attention == Attention.ALTERED:
         return _not_now(payout)
     if not payout.is_approved:
@@ -330,7 +330,7 @@ def why_not_resolve(payout: Payout, who: Standing) -> str:
 
 
 def why_not_say_unpaid(payout: Payout) -> str:
-    """What was not paid can be sent again; news that wait to be read may be that it was paid."""
+    """Refuses while news waits to be read: it may say that the payout was paid, and “not paid” lets it go again."""
     return _asked_just_now() if payout.news_at and payout.due_at else ""
 
 
@@ -448,7 +448,7 @@ def _why_not_uploader(batch: Batch, person: User) -> str:
 
 
 def _batch_not_now(batch: Batch) -> str:
-    """Names who was first, where somebody was."""
+    """Names who has decided already, if somebody has."""
     if batch.state == BatchState.ALTERED:
         return altered_batch()
     if batch.approved_by:

@@ -44,7 +44,7 @@ def pump() -> None:
 
 
 def apply_report(report_id: int) -> None:
-    """Hold a provider's report against our record, in slices."""
+    """Compare a provider's report with our record, in slices."""
     run_slice(APPLY.task, apply.run, report_id, must_make_way=broker.must_make_way)
 
 
@@ -72,7 +72,7 @@ def count_days() -> None:
 
 
 def sweep(cluster: str = "") -> None:
-    """Ring for payouts that are due although nobody rang, and for files whose task was lost.
+    """Wake the worker for due payouts that it missed, and for files whose task was lost.
 
     It is its cluster's sign of life too.
     """

@@ -1,4 +1,4 @@
-"""Keys at work: recipients encrypted at rest and masked for people, and the seals that show tampering.
+"""Encryption and seals: recipients are encrypted at rest and masked for people, and seals show tampering.
 
 Encryption is Fernet (AES-128-CBC with HMAC-SHA-256) under `FIELD_ENCRYPTION_KEYS`: the first key encrypts, all
 decrypt. Seals are HMAC-SHA-256 under `EVENT_HMAC_KEY`, which never reaches the database, so that a person with

@@ -72,7 +72,7 @@ class SessionEndMiddleware(_BackOfficeMiddleware):
 
 
 class SecondFactorMiddleware(_BackOfficeMiddleware):
-    """No page of the back office answers a session whose second factor is still to be confirmed, or set up."""
+    """Opens no page of the back office before the second factor of the session is set up and confirmed."""
 
     def answer_instead(self, request: HttpRequest, *, is_guarded: bool) -> HttpResponse | None:
         user = request.user

@@ -1,4 +1,4 @@
-"""People approve a payout, take their approval back, or reject it."""
+"""People approve a payout, withdraw their approval, or reject it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ from payouts.states import Status
 
 
 def approve(payout_id: int, *, by: Person, reason: str = "", version: int | None = None) -> Payout:
-    """Give one approval to what the payout says now; the last one that is needed lets it go, after the release delay.
+    """Record one approval of the payout's present terms. The last one lets it be paid after the release delay.
 
     Raises NotAllowedError, FourEyesError, VersionError.
     """
@@ -26,7 +26,7 @@ def approve(payout_id: int, *, by: Person, reason: str = "", version: int | None
 
 
 def approve_as_batch(payout_id: int, *, by: Person, reason: str) -> Payout:
-    """Give the approval that a person gave to a whole batch. It stands although their account was closed since."""
+    """Record the approval that a person gave to a whole batch. It counts even if their account was closed since."""
     with locked(payout_id) as (payout, at):
         who = replace(rules.standing(payout, by, at=at), is_active=True)
         _approve(payout, who, by=by, reason=reason)
@@ -46,7 +46,7 @@ def _approve(payout: Payout, who: Standing, *, by: Person, reason: str) -> None:
 
 
 def withdraw_approval(payout_id: int, *, by: Person, reason: str = "", version: int | None = None) -> Payout:
-    """Take one's own approval back, while the worker has not taken the payout: it waits for approval again.
+    """Withdraw one's own approval, before the worker takes the payout: it waits for approval again.
 
     Raises NotAllowedError, FourEyesError, VersionError.
     """
@@ -62,7 +62,7 @@ def withdraw_approval(payout_id: int, *, by: Person, reason: str = "", version: 
 
 
 def reject(payout_id: int, *, by: Person, reason: str, version: int | None = None) -> Payout:
-    """Refuse a pending payout for good. Raises NotAllowedError, FourEyesError, VersionError."""
+    """Close a pending payout as rejected. Raises NotAllowedError, FourEyesError, VersionError."""
     with locked(payout_id, version=version) as (payout, at):
         refuse_if(rules.why_not_reject(payout, rules.standing(payout, by, at=at)), payout)
         move_one(payout, EventName.REJECTED, Status.REJECTED, at=at, by=by, reason=reason)
@@ -88,7 +88,7 @@ def payment_problem(payout: Payout, approvals: dict[int, list[Approval]]) -> Att
 
 
 def is_valid_approval(approval: Approval, payout: Payout) -> bool:
-    """Made here, for the present terms, by somebody other than the maker."""
+    """Whether this product made the approval, for the present terms, by somebody other than the maker."""
     return (
         bytes(approval.mac) == approval.expected_mac(payout.reference)
         and bytes(approval.terms_hash) == bytes(payout.terms_hash)

@@ -29,9 +29,9 @@ def open_providers() -> list[str]:
 
 
 def take_probe() -> str | None:
-    """The right to call one provider once, in the present transaction; until its call must have ended, for us alone.
+    """The provider that the caller may try once, if any; nobody else tries it until that call must have ended.
 
-    Only for a provider with something due, whose time has come, and that nobody has paused.
+    It has a due payout, its time without calls is over, and nobody has paused it. Kept by the present transaction.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -54,27 +54,27 @@ def take_probe() -> str | None:
 
 
 def return_probe(provider: str) -> None:
-    """Nothing was called for after all, or nothing was learnt; the right is the next one's."""
+    """Let the next payout try the provider: no call was made, or it showed nothing."""
     probed = Breaker.objects.filter(provider=provider, probing_since__isnull=False)
     probed.update(open_until=Now(), probing_since=None)
 
 
 def note_answer(provider: str) -> None:
-    """The provider says something about a payment: whatever failed before, it serves."""
+    """Close the breaker: the provider has said something about a payment, so it works."""
     troubled = Breaker.objects.filter(provider=provider, failures__gt=0)
     if troubled.update(failures=0, trips=0, open_until=None, probing_since=None):
         log.info("breaker_closed", provider=provider)
 
 
 def note_failures(provider: str, claimed_at: Iterable[datetime]) -> None:
-    """These calls, claimed at these times, came to nothing because of the provider."""
+    """Count calls that failed because of the provider, claimed at these times; enough of them open the breaker."""
     times = list(claimed_at)
     Breaker.objects.bulk_create([Breaker(provider=provider)], ignore_conflicts=True)
     with transaction.atomic():
         state = Breaker.objects.select_for_update().get(provider=provider)
         state.failures += len(times)
         is_probe = state.probing_since is not None and max(times) >= state.probing_since
-        # Calls that were under way when it opened tell nothing new.
+        # Calls that were in flight when it opened show nothing new.
         if is_probe or (state.open_until is None and state.failures >= FAILURES_TO_OPEN):
             state.trips = min(state.trips + 1, len(OPEN_SECONDS))
             seconds = OPEN_SECONDS[state.trips - 1]

@@ -34,7 +34,7 @@ class DecisionError(PayoutError):
 
 
 def choose(payout_ids: Collection[int], *, verb: Verb, by: Person) -> BulkDecision:
-    """Fix what is to be decided: the payouts as they are now, and which of them are skipped, and why.
+    """Store what is to be decided: the payouts as they are now, and which of them are skipped, and why.
 
     Nothing is decided yet. Raises DecisionError for no payout, and for more than ITEMS_LIMIT.
     """
@@ -66,15 +66,15 @@ def choose(payout_ids: Collection[int], *, verb: Verb, by: Person) -> BulkDecisi
 
 
 def is_expired(bulk: BulkDecision) -> bool:
-    """Too old to be confirmed: what was seen then may no longer be what it is about."""
+    """Whether it is too old to be confirmed: the payouts may have changed since they were seen."""
     return bulk.decided_at is None and timezone.now() - bulk.created_at > CONFIRM_WITHIN
 
 
 def decide(bulk_id: int, *, by: Person, reason: str) -> BulkDecision:
-    """Confirm it, and decide on every payout that waits; go on where an earlier call was broken off.
+    """Confirm it, and decide on every payout that waits; continue where an earlier call was interrupted.
 
     Once it is confirmed, its reason stands, and what was decided is not decided again. A refusal becomes the payout's
-    message, and the others go on. Raises DecisionError for somebody else's, one too old, and a reason that is none.
+    message, and the others go on. Raises DecisionError for somebody else's, one too old, and an invalid reason.
     """
     with transaction.atomic():
         bulk = BulkDecision.objects.select_for_update().filter(pk=bulk_id, by=by).first()

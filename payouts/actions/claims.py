@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 POISON_LIMIT = 3
-# Claims in a row that ended in no record: what is claimed for it kills the worker.
+# After so many claims in a row without a recorded result we take it that the payout kills the worker.
 LOST_LEASES_LIMIT = 5
 
 
@@ -69,7 +69,7 @@ def claim_suspect() -> list[Assignment]:
 def _claim_probe() -> list[Assignment]:
     """Take one due payout of a silent provider, when it is time to try that again; no suspect if possible.
 
-    Whichever, and not the oldest: a crowd at which this provider fails would be tried one by one before the others.
+    Any of them, not the oldest: if it is old ones that make the provider fail, they would all be tried first.
     """
     with transaction.atomic():
         provider = breaker.take_probe()
@@ -100,7 +100,7 @@ def _claim_some(due: PayoutQuerySet, limit: int) -> list[Assignment]:
         except Exception:
             log.exception("payout_not_claimed", payout=payout_id)
             unclaimable.append(payout_id)
-    # When none of many can be claimed, the fault is ours and not theirs: then they only wait.
+    # When none of many can be claimed, the fault is ours and not the payouts': then they only wait.
     if claimed or len(unclaimable) <= POISON_LIMIT:
         unclaimable = [payout_id for payout_id in unclaimable if not _flag_unworkable(payout_id)]
     later = Now() + timedelta(seconds=UNCLAIMABLE_PAUSE_SECONDS)
@@ -109,7 +109,7 @@ def _claim_some(due: PayoutQuerySet, limit: int) -> list[Assignment]:
 
 
 def _flag_unworkable(payout_id: int) -> bool:
-    """Leave it to a person. False where not even that can be written."""
+    """Flag the payout for a person. Returns False if even that cannot be written."""
     try:
         with locked(payout_id) as (payout, at):
             if payout.due_at and payout.due_at <= at:  # nobody else has taken it since
@@ -205,7 +205,7 @@ def give_back(assignments: Sequence[Assignment]) -> None:
 
 
 def _exhaustion(payout: Payout, attempt: Attempt | None) -> Attention | None:
-    """Claims that ended in no record, again and again: what is claimed for it kills the worker."""
+    """Why a person must look: too many claims without a recorded result (it kills the worker), or too many calls."""
     if payout.lost_leases >= LOST_LEASES_LIMIT:
         return Attention.UNWORKABLE
     if payout.lease_token and attempt and attempt.calls >= settings.MAX_ATTEMPT_CALLS:
@@ -221,7 +221,7 @@ def _attempts_by_payout(payouts: Sequence[Payout]) -> dict[int, Attempt]:
 
 
 def _disputed(attempts: Iterable[Attempt]) -> set[int]:
-    """Attempts on which a person has spoken: whatever they say, the key must not be sent again."""
+    """Attempts about which a person has given evidence: whatever it says, the key must not be sent again."""
     unknown = [attempt.pk for attempt in attempts if attempt.outcome == Attempt.Outcome.OPEN]
     if not unknown:
         return set()

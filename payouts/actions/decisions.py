@@ -37,7 +37,7 @@ def release(payout_id: int, *, by: Person, reason: str = "", version: int | None
 
 
 def clear_flag(payout_id: int, *, by: Person, reason: str, version: int | None = None) -> Payout:
-    """Say that a payout at rest needs no more attention. No money moves; news that came meanwhile are asked about."""
+    """Clear the flag of a payout that is not under way. No money moves; if news came since, the provider is asked."""
     with locked(payout_id, version=version) as (payout, at):
         refuse_if(rules.why_not_clear_flag(payout, _standing(by, at)), payout)
         _let_go(payout, at=at, by=by, reason=reason)
@@ -131,5 +131,5 @@ def reveal(payout_id: int, *, by: Actor, reason: str) -> dict[str, Any]:
 
 
 def _standing(by: Actor, at: datetime) -> Standing:
-    """Enough for rules that do not ask who made the payout."""
+    """A Standing for rules that do not ask who made the payout."""
     return Standing(at=at, is_active=isinstance(by, ApiClient) or by.is_active)

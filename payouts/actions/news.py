@@ -43,7 +43,7 @@ def hear(*, message_id: str, reference: uuid.UUID, reported: Verdict) -> bool:
 
 
 def ask_again(payout: Payout, *, at: datetime, actor: str) -> None:
-    """Let the worker look now, or once more when it is looking just now. What needs a person for want of an answer
+    """Let the worker look now, or once more if it is looking now. What needs a person for want of an answer
     goes on; what needs one for another reason stays, and is asked about when it is released."""
     if payout.status not in (Status.PROCESSING, Status.UNKNOWN, Status.PROCESSED):
         return

@@ -164,7 +164,7 @@ def _later_move(payout: Payout, attempt: Attempt, answer: Answer) -> Move | None
 
 
 def _pause_seconds(payout: Payout, attempt: Attempt, answer: Answer) -> float:
-    """Until the next look: none when news came while we were asking, for the answer may be older than they are."""
+    """Seconds until the next look: 0 if news came while we were asking, because the answer may be older."""
     if _has_later_news(payout, attempt):
         return 0
     return max(_look_again_seconds(attempt), answer.retry_after_seconds or 0)

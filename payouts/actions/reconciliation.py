@@ -1,4 +1,4 @@
-"""A line of a provider's statement is held against our record."""
+"""A line of a provider's report is compared with our record."""
 
 import uuid
 from datetime import datetime
@@ -17,7 +17,7 @@ from payouts.states import Status
 def reconcile(
     reference: uuid.UUID, *, reported: Verdict, amount: Decimal, by: Person, source: str
 ) -> tuple[int | None, ReportLine.Result]:
-    """Hold one line of a provider's report against our record; returns the payout's id and what it came to.
+    """Compare one line of a provider's report with our record; returns the payout's id and the result.
 
     A report settles what is not known, and records what came back. It never fails a payout, because a failed one can
     be sent again: there the provider itself is asked. What differs is flagged for a person. `source` names the line.
@@ -96,7 +96,7 @@ def _apply(
 
 
 def flag_missing(payout_id: int, *, by: Person, source: str) -> None:
-    """The provider's report covers the day this was paid on, and does not have it: a person must look."""
+    """Flag a payout for a person: the provider's report covers the day on which it was paid, and does not have it."""
     with locked(payout_id) as (payout, at):
         if payout.status == Status.PROCESSED and not payout.attention:
             flag_one(payout, Attention.MISSING, at=at, by=by, reason=source, facts={"report": source})

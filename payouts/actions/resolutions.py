@@ -13,7 +13,7 @@ from payouts.states import Status
 def resolve(
     payout_id: int, *, by: Person, decision: Approval.Decision, evidence: str, version: int | None = None
 ) -> Payout:
-    """Say how an unknown outcome ended, on evidence; the second person who says the same makes it so.
+    """Record how one person says that an unknown payout ended; it ends so when a second person says the same.
 
     Raises NotAllowedError, FourEyesError, InvalidError without evidence.
     """

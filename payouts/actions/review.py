@@ -14,7 +14,7 @@ from payouts.models import Payout, ReviewFlag
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`asked_by` are the flags that ask for one approval more; however many there are, it is one."""
+    """`asked_by` are the flags that ask for one more approval; several flags still add only one."""
 
     flags: tuple[ReviewFlag, ...]
     asked_by: tuple[ReviewFlag, ...]
@@ -40,7 +40,7 @@ def preview(*, user_id: int | None, amount: Decimal, currency: str, recipient: d
 def judge(payout: Payout, findings: Sequence[ReviewFlag]) -> tuple[datetime, dict[str, Any]]:
     """Give a new payout its id, its time, its flags and the approvals that it needs; returns the time and the facts.
 
-    What may be each other's duplicate, or exceed the same recipient's limit together, is judged one after the other.
+    Payouts that may be each other's duplicates, or exceed one recipient's limit together, are judged one at a time.
     """
     facing: dict[str, Any] = {
         "client": payout.client_id,

@@ -21,7 +21,7 @@ SENTENCES: dict[str, Any] = {
 
 
 class BodyError(ValueError):
-    """The body is no JSON object that we take; the text is a sentence for the caller."""
+    """The body is not a JSON object that we accept; the text is a sentence for the caller."""
 
 
 class MediaTypeError(BodyError):

@@ -205,7 +205,7 @@ def _etag(payout: Payout) -> str:
 
 
 def _if_match(request: HttpRequest) -> int | None:
-    """The version that the caller saw. Raises actions.VersionError for an entity tag that is none of ours."""
+    """The version that the caller saw. Raises actions.VersionError for an entity tag that we did not make."""
     header: str | None = request.META.get("HTTP_IF_MATCH")
     if header is None or header.strip() == "*":
         return None

@@ -1,4 +1,4 @@
-"""The provider calls: signed as Standard Webhooks say (standardwebhooks.com), believed to be a reason to ask."""
+"""Takes a provider's webhooks, signed as Standard Webhooks say (standardwebhooks.com). Each schedules one look-up."""
 
 from typing import Any
 

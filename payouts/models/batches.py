@@ -133,7 +133,7 @@ class Batch(models.Model):
 
     @property
     def version(self) -> int:
-        """What a dialog holds against the batch that it was opened on."""
+        """What a dialog compares, to notice that the batch has changed since it was opened."""
         return self.revision
 
     @property
@@ -145,7 +145,7 @@ class Batch(models.Model):
         return bytes(self.facts_seal) == self.expected_facts_seal()
 
     def expected_facts_seal(self) -> bytes:
-        """What people decided about it, sealed."""
+        """The seal of what people decided about the batch."""
         return vault.seal(
             "batch",
             self.pk,
@@ -245,7 +245,7 @@ class BatchRow(models.Model):
         return bytes(self.row_seal) == self.expected_row_seal()
 
     def expected_row_seal(self) -> bytes:
-        """What would be paid to whom, sealed with the row's place."""
+        """The seal of what would be paid to whom, and of the row's place."""
         return vault.seal(
             "batch-row",
             self.batch_id,

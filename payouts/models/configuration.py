@@ -10,7 +10,7 @@ from payouts.models.history import History
 
 
 class ApprovalBand(models.Model):
-    """From this amount on, in this currency, so many people must approve."""
+    """How many people must approve a payout of a currency, from an amount on."""
 
     currency = models.CharField(_("currency"), max_length=3)
     from_amount = models.DecimalField(_("from amount"))

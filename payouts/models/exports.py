@@ -109,7 +109,7 @@ class Export(models.Model):
 
     @property
     def name(self) -> str:
-        """Of the file."""
+        """The file's name."""
         return f"payouts-{self.asked_at.astimezone(UTC):%Y-%m-%dT%H%M}Z-{self.pk}.{self.format}"
 
     @property
@@ -118,7 +118,7 @@ class Export(models.Model):
 
     @property
     def is_kept(self) -> bool:
-        """Whether there is a whole file to take."""
+        """Whether the complete file can be downloaded."""
         return self.expires_at is not None and self.expires_at > timezone.now()
 
 

@@ -1,4 +1,4 @@
-"""Signs of life and figures: clusters, days, runs of the audit."""
+"""Signs of life of the clusters, totals of the days, runs of the audit."""
 
 from django.db import models
 from django.db.models.functions import Now

@@ -295,7 +295,7 @@ class Payout(models.Model):
         return bytes(self.seal) == self.expected_seal()
 
     def expected_seal(self) -> bytes:
-        """The facts of the row that SQL alone must not change, sealed."""
+        """The seal of the row's facts that SQL alone must not change."""
         return vault.seal(
             "payout",
             str(self.reference),

@@ -1,4 +1,4 @@
-"""How staff come in, and what they keep for themselves."""
+"""How staff log in, and the views that they save."""
 
 import base64
 
@@ -40,7 +40,7 @@ class SavedView(models.Model):
 class Authenticator(TOTPDevice):  # type: ignore[misc]
     """A person's authenticator app. The row holds no key: the key is derived from it under EVENT_HMAC_KEY.
 
-    So who reads the database can make no code, and who writes to it can give nobody an authenticator of theirs.
+    So reading the database gives no code, and writing to it cannot give anybody an authenticator.
     """
 
     class Meta:
@@ -55,7 +55,7 @@ class Authenticator(TOTPDevice):  # type: ignore[misc]
 
 
 class BackupCodes(StaticDevice):  # type: ignore[misc]
-    """A person's codes for the day without the phone, each good once; only their HMAC is kept."""
+    """A person's backup codes, for when the phone is lost. Each works once; only its HMAC is kept."""
 
     class Meta:
         proxy = True
@@ -72,7 +72,7 @@ class BackupCodes(StaticDevice):  # type: ignore[misc]
 
 
 class AccessEvent(models.Model):
-    """Somebody came in, went, was refused, or changed how they come in."""
+    """A log-in, a log-out or a refusal, or a change of somebody's password or second factor."""
 
     class Kind(models.TextChoices):
         LOGGED_IN = "logged_in", _("logged in")

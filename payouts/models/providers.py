@@ -1,4 +1,4 @@
-"""What is known of the providers: silent, paused, heard from."""
+"""The state of each provider: its circuit breaker, its pauses, its webhooks."""
 
 from django.conf import settings
 from django.db import models
@@ -26,7 +26,7 @@ class Breaker(models.Model):
 
 
 class ProviderPause(models.Model):
-    """A person has stopped all calls to a provider; it goes on when another person has said so."""
+    """One person stops all calls to a provider; another person ends the pause."""
 
     provider = models.CharField(_("provider"), max_length=32)
     paused_at = models.DateTimeField(_("paused at"), db_default=Now())
@@ -68,7 +68,7 @@ class ProviderPause(models.Model):
 
 
 class WebhookMessage(models.Model):
-    """A webhook that was heard; the same one again says nothing new."""
+    """A webhook that was received. The same message again is ignored."""
 
     message_id = models.CharField(_("message ID"), max_length=255, primary_key=True)
     reference = models.UUIDField(_("idempotency key"), null=True, help_text=_("Of the attempt that it is about."))

@@ -1,4 +1,4 @@
-"""Who came in, and what privileged people did. The back office's access log shows both kinds, newest first.
+"""Who logged in, and what privileged people did. The back office's access log shows both, newest first.
 
 Sign-ins and second factors are `AccessEvent`s. What was done to an object is a `LogEntry` of Django's: its
 admin writes one for every form, and `log_act` for everything else. Neither holds a secret.
@@ -36,7 +36,7 @@ ACTS = {
 
 
 def note(kind: AccessEvent.Kind, request: HttpRequest | None, *, user: User | None) -> None:
-    """Record that this person came, went, was refused, or changed how they come in."""
+    """Record that this person logged in or out, was refused, or changed their password or second factor."""
     AccessEvent.objects.create(
         kind=kind,
         user=user,
@@ -60,10 +60,10 @@ def log_act(user: User | AnonymousUser, instance: models.Model, act: str, **fact
 
 
 class PasswordWatch:
-    """Among AUTH_PASSWORD_VALIDATORS because Django tells these of every new password, whoever set it and how."""
+    """Records each new password. It is a password validator because Django calls these for every new one."""
 
     def validate(self, password: str, user: Any = None) -> None:
-        """Everything is fine."""
+        """Accepts every password."""
 
     def get_help_text(self) -> str:
         return ""

@@ -71,7 +71,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 QUEUE = ("view_schedule", "view_task", "view_success", "view_failure", "view_ormq")
 PEOPLE = ("view_user", "add_user", "change_user", "view_group")
 
-# What a group may do, in the words of the table on the groups' page; each by the permission that tells it.
+# What a group may do, in the words of the table on the groups' page; each by the permission that stands for it.
 VERBS: tuple[tuple[Promise, str], ...] = (
     (gettext_lazy("See payouts and what belongs to them"), "payouts.view_payout"),
     (gettext_lazy("Make a payout by hand"), "payouts.add_payout"),

@@ -44,7 +44,7 @@ def decides(user: User | AnonymousUser) -> bool:
 
 
 def moving_permissions() -> QuerySet[Permission]:
-    """Those of makers and of checkers: whoever acts as another of them can be both for one payout."""
+    """The permissions of makers and checkers: who can act as another of these people can be both for one payout."""
     return _permissions((*DECIDING, *MAKING))
 
 
@@ -54,7 +54,7 @@ def deciders() -> QuerySet[User]:
 
 
 def movers() -> QuerySet[User]:
-    """Everybody who makes payouts or decides over them, those with closed accounts too."""
+    """Everybody who makes payouts or decides on them, those with closed accounts too."""
     return _holders(moving_permissions())
 
 
@@ -76,7 +76,7 @@ def is_required(user: User | AnonymousUser) -> bool:
     return bool(settings.SECOND_FACTOR) and decides(user)
 
 
-# Setting up
+# Setting one up
 
 
 def offer(user: User) -> str:
