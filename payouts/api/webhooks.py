@@ -1,4 +1,4 @@
-"""Takes a provider's webhooks, signed as Standard Webhooks say (standardwebhooks.com). Each schedules one look-up."""
+"""Takes a provider's webhooks, signed as Standard Webhooks say (standardwebhooks.com). Each schedules a look-up."""
 
 from typing import Any
 

@@ -313,7 +313,7 @@ def test_nobody_changes_their_mind_for_ever(checker: User) -> None:
         actions.approve(payout.pk, by=checker)
         actions.withdraw_approval(payout.pk, by=checker)
 
-    with nothing_changes(payout), pytest.raises(FourEyesError, match="too often"):
+    with nothing_changes(payout), pytest.raises(FourEyesError, match="too many times"):
         actions.approve(payout.pk, by=checker)
 
 
