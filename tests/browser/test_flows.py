@@ -138,7 +138,7 @@ def test_an_approval_with_a_reason_lets_the_money_leave(language: str, words: An
     page = enter(approver, language=language)
 
     shown = opened(page, payout, words("Approve"))
-    shown.get_by_label(words("Reason")).fill("Matches order 17.")
+    shown.get_by_label(words("Approver's comment")).fill("Matches order 17.")
     submit(shown)
     expect(page.get_by_role("status").first).to_contain_text(words("%(payout)s: approved.").split(": ")[1])
     provider = DoubleProvider()
@@ -190,7 +190,7 @@ def test_two_people_say_how_an_unknown_payout_ended(language: str, words: Any, m
 
     statuses = []
     for page in people:
-        shown = opened(page, payout, words("Resolve"))
+        shown = opened(page, payout, words("Record the outcome"))
         shown.get_by_label(words(Approval.Decision.PAID.label), exact=True).check()
         shown.get_by_label(words("Evidence")).fill("Statement of 14 January, line 7")
         submit(shown)
@@ -311,7 +311,7 @@ def test_a_double_click_posts_once(member: Any, enter: Enter) -> None:
     page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
 
     shown = opened(page, payout, "Approve")
-    shown.get_by_label("Reason").fill("Matches order 17.")
+    shown.get_by_label("Approver's comment").fill("Matches order 17.")
     shown.locator("button[type=submit]").dblclick()
     expect(page.get_by_role("status").first).to_be_visible()
 
@@ -327,7 +327,7 @@ def test_a_dialog_that_has_become_stale_is_refused_in_words(
     page = enter(approver, language=language)
 
     shown = opened(page, payout, words("Approve"))
-    shown.get_by_label(words("Reason")).fill("Matches order 17.")
+    shown.get_by_label(words("Approver's comment")).fill("Matches order 17.")
     rejected = actions.reject(payout.pk, by=recipes.person.make(), reason="No contract.")
     submit(shown)
 
@@ -377,7 +377,7 @@ def test_a_payout_is_opened_and_its_dialog_left_by_the_keyboard(member: Any, ent
     approve = page.get_by_role("link", name="Approve", exact=True)
     tabbed_to(page, approve)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog").get_by_label("Reason")).to_be_focused()
+    expect(page.get_by_role("dialog").get_by_label("Approver's comment")).to_be_focused()
     page.keyboard.press("Escape")
 
     expect(page.get_by_role("dialog")).to_be_hidden()
