@@ -248,13 +248,13 @@ def test_a_payout_entered_by_hand_waits_for_another_person(
 
     page.goto(LIST)
     page.locator("a.addlink").click()
-    page.get_by_label(words("Amount")).fill("1234.505")
+    page.get_by_role("textbox", name=words("Amount")).fill("1234.505")
     page.get_by_label(words("Number")).fill(recipes.CARD["card"])
     page.get_by_label(words("User ID")).fill("123")
     page.get_by_role("button", name=words("Submit for approval")).click()
     expect(page.get_by_label(words("Number"))).to_have_value(recipes.CARD["card"])
     refused = Payout.objects.count()
-    page.get_by_label(words("Amount")).fill("1234.50")
+    page.get_by_role("textbox", name=words("Amount")).fill("1234.50")
     expect(page.locator("[data-entry-notes]")).to_contain_text("1111")
     page.get_by_role("button", name=words("Submit for approval")).click()
 
@@ -464,8 +464,8 @@ def test_many_are_approved_at_once_and_the_one_left_out_says_why(
     bar = page.get_by_role("region", name=words("The chosen payouts"))
     expect(bar).to_contain_text("700,000.10\u00a0RUB" if language == "en" else "700\u00a0000,10\u00a0RUB")
     bar.locator("button[value=approve]").click()
-    own = words("You made this payout, so another person must decide on it.")
-    expect(page.get_by_role("main")).to_contain_text(own)
+    why = words("You made this payout, so another person must decide on it.")
+    expect(page.get_by_role("main")).to_contain_text(why)
     page.locator("textarea[name=reason]").fill("Matches the register.")
     page.locator("form[data-once] button[type=submit]").click()
     expect(page.get_by_role("status").first).to_contain_text(
