@@ -96,7 +96,7 @@ class ReviewRule(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.flag
+        return str(self.get_flag_display())
 
 
 class PayoutLimit(models.Model):

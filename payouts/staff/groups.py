@@ -81,7 +81,7 @@ VERBS: tuple[tuple[Promise, str], ...] = (
     (gettext_lazy("Retry a failed payout"), "payouts.retry_payout"),
     (gettext_lazy("Resolve an unknown outcome"), "payouts.resolve_payout"),
     (gettext_lazy("Record that the bank returned a payout"), "payouts.return_payout"),
-    (gettext_lazy("Settle by hand"), "payouts.settle_payout"),
+    (gettext_lazy("Settle payouts by hand"), "payouts.settle_payout"),
     (gettext_lazy("See recipients in clear"), "payouts.reveal_payout"),
     (gettext_lazy("Upload provider reports"), "payouts.add_providerreport"),
     (gettext_lazy("Pause and resume a provider"), "payouts.pause_providerpause"),

@@ -155,8 +155,7 @@ def schedule_rows(*, may_view: bool) -> list[dict[str, Any]]:
         has_failed = bool(last and last["id"] == schedule.task)
         rows.append(
             {
-                "name": schedule.name,
-                "words": SCHEDULE_WORDS.get(schedule.name, ""),
+                "name": describe.title(schedule),
                 "timing": describe.timing(schedule),
                 "next": format.exact_time(schedule.next_run),
                 "result": _schedule_badge(schedule, has_failed=has_failed),

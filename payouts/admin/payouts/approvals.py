@@ -93,7 +93,7 @@ def _tab(tab: str, chosen: str, user: User, *, may_approve: bool) -> dict[str, A
     titles = {
         MINE: _("Waiting for me"),
         OTHERS: _("Waiting for others") if may_approve else _("Waiting for approval"),
-        HELD: _("On hold"),
+        HELD: queues.TITLES[Stage.HELD],
     }
     count = _count(tab, user, may_approve=may_approve)
     return {
