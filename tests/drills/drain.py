@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from tests.bench.stand import Stand
 from tests.drills.ground import PATIENCE_SECONDS, Cluster, Drill, Ground, Provider, Result, ground, until
@@ -18,6 +19,10 @@ SETTINGS = {
     "Q_RETRY_SECONDS": "3600",
     "STALL_SECONDS": "600",
 }
+
+
+# A supervisor looks for its signals five times a second.
+SEEN_WITHIN_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ def drain(stand: Stand, numbers: Numbers) -> Result:
             began_at = time.monotonic()
             for place, cluster in enumerate(clusters):
                 (os.killpg if place % 2 else os.kill)(cluster.process.pid, signal.SIGTERM)
+            # While the answers are held, no worker takes more; from then on none begins anything new.
+            time.sleep(SEEN_WITHIN_SECONDS)
             provider.tell("let go")
             codes += [_exit_code(cluster) for cluster in clusters]
             slowest = max(slowest, time.monotonic() - began_at)
@@ -68,7 +75,8 @@ def _paying(here: Ground, provider: Provider, count: int) -> list[Cluster]:
     """So many clusters, each of which waits for the provider's answers."""
     provider.tell("hold")
     clusters = [here.start_cluster(provider, waits=False, **SETTINGS) for _ in range(count)]
-    until(lambda: all(cluster.calls(provider) for cluster in clusters), "every cluster calls the provider")
+    for cluster in clusters:
+        until(partial(cluster.calls, provider), "every cluster calls the provider")
     return clusters
 
 
@@ -80,5 +88,5 @@ def _exit_code(cluster: Cluster) -> int | None:
 
 
 DRAIN = Drill(
-    drain, full=Numbers(rounds=10, at_once=10, payouts=3_000), small=Numbers(rounds=2, at_once=2, payouts=120)
+    drain, full=Numbers(rounds=10, at_once=10, payouts=3_000), small=Numbers(rounds=2, at_once=2, payouts=200)
 )
