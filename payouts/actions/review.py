@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +10,9 @@ from django.db import connection
 
 from payouts import recipients, vault
 from payouts.models import Payout, ReviewFlag
+
+# The same terms again within this time, without an idempotency key, may be a payout that was sent twice.
+REPEATED_WITHIN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ def preview(*, user_id: int | None, amount: Decimal, currency: str, recipient: d
         "amount": amount,
         "recipient_index": vault.blind_index(recipient),
         "is_keyless": True,
+        "within": REPEATED_WITHIN,
     }
     with connection.cursor() as cursor:
         cursor.execute(PREVIEW, facing)
@@ -60,7 +64,7 @@ def judge(payout: Payout, findings: Sequence[ReviewFlag]) -> tuple[datetime, dic
                 "is_keyless": facing["is_keyless"],
             },
         )
-        cursor.execute(JUDGEMENT, facing)
+        cursor.execute(JUDGEMENT, {**facing, "within": REPEATED_WITHIN})
         payout.pk, at, *answers = cursor.fetchone()
     judgement = _judgement(answers, findings, is_by_hand=payout.client_id is None)
     payout.review_flags = [flag.value for flag in judgement.flags]
@@ -104,7 +108,7 @@ ANSWERS = """
                  ORDER BY from_amount DESC LIMIT 1), 1),
        %(is_keyless)s AND EXISTS (
            SELECT 1 FROM payouts_payout
-           WHERE recipient_index = %(recipient_index)s AND created_at > now() - interval '10 minutes'
+           WHERE recipient_index = %(recipient_index)s AND created_at > now() - %(within)s
              AND user_id = %(user_id)s AND client_id IS NOT DISTINCT FROM %(client)s
              AND currency = %(currency)s AND amount = %(amount)s AND status NOT IN ('cancelled', 'rejected')),
        coalesce((SELECT %(amount)s + coalesce((

@@ -5,11 +5,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from payouts.actions.review import REPEATED_WITHIN
 from payouts.admin.kit import format
 from payouts.models import Payout, ReviewFlag
-
-# As the review rule judges (payouts/actions/review.py).
-WITHIN = timedelta(minutes=10)
 
 
 def review_flags(payout: Payout) -> list[str]:
@@ -31,7 +29,7 @@ def duplicate_of(earlier: Payout, *, gap: timedelta) -> str:
 
 
 def _repeated(payout: Payout) -> Payout | None:
-    """The newest payout of the same terms within ten minutes before."""
+    """The newest payout of the same terms that came shortly before."""
     return (
         Payout.objects.filter(
             recipient_index=payout.recipient_index,
@@ -40,7 +38,7 @@ def _repeated(payout: Payout) -> Payout | None:
             currency=payout.currency,
             amount=payout.amount,
             created_at__lt=payout.created_at,
-            created_at__gt=payout.created_at - WITHIN,
+            created_at__gt=payout.created_at - REPEATED_WITHIN,
         )
         .only("pk", "created_at")
         .order_by("-created_at")
