@@ -27,7 +27,7 @@ class Judgement:
 def preview(*, user_id: int | None, amount: Decimal, currency: str, recipient: dict[str, Any]) -> Judgement:
     """What would be said of a payout that a person enters by hand; nothing is stored or counted."""
     recipient = vault.normal(recipient)
-    facing = {
+    facing: dict[str, Any] = {
         "client": None,
         "user_id": user_id,
         "currency": currency,
@@ -54,6 +54,7 @@ def judge(payout: Payout, findings: Sequence[ReviewFlag]) -> tuple[datetime, dic
         "recipient_index": bytes(payout.recipient_index),
         "is_keyless": payout.idempotency_key is None,
     }
+    answering: Any = {**facing, "within": REPEATED_WITHIN}
     with connection.cursor() as cursor:
         cursor.execute(
             TURN,
@@ -64,7 +65,7 @@ def judge(payout: Payout, findings: Sequence[ReviewFlag]) -> tuple[datetime, dic
                 "is_keyless": facing["is_keyless"],
             },
         )
-        cursor.execute(JUDGEMENT, {**facing, "within": REPEATED_WITHIN})
+        cursor.execute(JUDGEMENT, answering)
         payout.pk, at, *answers = cursor.fetchone()
     judgement = _judgement(answers, findings, is_by_hand=payout.client_id is None)
     payout.review_flags = [flag.value for flag in judgement.flags]
