@@ -4,10 +4,13 @@ A missing required variable stops the start with a sentence. Rules between setti
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import environ
 import structlog
+from django.http import HttpRequest
+from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.environment import SettingError, read
@@ -217,7 +220,7 @@ SESSION_IDLE_SECONDS = read("SESSION_IDLE_SECONDS")
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("ru", _("Russian"))]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale/vendor"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
@@ -323,7 +326,12 @@ LOGGING = {
     },
 }
 
-# Unfold: see payouts/admin/site.py for the navigation's callbacks.
+# Unfold: see payouts/admin/site.py for the callbacks.
+
+
+def _asset(name: str) -> Callable[[HttpRequest], str]:
+    return lambda _request: static(f"payouts/{name}")
+
 
 UNFOLD = {
     "SITE_TITLE": _("Payouts"),
@@ -331,21 +339,15 @@ UNFOLD = {
     "SITE_SUBHEADER": _("Back office"),
     "SITE_SYMBOL": "payments",
     "SITE_URL": None,
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "payouts.admin.site.favicon"}],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _asset("favicon.svg")}],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
     "SHOW_BACK_BUTTON": True,
     "ENVIRONMENT": "payouts.admin.site.environment",
     "DASHBOARD_CALLBACK": "payouts.admin.site.start",
-    "STYLES": ["payouts.admin.site.stylesheet"],
-    "SCRIPTS": [
-        "payouts.admin.site.script",
-        "payouts.admin.site.payout_script",
-        "payouts.admin.site.frame_script",
-        "payouts.admin.site.bulk_script",
-        "payouts.admin.site.palette_script",
-    ],
+    "STYLES": [_asset("admin.css")],
+    "SCRIPTS": [_asset(f"{name}.js") for name in ("admin", "payout", "frame", "bulk", "palette")],
     "COMMAND": {"search_callback": "payouts.admin.site.search"},
     "ACCOUNT": {"navigation": "payouts.admin.site.account_links"},
     "SIDEBAR": {"show_search": True, "navigation": "payouts.admin.site.navigation"},

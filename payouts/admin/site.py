@@ -5,7 +5,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
-from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
@@ -21,34 +20,6 @@ from payouts.models import Payout
 
 def environment(request: HttpRequest) -> list[str] | None:
     return [_("Development"), "info"] if settings.DEBUG else None
-
-
-def stylesheet(request: HttpRequest) -> str:
-    return static("payouts/admin.css")
-
-
-def favicon(request: HttpRequest) -> str:
-    return static("payouts/favicon.svg")
-
-
-def script(request: HttpRequest) -> str:
-    return static("payouts/admin.js")
-
-
-def payout_script(request: HttpRequest) -> str:
-    return static("payouts/payout.js")
-
-
-def frame_script(request: HttpRequest) -> str:
-    return static("payouts/frame.js")
-
-
-def bulk_script(request: HttpRequest) -> str:
-    return static("payouts/bulk.js")
-
-
-def palette_script(request: HttpRequest) -> str:
-    return static("payouts/palette.js")
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:

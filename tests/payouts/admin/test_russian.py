@@ -15,15 +15,15 @@ from payouts.statements import apply, read
 from tests import recipes
 from tests.payouts.admin.urls import LIST, dialog, page
 
-CATALOGUE = settings.BASE_DIR / "locale/ru/LC_MESSAGES/django.po"
+OURS, VENDORS = (settings.BASE_DIR / folder / "ru/LC_MESSAGES/django.po" for folder in ("locale", "locale/vendor"))
 CALLS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy", "pgettext"}
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
-def written() -> dict[str, str]:
+def written(catalogue: Path = OURS) -> dict[str, str]:
     """The .po file's entries as a .mo file has them: context and plural forms joined by their control characters."""
     entries: dict[str, str] = {}
-    for block in CATALOGUE.read_text().split("\n\n"):
+    for block in catalogue.read_text().split("\n\n"):
         parts: dict[str, str] = {}
         key = ""
         for line in block.splitlines():
@@ -76,17 +76,18 @@ def test_every_string_has_its_russian() -> None:
     assert not missing, "run manage.py makemessages -l ru --no-location --no-wrap, translate, and compilemessages"
 
 
-def test_the_compiled_catalogue_is_the_written_one() -> None:
-    with CATALOGUE.with_suffix(".mo").open("rb") as file:
+@pytest.mark.parametrize("catalogue", [OURS, VENDORS], ids=["ours", "vendors"])
+def test_the_compiled_catalogue_is_the_written_one(catalogue: Path) -> None:
+    with catalogue.with_suffix(".mo").open("rb") as file:
         compiled: dict[Any, str] = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
 
-    assert {
-        key if isinstance(key, tuple) else (key, None): text for key, text in compiled.items() if key
-    } == written()
+    assert {key if isinstance(key, tuple) else (key, None): text for key, text in compiled.items() if key} == written(
+        catalogue
+    )
 
 
 def test_placeholders_are_the_same_in_both_languages() -> None:
-    for (name, _form), text in written().items():  # type: ignore[misc]
+    for (name, _form), text in {**written(), **written(VENDORS)}.items():  # type: ignore[misc]
         wanted = set(re.findall(r"%\(\w+\)s", name))
         assert set(re.findall(r"%\(\w+\)s", text)) == wanted, name
 
