@@ -16,7 +16,7 @@ PAGE_INTRODUCTION = """# Settings
 
 Settings are variables of the environment; `.env` is read if it is there, and the environment comes first. An empty
 variable counts as one that is not set. A required one that is missing stops the start with a sentence that says how
-to mend it, and `python manage.py check --deploy` tells what contradicts what.
+to fix it, and `python manage.py check --deploy` tells what contradicts what.
 
 `make run` needs none of them: it makes the required ones and keeps them in `var/`, turns `DJANGO_DEBUG` on, sets
 `LOG_FORMAT` to `console` and `API_ANONYMOUS_CLIENT` to `demo`, and starts the sandbox as the provider. What is set

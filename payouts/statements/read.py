@@ -92,7 +92,7 @@ def lines_of(content: bytes) -> list[Line]:
         reference = _spelled(reference)
         texts = [text for text in (_reference_fault(reference), _status_fault(status), _amount_fault(amount)) if text]
         if reference and reference in first_at:
-            texts.append(_("The reference stands in line %(number)s already.") % {"number": first_at[reference]})
+            texts.append(_("The reference is already in line %(number)s.") % {"number": first_at[reference]})
         first_at.setdefault(reference, number)
         problems += [Problem(number, text) for text in texts]
         if not texts:

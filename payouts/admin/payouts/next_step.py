@@ -32,7 +32,7 @@ def next_step(
             return NextStep(
                 _("%(who)s put it on hold at %(at)s.")
                 % {"at": exact_time(payout.held_at), "who": payout.held_by and payout.held_by.get_username()},
-                _("Release it to let it go on, or cancel it."),
+                _("Release it to let it continue, or cancel it."),
             )
         case Stage.AWAITING_APPROVAL:
             return _approval_step(payout, who=who, may_approve=may_approve)

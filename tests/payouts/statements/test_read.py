@@ -52,7 +52,7 @@ def test_a_key_of_ours_is_the_same_in_every_spelling() -> None:
 
     problems = _problems(csv_of((key, "succeeded"), (key.hex.upper(), "succeeded")))
 
-    assert problems == [(3, "The reference stands in line 2 already.")]
+    assert problems == [(3, "The reference is already in line 2.")]
 
 
 @pytest.mark.parametrize("amount", ["100", "0.00000001", "99999999999999.99", "007.5", "0"])
