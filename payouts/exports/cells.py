@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import unicodedata
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,61 +17,8 @@ from payouts.files.tables import EXACT_DIGITS
 from payouts.models import Payout
 from payouts.recipients import name_and_account
 
-COLUMNS = (
-    "id",
-    "reference",
-    "created_at",
-    "status",
-    "stage",
-    "amount",
-    "currency",
-    "recipient_name",
-    "recipient_account",
-    "user_id",
-    "client",
-    "maker",
-    "provider",
-    "approvals_given",
-    "approvals_required",
-    "held_at",
-    "attention",
-    "failure_code",
-    "failure_message",
-    "processed_at",
-    "comment",
-    "idempotency_key",
-)
 FORMULA_SIGNS = ("=", "+", "-", "@", "\N{MINUS SIGN}")
 type Cell = str | int | Decimal | None
-
-
-def cells(payout: Payout) -> list[Cell]:
-    """A payout's cells, in the order of COLUMNS. Texts from outside are made safe; numbers and times are our own."""
-    name, account = name_and_account(payout.recipient_masked)
-    return [
-        payout.pk,
-        str(payout.reference),
-        _time(payout.created_at),
-        payout.status,
-        payout.stage.value,
-        _exact(payout),
-        safe(payout.currency),
-        safe(name),
-        safe(account),
-        payout.user_id,
-        safe(payout.client.name if payout.client else ""),
-        safe(payout.maker.get_username() if payout.maker else ""),
-        safe(payout.provider),
-        payout.approvals_given,
-        payout.approvals_required,
-        _time(payout.held_at),
-        payout.attention,
-        safe(payout.failure_code),
-        safe(payout.failure_message),
-        _time(payout.processed_at),
-        safe(payout.comment),
-        safe(payout.idempotency_key or ""),
-    ]
 
 
 # What a spreadsheet may take for a formula's beginning, where a cell begins: at the text's, and in the text where a
@@ -107,6 +55,38 @@ def _exact(payout: Payout) -> Decimal:
 def _time(moment: datetime | None) -> str:
     """ISO 8601, in UTC."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else ""
+
+
+# What each column says of a payout, in this order. Texts from outside are made safe; numbers and times are our own.
+COLUMNS: dict[str, Callable[[Payout], Cell]] = {
+    "id": lambda payout: payout.pk,
+    "reference": lambda payout: str(payout.reference),
+    "created_at": lambda payout: _time(payout.created_at),
+    "status": lambda payout: payout.status,
+    "stage": lambda payout: payout.stage.value,
+    "amount": _exact,
+    "currency": lambda payout: safe(payout.currency),
+    "recipient_name": lambda payout: safe(name_and_account(payout.recipient_masked)[0]),
+    "recipient_account": lambda payout: safe(name_and_account(payout.recipient_masked)[1]),
+    "user_id": lambda payout: payout.user_id,
+    "client": lambda payout: safe(payout.client.name if payout.client else ""),
+    "maker": lambda payout: safe(payout.maker.get_username() if payout.maker else ""),
+    "provider": lambda payout: safe(payout.provider),
+    "approvals_given": lambda payout: payout.approvals_given,
+    "approvals_required": lambda payout: payout.approvals_required,
+    "held_at": lambda payout: _time(payout.held_at),
+    "attention": lambda payout: payout.attention,
+    "failure_code": lambda payout: safe(payout.failure_code),
+    "failure_message": lambda payout: safe(payout.failure_message),
+    "processed_at": lambda payout: _time(payout.processed_at),
+    "comment": lambda payout: safe(payout.comment),
+    "idempotency_key": lambda payout: safe(payout.idempotency_key or ""),
+}
+
+
+def cells(payout: Payout) -> list[Cell]:
+    """A payout's cells, in the order of COLUMNS."""
+    return [cell(payout) for cell in COLUMNS.values()]
 
 
 def texts(row: list[Cell]) -> list[str]:

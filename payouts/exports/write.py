@@ -148,7 +148,7 @@ def _write_csv(export: Export, rows: QuerySet[Payout], must_stop: Stop) -> None:
 
 def _write_xlsx(export: Export, rows: QuerySet[Payout], must_stop: Stop) -> None:
     with tempfile.TemporaryFile() as file, _workbook() as (book, sheet):
-        sheet.append(COLUMNS)
+        sheet.append(list(COLUMNS))
         done = 0
         for batch, _last_id in _batches(export, rows):
             for payout in batch:
