@@ -142,23 +142,7 @@ def _wrong_row(batch: Batch, number: int, given: Given, faults: list[Fault]) -> 
     )
 
 
-COPIED = (
-    "batch_id",
-    "number",
-    "is_valid",
-    "user_id",
-    "amount",
-    "currency",
-    "kind",
-    "recipient",
-    "recipient_masked",
-    "recipient_index",
-    "comment",
-    "given",
-    "errors",
-    "notes",
-    "row_seal",
-)
+COPIED = tuple(field.attname for field in BatchRow._meta.concrete_fields if not field.primary_key)
 AS_JSON = {"recipient_masked", "errors"}
 
 
