@@ -77,9 +77,7 @@ def sweep(cluster: str = "") -> None:
     It is its cluster's sign of life too.
     """
     if cluster:
-        Heartbeat.objects.update_or_create(
-            cluster=cluster, defaults={"beat_at": Now()}, create_defaults={"beat_at": Now()}
-        )
+        Heartbeat.objects.update_or_create(cluster=cluster, defaults={"beat_at": Now()})
     if Payout.objects.due().exists():
         doorbell.ring()
     for job in (APPLY, WRITE, CHECK, SUBMIT):

@@ -22,14 +22,9 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 def register(**_kwargs: object) -> None:
     """Make the schedules as they are listed. Called after every migrate, as often as you like."""
     for name, plan in SCHEDULES.items():
-        timing = {key: value for key, value in plan.items() if key != "func"}
         Schedule.objects.update_or_create(
             name=name,
             defaults={"func": plan["func"], "repeats": -1, "args": None, "kwargs": None, "hook": None},
-            create_defaults={
-                "func": plan["func"],
-                **timing,
-                "next_run": timezone.now() + timedelta(minutes=1),
-            },
+            create_defaults={**plan, "next_run": timezone.now() + timedelta(minutes=1)},
         )
     Schedule.objects.exclude(name__in=SCHEDULES).delete()
