@@ -8,20 +8,16 @@ MAKERS: dict[str, Callable[[], Provider]] = {http.NAME: http.from_settings}
 # Who pays when nothing else is said.
 DEFAULT = http.NAME
 
-_registered: dict[str, Provider] = {}
-
 
 class UnknownProviderError(LookupError):
     """No provider goes by that name."""
 
 
 def get_provider(name: str = DEFAULT) -> Provider:
-    """The provider of that name: the registered one, else one made from the settings.
+    """The provider of that name, made from the settings.
 
     Raises UnknownProviderError, and ValueError for settings that cannot work.
     """
-    if provider := _registered.get(name):
-        return provider
     if name not in MAKERS:
         raise UnknownProviderError(f"There is no provider named {name!r}.")
     return MAKERS[name]()
@@ -29,14 +25,4 @@ def get_provider(name: str = DEFAULT) -> Provider:
 
 def known_names() -> list[str]:
     """The names that `get_provider` takes, sorted."""
-    return sorted({*MAKERS, *_registered})
-
-
-def register(provider: Provider) -> None:
-    """Make `provider` the one that `get_provider` returns for its name, in this process."""
-    _registered[provider.name] = provider
-
-
-def unregister(name: str) -> None:
-    """Undo `register`; a name that is not registered is not an error."""
-    _registered.pop(name, None)
+    return sorted(MAKERS)

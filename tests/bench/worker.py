@@ -19,7 +19,7 @@ from django.db import connection  # noqa: E402
 from payouts import actions  # noqa: E402
 from payouts.models import ApiClient  # noqa: E402
 from payouts.providers import Answer, Instruction, Verdict  # noqa: E402
-from payouts.providers.registry import register  # noqa: E402
+from payouts.providers.registry import MAKERS  # noqa: E402
 from payouts.worker import pump  # noqa: E402
 
 
@@ -51,7 +51,8 @@ def submit(count: int) -> None:
 
 def main() -> None:
     connection.ensure_connection()
-    register(Instant())
+    instant = Instant()
+    MAKERS[instant.name] = lambda: instant
     for line in sys.stdin:
         match line.split():
             case ["submit", count]:

@@ -21,7 +21,7 @@ from django.conf import settings  # noqa: E402
 
 from payouts.providers import Answer, Instruction  # noqa: E402
 from payouts.providers.http.client import HttpProvider  # noqa: E402
-from payouts.providers.registry import register  # noqa: E402
+from payouts.providers.registry import MAKERS  # noqa: E402
 from payouts.worker.supervisor import Supervisor  # noqa: E402
 
 POISON = Decimal("666.66")
@@ -55,12 +55,16 @@ class Killing(Poisoned):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _stand_in(provider: HttpProvider) -> None:
+    MAKERS[provider.name] = lambda: provider
+
+
 def main(arguments: list[str]) -> None:
     match arguments:
         case ["raises"]:
-            register(Raising(settings.PROVIDER_URL, settings.PROVIDER_TOKEN))
+            _stand_in(Raising(settings.PROVIDER_URL, settings.PROVIDER_TOKEN))
         case ["kills"]:
-            register(Killing(settings.PROVIDER_URL, settings.PROVIDER_TOKEN))
+            _stand_in(Killing(settings.PROVIDER_URL, settings.PROVIDER_TOKEN))
         case ["clock", seconds]:
             time_machine.travel(time.time() + float(seconds), tick=True).start()
     Supervisor().run()

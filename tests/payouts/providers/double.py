@@ -22,7 +22,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from payouts.providers import Answer, Instruction, Verdict
-from payouts.providers.registry import register, unregister
+from payouts.providers.registry import MAKERS
 from payouts.sandbox.ledger import Magic
 from payouts.sandbox.server import RATE_LIMITED_TIMES
 
@@ -124,11 +124,13 @@ class DoubleProvider:
     @contextmanager
     def registered(self) -> Iterator["DoubleProvider"]:
         """Stand in for the provider of this name inside the `with`."""
-        register(self)
+        before = MAKERS.copy()
+        MAKERS[self.name] = lambda: self
         try:
             yield self
         finally:
-            unregister(self.name)
+            MAKERS.clear()
+            MAKERS.update(before)
 
     def script(self, *faults: Fault, of: UUID | None = None) -> None:
         """Let the next POSTs meet `faults`: those of one payout or attempt, or of any."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from payouts.providers.http.client import HttpProvider
-from payouts.providers.registry import UnknownProviderError, get_provider, register, unregister
+from payouts.providers.registry import UnknownProviderError, get_provider, known_names
 from tests.payouts.providers.double import DoubleProvider
 
 
@@ -14,14 +14,12 @@ def test_a_name_nobody_has_is_an_error() -> None:
         get_provider("nobody")
 
 
-def test_a_registered_provider_goes_by_its_name_until_it_is_removed() -> None:
-    double = DoubleProvider("double")
-
-    register(double)
-    found = get_provider("double")
-    unregister("double")
+def test_a_double_goes_by_its_name_until_it_is_removed() -> None:
+    with DoubleProvider("double").registered() as double:
+        found, names = get_provider("double"), known_names()
 
     assert found is double
+    assert names == ["double", "http"]
     with pytest.raises(UnknownProviderError):
         get_provider("double")
 

@@ -12,7 +12,6 @@ from django.db import DatabaseError, connection
 from payouts import actions
 from payouts.models import Approval, Attempt, Attention, Payout
 from payouts.providers import Answer, Instruction, Verdict
-from payouts.providers.registry import register, unregister
 from payouts.worker import pump
 from tests import recipes
 from tests.payouts.observe import by_hand, is_clean, rings
@@ -317,8 +316,7 @@ def test_settings_that_make_no_provider_stop_the_pump_before_it_claims(settings:
 
 def test_a_provider_that_left_makes_an_unknown_outcome_and_not_a_hang(provider: DoubleProvider) -> None:
     payout, other = pending_payout(), pending_payout()
-    register(provider)
-    try:
+    with provider.registered():
         assignment = recipes.claimed(payout)
         actions.give_back([assignment])
         by_hand("SET CONSTRAINTS ALL IMMEDIATE")
@@ -326,8 +324,6 @@ def test_a_provider_that_left_makes_an_unknown_outcome_and_not_a_hang(provider: 
         by_hand("UPDATE payouts_attempt SET provider = 'gone'")
 
         pump.run()
-    finally:
-        unregister(provider.name)
 
     payout.refresh_from_db()
     assert (payout.status, payout.attempts.get().last_code) == ("unknown", "adapter_error")
