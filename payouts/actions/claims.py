@@ -172,7 +172,7 @@ def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
             )
             assignments.append(_assignment(payout, attempt, is_first_call=is_new, may_post=may_post))
         move_all(moves, at=at, actor=WORKER)
-        rows.insert((Attempt, fresh, NEW_ATTEMPT_FIELDS))
+        rows.insert(fresh)
         rows.update(Payout, [payout for payout, _attempt in again], ("lease_token", "due_at", "lost_leases"))
         rows.update(Attempt, [attempt for _payout, attempt in again], ("calls", "last_called_at"))
         return assignments, looked_at
@@ -181,9 +181,6 @@ def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
 def _outcome_of(payout: Payout) -> Attempt.Outcome:
     """What the latest attempt of a payout that was sent must say."""
     return Attempt.Outcome.SUCCEEDED if payout.status == Status.PROCESSED else Attempt.Outcome.OPEN
-
-
-NEW_ATTEMPT_FIELDS = rows.all_but_id(Attempt)
 
 
 def give_back(assignments: Sequence[Assignment]) -> None:

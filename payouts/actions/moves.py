@@ -26,8 +26,6 @@ type Person = User
 type Actor = User | ApiClient
 
 WORKER = "system:worker"
-PAYOUT_FIELDS = tuple(field.name for field in Payout._meta.concrete_fields)
-EVENT_FIELDS = rows.all_but_id(Event)
 MOVED_FIELDS = (
     "status",
     "version",
@@ -102,12 +100,12 @@ def move_all(moves: Sequence[Move], *, at: datetime, actor: str, reason: str = "
         events.append(event)
     payouts = [move.payout for move in moves]
     if payouts[0]._state.adding:
-        rows.insert((Payout, payouts, PAYOUT_FIELDS), (Event, events, EVENT_FIELDS))
+        rows.insert(payouts, events)
         for payout in payouts:
             payout._state.adding = False
     else:
         rows.update(Payout, payouts, MOVED_FIELDS, was_status=was_status)
-        rows.insert((Event, events, EVENT_FIELDS))
+        rows.insert(events)
 
 
 def _due_at(payout: Payout, at: datetime) -> datetime | None:

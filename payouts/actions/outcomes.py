@@ -76,7 +76,7 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
         move_all(moves, at=at, actor=WORKER)
         rows.update(Payout, unmoved, ("lease_token", "due_at", "lost_leases", "news_at"))
         rows.update(Attempt, attempts, ATTEMPT_OUTCOME_FIELDS, key="reference")
-        rows.insert((Exchange, exchanges, EXCHANGE_FIELDS))
+        rows.insert(exchanges)
         move_all(returns, at=at, actor=WORKER)
     return len(attempts)
 
@@ -90,9 +90,6 @@ ATTEMPT_OUTCOME_FIELDS = (
     "last_answer",
     "finished_at",
 )
-
-
-EXCHANGE_FIELDS = rows.all_but_id(Exchange)
 
 
 def _exchange(attempt: Attempt, answer: Answer, at: datetime) -> Exchange:

@@ -16,28 +16,24 @@ class StaleError(RuntimeError):
     """A row was not as it had been read under its lock: a bug, never a caller's fault."""
 
 
-type Rows = tuple[type[Model], Sequence[Model], tuple[str, ...]]
-
-
-def all_but_id(model: type[Model]) -> tuple[str, ...]:
-    """The names of its fields, without the key that the database gives."""
-    return tuple(field.name for field in model._meta.concrete_fields if field.name != "id")
-
-
-def insert(*batches: Rows) -> None:
-    """Insert the rows of each model, with the fields that are named, all in one statement."""
-    given = [(model, rows, *_columns(model, names)) for model, rows, names in batches if rows]
+def insert(*batches: Sequence[Model]) -> None:
+    """Insert batches of rows, each of one model, all in one statement. Rows without a key get it there."""
+    given = [(rows, *_columns(type(rows[0]), _given_names(rows[0]))) for rows in batches if rows]
     if not given:
         return
     inserts = [
-        f'i{number} AS (INSERT INTO "{model._meta.db_table}" ({quoted}) '  # noqa: S608 (names from the models alone)
+        f'i{number} AS (INSERT INTO "{rows[0]._meta.db_table}" ({quoted}) '  # noqa: S608 (names from the models alone)
         f"SELECT {quoted} FROM jsonb_to_recordset(%s::jsonb) AS v ({typed}))"
-        for number, (model, _rows, _fields, quoted, typed) in enumerate(given)
+        for number, (rows, _fields, quoted, typed) in enumerate(given)
     ]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"WITH {', '.join(inserts)} SELECT", [_document(fields, rows) for _model, rows, fields, *_texts in given]
+            f"WITH {', '.join(inserts)} SELECT", [_document(fields, rows) for rows, fields, *_texts in given]
         )
+
+
+def _given_names(row: Model) -> tuple[str, ...]:
+    return tuple(field.name for field in row._meta.concrete_fields if field.name != "id" or row.pk)
 
 
 def update(

@@ -126,8 +126,8 @@ def event_outside_transaction() -> None:
     sound = rows.insert
 
     def insert(*batches: Any) -> None:
-        events = [batch for batch in batches if batch[0] is Event]
-        sound(*[batch for batch in batches if batch[0] is not Event])
+        events = [batch for batch in batches if batch and isinstance(batch[0], Event)]
+        sound(*[batch for batch in batches if batch not in events])
         transaction.on_commit(lambda: sound(*events))
 
     rows.insert = insert

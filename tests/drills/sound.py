@@ -20,14 +20,11 @@ from django.db import connection, transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from payouts import vault  # noqa: E402
-from payouts.actions.moves import EVENT_FIELDS, PAYOUT_FIELDS  # noqa: E402
 from payouts.database import rows  # noqa: E402
 from payouts.models import ApiClient, Approval, Attempt, Event, EventName, Payout, terms_hash  # noqa: E402
 from payouts.states import Status  # noqa: E402
 
 BATCH = 2_000
-ATTEMPT_FIELDS = rows.all_but_id(Attempt)
-APPROVAL_FIELDS = rows.all_but_id(Approval)
 
 type Move = tuple[EventName, Status, dict[str, str]]
 
@@ -142,11 +139,11 @@ def fill(count: int) -> None:
     for begin in range(base + 1, base + count + 1, BATCH):
         made = [maker.make(number) for number in range(begin, min(begin + BATCH, base + count + 1))]
         with transaction.atomic():
-            rows.insert((Payout, [payout for payout, *_ in made], PAYOUT_FIELDS))
+            rows.insert([payout for payout, *_ in made])
             rows.insert(
-                (Event, [event for _, events, _, _ in made for event in events], EVENT_FIELDS),
-                (Attempt, [attempt for _, _, attempts, _ in made for attempt in attempts], ATTEMPT_FIELDS),
-                (Approval, [approval for *_, approvals in made for approval in approvals], APPROVAL_FIELDS),
+                [event for _, events, _, _ in made for event in events],
+                [attempt for _, _, attempts, _ in made for attempt in attempts],
+                [approval for *_, approvals in made for approval in approvals],
             )
     with connection.cursor() as cursor:
         cursor.execute("SELECT setval(pg_get_serial_sequence('payouts_payout', 'id'), %s)", [base + count])
