@@ -1,6 +1,6 @@
 """Work that is too long for one task: done in slices, and found again when its task is lost.
 
-A row that such work is about keeps in `rung_at` its last sign of life: whoever asks for the work writes it and rings,
+A row that such work is about keeps in `seen_at` its last sign of life: whoever asks for the work writes it and rings,
 and the work writes it as it goes on. The sweep rings again for a row that waits and has given no sign.
 
 This lies below the worker, because batches, exports and statements lie beside it: they say what their work is, and
@@ -43,19 +43,19 @@ class Job:
         async_task(self.task, *arguments)
 
     def give_sign(self, row_id: int) -> None:
-        self.model._default_manager.filter(pk=row_id).update(rung_at=Now())
+        self.model._default_manager.filter(pk=row_id).update(seen_at=Now())
 
     def ring_for_forgotten(self) -> None:
         """Ring for each row that waits and gives no sign: its task died or was lost. A second call rings for none."""
-        forgotten = self.model._default_manager.filter(self.waiting, rung_at__lt=Now() - FORGOTTEN_AFTER)
+        forgotten = self.model._default_manager.filter(self.waiting, seen_at__lt=Now() - FORGOTTEN_AFTER)
         if self.one_ring_for_all:
             with transaction.atomic():
-                if forgotten.update(rung_at=Now()):
+                if forgotten.update(seen_at=Now()):
                     self.ring()
             return
         for row_id in forgotten.values_list("pk", flat=True):
             with transaction.atomic():
-                if forgotten.filter(pk=row_id).update(rung_at=Now()):
+                if forgotten.filter(pk=row_id).update(seen_at=Now()):
                     self.ring(row_id)
 
 

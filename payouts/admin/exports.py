@@ -117,7 +117,7 @@ class ExportAdmin(ViewOnlyAdmin):
             "is_open": instance.is_open,
             "is_kept": instance.is_kept,
             "is_expired": instance.finished_at is not None and not instance.is_kept,
-            "is_about_to_change": instance.is_open and has_news(instance.rung_at),
+            "is_about_to_change": instance.is_open and has_news(instance.seen_at),
             "may_cancel": self.may_cancel(request, instance),
             "percent": instance.rows_done * 100 // instance.rows_total if instance.rows_total else 0,
             "rows": _rows(instance),

@@ -197,7 +197,7 @@ def _page(request: HttpRequest, report: ProviderReport) -> dict[str, Any]:
     return {
         "report": report,
         "is_open": is_open,
-        "is_about_to_change": is_open and has_news(report.rung_at),
+        "is_about_to_change": is_open and has_news(report.seen_at),
         "total": format.number(total),
         "looked_at": format.number(looked_at),
         "percent": looked_at * 100 // total if total else 100,

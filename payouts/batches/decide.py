@@ -49,7 +49,7 @@ def approve(batch_id: int, *, by: User, reason: str = "", revision: int) -> Batc
     with _locked(batch_id, revision=revision) as batch:
         _refuse_if(rules.why_not_decide_on_batch(batch, by))
         check_rows(batch)
-        batch.approved_by, batch.reason, batch.rung_at = by, _text(reason), Now()
+        batch.approved_by, batch.reason, batch.seen_at = by, _text(reason), Now()
         _move(batch, "approved_at")
         SUBMIT.ring(batch.pk)
     return batch
@@ -103,7 +103,7 @@ def _move(batch: Batch, moment: str, *fields: str) -> None:
         cursor.execute("SELECT clock_timestamp()")
         setattr(batch, moment, cursor.fetchone()[0])
     batch.revision += 1
-    decided = ("rows_seal", "sent_note", "approved_by", "rejected_by", "reason", "rung_at", "revision")
+    decided = ("rows_seal", "sent_note", "approved_by", "rejected_by", "reason", "seen_at", "revision")
     batch.save(update_fields=[moment, *decided, *fields])
     seal_facts(batch)
 

@@ -39,7 +39,7 @@ def store(content: bytes, *, name: str, by: User) -> Batch:
         format=kind,
         encoding=encoding,
         uploaded_by=by,
-        rung_at=Now(),
+        seen_at=Now(),
         facts_seal=b"",
     )
     try:

@@ -62,7 +62,7 @@ def run(*, rows_of: Rows, must_stop: Stop = never) -> bool:
         log.exception("export_not_written", export=export.pk)
         _fail(export, Failure.UNWORKABLE)
     Export.objects.filter(pk=export.pk, lease_token=export.lease_token).update(
-        lease_token=None, lease_until=None, rung_at=Now()
+        lease_token=None, lease_until=None, seen_at=Now()
     )
     return not Export.objects.filter(OPEN).exists()
 
@@ -80,11 +80,11 @@ def _taken() -> Export | None:
         )
         if not waiting or any(cast(Any, export).is_leased for export in waiting):
             return None
-        export = min(waiting, key=lambda export: (export.rung_at, export.pk))
+        export = min(waiting, key=lambda export: (export.seen_at, export.pk))
         lost = export.lost_leases + 1 if export.lease_token else export.lost_leases
         export.lease_token, export.lost_leases = uuid.uuid4(), lost
         Export.objects.filter(pk=export.pk).update(
-            lease_token=export.lease_token, lease_until=Now() + LEASE, lost_leases=lost, rung_at=Now()
+            lease_token=export.lease_token, lease_until=Now() + LEASE, lost_leases=lost, seen_at=Now()
         )
     return export
 
@@ -202,7 +202,7 @@ def _batches(export: Export, rows: QuerySet[Payout]) -> Iterator[tuple[list[Payo
 def _advance(export: Export, **facts: Any) -> bool:
     """Write these facts and renew the lease; False if it is another's by now, or the export has ended."""
     ours = Export.objects.filter(OPEN, pk=export.pk, lease_token=export.lease_token)
-    if not ours.update(lease_until=Now() + LEASE, rung_at=Now(), **facts):
+    if not ours.update(lease_until=Now() + LEASE, seen_at=Now(), **facts):
         return False
     for name, fact in facts.items():
         setattr(export, name, fact)

@@ -299,7 +299,7 @@ class Migration(migrations.Migration):
                 ("facts_seal", models.BinaryField(max_length=32)),
                 ("finished_at", models.DateTimeField(null=True, verbose_name="finished at")),
                 ("altered_at", models.DateTimeField(null=True, verbose_name="found altered at")),
-                ("rung_at", models.DateTimeField(editable=False, null=True)),
+                ("seen_at", models.DateTimeField(editable=False, null=True)),
                 ("tries", models.PositiveSmallIntegerField(default=0)),
                 (
                     "approved_by",
@@ -474,7 +474,7 @@ class Migration(migrations.Migration):
                 ),
                 ("cancelled_at", models.DateTimeField(null=True, verbose_name="cancelled at")),
                 (
-                    "rung_at",
+                    "seen_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
                 ),
                 ("lease_until", models.DateTimeField(editable=False, null=True)),
@@ -1352,7 +1352,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("applied_at", models.DateTimeField(null=True, verbose_name="applied at")),
-                ("rung_at", models.DateTimeField(editable=False, null=True)),
+                ("seen_at", models.DateTimeField(editable=False, null=True)),
                 (
                     "uploaded_by",
                     models.ForeignKey(

@@ -57,7 +57,7 @@ class Export(models.Model):
     )
 
     # The worker's own.
-    rung_at = models.DateTimeField(db_default=Now(), editable=False)  # when a task for it last began or went on
+    seen_at = models.DateTimeField(db_default=Now(), editable=False)  # when a task for it last began or went on
     lease_until = models.DateTimeField(null=True, editable=False)
     lease_token = models.UUIDField(null=True, editable=False)
     lost_leases = models.PositiveSmallIntegerField(default=0, editable=False)  # in a row

@@ -23,7 +23,7 @@ class ProviderReport(models.Model):
     )
     uploaded_at = models.DateTimeField(_("uploaded at"), db_default=Now())
     applied_at = models.DateTimeField(_("applied at"), null=True)
-    rung_at = models.DateTimeField(null=True, editable=False)  # when a task for it last began or went on
+    seen_at = models.DateTimeField(null=True, editable=False)  # when a task for it last began or went on
 
     class Meta:
         verbose_name = _("provider report")

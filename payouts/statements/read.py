@@ -174,7 +174,7 @@ def store(
         from_on=from_on,
         to_on=to_on,
         uploaded_by=by,
-        rung_at=Now(),
+        seen_at=Now(),
     )
     try:
         with transaction.atomic():

@@ -52,7 +52,7 @@ def test_a_slice_makes_way_before_half_time() -> None:
 def test_a_row_that_gives_signs_is_not_rung_for_and_one_that_gives_none_is_once() -> None:
     lively, silent = stored_batch(), stored_batch(*batch_rows(2))
     OrmQ.objects.all().delete()
-    Batch.objects.update(rung_at=F("rung_at") - timedelta(minutes=3))
+    Batch.objects.update(seen_at=F("seen_at") - timedelta(minutes=3))
 
     CHECK.give_sign(lively.pk)
     CHECK.ring_for_forgotten()

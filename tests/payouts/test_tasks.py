@@ -198,14 +198,14 @@ def test_a_batch_whose_task_was_lost_is_found_by_the_sweep() -> None:
 
     tasks.sweep()
     fresh = (queued(check.CHECK.task), queued(submit.SUBMIT.task))
-    Batch.objects.update(rung_at=F("rung_at") - timedelta(minutes=3))
+    Batch.objects.update(seen_at=F("seen_at") - timedelta(minutes=3))
     tasks.sweep()
     tasks.sweep()
 
     assert fresh == ([], [])
     assert (queued(check.CHECK.task), queued(submit.SUBMIT.task)) == ([(unchecked.pk,)], [(unsubmitted.pk,)])
     assert done.finished_at is not None
-    assert timezone.now() - Batch.objects.get(pk=unchecked.pk).rung_at < timedelta(minutes=1)  # type: ignore[operator]
+    assert timezone.now() - Batch.objects.get(pk=unchecked.pk).seen_at < timedelta(minutes=1)  # type: ignore[operator]
 
 
 # Exports
@@ -216,7 +216,7 @@ def test_an_export_whose_task_was_lost_is_rung_for_once() -> None:
     recipes.pending_payout()
     recipes.asked_export("", format="csv", by=approver)
     OrmQ.objects.all().delete()
-    Export.objects.update(rung_at=timezone.now() - timedelta(minutes=3))
+    Export.objects.update(seen_at=timezone.now() - timedelta(minutes=3))
 
     tasks.sweep()
     tasks.sweep()
@@ -270,7 +270,7 @@ def test_the_sweep_finds_a_report_whose_task_was_lost_and_rings_once(operator: U
 
     tasks.sweep()
     fresh = queued(read.APPLY.task)
-    ProviderReport.objects.update(rung_at=timezone.now() - timedelta(minutes=5))
+    ProviderReport.objects.update(seen_at=timezone.now() - timedelta(minutes=5))
     tasks.sweep()
     tasks.sweep()
 
@@ -281,7 +281,7 @@ def test_the_sweep_finds_a_report_whose_task_was_lost_and_rings_once(operator: U
 def test_the_sweep_leaves_an_applied_report_alone(operator: User) -> None:
     report = applied(csv_of(("r-1", "succeeded")), operator)
     OrmQ.objects.all().delete()
-    ProviderReport.objects.filter(pk=report.pk).update(rung_at=timezone.now() - timedelta(minutes=5))
+    ProviderReport.objects.filter(pk=report.pk).update(seen_at=timezone.now() - timedelta(minutes=5))
 
     tasks.sweep()
 

@@ -49,7 +49,7 @@ def page_of(request: HttpRequest, batch: Batch, *, may_approve: bool) -> dict[st
         "faults": [columns.sentence(code, parameters) for code, parameters in batch.refusal or ()],
         "rows_in_words": rows_in_words(batch),
         "is_working": state in BUSY,
-        "is_about_to_change": is_busy and has_news(batch.rung_at),
+        "is_about_to_change": is_busy and has_news(batch.seen_at),
         "done": format.number(done),
         "total": format.number(total),
         "percent": done * 100 // total if total else 0,

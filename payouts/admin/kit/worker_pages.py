@@ -12,9 +12,9 @@ from payouts.database.snapshot import snapshot
 REFRESHED_FOR = timedelta(minutes=2)
 
 
-def has_news(rung_at: datetime | None) -> bool:
+def has_news(seen_at: datetime | None) -> bool:
     """Whether its task was started or gave a sign of life lately, so that the page should reload itself."""
-    return rung_at is not None and timezone.now() - rung_at < REFRESHED_FOR
+    return seen_at is not None and timezone.now() - seen_at < REFRESHED_FOR
 
 
 class SnapshotMixin:

@@ -99,7 +99,7 @@ def test_an_upload_leads_to_the_report_which_looks_again_until_it_is_applied(as_
 
 def test_a_page_of_a_report_whose_task_gives_no_sign_does_not_look_again_for_ever(as_group: Any) -> None:
     report = read.store(rows(("r-1", "pending", "1")).encode(), name="x.csv", by=recipes.person.make())
-    ProviderReport.objects.update(rung_at=timezone.now() - timedelta(hours=1))
+    ProviderReport.objects.update(seen_at=timezone.now() - timedelta(hours=1))
 
     text = as_group("Auditor").get(address(report)).content.decode()
 
