@@ -18,7 +18,6 @@ from payouts.admin.kit.fields import text_field
 from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.batches import decide
-from payouts.database.storable import TEXT_LIMIT
 from payouts.models import Batch, BatchState
 
 KEPT = gettext_lazy("Saved permanently in the batch's history.")
@@ -26,12 +25,7 @@ KEPT = gettext_lazy("Saved permanently in the batch's history.")
 
 class SendForm(DialogForm):
     leaves_errors_out = forms.BooleanField(widget=UnfoldBooleanWidget, required=True)
-    note = text_field(
-        gettext_lazy("Note"),
-        gettext_lazy("For the person who approves it."),
-        max_length=TEXT_LIMIT,
-        is_required=False,
-    )
+    note = text_field(gettext_lazy("For the person who approves it."), label=gettext_lazy("Note"), is_required=False)
 
     def prepare(self, batch: Batch) -> None:
         if not batch.rows_wrong:
@@ -46,11 +40,11 @@ class SendForm(DialogForm):
 
 
 class ApproveForm(DialogForm):
-    reason = text_field(gettext_lazy("Reason"), KEPT, max_length=TEXT_LIMIT, is_required=False)
+    reason = text_field(KEPT, is_required=False)
 
 
 class RejectForm(DialogForm):
-    reason = text_field(gettext_lazy("Reason"), KEPT, max_length=TEXT_LIMIT)
+    reason = text_field(KEPT)
 
 
 RULES = {

@@ -41,22 +41,19 @@ class DialogForm(forms.Form):
         return self.cleaned_data
 
 
+KEPT = gettext_lazy("Saved permanently in the payout's history.")
+
+
 class ReasonForm(DialogForm):
-    reason = text_field(
-        gettext_lazy("Reason"), gettext_lazy("Saved permanently in the payout's history."), max_length=1000
-    )
+    reason = text_field(KEPT)
 
 
-class OptionalReasonForm(ReasonForm):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["reason"].required = False
+class OptionalReasonForm(DialogForm):
+    reason = text_field(KEPT, is_required=False)
 
 
-class CommentForm(ReasonForm):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["reason"].label = _("Approver's comment")
+class CommentForm(DialogForm):
+    reason = text_field(KEPT, label=gettext_lazy("Approver's comment"))
 
 
 class EvidenceForm(DialogForm):
@@ -67,8 +64,8 @@ class EvidenceForm(DialogForm):
         help_text=gettext_lazy("For example: a statement's number and line, or the provider's letter and its date."),
     )
     note = text_field(
-        gettext_lazy("Note"),
         gettext_lazy("Both are saved permanently in the payout's history."),
+        label=gettext_lazy("Note"),
         max_length=700,
         is_required=False,
     )

@@ -3,11 +3,22 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from payouts.database.storable import TEXT_LIMIT
 
-def text_field(label: Any, help_text: Any, *, max_length: int, is_required: bool = True) -> forms.CharField:
-    """A few lines of text: a reason, a note."""
+REASON = gettext_lazy("Reason")
+
+
+def text_field(
+    help_text: Any,
+    *,
+    label: Any = REASON,
+    max_length: int = TEXT_LIMIT,
+    is_required: bool = True,
+) -> forms.CharField:
+    """A few lines of text: a reason, or what `label` says."""
     return forms.CharField(
         label=label,
         required=is_required,

@@ -25,18 +25,13 @@ from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.operations.figures import Load, capped, loads
 from payouts.admin.operations.providers import provider_rows, provider_words
-from payouts.database.storable import TEXT_LIMIT
 from payouts.models import ProviderPause
 
 PAUSE_PERMISSIONS = ("payouts.view_providerpause", "payouts.pause_providerpause")
 
 
 class PauseForm(forms.Form):
-    reason = text_field(
-        gettext_lazy("Reason"),
-        gettext_lazy("Saved permanently in the history of pauses."),
-        max_length=TEXT_LIMIT,
-    )
+    reason = text_field(gettext_lazy("Saved permanently in the history of pauses."))
 
 
 @admin.register(ProviderPause)

@@ -26,7 +26,6 @@ from payouts.admin.kit.fields import text_field
 from payouts.admin.kit.person import person
 from payouts.admin.payouts import row_marks
 from payouts.admin.payouts.verbs import may
-from payouts.database.storable import TEXT_LIMIT
 from payouts.models import BulkDecision, BulkItem, Payout
 from payouts.states import OPEN, Stage
 
@@ -35,11 +34,7 @@ EVERY = "every"  # all that the list's filter finds, not only the chosen rows
 
 
 class ReasonForm(forms.Form):
-    reason = text_field(
-        gettext_lazy("Reason"),
-        gettext_lazy("Saved permanently in the history of each of these payouts."),
-        max_length=TEXT_LIMIT,
-    )
+    reason = text_field(gettext_lazy("Saved permanently in the history of each of these payouts."))
 
 
 def offered(request: HttpRequest, stage: str = "") -> list[dict[str, Any]]:

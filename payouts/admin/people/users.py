@@ -24,7 +24,8 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from payouts.admin.kit import format
-from payouts.admin.kit.dialogs import DialogsMixin, ReasonForm, dialog_action
+from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, dialog_action
+from payouts.admin.kit.fields import text_field
 from payouts.admin.kit.plain import PlainAdmin
 from payouts.admin.people.change_messages import with_lists_and_switches
 from payouts.admin.people.permission_words import listed_in_words, offer_in_words
@@ -38,10 +39,8 @@ for device in (TOTPDevice, StaticDevice):
         admin.site.unregister(device)
 
 
-class PersonReasonForm(ReasonForm):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["reason"].help_text = _("Saved permanently in the access log.")
+class PersonReasonForm(DialogForm):
+    reason = text_field(gettext_lazy("Saved permanently in the access log."))
 
 
 @admin.register(User)
