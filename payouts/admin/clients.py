@@ -11,8 +11,7 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.utils.cache import add_never_cache_headers
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -28,29 +27,24 @@ from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, dialog_action, show_dialog
 from payouts.admin.kit.fields import day_field
 from payouts.admin.kit.history import Change, HistoryMixin, changes
-from payouts.admin.kit.plain import PlainAdmin
+from payouts.admin.kit.plain import PlainAdmin, never
 from payouts.models import ApiClient, ApiKey, Scope
 from payouts.staff import access_log
 
 
-def _scopes_field() -> forms.MultipleChoiceField:
-    return forms.MultipleChoiceField(
+class KeyFields(forms.Form):
+    """What a new key may do, and how long it works."""
+
+    scopes = forms.MultipleChoiceField(
         label=gettext_lazy("Scopes"),
         choices=[(scope.value, f"{scope.value} – {scope.label}") for scope in Scope],
         initial=[Scope.READ.value, Scope.WRITE.value],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
-
-
-def _expiry_field() -> forms.DateField:
-    return day_field(
+    expires_on = day_field(
         gettext_lazy("Key expires on"),
         gettext_lazy("The last day on which it works, in UTC. Leave empty for no end."),
     )
-
-
-class _ExpiryMixin:
-    cleaned_data: dict[str, Any]
 
     def clean_expires_on(self) -> datetime | None:
         """The end of the chosen day, in UTC. Raises ValidationError for a day that is over."""
@@ -66,18 +60,14 @@ class _ExpiryMixin:
         return ends_at
 
 
-class ClientForm(_ExpiryMixin, forms.ModelForm):
-    scopes = _scopes_field()
-    expires_on = _expiry_field()
-
+class ClientForm(forms.ModelForm, KeyFields):
     class Meta:
         model = ApiClient
         fields = ("name", "owner")
 
 
-class KeyForm(_ExpiryMixin, DialogForm):
-    scopes = _scopes_field()
-    expires_on = _expiry_field()
+class KeyForm(KeyFields, DialogForm):
+    """The dialog of a further key."""
 
 
 class RevokeForm(DialogForm):
@@ -98,7 +88,6 @@ class RevokeForm(DialogForm):
 @admin.register(ApiClient)
 class ApiClientAdmin(HistoryMixin, DialogsMixin, PlainAdmin):
     list_display = ("name", "keys_shown", "scopes_shown", "owner", "last_used", "expiry", "state")
-    list_select_related = ("owner",)
     list_fullwidth = True
     search_fields = ("name",)
     ordering = ("name",)
@@ -106,8 +95,7 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, PlainAdmin):
     change_form_template = "admin/payouts/apiclient/change_form.html"
     actions_detail: ClassVar[tuple[Any, ...]] = ("add_key", "revoke_key")
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    has_delete_permission = never
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perms(("payouts.add_apiclient", "payouts.add_apikey"))
@@ -144,7 +132,7 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, PlainAdmin):
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         """Show the key on this answer itself: a redirect would have to store it somewhere."""
-        response = TemplateResponse(
+        return TemplateResponse(
             request,
             "admin/payouts/apiclient/key.html",
             {
@@ -156,8 +144,6 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, PlainAdmin):
                 "page_url": self.page_url(obj),
             },
         )
-        add_never_cache_headers(response)
-        return response
 
     def history_sections(self, instance: ApiClient | None) -> Sequence[tuple[str, list[Change]]]:
         sections = list(super().history_sections(instance))
@@ -166,31 +152,24 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, PlainAdmin):
             sections.append((_("History of the keys"), changes(keys, subject=lambda key: f"pk_{key.prefix}…")))
         return sections
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: ApiClient | None = None, **kwargs: Any
-    ) -> HttpResponse:
-        if obj is not None:
-            context["keys"] = [
-                {
-                    "key": key,
-                    "scopes": _scope_words(key.scopes),
-                    "created": format.exact_time(key.created_at),
-                    "last_used": format.exact_time(key.last_used_at),
-                    "expires": format.exact_time(key.expires_at),
-                    "state": _state(key),
-                }
-                for key in obj.keys.order_by("-pk")
-            ]
-        response: HttpResponse = super().render_change_form(request, context, *args, obj=obj, **kwargs)
-        return response
+    def page(self, request: HttpRequest, instance: ApiClient) -> dict[str, Any]:
+        keys = [
+            {
+                "key": key,
+                "scopes": _scope_words(key.scopes),
+                "created": format.exact_time(key.created_at),
+                "last_used": format.exact_time(key.last_used_at),
+                "expires": format.exact_time(key.expires_at),
+                "state": _state(key),
+            }
+            for key in instance.keys.order_by("-pk")
+        ]
+        return {**super().page(request, instance), "keys": keys}
 
     @display(description=gettext_lazy("Keys"))
-    def keys_shown(self, client: ApiClient) -> SafeString:
+    def keys_shown(self, client: ApiClient) -> SafeString | str:
         usable = [key for key in client.keys.all() if key.is_usable]
-        return (
-            format_html_join(", ", '<span class="po-mono">pk_{}…</span>', ((key.prefix,) for key in usable))
-            or _none()
-        )
+        return format_html_join(", ", '<span class="po-mono">pk_{}…</span>', ((key.prefix,) for key in usable)) or "–"
 
     @display(description=gettext_lazy("Scopes"))
     def scopes_shown(self, client: ApiClient) -> str:
@@ -198,9 +177,9 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, PlainAdmin):
         return _scope_words(scopes) or "–"
 
     @display(description=gettext_lazy("Last used"))
-    def last_used(self, client: ApiClient) -> SafeString:
+    def last_used(self, client: ApiClient) -> SafeString | str:
         moments = [key.last_used_at for key in client.keys.all() if key.last_used_at]
-        return format.age(max(moments)) if moments else _none()
+        return format.age(max(moments)) if moments else "–"
 
     @display(description=gettext_lazy("Expires"))
     def expiry(self, client: ApiClient) -> str:
@@ -266,7 +245,3 @@ def _state(key: ApiKey) -> SafeString:
 
 def _scope_words(scopes: Collection[str]) -> str:
     return ", ".join(str(scope.label) for scope in Scope if scope.value in scopes)
-
-
-def _none() -> SafeString:
-    return format_html("{}", "–")

@@ -15,7 +15,7 @@ from unfold.decorators import display
 from payouts import money
 from payouts.admin.kit import format
 from payouts.admin.kit.history import HistoryMixin
-from payouts.admin.kit.plain import PlainAdmin
+from payouts.admin.kit.plain import PlainAdmin, never
 from payouts.models import ApprovalBand, PayoutLimit, ReviewFlag, ReviewRule
 
 
@@ -37,11 +37,7 @@ class ReviewRuleAdmin(HistoryMixin, PlainAdmin):
     readonly_fields = ("when",)
     fields = ("when", "effect")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    has_add_permission = has_delete_permission = never
 
     @display(description=gettext_lazy("When"))
     def when(self, rule: ReviewRule) -> str:

@@ -216,14 +216,10 @@ def back_to(request: HttpRequest, url: str) -> HttpResponse:
 
 
 class DialogsMixin:
-    """What a ModelAdmin with dialogs on its objects' pages answers for."""
+    """What a PlainAdmin with dialogs on its objects' pages answers for."""
 
     opts: Any
-    admin_site: Any
     get_object: Any
-
-    def page_url(self, instance: Any) -> str:
-        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=(instance.pk,))
 
     def dialog_summary(self, instance: Any) -> dict[str, Any]:
         return {"heading": str(instance)}

@@ -99,7 +99,7 @@ def _value(record: Any, field: models.Field) -> str:
 
 
 class HistoryMixin:
-    """For a ModelAdmin of Unfold. An admin may add its own to `history_sections`."""
+    """For a PlainAdmin. An admin may add its own to `history_sections`."""
 
     model: Any
     list_after_template = "admin/payouts/history.html"
@@ -117,12 +117,5 @@ class HistoryMixin:
         response: HttpResponse = super().changelist_view(request, context)  # type: ignore[misc]
         return response
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
-    ) -> HttpResponse:
-        if obj is not None and obj.pk:
-            context["history_sections"] = self.history_sections(obj)
-        response: HttpResponse = super().render_change_form(  # type: ignore[misc]
-            request, context, *args, obj=obj, **kwargs
-        )
-        return response
+    def page(self, request: HttpRequest, instance: Any) -> dict[str, Any]:
+        return {"history_sections": self.history_sections(instance)}

@@ -3,7 +3,14 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from unfold.admin import ModelAdmin
+
+
+def never(model_admin: Any, request: HttpRequest, obj: Any = None) -> bool:
+    """As a `has_…_permission`: nobody may, whatever their permissions."""
+    return False
 
 
 class PlainAdmin(ModelAdmin):
@@ -12,3 +19,18 @@ class PlainAdmin(ModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     actions: ClassVar[Any] = None
     sortable_by: ClassVar[Any] = ()
+
+    def page_url(self, instance: Any) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=(instance.pk,))
+
+    def page(self, request: HttpRequest, instance: Any) -> dict[str, Any]:
+        """What the template of an object's page is given, beside what Django gives it."""
+        return {}
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **given: Any
+    ) -> HttpResponse:
+        if given["obj"] is not None:
+            context.update(self.page(request, given["obj"]))
+        response: HttpResponse = super().render_change_form(request, context, *args, **given)
+        return response

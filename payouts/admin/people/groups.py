@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from payouts.admin.kit.plain import PlainAdmin
+from payouts.admin.kit.plain import PlainAdmin, never
 from payouts.admin.people.change_messages import with_lists_and_switches
 from payouts.admin.people.permission_words import listed_in_words, offer_in_words
 from payouts.staff import groups
@@ -23,12 +23,12 @@ admin.site.unregister(Group)
 @admin.register(Group)
 class GroupAdmin(StockGroupAdmin, PlainAdmin):
     list_display = ("title",)
+    readonly_fields = ("title", "permissions_in_words")
     filter_horizontal = ()
     filter_vertical = ()
     list_after_template = "admin/auth/group/matrix.html"
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    has_delete_permission = never
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.is_superuser  # a group can hold every permission
@@ -45,9 +45,6 @@ class GroupAdmin(StockGroupAdmin, PlainAdmin):
         if obj is not None and not self.has_change_permission(request, obj):
             return ("title", "permissions_in_words")
         return ("name", "permissions")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("title", "permissions_in_words")
 
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)

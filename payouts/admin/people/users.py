@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
@@ -26,7 +26,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, dialog_action
 from payouts.admin.kit.fields import text_field
-from payouts.admin.kit.plain import PlainAdmin
+from payouts.admin.kit.plain import PlainAdmin, never
 from payouts.admin.people.change_messages import with_lists_and_switches
 from payouts.admin.people.permission_words import listed_in_words, offer_in_words
 from payouts.models import Authenticator
@@ -68,8 +68,7 @@ class UserAdmin(DialogsMixin, StockUserAdmin, PlainAdmin):
 
     # Who may do what
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    has_delete_permission = never
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if isinstance(obj, User) and not request.user.is_superuser and (obj == request.user or _is_mover(obj)):
@@ -122,13 +121,8 @@ class UserAdmin(DialogsMixin, StockUserAdmin, PlainAdmin):
                 )
         return field
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
-    ) -> HttpResponse:
-        context["rule"] = _rule(request, obj) if obj is not None else ""
-        kwargs["obj"] = obj
-        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
-        return response
+    def page(self, request: HttpRequest, instance: User) -> dict[str, Any]:
+        return {"rule": _rule(request, instance)}
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         return with_lists_and_switches(super().construct_change_message(request, form, formsets, add), form)
@@ -164,7 +158,7 @@ class UserAdmin(DialogsMixin, StockUserAdmin, PlainAdmin):
     def second_factor(self, user: User) -> SafeString | str:
         if getattr(user, "has_second_factor", False):
             return format.badge(_("In use"), tone="green", icon="verified_user")
-        if settings.SECOND_FACTOR and _is_decider(user):
+        if settings.SECOND_FACTOR and getattr(user, "is_decider", False):
             return format.badge(_("Due at the next login"), tone="amber", icon="gpp_maybe")
         return "–"
 
@@ -218,11 +212,6 @@ class UserAdmin(DialogsMixin, StockUserAdmin, PlainAdmin):
         if User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
             access_log.log_act(request.user, person, "account_closed", reason=form.cleaned_data["reason"])
         return _("The account of %(name)s is closed.") % {"name": person.get_username()}
-
-
-def _is_decider(person: User) -> bool:
-    known: bool | None = getattr(person, "is_decider", None)
-    return second_factor.deciders().filter(pk=person.pk).exists() if known is None else known
 
 
 def _is_mover(person: User) -> bool:
