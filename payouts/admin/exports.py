@@ -6,10 +6,9 @@ import structlog
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict, StreamingHttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.urls import path, reverse
-from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -109,13 +108,10 @@ class ExportAdmin(ViewOnlyAdmin):
     # The page
 
     def page(self, request: HttpRequest, instance: Export) -> dict[str, Any]:
-        listed = reverse("admin:payouts_payout_changelist")
         return {
             "title": _("Export of payouts"),
             "export": instance,
             "state": self.state(instance),
-            "is_open": instance.is_open,
-            "is_kept": instance.is_kept,
             "is_expired": instance.finished_at is not None and not instance.is_kept,
             "is_about_to_change": instance.is_open and has_news(instance.seen_at),
             "may_cancel": self.may_cancel(request, instance),
@@ -126,7 +122,7 @@ class ExportAdmin(ViewOnlyAdmin):
             "asked": format.exact_time(instance.asked_at),
             "kept_until": format.exact_time(instance.expires_at),
             "filter": self._filter_words(instance),
-            "list_url": f"{listed}?{instance.query}" if instance.query else listed,
+            "list_url": reverse("admin:payouts_payout_changelist", query=QueryDict(instance.query)),
             "cancelled": format.exact_time(instance.cancelled_at),
             "columns": cells.COLUMNS,
         }
@@ -142,17 +138,11 @@ class ExportAdmin(ViewOnlyAdmin):
         if not export.is_kept:
             raise Http404
         log.info("export_downloaded", export=export.pk, rows=export.rows_done, by=request.user.get_username())
-        response = StreamingHttpResponse(
+        return StreamingHttpResponse(
             content(export),
             content_type=CONTENT_TYPES[export.format],
-            headers={
-                **attachment(export.name),
-                "Content-Length": str(export.size_bytes),
-                "X-Content-Type-Options": "nosniff",
-            },
+            headers={**attachment(export.name), "Content-Length": str(export.size_bytes)},
         )
-        add_never_cache_headers(response)
-        return response
 
     @method_decorator(require_POST)
     def cancel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -165,7 +155,7 @@ class ExportAdmin(ViewOnlyAdmin):
             messages.error(request, str(error))
         else:
             messages.success(request, _("The export is cancelled."))
-        return HttpResponseRedirect(_page_url(export))
+        return HttpResponseRedirect(self.page_url(export))
 
     def _visible(self, request: HttpRequest, object_id: str) -> Export:
         """The export, if this person may see it. Raises PermissionDenied, or Http404 for another person's."""
@@ -184,7 +174,3 @@ def _rows(export: Export) -> str:
     if export.finished_at:
         return done
     return _("%(done)s of %(total)s") % {"done": done, "total": format.number(export.rows_total)}
-
-
-def _page_url(export: Export) -> str:
-    return reverse("admin:payouts_export_change", args=(export.pk,))

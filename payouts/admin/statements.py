@@ -92,7 +92,6 @@ class UploadForm(forms.Form):
 class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
     list_display = ("name", "state", "period", "uploaded_by", "uploaded")
     list_display_links = ("name",)
-    list_select_related = ("uploaded_by",)
     list_fullwidth = True
     ordering = ("-id",)
     fields = ()
@@ -144,7 +143,7 @@ class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
                 refusal = error
             else:
                 messages.success(request, _("The report is accepted and is being compared with our record."))
-                return HttpResponseRedirect(_page_url(report))
+                return HttpResponseRedirect(self.page_url(report))
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -152,7 +151,7 @@ class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
             "form": form,
             "refusal": refusal,
             "problems": refusal.problems[:PROBLEMS_SHOWN] if refusal else [],
-            "earlier_url": _page_url(refusal.earlier) if refusal and refusal.earlier else "",
+            "earlier_url": self.page_url(refusal.earlier) if refusal and refusal.earlier else "",
             "statuses": STATUS_WORDS.items(),
         }
         return TemplateResponse(request, "admin/payouts/providerreport/upload.html", context)
@@ -282,7 +281,3 @@ def _period(report: ProviderReport) -> str:
         return ""
     days = dict.fromkeys(format.day(on) for on in (report.from_on, report.to_on))
     return " – ".join(days)
-
-
-def _page_url(report: ProviderReport) -> str:
-    return reverse("admin:payouts_providerreport_change", args=(report.pk,))

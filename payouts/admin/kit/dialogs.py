@@ -14,7 +14,6 @@ from django.contrib.admin.utils import unquote
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import action
@@ -186,7 +185,7 @@ def _performed(
 
 
 def show_dialog(request: HttpRequest, model_admin: Any, instance: Any, context: dict[str, Any]) -> HttpResponse:
-    """The dialog alone for the page's script, or on a page of its own for a plain link; never kept by a browser."""
+    """The dialog alone for the page's script, or on a page of its own for a plain link."""
     is_fragment = request.headers.get("HX-Request") == "true"
     template = "admin/payouts/dialog.html" if is_fragment else "admin/payouts/dialog_page.html"
     context = {
@@ -197,9 +196,7 @@ def show_dialog(request: HttpRequest, model_admin: Any, instance: Any, context: 
         "summary": model_admin.dialog_summary(instance),
         **context,
     }
-    response = TemplateResponse(request, template, context)
-    add_never_cache_headers(response)
-    return response
+    return TemplateResponse(request, template, context)
 
 
 def _queue(request: HttpRequest) -> str:

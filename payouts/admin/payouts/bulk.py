@@ -9,9 +9,9 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -74,7 +74,7 @@ def choose_view(model_admin: Any, request: HttpRequest) -> HttpResponse:
 
 def page_view(model_admin: Any, request: HttpRequest, bulk_id: int) -> HttpResponse:
     """Before it is confirmed, what would be done; afterwards, what came of it. POST confirms or goes on."""
-    decision = _own(request, bulk_id)
+    decision = get_object_or_404(BulkDecision, pk=bulk_id, by=person(request))
     _require(model_admin, request, decision.verb)
     form = ReasonForm(request.POST if request.method == "POST" and not decision.decided_at else None)
     refusal = ""
@@ -88,7 +88,7 @@ def page_view(model_admin: Any, request: HttpRequest, bulk_id: int) -> HttpRespo
     items = list(decision.items.select_related("payout__client", "payout__maker").defer("payout__recipient"))
     context = _result(decision, items) if decision.decided_at else _confirmation(decision, items)
     template = "result" if decision.decided_at else "confirm"
-    response = TemplateResponse(
+    return TemplateResponse(
         request,
         f"admin/payouts/bulk/{template}.html",
         {
@@ -101,19 +101,16 @@ def page_view(model_admin: Any, request: HttpRequest, bulk_id: int) -> HttpRespo
             **context,
         },
     )
-    add_never_cache_headers(response)
-    return response
 
 
 def again_view(model_admin: Any, request: HttpRequest, bulk_id: int) -> HttpResponse:
-    decision = _own(request, bulk_id)
+    decision = get_object_or_404(BulkDecision, pk=bulk_id, by=person(request))
     _require(model_admin, request, decision.verb)
     try:
-        anew = bulk.again(decision, by=person(request))
+        decision = bulk.again(decision, by=person(request))
     except DecisionError as error:
         messages.error(request, str(error))
-        return HttpResponseRedirect(_page_url(decision))
-    return HttpResponseRedirect(_page_url(anew))
+    return HttpResponseRedirect(_page_url(decision))
 
 
 def _confirmation(decision: BulkDecision, items: Sequence[BulkItem]) -> dict[str, Any]:
@@ -263,13 +260,6 @@ def _filtered(model_admin: Any, request: HttpRequest) -> list[int]:
     """Raises DecisionError where the filter finds more than can be decided at once."""
     found = model_admin.get_changelist_instance(request).queryset
     return list(found.order_by("-pk").values_list("pk", flat=True)[: bulk.ITEMS_LIMIT + 1])
-
-
-def _own(request: HttpRequest, bulk_id: int) -> BulkDecision:
-    decision = BulkDecision.objects.filter(pk=bulk_id, by=person(request)).first()
-    if decision is None:
-        raise Http404
-    return decision
 
 
 def _words(decision: BulkDecision) -> InBulk:

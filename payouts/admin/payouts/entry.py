@@ -160,9 +160,7 @@ def check(request: HttpRequest) -> HttpResponse:
     errors = {name: next(iter(sentences)) for name, sentences in form.errors.items() if name in typed}
     given = form.cleaned_data
     notes = list(_notes(given)) if "recipient" in given and "amount" in given and "amount" not in form.errors else []
-    response = JsonResponse({"errors": errors, "notes": notes})
-    response["Cache-Control"] = "no-store"
-    return response
+    return JsonResponse({"errors": errors, "notes": notes})
 
 
 def _notes(given: dict[str, Any]) -> Iterator[str]:

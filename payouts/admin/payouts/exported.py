@@ -86,8 +86,7 @@ class ExportedMixin:
             export = ask(query, format=request.POST.get("format", ""), by=person(request), rows_of=rows_of)
         except ExportError as error:
             messages.error(request, str(error))
-            back = reverse("admin:payouts_payout_changelist")
-            return HttpResponseRedirect(f"{back}?{query}" if query else back)
+            return HttpResponseRedirect(reverse("admin:payouts_payout_changelist", query=QueryDict(query)))
         return HttpResponseRedirect(reverse("admin:payouts_export_change", args=(export.pk,)))
 
 

@@ -10,7 +10,8 @@ from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
@@ -73,17 +74,15 @@ def save_view(model_admin: Any, request: HttpRequest) -> HttpResponse:
             messages.error(request, refusal)
         else:
             messages.success(request, _("The view “%(name)s” is saved.") % {"name": form.cleaned_data["name"]})
-    return HttpResponseRedirect(_list_url(query))
+    return HttpResponseRedirect(reverse("admin:payouts_payout_changelist", query=QueryDict(query)))
 
 
 def delete_view(model_admin: Any, request: HttpRequest, view_id: int) -> HttpResponse:
     _require(model_admin, request)
-    view = SavedView.objects.filter(pk=view_id, owner=person(request)).first()
-    if view is None:
-        raise Http404
+    view = get_object_or_404(SavedView, pk=view_id, owner=person(request))
     view.delete()
     messages.success(request, _("The view “%(name)s” is deleted.") % {"name": view.name})
-    return HttpResponseRedirect(_list_url(view.query))
+    return HttpResponseRedirect(reverse("admin:payouts_payout_changelist", query=QueryDict(view.query)))
 
 
 def _saved(owner: User, name: str, query: str) -> str:
@@ -109,8 +108,3 @@ def _saved(owner: User, name: str, query: str) -> str:
 def _require(model_admin: Any, request: HttpRequest) -> None:
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-
-
-def _list_url(query: str) -> str:
-    address = reverse("admin:payouts_payout_changelist")
-    return f"{address}?{query}" if query else address

@@ -13,7 +13,6 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import CharField, QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
@@ -142,20 +141,10 @@ def _act(entry: LogEntry) -> Line:
         what=capfirst(what),
         detail=detail,
         subject=f"{capfirst(name)} {entry.object_repr}".strip(),
-        url=_url(entry),
+        url="" if entry.action_flag == DELETION else entry.get_admin_url() or "",
         source="",
         is_refusal=False,
     )
-
-
-def _url(entry: LogEntry) -> str:
-    if entry.action_flag == DELETION or not entry.content_type or not entry.object_id:
-        return ""
-    try:
-        name = f"admin:{entry.content_type.app_label}_{entry.content_type.model}_change"
-        return reverse(name, args=(entry.object_id,))
-    except NoReverseMatch:
-        return ""
 
 
 def _changed(parts: list[dict[str, Any]]) -> str:

@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
-from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
@@ -230,8 +230,8 @@ def _next(request: HttpRequest) -> str:
 
 
 def _to(view: str, request: HttpRequest, *, after: str = "") -> HttpResponse:
-    return HttpResponseRedirect(f"{reverse(view)}?{urlencode({'next': after or _next(request)})}")
+    return HttpResponseRedirect(reverse(view, query={"next": after or _next(request)}))
 
 
 def _log_in(request: HttpRequest) -> HttpResponse:
-    return HttpResponseRedirect(f"{reverse('admin:login')}?{urlencode({'next': request.get_full_path()})}")
+    return HttpResponseRedirect(reverse("admin:login", query={"next": request.get_full_path()}))
