@@ -5,17 +5,17 @@ Streams payouts in batches of BATCH, so memory does not grow with their number.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from django.db import connection
 
 from payouts import money, rules, vault
 from payouts.database.snapshot import snapshot
-from payouts.models import Approval, Attempt, Event, EventName, Payout
+from payouts.models import Approval, Attempt, Event, EventName, Payout, by_payout
 from payouts.states import PAID, Stage, Status, allows
 
 BATCH = 1_000
@@ -48,9 +48,6 @@ class Broken:
     invariant: str
     detail: str
 
-    def as_dict(self) -> dict[str, object]:
-        return asdict(self)
-
 
 def broken_invariants() -> Iterator[Broken]:
     """All that is wrong, payout by payout in the order of their ids."""
@@ -65,10 +62,12 @@ def batches(after_id: int = 0) -> Iterator[tuple[int, list[Broken]]]:
     while True:
         with snapshot():
             payouts = list(Payout.objects.filter(pk__gt=last_id).order_by("pk")[:BATCH])
-            events = _grouped(Event.objects.filter(payout__in=payouts).order_by("payout_id", "seq"))
-            attempts = _grouped(Attempt.objects.filter(payout__in=payouts).order_by("payout_id", "number"))
+            events = by_payout(Event.objects.filter(payout__in=payouts).order_by("payout_id", "seq"))
+            attempts = by_payout(Attempt.objects.filter(payout__in=payouts).order_by("payout_id", "number"))
             close_since = rules.close_since({payout.client_id for payout in payouts if payout.client_id})
-            approvals = _grouped(Approval.objects.filter(payout__in=payouts).select_related("attempt").order_by("pk"))
+            approvals = by_payout(
+                Approval.objects.filter(payout__in=payouts).select_related("attempt").order_by("pk")
+            )
         if not payouts:
             return
         last_id = payouts[-1].pk
@@ -77,38 +76,17 @@ def batches(after_id: int = 0) -> Iterator[tuple[int, list[Broken]]]:
             [
                 Broken(payout.pk, invariant, detail)
                 for payout in payouts
-                for invariant, detail in _findings(
-                    payout,
-                    events.get(payout.pk, []),
-                    attempts.get(payout.pk, []),
-                    approvals.get(payout.pk, []),
-                    close_since,
+                for invariant, detail in chain(
+                    _row(payout),
+                    _history(payout, events[payout.pk]),
+                    _money(payout, events[payout.pk], attempts[payout.pk]),
+                    _eyes(payout, events[payout.pk], approvals[payout.pk], close_since),
                 )
             ],
         )
 
 
-def _findings(
-    payout: Payout,
-    events: list[Event],
-    attempts: list[Attempt],
-    approvals: list[Approval],
-    close_since: dict[tuple[int, int], datetime],
-) -> Iterator["Finding"]:
-    yield from _row(payout)
-    yield from _history(payout, events)
-    yield from _money(payout, events, attempts)
-    yield from _eyes(payout, events, approvals, close_since)
-
-
 type Finding = tuple[str, str]
-
-
-def _grouped[Row: (Event, Attempt, Approval)](rows: Iterable[Row]) -> dict[int, list[Row]]:
-    grouped: dict[int, list[Row]] = {}
-    for row in rows:
-        grouped.setdefault(row.payout_id, []).append(row)
-    return grouped
 
 
 def missing_guards() -> Iterator[Broken]:

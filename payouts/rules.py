@@ -30,6 +30,7 @@ from payouts.models import (
     Payout,
     PayoutQuerySet,
     ProviderPause,
+    by_payout,
 )
 from payouts.states import WITHDRAWABLE, Stage, Status, allows
 
@@ -80,12 +81,9 @@ def standings(payouts: Collection[Payout], person: User, *, at: datetime | None 
     at = at or timezone.now()
     clients = {payout.client_id for payout in payouts if payout.client_id}
     tied = {(client, is_owner) for client, _person, is_owner in _ties(clients, person)}
-    decided: dict[int, list[Approval]] = {}
-    for approval in (
-        Approval.objects.filter(payout__in=payouts).select_related("checker", "attempt").order_by("number", "pk")
-    ):
-        decided.setdefault(approval.payout_id, []).append(approval)
-    return {payout.pk: _standing(payout, person, at, tied, decided.get(payout.pk, [])) for payout in payouts}
+    approvals = Approval.objects.filter(payout__in=payouts).select_related("checker", "attempt")
+    decided = by_payout(approvals.order_by("number", "pk"))
+    return {payout.pk: _standing(payout, person, at, tied, decided[payout.pk]) for payout in payouts}
 
 
 def _standing(

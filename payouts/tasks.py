@@ -4,6 +4,7 @@ Queued tasks and schedules hold these names, so keep a retired one for a release
 """
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, cast
 
@@ -134,5 +135,5 @@ def _report(run_id: int, broken: Iterable[Broken]) -> None:
     with transaction.atomic():
         for run in AuditRun.objects.select_for_update().filter(pk=run_id):
             run.broken_count += len(found)
-            run.findings = [*run.findings, *(item.as_dict() for item in found)][:FINDINGS_KEPT]
+            run.findings = [*run.findings, *(asdict(item) for item in found)][:FINDINGS_KEPT]
             run.save(update_fields=["broken_count", "findings"])

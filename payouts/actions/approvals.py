@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from payouts import doorbell, money, rules, vault
+from payouts import money, rules, vault
 from payouts.actions.errors import AlteredError, NotAllowedError, refuse_if
-from payouts.actions.moves import Person, checked_reason, locked, move_one
-from payouts.models import Approval, Attempt, Attention, EventName, Payout
+from payouts.actions.moves import Person, checked_reason, locked, move_one, ring_if_due
+from payouts.models import Approval, Attempt, Attention, EventName, Payout, by_payout
 from payouts.rules import Standing
 from payouts.states import Status
 
@@ -41,8 +41,7 @@ def _approve(payout: Payout, who: Standing, *, by: Person, reason: str) -> None:
     if payout.is_approved and settings.RELEASE_DELAY_SECONDS:
         payout.release_at = who.at + timedelta(seconds=settings.RELEASE_DELAY_SECONDS)
     move_one(payout, EventName.APPROVED, Status.PENDING, at=who.at, by=by, reason=reason)
-    if payout.due_at:
-        doorbell.ring()
+    ring_if_due(payout)
 
 
 def withdraw_approval(payout_id: int, *, by: Person, reason: str = "", version: int | None = None) -> Payout:
@@ -97,11 +96,7 @@ def is_valid_approval(approval: Approval, payout: Payout) -> bool:
 
 
 def approvals_by_payout(payouts: Sequence[Payout]) -> dict[int, list[Approval]]:
-    found: dict[int, list[Approval]] = {}
-    if payouts:
-        for approval in Approval.objects.filter(payout__in=payouts, attempt=None).order_by("number"):
-            found.setdefault(approval.payout_id, []).append(approval)
-    return found
+    return by_payout(Approval.objects.filter(payout__in=payouts, attempt=None).order_by("number"))
 
 
 def unreadable(payout: Payout) -> NotAllowedError:

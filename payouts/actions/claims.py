@@ -213,15 +213,12 @@ def _exhaustion(payout: Payout, attempt: Attempt | None) -> Attention | None:
 def _attempts_by_payout(payouts: Sequence[Payout]) -> dict[int, Attempt]:
     """The latest attempt of each; a payout that was never sent has none."""
     sent = [payout for payout in payouts if payout.version > 1]
-    attempts = Attempt.objects.filter(payout__in=sent).order_by("number") if sent else ()
-    return {attempt.payout_id: attempt for attempt in attempts}
+    return {attempt.payout_id: attempt for attempt in Attempt.objects.filter(payout__in=sent).order_by("number")}
 
 
 def _disputed(attempts: Iterable[Attempt]) -> set[int]:
     """Attempts about which a person has given evidence: whatever it says, the key must not be sent again."""
     unknown = [attempt.pk for attempt in attempts if attempt.outcome == Attempt.Outcome.OPEN]
-    if not unknown:
-        return set()
     return set(Approval.objects.filter(attempt__in=unknown).values_list("attempt_id", flat=True).distinct())
 
 

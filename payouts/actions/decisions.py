@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from payouts import doorbell, rules, vault
 from payouts.actions.approvals import approvals_by_payout, payment_problem, unreadable
 from payouts.actions.errors import NotAllowedError, refuse_if
-from payouts.actions.moves import Actor, Person, locked, move_one
+from payouts.actions.moves import Actor, Person, locked, move_one, ring_if_due
 from payouts.models import ApiClient, Attention, EventName, Payout, stamp
 from payouts.rules import Standing
 from payouts.states import Status
@@ -49,8 +49,7 @@ def _let_go(payout: Payout, *, at: datetime, by: Person, reason: str) -> None:
     if payout.status == Status.UNKNOWN or (payout.status == Status.PROCESSED and payout.news_at):
         payout.due_at = at
     move_one(payout, EventName.RELEASED, Status(payout.status), at=at, by=by, reason=reason)
-    if payout.due_at:
-        doorbell.ring()
+    ring_if_due(payout)
 
 
 def schedule(
@@ -62,8 +61,7 @@ def schedule(
         payout.scheduled_for = scheduled_for
         facts = {"scheduled_for": stamp(scheduled_for)}
         move_one(payout, EventName.SCHEDULED, Status.PENDING, at=at, by=by, reason=reason, facts=facts)
-        if payout.due_at:
-            doorbell.ring()
+        ring_if_due(payout)
     return payout
 
 
@@ -102,8 +100,7 @@ def retry(payout_id: int, *, by: Person, reason: str, version: int | None = None
         refuse_if(rules.why_not_retry(payout, _standing(by, at)), payout)
         payout.failure_code = payout.failure_message = ""
         move_one(payout, EventName.RETRIED, Status.PENDING, at=at, by=by, reason=reason)
-        if payout.due_at:
-            doorbell.ring()
+        ring_if_due(payout)
     return payout
 
 

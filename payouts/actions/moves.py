@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import DateTimeField, Func
 from django.utils.translation import gettext as _
 
-from payouts import trace
+from payouts import doorbell, trace
 from payouts.actions.errors import AlteredError, InvalidError, NotAllowedError, NotFoundError, VersionError
 from payouts.database import rows
 from payouts.database.storable import text_fault
@@ -172,6 +172,11 @@ def _not_from(payout: Payout) -> str:
     return _("The payout’s status is “%(status)s”, which does not allow this.") % {
         "status": Status(payout.status).label
     }
+
+
+def ring_if_due(payout: Payout) -> None:
+    if payout.due_at:
+        doorbell.ring()
 
 
 def checked_reason(text: str) -> str:

@@ -8,8 +8,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from payouts import doorbell
-from payouts.actions.moves import Move, flagged, locked, move_all
+from payouts.actions.moves import Move, flagged, locked, move_all, ring_if_due
 from payouts.database import rows
 from payouts.models import Attempt, Attention, EventName, Payout, WebhookMessage
 from payouts.providers import Verdict
@@ -54,5 +53,4 @@ def ask_again(payout: Payout, *, at: datetime, actor: str) -> None:
     if not (payout.attention or payout.lease_token):
         payout.due_at = min(payout.due_at or at, at)
     rows.update(Payout, [payout], ("news_at", "due_at"))
-    if payout.due_at:
-        doorbell.ring()
+    ring_if_due(payout)

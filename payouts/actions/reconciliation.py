@@ -4,9 +4,9 @@ import uuid
 from datetime import datetime
 from decimal import Decimal
 
-from payouts import doorbell, rules
+from payouts import rules
 from payouts.actions.errors import AlteredError
-from payouts.actions.moves import Person, actor_name, flag_one, locked, move_one
+from payouts.actions.moves import Person, actor_name, flag_one, locked, move_one, ring_if_due
 from payouts.actions.news import ask_again
 from payouts.models import Attempt, Attention, EventName, Payout, ReportLine
 from payouts.providers import Verdict
@@ -91,8 +91,7 @@ def _apply(
             move_one(payout, EventName.RECONCILED, Status.PROCESSED, at=at, by=by, reason=source, facts=facts)
         if reported == Verdict.RETURNED:
             move_one(payout, EventName.RETURNED, Status.RETURNED, at=at, by=by, reason=source, facts=facts)
-        if payout.due_at:
-            doorbell.ring()
+        ring_if_due(payout)
 
 
 def flag_missing(payout_id: int, *, by: Person, source: str) -> None:

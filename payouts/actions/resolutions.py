@@ -2,10 +2,10 @@
 
 from django.utils.translation import gettext as _
 
-from payouts import doorbell, rules
+from payouts import rules
 from payouts.actions.approvals import add_approval, is_valid_approval
 from payouts.actions.errors import AlteredError, InvalidError, refuse_if
-from payouts.actions.moves import Person, locked, move_one
+from payouts.actions.moves import Person, locked, move_one, ring_if_due
 from payouts.models import RESOLVED_BY_HAND, Approval, Attempt, Attention, EventName, Payout
 from payouts.states import Status
 
@@ -54,8 +54,7 @@ def resolve(
             to_status = Status.FAILED
         attempt.save(update_fields=["outcome", "finished_at"])
         move_one(payout, EventName.RESOLVED, to_status, at=at, by=by, reason=evidence, facts=facts)
-        if payout.due_at:
-            doorbell.ring()
+        ring_if_due(payout)
     return payout
 
 

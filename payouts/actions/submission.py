@@ -8,11 +8,11 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from payouts import doorbell, money, recipients, trace, vault
+from payouts import money, recipients, trace, vault
 from payouts.actions import review
 from payouts.actions.approvals import approve_as_batch
 from payouts.actions.errors import IdempotencyError, InvalidError, NotAllowedError
-from payouts.actions.moves import Move, Person, actor_name, move_all
+from payouts.actions.moves import Move, Person, actor_name, move_all, ring_if_due
 from payouts.database.storable import is_storable, text_fault
 from payouts.models import ApiClient, EventName, Payout, stamp, terms_hash
 from payouts.providers import registry
@@ -70,8 +70,7 @@ def submit(
             move_all(
                 [Move(payout, EventName.SUBMITTED, Status.PENDING, facts)], at=at, actor=actor_name(client or maker)
             )
-            if payout.due_at:
-                doorbell.ring()
+            ring_if_due(payout)
     except IntegrityError as error:
         if "payout_one_per_idempotency_key" in str(error):
             return _first_with_key(payout)

@@ -8,7 +8,7 @@ from payouts.models.batches import Batch, BatchRow, BatchState
 from payouts.models.clients import ApiClient, ApiKey, ApiKeyQuerySet, Scope
 from payouts.models.configuration import ApprovalBand, PayoutLimit, ReviewFlag, ReviewRule
 from payouts.models.decisions import BulkDecision, BulkItem
-from payouts.models.events import Event, EventName
+from payouts.models.events import Event, EventName, by_payout
 from payouts.models.exports import Export, ExportChunk
 from payouts.models.operations import AuditRun, DailyTotal, Heartbeat
 from payouts.models.payout import (
@@ -64,6 +64,7 @@ __all__ = [
     "SavedView",
     "Scope",
     "WebhookMessage",
+    "by_payout",
     "stamp",
     "terms_hash",
 ]

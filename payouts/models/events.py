@@ -1,12 +1,15 @@
 """The append-only record of what happened to a payout."""
 
 import uuid
+from collections import defaultdict
+from collections.abc import Iterable
 
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from payouts import vault
+from payouts.models.attempts import Approval, Attempt
 from payouts.models.payout import Payout, stamp
 from payouts.states import Status
 
@@ -94,3 +97,11 @@ class Event(models.Model):
             self.trace_id,
             vault.canonical(self.facts).decode(),
         )
+
+
+def by_payout[Row: (Event, Attempt, Approval)](rows: Iterable[Row]) -> dict[int, list[Row]]:
+    """The rows of each payout by its id, in their order; a payout without rows has an empty list."""
+    found: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row.payout_id].append(row)
+    return found

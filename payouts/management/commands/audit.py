@@ -1,5 +1,6 @@
 import json
 from argparse import ArgumentParser
+from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
@@ -19,7 +20,7 @@ class Command(BaseCommand):
         broken = list(islice(broken_invariants(), 10_000))
         checked = Payout.objects.count()
         if options["json"]:
-            report = {"ok": not broken, "payouts": checked, "broken": [item.as_dict() for item in broken]}
+            report = {"ok": not broken, "payouts": checked, "broken": [asdict(item) for item in broken]}
             self.stdout.write(json.dumps(report, ensure_ascii=False))
         else:
             for item in broken:
