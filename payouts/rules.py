@@ -186,8 +186,8 @@ def _ties(clients: Collection[int], person: User | None = None) -> set[tuple[int
 
 
 def why_not_approve(payout: Payout, who: Standing) -> str:
-    if payout.status != Status.PENDING or payout.attention == Attention.ALTERED:
-        return _not_now(payout)
+    if obstacle := _why_not_in(payout, Status.PENDING):
+        return obstacle
     if payout.is_approved:
         return _all_approved(who)
     if obstacle := _why_no_checker(who):
@@ -238,10 +238,8 @@ def awaiting_others(person: User) -> PayoutQuerySet:
 
 
 def why_not_withdraw_approval(payout: Payout, who: Standing) -> str:
-    if payout.status != Status.PENDING or payout.attention == Attention.ALTERED:
-        return _not_now(payout)
-    if not who.is_active:
-        return _closed_account()
+    if obstacle := _why_not_in(payout, Status.PENDING) or _why_inactive(who):
+        return obstacle
     return "" if who.has_approved else Personal(_("You have not approved this payout."))
 
 
@@ -250,29 +248,27 @@ def why_not_reject(payout: Payout, who: Standing) -> str:
 
 
 def why_not_hold(payout: Payout, who: Standing) -> str:
-    if payout.status != Status.PENDING or payout.attention == Attention.ALTERED:
-        return _not_now(payout)
+    if obstacle := _why_not_in(payout, Status.PENDING):
+        return obstacle
     return _("The payout is on hold already.") if payout.held_at else _why_inactive(who)
 
 
 def why_not_release(payout: Payout, who: Standing) -> str:
     """A held payout, or one that the worker left to a person; for those at rest there is `why_not_clear_flag`."""
-    if payout.attention == Attention.ALTERED or payout.status not in (Status.PENDING, Status.UNKNOWN):
-        return _not_now(payout)
+    if obstacle := _why_not_in(payout, Status.PENDING, Status.UNKNOWN):
+        return obstacle
     is_held = payout.status == Status.PENDING and payout.held_at
     return _why_inactive(who) if is_held or payout.attention else _("The payout is not on hold.")
 
 
 def why_not_clear_flag(payout: Payout, who: Standing) -> str:
-    if payout.attention == Attention.ALTERED or payout.status not in AT_REST:
-        return _not_now(payout)
+    if obstacle := _why_not_in(payout, *AT_REST):
+        return obstacle
     return _why_inactive(who) if payout.attention else _("The payout needs no attention.")
 
 
 def why_not_schedule(payout: Payout, who: Standing) -> str:
-    if payout.status != Status.PENDING or payout.attention == Attention.ALTERED:
-        return _not_now(payout)
-    return _why_inactive(who)
+    return _why_not_in(payout, Status.PENDING) or _why_inactive(who)
 
 
 def why_not_cancel(payout: Payout, who: Standing) -> str:
@@ -289,8 +285,8 @@ def why_not_withdraw(payout: Payout, who: Standing) -> str:
 
 def why_not_settle(payout: Payout, who: Standing) -> str:
     """It must be approved and not on hold, like any other payment."""
-    if payout.status != Status.PENDING or payout.attention == Attention.ALTERED:
-        return _not_now(payout)
+    if obstacle := _why_not_in(payout, Status.PENDING):
+        return obstacle
     if not payout.is_approved:
         return _("The payout still waits for approvals.")
     return _("The payout is on hold.") if payout.held_at or payout.attention else _why_inactive(who)
@@ -318,9 +314,7 @@ def why_not_ask_now(payout: Payout, who: Standing) -> str:
 
 
 def why_not_resolve(payout: Payout, who: Standing) -> str:
-    if payout.status != Status.UNKNOWN or payout.attention == Attention.ALTERED:
-        return _not_now(payout)
-    if obstacle := _why_no_checker(who):
+    if obstacle := _why_not_in(payout, Status.UNKNOWN) or _why_no_checker(who):
         return obstacle
     if who.has_resolved:
         return Personal(_("You have submitted your decision on this payout already."))
@@ -360,6 +354,12 @@ def is_being_asked(payout: Payout, at: datetime) -> bool:
 
 def _why_not_move(payout: Payout, to_status: Status) -> str:
     if payout.attention == Attention.ALTERED or not allows(payout.status, to_status):
+        return _not_now(payout)
+    return ""
+
+
+def _why_not_in(payout: Payout, *statuses: Status) -> str:
+    if payout.attention == Attention.ALTERED or payout.status not in statuses:
         return _not_now(payout)
     return ""
 
@@ -465,10 +465,6 @@ def altered_batch() -> str:
 def why_not_resume(pause: ProviderPause, person: User) -> str:
     if pause.resumed_by:
         return _("It was resumed already by %(who)s.") % {"who": pause.resumed_by.get_username()}
-    if is_pauser(pause, person):
+    if pause.paused_by_id == person.pk:
         return Personal(_("You paused it, so another person must resume it."))
     return "" if person.is_active else _closed_account()
-
-
-def is_pauser(pause: ProviderPause, person: User) -> bool:
-    return pause.paused_by_id == person.pk
