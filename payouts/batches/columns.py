@@ -34,7 +34,7 @@ from payouts import money, recipients, vault
 from payouts.database.storable import is_storable
 from payouts.files import amounts, tables
 from payouts.files.amounts import AmbiguousError, TextError
-from payouts.files.tables import CELL_LIMIT, EXACT_DIGITS, Row, SheetError
+from payouts.files.tables import CELL_LIMIT, EXACT_DIGITS, Row
 from payouts.money import AmountError
 from payouts.recipients import RecipientError
 
@@ -80,8 +80,6 @@ SENTENCES: dict[str, Any] = {
     # Of the file
     **tables.SENTENCES,
     "no_rows": gettext_lazy("The file has a header and no rows."),
-    "column_missing": gettext_lazy("The header has no column “%(column)s”."),
-    "column_twice": gettext_lazy("The header has the column “%(column)s” twice."),
     "worker_failed": gettext_lazy("The worker failed on this file several times. See its log."),
     "unreadable": gettext_lazy("It cannot be decrypted with the present keys."),
     # Of a row
@@ -140,16 +138,7 @@ class Order:
 
 def places(header: Row) -> dict[str, int]:
     """Where each column stands in the header. Raises SheetError with everything that is wrong with it."""
-    found = [_column(text) for text in header.texts]
-    faults: list[tuple[str, dict[str, object]]] = [
-        ("column_missing", {"column": column}) for column in REQUIRED if column not in found
-    ]
-    faults += [("column_twice", {"column": column}) for column in COLUMNS if found.count(column) > 1]
-    if faults:
-        error = SheetError("header")
-        error.faults = faults
-        raise error
-    return {column: found.index(column) for column in COLUMNS if column in found}
+    return tables.places([_column(text) for text in header.texts], COLUMNS, required=REQUIRED)
 
 
 def _column(text: str) -> str:
@@ -302,8 +291,4 @@ def masked(given: Given) -> dict[str, str]:
 
 def without_long_numbers(text: str) -> str:
     """The text with every number that is as long as an account's masked."""
-    return LONG_NUMBER.sub(_hidden, text)
-
-
-def _hidden(match: re.Match[str]) -> str:
-    return vault.masked_text(match[0])
+    return LONG_NUMBER.sub(lambda number: vault.masked_text(number[0]), text)

@@ -64,6 +64,8 @@ SENTENCES: dict[str, Promise] = {
     "unreadable_xlsx": _("The XLSX cannot be read: open it in Excel, save it as a new file and try again."),
     "unpacked_too_large": _("The unpacked XLSX is too large: split it, or save it as CSV."),
     "too_many_rows": _("The file has more than %(limit)s rows: split it."),
+    "column_missing": _("The header has no column “%(column)s”."),
+    "column_twice": _("The header has the column “%(column)s” twice."),
 }
 
 
@@ -88,6 +90,19 @@ def read(content: bytes, *, rows_limit: int) -> list[Row]:
     if not rows:
         raise SheetError("empty")
     return rows
+
+
+def places(names: Sequence[str], columns: Sequence[str], *, required: Sequence[str]) -> dict[str, int]:
+    """Where each column stands in the header. Raises SheetError with everything that is wrong with it."""
+    faults: list[tuple[str, dict[str, object]]] = [
+        ("column_missing", {"column": column}) for column in required if column not in names
+    ]
+    faults += [("column_twice", {"column": column}) for column in columns if names.count(column) > 1]
+    if faults:
+        error = SheetError("header")
+        error.faults = faults
+        raise error
+    return {column: names.index(column) for column in columns if column in names}
 
 
 # CSV

@@ -120,16 +120,11 @@ def _rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
 def _places(number: int, header: list[str]) -> list[int]:
     """Where COLUMNS stand in the header. Raises ReportError."""
     names = [name.strip().lower() for name in header]
-    missing = _("The header has no column “%(column)s”.")
-    twice = _("The header has the column “%(column)s” twice.")
-    problems = [
-        Problem(number, (twice if column in names else missing) % {"column": column})
-        for column in COLUMNS
-        if names.count(column) != 1
-    ]
-    if problems:
-        raise ReportError(problems)
-    return [names.index(column) for column in COLUMNS]
+    try:
+        return list(tables.places(names, COLUMNS, required=COLUMNS).values())
+    except SheetError as error:
+        problems = [Problem(number, str(SENTENCES[code]) % parameters) for code, parameters in error.faults]
+        raise ReportError(problems) from error
 
 
 def _spelled(reference: str) -> str:
@@ -200,18 +195,17 @@ def _copy(report: ProviderReport, lines: list[Line]) -> None:
 
 def _check_period(from_on: date | None, to_on: date | None) -> None:
     """Raises ReportError, also for a day that is not over: more can be paid in the rest of it."""
-    text = ""
-    if from_on is None or to_on is None:
-        if from_on or to_on:
-            text = _("Give both days of the period, the earlier one first, or neither.")
-    elif to_on < from_on:
+    if from_on is None and to_on is None:
+        return
+    if from_on is None or to_on is None or to_on < from_on:
         text = _("Give both days of the period, the earlier one first, or neither.")
     elif to_on >= timezone.now().astimezone(UTC).date():
         text = _("The last day of the period must be over, in UTC.")
     elif (to_on - from_on).days >= PERIOD_LIMIT_DAYS:
         text = _("The period must be at most 31 days.")
-    if text:
-        raise ReportError([Problem(None, text)])
+    else:
+        return
+    raise ReportError([Problem(None, text)])
 
 
 def _known(report: ProviderReport) -> ReportError:
