@@ -103,6 +103,14 @@ def magic_of(amount: str) -> Magic | None:
 
 
 _MAGIC: Final = {magic.value: magic for magic in Magic}
+# Status, code, message and what the payment settles to later; the others are paid.
+_OUTCOMES: Final[dict[Magic | None, tuple[str, str, str, str | None]]] = {
+    Magic.REJECTED: ("rejected", "account_closed", "The recipient's account is closed.", None),
+    Magic.PENDING_THEN_SETTLED: ("pending", "", "", "succeeded"),
+    Magic.PENDING_THEN_REJECTED: ("pending", "", "", "rejected"),
+    Magic.PENDING_FOR_EVER: ("pending", "", "", None),
+    Magic.PAID_THEN_RETURNED: ("succeeded", "", "", "returned"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +159,7 @@ class Ledger:
 
     def pay(self, order: Order) -> tuple[Payment, Waiting | None]:
         """Make the payment unless the key has one. Returns it, and how it will settle if it settles later."""
-        status, code, message, settles_to = _outcome(order.magic)
+        status, code, message, settles_to = _OUTCOMES.get(order.magic, ("succeeded", "", "", None))
         settles_at = datetime.now(UTC).timestamp() + SETTLE_SECONDS if settles_to else None
         made = self._db.execute(
             "INSERT INTO payments (id, reference, payout, amount, currency, status, code, message,"
@@ -223,21 +231,6 @@ class Ledger:
             " FROM deliveries WHERE payment = ?",
             (seq, outcome, int(accepted), now(), seq),
         )
-
-
-def _outcome(magic: Magic | None) -> tuple[str, str, str, str | None]:
-    """Return status, code, message and what the payment settles to later."""
-    if magic is Magic.REJECTED:
-        return "rejected", "account_closed", "The recipient's account is closed.", None
-    if magic is Magic.PENDING_THEN_SETTLED:
-        return "pending", "", "", "succeeded"
-    if magic is Magic.PENDING_THEN_REJECTED:
-        return "pending", "", "", "rejected"
-    if magic is Magic.PENDING_FOR_EVER:
-        return "pending", "", "", None
-    if magic is Magic.PAID_THEN_RETURNED:
-        return "succeeded", "", "", "returned"
-    return "succeeded", "", "", None
 
 
 def _payment(row: Sequence[str]) -> Payment:
