@@ -24,22 +24,17 @@ VIEW = (
     "view_reportline",
     "view_batch",
 )
-CREATE = ("add_payout",)
 OPERATE = ("hold_payout", "cancel_payout", "retry_payout")
 # What the provider or the bank says counts for as much as an approval.
 EVIDENCE = ("add_providerreport", "return_payout")
-BATCHES = ("add_batch",)
-PROVIDERS = ("pause_providerpause",)
 CLIENTS = ("add_apiclient", "change_apiclient", "add_apikey", "change_apikey")
 RULES = (
     *("add_approvalband", "change_approvalband", "delete_approvalband"),
     *("change_reviewrule", "add_payoutlimit", "change_payoutlimit", "delete_payoutlimit"),
 )
 
-ACCESS = ("view_accessevent",)
-
 GROUPS: dict[str, tuple[str, ...]] = {
-    gettext_noop("Operator"): (*VIEW, *CREATE, *OPERATE, *BATCHES),
+    gettext_noop("Operator"): (*VIEW, "add_payout", *OPERATE, "add_batch"),
     gettext_noop("Approver"): (
         *VIEW,
         "approve_payout",
@@ -47,13 +42,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "resolve_payout",
         "export_payout",
         *EVIDENCE,
-        *PROVIDERS,
+        "pause_providerpause",
     ),
-    gettext_noop("Auditor"): (*VIEW, *ACCESS, "reveal_payout", "export_payout", "view_export"),
+    gettext_noop("Auditor"): (*VIEW, "view_accessevent", "reveal_payout", "export_payout", "view_export"),
     gettext_noop("Admin"): (
         *VIEW,
-        *ACCESS,
-        *CREATE,
+        "view_accessevent",
+        "add_payout",
         *OPERATE,
         "approve_payout",
         "settle_payout",
@@ -62,8 +57,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "export_payout",
         "view_export",
         *EVIDENCE,
-        *PROVIDERS,
-        *BATCHES,
+        "pause_providerpause",
+        "add_batch",
         *CLIENTS,
         *RULES,
     ),
@@ -97,11 +92,9 @@ def in_words(permission: Permission) -> str:
     """“See: API clients” in the present language. Reads the permission's content type."""
     verb, _separator, model_name = permission.codename.partition("_")
     model = permission.content_type.model_class()
-    if model is None or model_name != permission.content_type.model:
-        return _(permission.name)  # the database has it in English
     verbs = {"view": _("See"), "add": _("Add"), "change": _("Change"), "delete": _("Delete")}
-    if verb not in verbs:
-        return _(permission.name)
+    if model is None or model_name != permission.content_type.model or verb not in verbs:
+        return _(permission.name)  # the database has it in English
     return f"{verbs[verb]}: {model._meta.verbose_name_plural}"
 
 

@@ -36,14 +36,13 @@ from payouts.providers import Answer, Verdict
 from payouts.states import Status
 
 KEPT = settings.BASE_DIR / "var" / "demo.json"
-PEOPLE = {"operator": "Operator", "approver": "Approver", "admin": "Admin", "auditor": "Auditor"}
-CLIENTS = {"demo": tuple(Scope.values), "store": (Scope.READ.value, Scope.WRITE.value)}
-NAMES = {
-    "operator": ("Olga", "Orlova"),
-    "approver": ("Anton", "Perov"),
-    "admin": ("Alice", "Admin"),
-    "auditor": ("Aud", "Itorova"),
+PEOPLE = {  # their group, first and last names
+    "operator": ("Operator", "Olga", "Orlova"),
+    "approver": ("Approver", "Anton", "Perov"),
+    "admin": ("Admin", "Alice", "Admin"),
+    "auditor": ("Auditor", "Aud", "Itorova"),
 }
+CLIENTS = {"demo": tuple(Scope.values), "store": (Scope.READ.value, Scope.WRITE.value)}
 
 CLOCKS = ("clock_timestamp", "statement_timestamp", "now")
 DAYS = 24
@@ -120,14 +119,14 @@ def _keep(kept: dict[str, dict[str, str]]) -> None:
 
 
 def _person(name: str, password: str) -> User:
-    first, last = NAMES[name]
+    group, first, last = PEOPLE[name]
     user, is_new = User.objects.get_or_create(
         username=name, defaults={"is_staff": True, "first_name": first, "last_name": last}
     )
     if is_new or not user.check_password(password):
         user.set_password(password)
         user.save(update_fields=["password"])
-    user.groups.add(Group.objects.get(name=PEOPLE[name]))
+    user.groups.add(Group.objects.get(name=group))
     return user
 
 
