@@ -2,6 +2,7 @@
 
 import re
 import ssl
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -57,12 +58,7 @@ class HttpProvider:
             f"X-Request-ID: {_request_id(instruction)}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         reply = self._exchange("POST", head.encode("ascii") + body, deadline)
-        if isinstance(reply, Answer):
-            return reply
-        if reply.encoded:
-            return unparsable(instruction, reply.status, b"", token=self._token)
-        answer = read_pay(instruction, reply.status, reply.body, token=self._token)
-        return _with_retry_after(answer, reply)
+        return self._understood(instruction, reply, read_pay)
 
     def look_up(self, instruction: Instruction, *, deadline: float) -> Answer:
         """GET what the provider has under the reference, once."""
@@ -70,12 +66,14 @@ class HttpProvider:
             f"{self._get_head}{instruction.reference}{self._get_tail}X-Request-ID: {_request_id(instruction)}\r\n\r\n"
         )
         reply = self._exchange("GET", head.encode("ascii"), deadline)
+        return self._understood(instruction, reply, read_look_up)
+
+    def _understood(self, instruction: Instruction, reply: Reply | Answer, read: Callable[..., Answer]) -> Answer:
         if isinstance(reply, Answer):
             return reply
         if reply.encoded:
             return unparsable(instruction, reply.status, b"", token=self._token)
-        answer = read_look_up(instruction, reply.status, reply.body, token=self._token)
-        return _with_retry_after(answer, reply)
+        return _with_retry_after(read(instruction, reply.status, reply.body, token=self._token), reply)
 
     def close(self) -> None:
         """Close the calling thread's connection; the next call opens another."""
