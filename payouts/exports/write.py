@@ -116,13 +116,13 @@ def _begin(export: Export, total: int) -> bool:
     if export.format == Export.Format.XLSX and total > XLSX_LIMIT:
         _fail(export, Failure.TOO_LONG)
         return False
-    header = as_csv([COLUMNS]).encode("utf-8-sig")  # its byte order mark tells spreadsheets that it is UTF-8
+    is_csv = export.format == Export.Format.CSV
+    # Its byte order mark tells spreadsheets that it is UTF-8.
+    header = as_csv([COLUMNS]).encode("utf-8-sig") if is_csv else b""
     with transaction.atomic():
-        is_ours = _advance(export, rows_total=total)
-        if is_ours and export.format == Export.Format.CSV:
+        is_ours = _advance(export, rows_total=total, size_bytes=len(header))
+        if is_ours and header:
             _keep(export, 0, header)
-            is_ours = _advance(export, size_bytes=len(header))
-    export.rows_total = total
     return is_ours
 
 

@@ -118,7 +118,8 @@ class Pulse:
                 self._progress.beat_answered()
             if not self._is_waiting and now - self._sent_at >= settings.SWEEP_SECONDS:
                 forget_heartbeats(self._progress.cluster)  # of a group that was killed
-                self._send()
+                q_options = {"broker": get_broker(self._progress.queue)}
+                async_task("payouts.tasks.sweep", self._progress.cluster, q_options=q_options)
                 self._progress.beat_sent()
                 self._sent_at, self._is_waiting = now, True
         except DatabaseError:
@@ -127,11 +128,6 @@ class Pulse:
             self._sent_at = now
             return False
         return self._is_waiting and now - self._sent_at > settings.STALL_SECONDS
-
-    def _send(self) -> None:
-        async_task(
-            "payouts.tasks.sweep", self._progress.cluster, q_options={"broker": get_broker(self._progress.queue)}
-        )
 
 
 def forget_heartbeats(cluster: str) -> None:
