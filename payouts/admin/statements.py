@@ -23,7 +23,7 @@ from payouts import money
 from payouts.admin.kit import format
 from payouts.admin.kit.downloads import CONTENT_TYPES, attachment
 from payouts.admin.kit.fields import day_field, file_field
-from payouts.admin.kit.paginator import queries_beside
+from payouts.admin.kit.paginator import one_page
 from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.kit.worker_pages import SnapshotMixin, has_news
@@ -189,9 +189,7 @@ def _page(request: HttpRequest, report: ProviderReport) -> dict[str, Any]:
     total = sum(counts.values())
     looked_at = total - counts.get(Result.WAITING, 0)
     chosen = request.GET.get("result", "")
-    lines = _chosen(report, chosen)
-    page = Paginator(lines, LINES_PER_PAGE).get_page(request.GET.get("page"))
-    earlier, later = queries_beside(page, result=chosen)
+    shown = one_page(request, Paginator(_chosen(report, chosen), LINES_PER_PAGE), result=chosen)
     is_open = report.applied_at is None
     return {
         "report": report,
@@ -207,12 +205,8 @@ def _page(request: HttpRequest, report: ProviderReport) -> dict[str, Any]:
             _card(result, look, counts[result], chosen) for result, look in LOOKS.items() if counts.get(result)
         ],
         "chosen": chosen,
-        "is_every": not chosen,
-        "rows": [_row(line) for line in page],
-        "page": page,
-        "count": format.number(page.paginator.count),
-        "earlier_query": earlier,
-        "later_query": later,
+        "rows": [_row(line) for line in shown["page"]],
+        **shown,
     }
 
 

@@ -23,7 +23,7 @@ from payouts.admin.batches.rows import (
 )
 from payouts.admin.batches.stages import are_under_way, stage_cards, stages_of
 from payouts.admin.kit import format
-from payouts.admin.kit.paginator import queries_beside
+from payouts.admin.kit.paginator import one_page
 from payouts.admin.kit.worker_pages import has_news
 from payouts.batches import columns
 from payouts.models import Batch, BatchState
@@ -34,12 +34,11 @@ BUSY = (BatchState.CHECKING, BatchState.SUBMITTING)
 def page_of(request: HttpRequest, batch: Batch, *, may_approve: bool) -> dict[str, Any]:
     state = batch.state
     counts = counts_of(batch)
-    stages = stages_of(batch) if batch.approved_at else []
+    stages = stages_of(batch) if batch.approved_at else {}
     is_busy = state in BUSY or are_under_way(batch, stages)
     done, total = _progress(batch, state, counts)
     chosen = request.GET.get("show") or (WRONG if batch.rows_wrong and not batch.approved_at else EVERY)
-    page = Paginator(rows_chosen(batch, chosen), ROWS_PER_PAGE).get_page(request.GET.get("page"))
-    earlier, later = queries_beside(page, show=chosen)
+    shown = one_page(request, Paginator(rows_chosen(batch, chosen), ROWS_PER_PAGE), show=chosen)
     cards = [view_card(name, view, counts[name], chosen) for name, view in VIEWS.items() if counts[name]]
     return {
         "batch": batch,
@@ -58,13 +57,9 @@ def page_of(request: HttpRequest, batch: Batch, *, may_approve: bool) -> dict[st
             for currency, count, amount in batch.totals
         ],
         "cards": [*stage_cards(stages, chosen), *cards],
-        "chosen": chosen,
         "is_every": chosen == EVERY,
-        "rows": [row_shown(row) for row in page],
-        "page": page,
-        "count": format.number(page.paginator.count),
-        "earlier_query": earlier,
-        "later_query": later,
+        "rows": [row_shown(row) for row in shown["page"]],
+        **shown,
         "has_error_file": bool(counts[WRONG] or counts[REFUSED]),
         "errors_url": reverse("admin:payouts_batch_errors", args=(batch.pk,)),
         "facts": _facts(batch),

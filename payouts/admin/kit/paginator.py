@@ -3,9 +3,12 @@
 from typing import Any
 from urllib.parse import urlencode
 
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Paginator
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.functional import cached_property
+
+from payouts.admin.kit import format
 
 
 class CappedPaginator(Paginator):
@@ -29,12 +32,20 @@ class CappedPaginator(Paginator):
         return rows.order_by()[: self.LIMIT + 1].count()
 
 
-def queries_beside(page: Page[Any], **kept: str) -> tuple[str, str]:
-    """Links to the pages before and after, with what is chosen kept; empty where there is no such page."""
+def one_page(request: HttpRequest, paginator: Paginator, **kept: str) -> dict[str, Any]:
+    """The page that the address names, how many rows there are, and links to the pages before and after it.
+
+    A link keeps what is chosen, and is empty where there is no such page.
+    """
+    page = paginator.get_page(request.GET.get("page"))
     chosen = {name: value for name, value in kept.items() if value}
-    numbers = page.paginator.page_range
     before, after = (
-        f"?{urlencode({**chosen, 'page': number})}" if number in numbers else ""
+        f"?{urlencode({**chosen, 'page': number})}" if number in paginator.page_range else ""
         for number in (page.number - 1, page.number + 1)
     )
-    return before, after
+    return {
+        "page": page,
+        "count": format.number(paginator.count),
+        "earlier_query": before,
+        "later_query": after,
+    }

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +16,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from payouts.admin.kit import format
-from payouts.admin.kit.paginator import CappedPaginator, queries_beside
+from payouts.admin.kit.paginator import CappedPaginator, one_page
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.models import AccessEvent
 from payouts.staff.access_log import ACTS
@@ -26,18 +25,6 @@ from payouts.staff.client_address import normal_address
 PER_PAGE = 50
 SIGN_INS, ACTS_ON_OBJECTS = "sign-ins", "acts"
 FAILURES = (AccessEvent.Kind.LOGIN_FAILED, AccessEvent.Kind.LOCKED_OUT, AccessEvent.Kind.CODE_REFUSED)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    at: str
-    who: str
-    what: str
-    detail: str
-    subject: str
-    url: str
-    source: str  # an address, or nothing
-    is_refusal: bool
 
 
 @admin.register(AccessEvent)
@@ -51,21 +38,18 @@ class AccessEventAdmin(ViewOnlyAdmin):
             raise PermissionDenied
         asked = {name: request.GET.get(name, "").strip()[:150] for name in ("person", "about", "kind")}
         paginator = CappedPaginator(self._found(request, **asked), PER_PAGE)
-        page = paginator.get_page(request.GET.get("page"))
-        newer, older = queries_beside(page, **asked)
+        shown = one_page(request, paginator, **asked)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": _("Access log"),
-            "lines": _lines(list(page)),
-            "page": page,
+            "lines": _lines(list(shown["page"])),
             "is_capped": paginator.is_capped,
             "asked": asked,
             "is_narrowed": any(asked.values()),
             "people": User.objects.order_by("username").values_list("username", flat=True)[:500],
             "kinds": [("", _("Everything")), (SIGN_INS, _("Logging in")), (ACTS_ON_OBJECTS, _("Changes and views"))],
-            "newer_query": newer,
-            "older_query": older,
+            **shown,
         }
         return TemplateResponse(request, "admin/payouts/accessevent/list.html", context)
 
@@ -108,43 +92,37 @@ class AccessEventAdmin(ViewOnlyAdmin):
         return both
 
 
-def _lines(rows: Sequence[tuple[datetime, str, int]]) -> list[Line]:
+def _lines(rows: Sequence[tuple[datetime, str, int]]) -> list[dict[str, Any]]:
     """The lines of a page; one query for each table."""
-    ids: dict[str, list[int]] = {SIGN_INS: [], ACTS_ON_OBJECTS: []}
-    for _at, table, pk in rows:
-        ids[table].append(pk)
-    events = AccessEvent.objects.select_related("user").in_bulk(ids[SIGN_INS])
-    entries = LogEntry.objects.select_related("user", "content_type").in_bulk(ids[ACTS_ON_OBJECTS])
+    signed_in = [pk for _at, table, pk in rows if table == SIGN_INS]
+    acted = [pk for _at, table, pk in rows if table == ACTS_ON_OBJECTS]
+    events = AccessEvent.objects.select_related("user").in_bulk(signed_in)
+    entries = LogEntry.objects.select_related("user", "content_type").in_bulk(acted)
     return [_sign_in(events[pk]) if table == SIGN_INS else _act(entries[pk]) for _at, table, pk in rows]
 
 
-def _sign_in(event: AccessEvent) -> Line:
-    return Line(
-        at=format.exact_time(event.at),
-        who=event.user.get_username() if event.user else _("unknown name"),
-        what=capfirst(str(event.get_kind_display())),
-        detail="",
-        subject="",
-        url="",
-        source=event.address or "",
-        is_refusal=event.kind in FAILURES,
-    )
+def _sign_in(event: AccessEvent) -> dict[str, Any]:
+    return {
+        "at": format.exact_time(event.at),
+        "who": event.user.get_username() if event.user else _("unknown name"),
+        "what": capfirst(str(event.get_kind_display())),
+        "source": event.address or "",
+        "is_refusal": event.kind in FAILURES,
+    }
 
 
-def _act(entry: LogEntry) -> Line:
+def _act(entry: LogEntry) -> dict[str, Any]:
     what, detail = _told(entry)
     model = entry.content_type.model_class() if entry.content_type else None
     name = str(model._meta.verbose_name) if model else ""
-    return Line(
-        at=format.exact_time(entry.action_time),
-        who=entry.user.get_username(),
-        what=capfirst(what),
-        detail=detail,
-        subject=f"{capfirst(name)} {entry.object_repr}".strip(),
-        url="" if entry.action_flag == DELETION else entry.get_admin_url() or "",
-        source="",
-        is_refusal=False,
-    )
+    return {
+        "at": format.exact_time(entry.action_time),
+        "who": entry.user.get_username(),
+        "what": capfirst(what),
+        "detail": detail,
+        "subject": f"{capfirst(name)} {entry.object_repr}".strip(),
+        "url": "" if entry.action_flag == DELETION else entry.get_admin_url() or "",
+    }
 
 
 def _changed(parts: list[dict[str, Any]]) -> str:
