@@ -13,13 +13,10 @@ from payouts.models import Payout, ReviewFlag
 def review_flags(payout: Payout) -> list[str]:
     """The payout's review flags in words; a possible duplicate names the payout that it repeats."""
     words = format.review_flags(payout)
-    if ReviewFlag.POSSIBLE_DUPLICATE not in payout.review_flags:
-        return words
-    earlier = _repeated(payout)
-    if earlier is None:
-        return words
-    place = payout.review_flags.index(ReviewFlag.POSSIBLE_DUPLICATE)
-    return [*words[:place], duplicate_of(earlier, gap=payout.created_at - earlier.created_at), *words[place + 1 :]]
+    if ReviewFlag.POSSIBLE_DUPLICATE in payout.review_flags and (earlier := _repeated(payout)):
+        place = payout.review_flags.index(ReviewFlag.POSSIBLE_DUPLICATE)
+        words[place] = duplicate_of(earlier, gap=payout.created_at - earlier.created_at)
+    return words
 
 
 def duplicate_of(earlier: Payout, *, gap: timedelta) -> str:

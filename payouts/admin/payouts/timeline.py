@@ -1,7 +1,7 @@
 """A payout's events as lines of its page: what happened, by whom, and why."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import Any
 
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -34,36 +34,21 @@ EVENT_LOOKS: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the timeline."""
-
-    event: Event
-    label: str
-    tone: str
-    actor: str
-    at: str
-    ago: str
-    moved: str
-    reason: str
-    details: list[tuple[str, str]] = field(default_factory=list)
-
-
-def timeline(events: Sequence[Event]) -> list[Entry]:
+def timeline(events: Sequence[Event]) -> list[dict[str, Any]]:
     """Newest first."""
     now = timezone.now()
     return [
-        Entry(
-            event=event,
-            label=capfirst(event.get_event_display()),
-            tone=EVENT_LOOKS.get(event.event, "gray"),
-            actor=actor(event.actor),
-            at=exact_time(event.at),
-            ago=duration(now - event.at),
-            moved=_moved(event),
-            reason=_said(event),
-            details=_details(event),
-        )
+        {
+            "event": event,
+            "label": capfirst(event.get_event_display()),
+            "tone": EVENT_LOOKS.get(event.event, "gray"),
+            "actor": actor(event.actor),
+            "at": exact_time(event.at),
+            "ago": duration(now - event.at),
+            "moved": _moved(event),
+            "reason": _said(event),
+            "details": _details(event),
+        }
         for event in reversed(events)
     ]
 
