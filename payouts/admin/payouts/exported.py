@@ -16,35 +16,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from payouts.admin.kit.person import person
-from payouts.admin.payouts.filters import (
-    AmountFilter,
-    AttentionFilter,
-    ClientFilter,
-    CreatedFilter,
-    CurrencyFilter,
-    FlagFilter,
-    MakerFilter,
-    StageFilter,
-    active,
-)
+from payouts.admin.payouts.filters import ANY, FILTERS, ChoiceFilter, RangeFilter, active
 from payouts.exports.request import NEEDED, QUERY_LIMIT, ExportError, ask
-from payouts.models import Attention, Export, Payout, ReviewFlag
-from payouts.states import Stage
+from payouts.models import Export, Payout
 
-# The list's filters by the names that they have in its address; of a choice, the labels of its values.
-RANGES = {each.parameter_name: each for each in (CreatedFilter, AmountFilter)}
-CHOICES: dict[str, tuple[Any, dict[str, Any]]] = {
-    str(each.parameter_name): (each.title, labels)
-    for each, labels in (
-        (StageFilter, dict(Stage.choices)),
-        (AttentionFilter, dict(Attention.choices)),
-        (FlagFilter, dict(ReviewFlag.choices)),
-        (CurrencyFilter, {}),
-        (ClientFilter, {}),
-        (MakerFilter, {}),
-    )
-}
-ANY = FlagFilter.ANY_FLAG
+# The list's filters by the names that they have in its address.
+RANGES = {each.parameter_name: each for each in FILTERS if issubclass(each, RangeFilter)}
+CHOICES = {each.parameter_name: each for each in FILTERS if issubclass(each, ChoiceFilter)}
 # What an address of the list says of how it is looked at, and not of what is in it.
 LOOKS = (PAGE_VAR, ORDER_VAR, ALL_VAR, ERROR_FLAG)
 
@@ -115,9 +93,8 @@ def _short(name: str, value: str) -> str:
         words = {"filter": capfirst(str(found.title)), "value": value}
         return _("%(filter)s from %(value)s") % words if end == "from" else _("%(filter)s to %(value)s") % words
     if chosen := CHOICES.get(name):
-        title, labels = chosen
-        shown = str(labels.get(value, value)) if value != ANY else _("Any")
-        return _("%(filter)s: %(value)s") % {"filter": capfirst(str(title)), "value": shown}
+        shown = _("Any") if value == ANY else chosen.labels.get(value, value)
+        return _("%(filter)s: %(value)s") % {"filter": capfirst(str(chosen.title)), "value": shown}
     return f"{name}: {value}"
 
 

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from time import strptime
+from typing import Any, ClassVar, NamedTuple
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
@@ -21,19 +22,13 @@ from payouts.files import amounts
 from payouts.models import ApiClient, ApprovalBand, Attention, Payout, ReviewFlag
 from payouts.states import Stage, Status
 
-DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
-DATE_WITH_DOTS = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
+ANY = "any"  # the value of a choice that stands for each of the others
 
 
 def read_date(text: str) -> date:
     """2026-11-22 or 22.11.2026. Raises ValueError."""
-    if match := DATE.fullmatch(text.strip()):
-        year, month, day = map(int, match.groups())
-    elif match := DATE_WITH_DOTS.fullmatch(text.strip()):
-        day, month, year = map(int, match.groups())
-    else:
-        raise ValueError(text)
-    return date(year, month, day)
+    pattern = "%d.%m.%Y" if "." in text else "%Y-%m-%d"
+    return date(*strptime(text.strip(), pattern)[:3])
 
 
 class Chip(NamedTuple):
@@ -53,9 +48,14 @@ def active(changelist: ChangeList) -> list[Chip]:
 
 
 class ChoiceFilter(admin.SimpleListFilter):
-    """A fixed choice as a drop-down; a value that is none of them gives an empty list and a message."""
+    """A choice as a drop-down; a value that is none of them gives an empty list and a message.
+
+    `labels` are those of a choice that is the same for everybody, and `any_label` is that of ANY, where it has one.
+    """
 
     template = "admin/payouts/payout/filter_choice.html"
+    labels: ClassVar[dict[str, Any]] = {}
+    any_label: Any = ""
 
     @classmethod
     def parameters(cls) -> tuple[str, ...]:
@@ -64,6 +64,9 @@ class ChoiceFilter(admin.SimpleListFilter):
 
     def has_output(self) -> bool:
         return True
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
+        return [*([(ANY, self.any_label)] if self.any_label else []), *self.labels.items()]
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         chosen = self.value() or ""
@@ -97,9 +100,7 @@ class ChoiceFilter(admin.SimpleListFilter):
 class StageFilter(ChoiceFilter):
     title = gettext_lazy("stage")
     parameter_name = "stage"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        return [(stage.value, str(stage.label)) for stage in Stage]
+    labels = dict(Stage.choices)
 
     def narrowed(self, queryset: QuerySet, chosen: str) -> QuerySet:
         assert isinstance(queryset, type(Payout.objects.none()))
@@ -109,14 +110,11 @@ class StageFilter(ChoiceFilter):
 class AttentionFilter(ChoiceFilter):
     title = gettext_lazy("needs attention")
     parameter_name = "attention"
-    ANY_REASON = "any"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        why = [(attention.value, str(attention.label)) for attention in Attention if attention]
-        return [(self.ANY_REASON, _("for any reason")), *why]
+    labels = {value: label for value, label in Attention.choices if value}
+    any_label = gettext_lazy("for any reason")
 
     def narrowed(self, queryset: QuerySet, chosen: str) -> QuerySet:
-        if chosen == self.ANY_REASON:
+        if chosen == ANY:
             return queryset.exclude(attention=Attention.NONE)
         return queryset.filter(attention=chosen)
 
@@ -170,15 +168,12 @@ class FlagFilter(ChoiceFilter):
 
     title = gettext_lazy("to review")
     parameter_name = "flag"
-    ANY_FLAG = "any"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        flags = [(flag.value, str(flag.label)) for flag in ReviewFlag]
-        return [(self.ANY_FLAG, _("any mark, pending payouts only")), *flags]
+    labels = dict(ReviewFlag.choices)
+    any_label = gettext_lazy("any mark, pending payouts only")
 
     def narrowed(self, queryset: QuerySet, chosen: str) -> QuerySet:
         pending = queryset.filter(status=Status.PENDING)
-        if chosen == self.ANY_FLAG:
+        if chosen == ANY:
             return pending.exclude(review_flags=[])
         return pending.filter(review_flags__contains=[chosen])
 
@@ -290,6 +285,17 @@ class AmountFilter(RangeFilter):
     def at_most(self, queryset: QuerySet, text: str) -> QuerySet:
         return queryset.filter(amount__lte=amounts.read(text))
 
+
+FILTERS: tuple[type[ChoiceFilter | RangeFilter], ...] = (
+    StageFilter,
+    AttentionFilter,
+    FlagFilter,
+    CurrencyFilter,
+    AmountFilter,
+    CreatedFilter,
+    ClientFilter,
+    MakerFilter,
+)
 
 # Ids are drawn a moment before their rows' times, so neighbours may stand the other way round.
 ID_SKEW = 1_000

@@ -19,17 +19,7 @@ from payouts.admin.kit import format
 from payouts.admin.kit.paginator import CappedPaginator
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.payouts import bulk, queues, row_marks, saved_views, search
-from payouts.admin.payouts.filters import (
-    AmountFilter,
-    AttentionFilter,
-    ClientFilter,
-    CreatedFilter,
-    CurrencyFilter,
-    FlagFilter,
-    MakerFilter,
-    StageFilter,
-    active,
-)
+from payouts.admin.payouts.filters import FILTERS, active
 from payouts.models import Payout
 from payouts.states import OPEN
 
@@ -49,18 +39,9 @@ class PayoutChangeList(ChangeList):
 class PayoutList(ViewOnlyAdmin):
     list_display = ("number", "amount_shown", "stage_shown", "recipient_shown", "provider", "origin", "age")
     list_display_links = ("number",)
-    list_filter = (
-        StageFilter,
-        AttentionFilter,
-        FlagFilter,
-        CurrencyFilter,
-        AmountFilter,
-        CreatedFilter,
-        ClientFilter,
-        MakerFilter,
-    )
+    list_filter = FILTERS
     # What a saved view may keep.
-    filter_names = tuple(name for each in list_filter for name in each.parameters())
+    filter_names = tuple(name for each in FILTERS for name in each.parameters())
     list_filter_submit = True
     list_fullwidth = True
     list_select_related = ("client", "maker", "held_by")
