@@ -15,12 +15,12 @@ from payouts.actions.verbs import VERBS
 from payouts.admin.kit import format
 from payouts.admin.kit.counted_once import cached
 from payouts.admin.kit.person import person
-from payouts.admin.payouts import bulk, queues, row_marks
+from payouts.admin.payouts import bulk, queues
 from payouts.admin.payouts.verbs import may
 from payouts.approvers import blocked
 from payouts.models import Payout, PayoutQuerySet
 from payouts.rules import Standing
-from payouts.states import OPEN, Stage
+from payouts.states import Stage
 
 MINE, OTHERS, HELD = "mine", "others", "held"
 ROWS_PER_PAGE = 25
@@ -58,7 +58,7 @@ def badge(request: HttpRequest) -> str:
     if not may(request, VERBS["approve"]):
         return ""
     user = person(request)
-    count = cached(f"approvals:{user.pk}", lambda: _count(MINE, user, may_approve=True))
+    count = cached(f"approvals:{user.pk}", lambda: queues.count_of(rules.awaiting(user)))
     return queues.shown(count) if count else ""
 
 
@@ -74,19 +74,11 @@ def _page(request: HttpRequest, found: PayoutQuerySet) -> tuple[list[Payout], bo
 
 
 def _in_tab(tab: str, user: User, *, may_approve: bool) -> PayoutQuerySet:
-    match tab:
-        case _ if tab == HELD:
-            return Payout.objects.in_stage(Stage.HELD)
-        case _ if tab == MINE:
-            return rules.awaiting(user)
-        case _ if may_approve:
-            return rules.awaiting_others(user)
-        case _:
-            return Payout.objects.in_stage(Stage.AWAITING_APPROVAL)
-
-
-def _count(tab: str, user: User, *, may_approve: bool) -> int:
-    return queues.count_of(_in_tab(tab, user, may_approve=may_approve))
+    if tab == MINE:
+        return rules.awaiting(user)
+    if tab == OTHERS and may_approve:
+        return rules.awaiting_others(user)
+    return Payout.objects.in_stage(_stage(tab))
 
 
 def _tab(tab: str, chosen: str, user: User, *, may_approve: bool) -> dict[str, Any]:
@@ -95,13 +87,8 @@ def _tab(tab: str, chosen: str, user: User, *, may_approve: bool) -> dict[str, A
         OTHERS: _("Waiting for others") if may_approve else _("Waiting for approval"),
         HELD: queues.TITLES[Stage.HELD],
     }
-    count = _count(tab, user, may_approve=may_approve)
-    return {
-        "title": titles[tab],
-        "query": f"?tab={tab}",
-        "is_active": tab == chosen,
-        "count": queues.shown(count) if count else "",
-    }
+    count = queues.count_of(_in_tab(tab, user, may_approve=may_approve))
+    return queues.tab(titles[tab], f"?tab={tab}", is_active=tab == chosen, count=count)
 
 
 def _stage(tab: str) -> str:
@@ -154,31 +141,15 @@ def _row(payout: Payout, *, why: str, blocked: str, offered: set[str]) -> dict[s
         f"{name}_url": reverse(f"admin:payouts_payout_{name}", args=(payout.pk,)) if name in offered else ""
         for name in ("approve", "hold", "release")
     }
-    return {
-        "payout": payout,
-        "number": str(payout.pk),
-        "url": reverse("admin:payouts_payout_change", args=(payout.pk,)),
-        "checkbox": bulk.checkbox(payout),
-        "amount": format.amount(payout),
-        "recipient": format.recipient_cell(payout.recipient_masked),
-        "origin": bulk.origin(payout),
-        "approvals": f"{payout.approvals_given}/{payout.approvals_required}",
-        "age": row_marks.age(payout),
-        "flags": format.review_flags(payout) if payout.status in OPEN else [],
-        "why": why,
-        "blocked": blocked,
-        **urls,
-    }
+    return {**bulk.row(payout), "checkbox": bulk.checkbox(payout), "why": why, "blocked": blocked, **urls}
 
 
 def _empty(tab: str, *, may_approve: bool) -> tuple[str, str]:
-    match tab:
-        case _ if tab == MINE:
-            return _("Nothing waits for your approval"), _("What others must approve is in the next tab.")
-        case _ if tab == OTHERS and may_approve:
-            return (
-                _("None of your payouts waits for others"),
-                _("Payouts that you made or approved appear here until another person approves them."),
-            )
-        case _:
-            return queues.empty_text(_stage(tab))
+    if tab == MINE:
+        return _("Nothing waits for your approval"), _("What others must approve is in the next tab.")
+    if tab == OTHERS and may_approve:
+        return (
+            _("None of your payouts waits for others"),
+            _("Payouts that you made or approved appear here until another person approves them."),
+        )
+    return queues.empty_text(_stage(tab))

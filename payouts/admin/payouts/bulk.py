@@ -97,7 +97,7 @@ def page_view(model_admin: Any, request: HttpRequest, bulk_id: int) -> HttpRespo
             "form": form,
             "refusal": refusal,
             "verb": IN_BULK[decision.verb],
-            "back_url": _back_url(decision),
+            "back_url": reverse("approvals" if decision.verb == Verb.APPROVE else "admin:payouts_payout_changelist"),
             **context,
         },
     )
@@ -213,19 +213,20 @@ def sums(payouts: Iterable[Payout]) -> list[dict[str, Any]]:
 
 
 def _row(item: BulkItem, message: str = "") -> dict[str, Any]:
-    payout = item.payout
+    return {**row(item.payout), "stage": format.stage_badge(item.payout.stage), "message": message}
+
+
+def row(payout: Payout) -> dict[str, Any]:
+    """What a list of payouts to decide on shows of each."""
     return {
-        "payout": payout,
         "number": str(payout.pk),
         "url": reverse("admin:payouts_payout_change", args=(payout.pk,)),
         "amount": format.amount(payout),
         "recipient": format.recipient_cell(payout.recipient_masked),
         "origin": origin(payout),
-        "stage": format.stage_badge(payout.stage),
         "age": row_marks.age(payout),
         "approvals": f"{payout.approvals_given}/{payout.approvals_required}",
         "flags": format.review_flags(payout) if payout.status in OPEN else [],
-        "message": message,
     }
 
 
@@ -275,12 +276,6 @@ def _require(model_admin: Any, request: HttpRequest, verb: str) -> None:
 
 def _page_url(decision: BulkDecision) -> str:
     return reverse("admin:payouts_payout_bulk_page", args=(decision.pk,))
-
-
-def _back_url(decision: BulkDecision) -> str:
-    if decision.verb == Verb.APPROVE:
-        return reverse("approvals")
-    return reverse("admin:payouts_payout_changelist")
 
 
 def _came_from(request: HttpRequest) -> str:

@@ -98,30 +98,32 @@ def shown(count: int) -> str:
     return format.capped(count, COUNT_LIMIT)
 
 
+def tab(title: Any, query: str, *, is_active: bool, count: int = 0) -> dict[str, Any]:
+    return {"title": title, "query": query, "is_active": is_active, "count": shown(count) if count else ""}
+
+
 def tabs(selected: str, attention: str = "") -> list[dict[str, Any]]:
     """For the list's head: all, what needs attention, the open stages, with counts, and what else is selected."""
     found = counts()
     stages = [*OPEN_STAGES, Stage.PROCESSED]
     if selected in Stage.values and Stage(selected) not in stages:
         stages.append(Stage(selected))
-    is_every = selected not in Stage.values and not attention
-    every: dict[str, Any] = {"title": _("All"), "query": "?", "is_active": is_every, "count": ""}
-    flagged = {
-        "title": TITLES[ATTENTION],
-        "query": f"?{ATTENTION}={ANY_REASON}",
-        "is_active": bool(attention) and selected not in Stage.values,
-        "count": shown(found[ATTENTION]) if found[ATTENTION] else "",
-    }
+    is_stage = selected in Stage.values
     return [
-        every,
-        flagged,
+        tab(_("All"), "?", is_active=not is_stage and not attention),
+        tab(
+            TITLES[ATTENTION],
+            f"?{ATTENTION}={ANY_REASON}",
+            is_active=not is_stage and bool(attention),
+            count=found[ATTENTION],
+        ),
         *(
-            {
-                "title": TITLES[stage],
-                "query": f"?stage={stage.value}",
-                "is_active": selected == stage,
-                "count": shown(found[stage]) if found.get(stage) else "",
-            }
+            tab(
+                TITLES[stage],
+                f"?stage={stage.value}",
+                is_active=selected == stage,
+                count=found.get(stage, 0),
+            )
             for stage in stages
         ),
     ]

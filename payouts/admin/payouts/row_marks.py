@@ -26,10 +26,8 @@ def age(payout: Payout) -> SafeString:
 
 
 def flags(payout: Payout) -> SafeString:
-    """The review flags as one mark with their words; empty when there is none."""
+    """The review flags as one mark with their words."""
     words = "; ".join(format.review_flags(payout))
-    if not words:
-        return SafeString("")
     return format_html(
         '<span class="material-symbols-outlined po-flag" role="img" title="{}" aria-label="{}">warning</span>',
         words,

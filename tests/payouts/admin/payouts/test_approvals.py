@@ -32,7 +32,7 @@ def browser(approver: User) -> Client:
 def rows(browser: Client, **query: Any) -> list[int]:
     answer = browser.get(QUEUE, query)
     assert answer.status_code == 200
-    return [row["payout"].pk for row in answer.context["rows"]]
+    return [int(row["number"]) for row in answer.context["rows"]]
 
 
 def test_each_payout_stands_in_the_tab_of_whose_turn_it_is(browser: Client, approver: User) -> None:
