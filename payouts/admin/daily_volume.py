@@ -1,6 +1,6 @@
 """What was paid by day: the start page's bars and their table. Days that are over come from their totals."""
 
-from collections.abc import Iterable
+import itertools
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from decimal import Decimal
@@ -131,18 +131,9 @@ def volume(chosen: str) -> dict[str, Any]:
 
 def _scale(most: Decimal) -> tuple[Decimal, list[Decimal]]:
     """A round top above the highest bar, and the marks up to it."""
-    step = Decimal(1)
-    for candidate in _round_steps():
-        step = candidate
-        if step * 4 >= most:
-            break
+    steps = (Decimal(digit).scaleb(exponent) for exponent in itertools.count() for digit in (1, 2, 5))
+    step = next(step for step in steps if step * 4 >= most)
     return step * 4, [step * place for place in range(5)]
-
-
-def _round_steps() -> Iterable[Decimal]:
-    for exponent in range(15):
-        for digit in (1, 2, 5):
-            yield Decimal(digit).scaleb(exponent)
 
 
 def _short(value: Decimal) -> str:
