@@ -6,11 +6,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from payouts.admin.dashboard import against_target
 from payouts.admin.kit import format
 from payouts.admin.operations.clusters import is_alive
 from payouts.admin.operations.figures import capped, loads, oldest_due
 from payouts.admin.operations.providers import open_pauses
+from payouts.admin.payouts.depths import against_target
 from payouts.models import AuditRun, Breaker, Heartbeat, ProviderPause
 from payouts.states import Stage
 

@@ -13,9 +13,9 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from payouts.admin.dashboard import LIMIT
 from payouts.admin.kit import format
 from payouts.admin.kit.counted_once import cached
+from payouts.admin.payouts.depths import LIMIT
 
 RATES_SECONDS = 30
 SAMPLE = 50_000

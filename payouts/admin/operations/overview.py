@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from payouts import rules
-from payouts.admin.dashboard import against_target, measure
 from payouts.admin.kit import format
 from payouts.admin.kit.counted_once import cached
 from payouts.admin.kit.person import person
@@ -23,6 +22,7 @@ from payouts.admin.operations.figures import capped, loads, oldest_due
 from payouts.admin.operations.pauses import PAUSE_PERMISSIONS, history
 from payouts.admin.operations.providers import provider_rows
 from payouts.admin.operations.queue_tables import queue_figures, schedule_rows
+from payouts.admin.payouts.depths import against_target, measure
 from payouts.models import AuditRun, Payout, ProviderPause, ProviderReport
 from payouts.states import Stage, Status
 
@@ -90,8 +90,6 @@ def _cards(load: Any, *, sees_payouts: bool) -> list[dict[str, Any]]:
             "tone": "amber" if wait["age_tone"] == "red" else "blue" if due else "gray",
             "count": capped(due),
             "is_empty": not due,
-            "sums": [],
-            "url": "",
             **wait,
         },
         {
@@ -100,7 +98,6 @@ def _cards(load: Any, *, sees_payouts: bool) -> list[dict[str, Any]]:
             "tone": "blue" if in_flight else "gray",
             "count": capped(in_flight),
             "is_empty": not in_flight,
-            "sums": [],
             "url": f"{listed}?stage={Status.PROCESSING.value}" if listed else "",
             "age": ngettext(
                 "sent, no outcome yet; %(count)s being asked about now",
@@ -108,7 +105,6 @@ def _cards(load: Any, *, sees_payouts: bool) -> list[dict[str, Any]]:
                 asked,
             )
             % {"count": format.number(asked)},
-            "age_tone": "",
         },
         {
             "title": _("Outcome unknown"),

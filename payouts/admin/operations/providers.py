@@ -33,7 +33,6 @@ def provider_rows() -> list[dict[str, Any]]:
             "badge": _provider_badge(breakers.get(name), paused.get(name)),
             "said": provider_words(breakers.get(name), paused.get(name)),
             "pause": paused.get(name),
-            "load": load.get(name, Load()),
             "due": capped(load.get(name, Load()).due),
             "in_flight": capped(load.get(name, Load()).in_flight),
             "hour": hour.get(name, Rate()),

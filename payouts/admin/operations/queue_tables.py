@@ -18,9 +18,9 @@ from django.utils.translation import gettext_lazy
 from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.decorators import display
 
-from payouts.admin.dashboard import LIMIT
 from payouts.admin.kit import format
 from payouts.admin.kit.view_only import ViewOnlyAdmin
+from payouts.admin.payouts.depths import LIMIT
 
 for model in (Schedule, Success, Failure, OrmQ):
     if admin.site.is_registered(model):

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from payouts import actions
 from payouts.admin import dashboard
+from payouts.admin.payouts import depths
 from payouts.models import Payout
 from payouts.states import Stage
 from tests import recipes
@@ -96,6 +97,7 @@ def test_a_queue_beyond_the_limit_says_so_and_sums_up_its_oldest(
     as_group: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dashboard, "LIMIT", 2)
+    monkeypatch.setattr(depths, "LIMIT", 2)
     for number in range(3):
         made_ago(recipes.held_payout(amount=Decimal(10**number)), hours=number)
     recipes.failed_payout()
@@ -114,7 +116,7 @@ def test_many_currencies_are_cut_and_counted(as_group: Any) -> None:
 
     sums = cards(as_group("Operator"))["On hold"]["sums"]
 
-    assert len(sums) == dashboard.CURRENCIES_SHOWN + 1
+    assert len(sums) == depths.CURRENCIES_SHOWN + 1
     assert sums[-1] == "and 2 more currencies"
 
 
