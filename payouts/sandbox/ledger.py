@@ -144,10 +144,9 @@ class Ledger:
 
     def note(self, order: Order) -> int | None:
         """Record one POST and return how many its key has had; None when the key came with another body."""
-        row = self._db.execute(
+        first, count = self._db.execute(
             "SELECT fingerprint, max(number) FROM requests WHERE key = ?", (order.reference,)
         ).fetchone()
-        first, count = row
         if first is not None and first != order.fingerprint:
             return None
         number: int = (count or 0) + 1
@@ -234,14 +233,8 @@ class Ledger:
 
 
 def _payment(row: Sequence[str]) -> Payment:
-    _, identity, reference, amount, currency, status, code, message = row
-    payment = {
-        "id": identity,
-        "reference": reference,
-        "amount": amount,
-        "currency": currency,
-        "status": status,
-    }
+    _, *facts, code, message = row
+    payment = dict(zip(("id", "reference", "amount", "currency", "status"), facts, strict=True))
     return payment | {"code": code, "message": message} if code else payment
 
 

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 from standardwebhooks import Webhook
 
 from payouts import strict_json
-from payouts.sandbox.ledger import Ledger, Magic, Order, Payment, Waiting
+from payouts.sandbox.ledger import Ledger, Magic, Order, Waiting
 from payouts.strict_json import JsonError
 
 HEADERS_LIMIT: Final = 16 * 1024
@@ -173,7 +173,8 @@ class Sandbox:
         payment, waiting = self._ledger.pay(order)
         if waiting is not None:
             self._start(waiting)
-        return _first_answer(magic, payment) if number == 1 else Reply(201, payment)
+        usual = Reply(201, payment)
+        return _FIRST_ANSWERS.get(magic, usual) if number == 1 else usual
 
     def resume(self) -> None:
         """Take up what the ledger says is still to settle or to be told."""
@@ -252,20 +253,17 @@ def _uuid(text: object, name: str) -> str:
     return known
 
 
-def _first_answer(magic: Magic | None, payment: Payment) -> Reply:
-    if magic is Magic.SILENT_AFTER_PAYING:
-        return Reply(0, silent=True)
-    if magic is Magic.RESET_AFTER_PAYING:
-        return Reply(0, drop=True)
-    if magic is Magic.ERROR_AFTER_PAYING:
-        return Reply(500, _problem("internal_error", "Something went wrong after paying."))
-    if magic is Magic.GARBAGE_AFTER_PAYING:
-        return Reply(200, raw=b'{"id": "sbx_\x00\xff<html>it wor')
-    return Reply(201, payment)
-
-
 def _problem(code: str, message: str) -> dict[str, str]:
     return {"code": code, "message": message}
+
+
+# What the first POST of a key is answered after paying; the others are told of the payment.
+_FIRST_ANSWERS: Final[dict[Magic | None, Reply]] = {
+    Magic.SILENT_AFTER_PAYING: Reply(0, silent=True),
+    Magic.RESET_AFTER_PAYING: Reply(0, drop=True),
+    Magic.ERROR_AFTER_PAYING: Reply(500, _problem("internal_error", "Something went wrong after paying.")),
+    Magic.GARBAGE_AFTER_PAYING: Reply(200, raw=b'{"id": "sbx_\x00\xff<html>it wor'),
+}
 
 
 def _read_head(head: bytes) -> tuple[str, str, dict[str, str]]:

@@ -83,15 +83,9 @@ def read_payment(
     It counts only if `reference`, `amount` and `currency` are exactly those of the instruction, else UNKNOWN
     `mismatch`; without an id or a known status it is UNKNOWN `unparsable`.
     """
-    wrong = [
-        name
-        for name, matches in (
-            ("reference", payment.get("reference") == str(instruction.reference)),
-            ("amount", _exact(payment.get("amount")) == instruction.amount),
-            ("currency", payment.get("currency") == instruction.currency),
-        )
-        if not matches
-    ]
+    sent = {"reference": str(instruction.reference), "amount": instruction.amount, "currency": instruction.currency}
+    told = payment | {"amount": _exact(payment.get("amount"))}
+    wrong = [name for name, value in sent.items() if told.get(name) != value]
     if wrong:
         message = f"The provider's {' and '.join(wrong)} differ from what was sent."
         excerpt = scrub(_summary(payment), EXCERPT_LIMIT, instruction, token=token)
