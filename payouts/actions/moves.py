@@ -1,6 +1,6 @@
 """The one mover: nothing else changes a payout's status, and nobody outside `payouts.actions` calls it."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -198,17 +198,13 @@ def actor_name(by: Actor | None) -> str:
 
 
 def without_altered(payouts: list[Payout]) -> list[Payout]:
-    """The payouts whose seal fits; the others are set aside."""
+    """The payouts whose seal fits; the others are kept from the worker."""
     altered = {payout.pk for payout in payouts if not payout.is_sealed}
     if altered:
         log.error("payouts_altered_outside", payouts=sorted(altered))
-        _set_aside(altered)
+        # Without an event and a new seal, which would hide from the audit what is wrong.
+        Payout.objects.filter(pk__in=altered).update(due_at=None, lease_token=None, attention=Attention.ALTERED)
     return [payout for payout in payouts if payout.pk not in altered]
-
-
-def _set_aside(payout_ids: Collection[int]) -> None:
-    """Keep these from the worker. Without an event and a new seal, which would hide from the audit what is wrong."""
-    Payout.objects.filter(pk__in=payout_ids).update(due_at=None, lease_token=None, attention=Attention.ALTERED)
 
 
 def db_now(payout: Any) -> datetime:

@@ -55,7 +55,6 @@ def submit(
         comment=comment,
         terms_hash=terms_hash(amount, currency, recipient),
         idempotency_key=idempotency_key,
-        request_hash=None,
         trace_id=trace.current.get(),
         provider=registry.DEFAULT,
         scheduled_for=scheduled_for,

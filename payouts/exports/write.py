@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import structlog
 from django.contrib.admin.models import CHANGE
@@ -167,7 +167,8 @@ def _write_xlsx(export: Export, rows: QuerySet[Payout], must_stop: Stop) -> None
         file.seek(0)
         with transaction.atomic():
             if _advance(export, size_bytes=size):
-                _keep_file(export, file)
+                for number, part in enumerate(iter(lambda: file.read(PART_BYTES), b"")):
+                    _keep(export, number, part)
                 _finish(export)
 
 
@@ -211,13 +212,6 @@ def _advance(export: Export, **facts: Any) -> bool:
 
 def _keep(export: Export, number: int, part: bytes) -> None:
     ExportChunk.objects.create(export=export, number=number, content=zlib.compress(part, 1))
-
-
-def _keep_file(export: Export, file: IO[bytes]) -> None:
-    number = 0
-    while part := file.read(PART_BYTES):
-        _keep(export, number, part)
-        number += 1
 
 
 def _finish(export: Export) -> None:
