@@ -16,17 +16,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 from backoffice.local.servers import (
-    PORTS_TRIED,
     STOP_SECONDS,
     Account,
     Server,
     ServiceError,
-    await_answer,
-    free_port,
+    on_a_free_port,
     package_folder,
     run_program,
     start_server,
@@ -284,21 +282,13 @@ def _start_postgres(
     programs: _Programs, home: Path, account: Account | None, options: Mapping[str, str], log: Path
 ) -> tuple[subprocess.Popen[bytes], int]:
     data = home / "data"
-    for _ in range(PORTS_TRIED):
-        port = free_port()
+
+    def start(port: int, output: Any) -> subprocess.Popen[bytes]:
         flags = _as_flags({**options, "port": str(port)})
-        write_private(log, "")
-        with log.open("wb") as output:
-            server = start_server(
-                [str(programs.folder / "postgres"), "-D", str(data), *flags],
-                account,
-                home,
-                output,
-                signal.SIGINT,
-            )
-        if await_answer(server, partial(_is_ready, data, server.pid)):
-            return server, port
-    raise ServiceError(f"PostgreSQL did not start: {log.read_text(errors='replace')[-2000:]}")
+        command = [str(programs.folder / "postgres"), "-D", str(data), *flags]
+        return start_server(command, account, home, output, signal.SIGINT)
+
+    return on_a_free_port("PostgreSQL", log, start, lambda server, _: _is_ready(data, server.pid))
 
 
 def _as_flags(options: Mapping[str, str]) -> list[str]:

@@ -4,21 +4,19 @@ import secrets
 import shutil
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 from backoffice.local.servers import (
-    PORTS_TRIED,
     Server,
     ServiceError,
-    await_answer,
-    free_port,
+    on_a_free_port,
     package_folder,
     start_server,
     stop_server,
-    write_private,
 )
 
 
@@ -28,19 +26,15 @@ def redis_server(directory: Path) -> Iterator[Server]:
     program, origin = _redis_program()
     password = secrets.token_urlsafe(32)
     log = directory / "redis.log"
-    for _ in range(PORTS_TRIED):
-        port = free_port()
+
+    def start(port: int, output: Any) -> subprocess.Popen[bytes]:
         configuration = (
             f"bind 127.0.0.1\nport {port}\nrequirepass {password}\nloglevel warning\n"
             'save ""\nappendonly no\nmaxmemory 64mb\nmaxmemory-policy allkeys-lru\n'
         )
-        write_private(log, "")
-        with log.open("wb") as output:
-            server = start_server([program, "-"], None, directory, output, signal.SIGTERM, configuration)
-        if await_answer(server, partial(_pings, port, password)):
-            break
-    else:
-        raise ServiceError(f"The Redis server did not start: {log.read_text(errors='replace')[-2000:]}")
+        return start_server([program, "-"], None, directory, output, signal.SIGTERM, configuration)
+
+    server, port = on_a_free_port("The Redis server", log, start, lambda _, port: _pings(port, password))
     url = f"redis://:{password}@127.0.0.1:{port}/0"
     try:
         yield Server(url, f"{Path(program).name} {origin}, nothing kept", server, log)

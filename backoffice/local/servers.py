@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +51,9 @@ def run_program(
             command,
             input=text,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
             text=True,
-            cwd=folder,
-            env=_environment(),
-            umask=0o077,
-            start_new_session=True,
-            preexec_fn=ends_with_parent(signal.SIGKILL),
             check=False,
-            **_as_account(account),
+            **_apart(account, folder, signal.SIGKILL),
         )
     except OSError as error:
         return subprocess.CompletedProcess(command, 126, str(error))
@@ -76,13 +71,7 @@ def start_server(
         command,
         stdin=subprocess.PIPE,
         stdout=output,
-        stderr=subprocess.STDOUT,
-        cwd=folder,
-        env=_environment(),
-        umask=0o077,
-        start_new_session=True,  # a terminal's Ctrl-C is for us alone
-        preexec_fn=ends_with_parent(death_signal),
-        **_as_account(account),
+        **_apart(account, folder, death_signal),
     )
     assert server.stdin is not None
     try:
@@ -91,6 +80,23 @@ def start_server(
     except BrokenPipeError:
         pass  # it is gone already, which the caller sees
     return server
+
+
+def on_a_free_port(
+    name: str,
+    log: Path,
+    start: Callable[[int, Any], subprocess.Popen[bytes]],
+    answers: Callable[[subprocess.Popen[bytes], int], bool],
+) -> tuple[subprocess.Popen[bytes], int]:
+    """The server that `start(port, output)` starts, once it answers; another port if not. Raises ServiceError."""
+    for _ in range(PORTS_TRIED):
+        port = free_port()
+        write_private(log, "")
+        with log.open("wb") as output:
+            server = start(port, output)
+        if await_answer(server, partial(answers, server, port)):
+            return server, port
+    raise ServiceError(f"{name} did not start: {log.read_text(errors='replace')[-2000:]}")
 
 
 def await_answer(server: subprocess.Popen[bytes], answers: Callable[[], bool]) -> bool:
@@ -135,16 +141,22 @@ def ends_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
     return arm
 
 
-def _as_account(account: Account | None) -> dict[str, Any]:
-    if account is None:
-        return {}
-    return {"user": account.uid, "group": account.gid, "extra_groups": []}
+def _apart(account: Account | None, folder: Path, death_signal: signal.Signals) -> dict[str, Any]:
+    """How a program runs here: as the account, in the folder, with one output, and ended with us.
 
-
-def _environment() -> dict[str, str]:
-    """Only what the servers need, as they may run as another user, and our environment may hold secrets."""
+    It has only what the servers need of our environment, as they may run as another user, and it may hold secrets.
+    """
     kept = ("PATH", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-    return {"LC_ALL": "C", "TZ": "UTC"} | {name: os.environ[name] for name in kept if name in os.environ}
+    user = {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
+    return {
+        "stderr": subprocess.STDOUT,
+        "cwd": folder,
+        "env": {"LC_ALL": "C", "TZ": "UTC"} | {name: os.environ[name] for name in kept if name in os.environ},
+        "umask": 0o077,
+        "start_new_session": True,  # a terminal's Ctrl-C is for us alone
+        "preexec_fn": ends_with_parent(death_signal),
+        **user,
+    }
 
 
 def free_port() -> int:
