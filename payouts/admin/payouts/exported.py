@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR, SEARCH_VAR, ChangeList
 from django.contrib.auth.models import User
+from django.contrib.messages.storage.cookie import CookieStorage
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
@@ -25,17 +26,6 @@ RANGES = {each.parameter_name: each for each in FILTERS if issubclass(each, Rang
 CHOICES = {each.parameter_name: each for each in FILTERS if issubclass(each, ChoiceFilter)}
 # What an address of the list says of how it is looked at, and not of what is in it.
 LOOKS = (PAGE_VAR, ORDER_VAR, ALL_VAR, ERROR_FLAG)
-
-
-class _Words:
-    """Stands where a request keeps its messages: what the list's filters refuse is for the one who reads them."""
-
-    def __init__(self) -> None:
-        self.errors: list[str] = []
-
-    def add(self, level: int, message: Any, extra_tags: str = "") -> None:
-        if level >= messages.ERROR:
-            self.errors.append(str(message))
 
 
 class ExportedMixin:
@@ -104,15 +94,16 @@ def _read(query: str, by: User) -> ChangeList:
     request.method = "GET"
     request.path = reverse("admin:payouts_payout_changelist")
     request.user = by
-    words = _Words()
+    # What the list's filters refuse is for the one who reads them.
+    said = CookieStorage(request)
     try:
         request.GET = QueryDict(query)
-        request._messages = words  # type: ignore[attr-defined]
+        request._messages = said  # type: ignore[attr-defined]
         changelist: ChangeList = admin.site.get_model_admin(Payout).get_changelist_instance(request)
     except (IncorrectLookupParameters, SuspiciousOperation, ValueError) as error:
         raise ExportError(_("The filter cannot be read. Nothing is exported.")) from error
-    if words.errors:
-        raise ExportError(" ".join(words.errors))
+    if errors := [str(each) for each in said if each.level >= messages.ERROR]:
+        raise ExportError(" ".join(errors))
     return changelist
 
 
