@@ -19,34 +19,26 @@ def alerts() -> list[dict[str, Any]]:
     """What stops payments now, for the top of the start page and of the operations page."""
     said: list[dict[str, Any]] = []
     if not any(is_alive(beat) for beat in Heartbeat.objects.all()):
-        said.append(
-            {
-                "icon": "dns",
-                "is_alarm": True,
-                "said": _("No cluster is alive: nothing is paid."),
-                "next": _("Start the worker. Until then all payouts wait."),
-            }
-        )
+        waits = _("Start the worker. Until then all payouts wait.")
+        said.append(_alert("dns", _("No cluster is alive: nothing is paid."), waits))
     paused = open_pauses()
     said += [_stop(each) for each in paused.values()]
     silent = Breaker.objects.filter(open_until__isnull=False).exclude(provider__in=paused).order_by("provider")
     said += [_silence(breaker) for breaker in silent]
     audit = AuditRun.objects.first()
     if audit and audit.broken_count:
-        said.append(
-            {
-                "icon": "gpp_maybe",
-                "is_alarm": True,
-                "said": ngettext(
-                    "The last audit found %(count)s broken invariant.",
-                    "The last audit found %(count)s broken invariants.",
-                    audit.broken_count,
-                )
-                % {"count": format.number(audit.broken_count)},
-                "next": _("Do nothing with the changed payouts until somebody has investigated."),
-            }
-        )
+        found = ngettext(
+            "The last audit found %(count)s broken invariant.",
+            "The last audit found %(count)s broken invariants.",
+            audit.broken_count,
+        ) % {"count": format.number(audit.broken_count)}
+        then = _("Do nothing with the changed payouts until somebody has investigated.")
+        said.append(_alert("gpp_maybe", found, then))
     return said
+
+
+def _alert(icon: str, said: str, then: str, *, is_alarm: bool = True) -> dict[str, Any]:
+    return {"icon": icon, "is_alarm": is_alarm, "said": said, "next": then}
 
 
 def _stop(found: ProviderPause) -> dict[str, Any]:
@@ -58,7 +50,7 @@ def _stop(found: ProviderPause) -> dict[str, Any]:
         "why": found.pause_reason,
     }
     then = _("Its payouts wait until another person resumes it.")
-    return {"icon": "pause_circle", "is_alarm": False, "said": said, "next": then}
+    return _alert("pause_circle", said, then, is_alarm=False)
 
 
 def _silence(breaker: Breaker) -> dict[str, Any]:
@@ -72,7 +64,7 @@ def _silence(breaker: Breaker) -> dict[str, Any]:
         then = _("The next due payout tries it again.")
     else:
         then = _("Next try on %(at)s.") % {"at": format.exact_time(breaker.open_until)}
-    return {"icon": "cloud_off", "is_alarm": True, "said": said, "next": then}
+    return _alert("cloud_off", said, then)
 
 
 def signs() -> list[dict[str, str]]:
