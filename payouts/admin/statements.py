@@ -129,11 +129,7 @@ class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
 
     # The upload
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        if not self.has_add_permission(request):
-            raise PermissionDenied
+    def enter(self, request: HttpRequest) -> HttpResponse:
         form = UploadForm(request.POST or None, request.FILES or None)
         refusal: ReportError | None = None
         if request.method == "POST" and form.is_valid():

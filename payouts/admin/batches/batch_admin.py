@@ -83,11 +83,7 @@ class BatchAdmin(SnapshotMixin, BatchDecisions):
 
     # The upload
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        if not self.has_add_permission(request):
-            raise PermissionDenied
+    def enter(self, request: HttpRequest) -> HttpResponse:
         return upload_view(request, self)
 
     def template_view(self, request: HttpRequest, kind: str) -> HttpResponse:

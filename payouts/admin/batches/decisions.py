@@ -63,14 +63,8 @@ class BatchDecisions(DialogsMixin, ViewOnlyAdmin):
     def has_send_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_add_permission(request)
 
-    def has_discard_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.has_add_permission(request)
-
     def has_approve_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perms(("payouts.view_batch", "payouts.approve_payout"))
-
-    def has_reject_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.has_approve_permission(request)
 
     def dialog_summary(self, instance: Batch) -> dict[str, Any]:
         return {
@@ -124,7 +118,7 @@ class BatchDecisions(DialogsMixin, ViewOnlyAdmin):
 
     @dialog_action(
         form_class=RejectForm,
-        permission="reject",
+        permission="approve",
         description=gettext_lazy("Reject"),
         title=gettext_lazy("Reject the whole batch"),
         submit=gettext_lazy("Reject all"),
@@ -140,7 +134,7 @@ class BatchDecisions(DialogsMixin, ViewOnlyAdmin):
 
     @dialog_action(
         form_class=DialogForm,
-        permission="discard",
+        permission="send",
         description=gettext_lazy("Discard"),
         title=gettext_lazy("Discard the batch"),
         submit=gettext_lazy("Discard"),

@@ -111,18 +111,14 @@ def age(moment: datetime) -> SafeString:
     )
 
 
-def recipient_lines(masked: Any) -> list[tuple[str, str]]:
-    """The masked recipient as lines of a label and a text, nested parts with their path."""
-    return list(_lines(masked, ()))
-
-
-def _lines(content: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def recipient_lines(content: Any, *path: str) -> Iterator[tuple[str, str]]:
+    """The recipient as lines of a label and a text, nested parts with their path."""
     if isinstance(content, dict):
         for key, value in content.items():
-            yield from _lines(value, (*path, _key_label(str(key))))
+            yield from recipient_lines(value, *path, _key_label(str(key)))
     elif isinstance(content, list):
-        for number, value in enumerate(content, 1):
-            yield from _lines(value, (*path, str(number)))
+        for place, value in enumerate(content, 1):
+            yield from recipient_lines(value, *path, str(place))
     else:
         words = {"None": "–", "True": _("yes"), "False": _("no")}
         yield " › ".join(path), content if isinstance(content, str) else words.get(str(content), str(content))

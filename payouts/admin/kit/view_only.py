@@ -1,12 +1,18 @@
 """The base of screens on which nothing can be edited."""
 
-from django.http import HttpRequest
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
 
 from payouts.admin.kit.plain import PlainAdmin, never
 
 
 class ViewOnlyAdmin(PlainAdmin):
-    """A PlainAdmin by which nobody adds, changes or deletes, whatever their permissions."""
+    """A PlainAdmin by which nobody adds, changes or deletes, whatever their permissions.
+
+    One that lets people add has an `enter` of its own, and says who may.
+    """
 
     list_per_page = 50
     list_max_show_all = 0
@@ -14,3 +20,12 @@ class ViewOnlyAdmin(PlainAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return self.enter(request)
+
+    def enter(self, request: HttpRequest) -> HttpResponse:
+        """The page on which a new object begins, for those who may add one."""
+        raise NotImplementedError

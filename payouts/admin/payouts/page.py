@@ -62,7 +62,7 @@ class PayoutPage(SnapshotMixin, ViewOnlyAdmin):
                 is_paused=is_paused,
             ),
             "facts": _facts(payout),
-            "recipient": format.recipient_lines(payout.recipient_masked),
+            "recipient": list(format.recipient_lines(payout.recipient_masked)),
             "flags": duplicates.review_flags(payout) if payout.status in OPEN else [],
             "timeline": timeline(events),
             "attempts": [_attempt(attempt) for attempt in attempts],

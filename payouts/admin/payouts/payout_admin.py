@@ -35,11 +35,7 @@ class PayoutAdmin(ExportedMixin, PayoutVerbs, PayoutPage, PayoutList):
             *super().get_urls(),
         ]
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        if not self.has_add_permission(request):
-            raise PermissionDenied
+    def enter(self, request: HttpRequest) -> HttpResponse:
         return entry.enter(request, self)
 
     def check_view(self, request: HttpRequest) -> HttpResponse:

@@ -103,7 +103,7 @@ def _reveal(verb: Verb) -> Any:
         context = {
             "title": _("The recipient in clear"),
             "warning": _("Shown once. The payout's history records that you saw it."),
-            "revealed": format.recipient_lines(recipient),
+            "revealed": list(format.recipient_lines(recipient)),
         }
         return show_dialog(request, model_admin, payout, context)
 
