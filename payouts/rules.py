@@ -297,6 +297,8 @@ def why_not_retry(payout: Payout, who: Standing) -> str:
         return obstacle
     if payout.attention:
         return _("The payout needs attention first: find out why, then clear the flag.")
+    if payout.due_at:
+        return _("The provider is being asked whether the payout was paid after all. Retry it when that is known.")
     return _why_inactive(who)
 
 

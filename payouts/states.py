@@ -23,7 +23,7 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.PENDING: frozenset({Status.PROCESSING, Status.PROCESSED, Status.REJECTED, Status.CANCELLED}),
     Status.PROCESSING: frozenset({Status.PROCESSED, Status.FAILED, Status.UNKNOWN}),
     Status.UNKNOWN: frozenset({Status.PROCESSED, Status.FAILED}),
-    Status.FAILED: frozenset({Status.PENDING}),
+    Status.FAILED: frozenset({Status.PENDING, Status.PROCESSED}),
     Status.PROCESSED: frozenset({Status.RETURNED}),
     Status.REJECTED: frozenset(),
     Status.CANCELLED: frozenset(),

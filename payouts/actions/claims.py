@@ -180,7 +180,13 @@ def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
 
 def _outcome_of(payout: Payout) -> Attempt.Outcome:
     """What the latest attempt of a payout that was sent must say."""
-    return Attempt.Outcome.SUCCEEDED if payout.status == Status.PROCESSED else Attempt.Outcome.OPEN
+    match payout.status:
+        case Status.PROCESSED:
+            return Attempt.Outcome.SUCCEEDED
+        case Status.FAILED:
+            return Attempt.Outcome.REFUSED
+        case _:
+            return Attempt.Outcome.OPEN
 
 
 def give_back(assignments: Sequence[Assignment]) -> None:

@@ -46,7 +46,7 @@ def clear_flag(payout_id: int, *, by: Person, reason: str, version: int | None =
 
 def _let_go(payout: Payout, *, at: datetime, by: Person, reason: str) -> None:
     payout.attention = Attention.NONE
-    if payout.status == Status.UNKNOWN or (payout.status == Status.PROCESSED and payout.news_at):
+    if payout.status == Status.UNKNOWN or (payout.status in (Status.PROCESSED, Status.FAILED) and payout.news_at):
         payout.due_at = at
     move_one(payout, EventName.RELEASED, Status(payout.status), at=at, by=by, reason=reason)
     ring_if_due(payout)

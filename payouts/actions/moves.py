@@ -16,7 +16,7 @@ from payouts import doorbell, trace
 from payouts.actions.errors import AlteredError, InvalidError, NotAllowedError, NotFoundError, VersionError
 from payouts.database import rows
 from payouts.database.storable import text_fault
-from payouts.models import ApiClient, Attention, Event, EventName, Payout
+from payouts.models import ApiClient, Attempt, Attention, Event, EventName, Payout
 from payouts.states import Status, allows
 
 log = structlog.get_logger(__name__)
@@ -130,13 +130,20 @@ def move_one(
     )
 
 
-def flagged(payout: Payout, problem: Attention) -> Move:
-    """Leave the payout to a person. One that was sent and not answered for becomes unknown."""
+def flagged(payout: Payout, problem: Attention, attempt: Attempt | None = None) -> Move:
+    """Leave the payout to a person. One that was sent and not answered for becomes unknown.
+
+    `attempt` is the one whose record the provider contradicts. A failed one that is being looked up is contradicted,
+    whatever keeps it from being looked up: nothing less keeps one person from sending it again.
+    """
+    if payout.status == Status.FAILED and payout.due_at:
+        problem = Attention.CONTRADICTED
     payout.attention = problem
     payout.lease_token = payout.due_at = None
     payout.lost_leases = 0  # counted anew when a person lets it go on
     to_status = Status.UNKNOWN if payout.status == Status.PROCESSING else Status(payout.status)
-    return Move(payout, EventName.FLAGGED, to_status, {"attention": problem.value})
+    about = {"attempt": str(attempt.reference)} if attempt else {}
+    return Move(payout, EventName.FLAGGED, to_status, {"attention": problem.value, **about})
 
 
 def flag_one(

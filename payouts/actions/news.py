@@ -10,7 +10,7 @@ from django.db import transaction
 
 from payouts.actions.moves import Move, flagged, locked, move_all, ring_if_due
 from payouts.database import rows
-from payouts.models import Attempt, Attention, EventName, Payout, WebhookMessage
+from payouts.models import LEASED, Attempt, Attention, EventName, Payout, WebhookMessage
 from payouts.providers import Verdict
 from payouts.rules import UNANSWERED
 from payouts.states import Status
@@ -19,7 +19,7 @@ from payouts.states import Status
 def hear(*, message_id: str, reference: uuid.UUID, reported: Verdict) -> bool:
     """Schedule a look-up of the attempt: what a webhook says is never its outcome.
 
-    A refused attempt is over and not looked up; there, news of a payment calls a person. Returns False for a message
+    A refused attempt is over; there, only news of a payment counts (`doubt_refusal`). Returns False for a message
     heard before, and for a reference that is not ours.
     """
     with transaction.atomic():
@@ -33,18 +33,28 @@ def hear(*, message_id: str, reference: uuid.UUID, reported: Verdict) -> bool:
             attempt = payout.attempts.get(reference=reference)
             actor = f"provider:{attempt.provider}"
             if attempt.outcome == Attempt.Outcome.REFUSED:
-                is_paid = reported in (Verdict.SUCCEEDED, Verdict.RETURNED)
-                if is_paid and payout.attention != Attention.CONTRADICTED:
-                    move_all([flagged(payout, Attention.CONTRADICTED)], at=at, actor=actor)
+                if reported in (Verdict.SUCCEEDED, Verdict.RETURNED):
+                    doubt_refusal(payout, attempt, at=at, actor=actor)
             elif payout.status != Status.PROCESSED or reported in (Verdict.REFUSED, Verdict.RETURNED):
                 ask_again(payout, at=at, actor=actor)
     return True
 
 
+def doubt_refusal(payout: Payout, attempt: Attempt, *, at: datetime, actor: str) -> None:
+    """Act on news that a refused attempt may have been paid: the provider is asked while the payout is failed.
+
+    In any other status the payout has gone on, and money may leave twice: that is for people.
+    """
+    if payout.status == Status.FAILED:
+        ask_again(payout, at=at, actor=actor)
+    elif payout.attention != Attention.CONTRADICTED:
+        move_all([flagged(payout, Attention.CONTRADICTED, attempt)], at=at, actor=actor)
+
+
 def ask_again(payout: Payout, *, at: datetime, actor: str) -> None:
     """Let the worker look now, or once more if it is looking now. What needs a person for want of an answer
     goes on; what needs one for another reason stays, and is asked about when it is released."""
-    if payout.status not in (Status.PROCESSING, Status.UNKNOWN, Status.PROCESSED):
+    if payout.status not in LEASED:
         return
     if payout.attention in UNANSWERED:
         payout.attention = Attention.NONE

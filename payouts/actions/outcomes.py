@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from random import uniform
 from typing import Any
 
-import structlog
 from django.conf import settings
 from django.db import transaction
 
+from payouts.actions import late
 from payouts.actions.claims import Assignment
 from payouts.actions.moves import WORKER, Move, clock, db_now, flagged, move_all, without_altered
 from payouts.database import rows
@@ -19,43 +19,33 @@ from payouts.states import Status
 # Seconds until the next look at a payout whose outcome is not final, by the calls already made; daily from then on.
 LOOK_AGAIN_SECONDS = (2, 5, 15, 60, 300, 3_600)
 
-log = structlog.get_logger(__name__)
-
-
 DAY_SECONDS = 86_400
 ADAPTER_ERROR = "adapter_error"
 
 
 def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
-    """Record what the provider answered; a result whose lease was lost is dropped. Returns how many stand."""
-    by_payout = {assignment.payout_id: (assignment, answer) for assignment, answer in outcomes}
-    if not by_payout:
+    """Record what the provider answered; a result whose lease was lost is news (late.py). Returns how many stand."""
+    if not outcomes:
         return 0
     with transaction.atomic():
         payouts = list(
-            Payout.objects.filter(pk__in=by_payout)
+            Payout.objects.filter(pk__in={assignment.payout_id for assignment, _answer in outcomes})
             .annotate(db_now=clock())
             .select_for_update()
             .defer("recipient")
             .order_by("pk")
         )
         at: datetime = db_now(payouts[0])
+        standing, late_ones = _sorted_out(payouts, outcomes)
         attempts: list[Attempt] = []
         moves: list[Move] = []
         returns: list[Move] = []
         unmoved: list[Payout] = []
         exchanges: list[Exchange] = []
-        sound = {payout.pk for payout in without_altered(payouts)}
-        for payout in payouts:
-            assignment, answer = by_payout[payout.pk]
-            if payout.pk not in sound or payout.lease_token != assignment.lease_token:
-                log.warning(
-                    "result_dropped", payout=payout.pk, verdict=answer.verdict.value, provider_id=answer.provider_id
-                )
-                continue
+        for payout, assignment, answer in standing:
             attempt, code_before = assignment.attempt, assignment.attempt.last_code
             attempts.append(attempt)
-            exchanges.append(_exchange(attempt, answer, at))
+            exchanges.append(late.exchange(attempt, answer, at))
             attempt.last_code, attempt.last_message, attempt.last_answer = (
                 answer.code,
                 answer.message,
@@ -78,7 +68,30 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
         rows.update(Attempt, attempts, ATTEMPT_OUTCOME_FIELDS, key="reference")
         rows.insert(exchanges)
         move_all(returns, at=at, actor=WORKER)
+        late.keep(late_ones, at=at)
     return len(attempts)
+
+
+type Recorded = tuple[Payout, Assignment, Answer]
+
+
+def _sorted_out(
+    payouts: list[Payout], outcomes: Sequence[tuple[Assignment, Answer]]
+) -> tuple[list[Recorded], list[Recorded]]:
+    """The results that stand, one for a payout at most, and those that came too late for it."""
+    by_id = {payout.pk: payout for payout in payouts}
+    sound = {payout.pk for payout in without_altered(payouts)}
+    standing: dict[int, Recorded] = {}
+    late_ones: list[Recorded] = []
+    for assignment, answer in outcomes:
+        payout = by_id[assignment.payout_id]
+        recorded = (payout, assignment, answer)
+        has_lease = payout.pk in sound and payout.lease_token == assignment.lease_token
+        if has_lease and payout.pk not in standing:
+            standing[payout.pk] = recorded
+        else:
+            late_ones.append(recorded)
+    return list(standing.values()), late_ones
 
 
 ATTEMPT_OUTCOME_FIELDS = (
@@ -90,20 +103,6 @@ ATTEMPT_OUTCOME_FIELDS = (
     "last_answer",
     "finished_at",
 )
-
-
-def _exchange(attempt: Attempt, answer: Answer, at: datetime) -> Exchange:
-    return Exchange(
-        attempt=attempt,
-        call=attempt.calls,
-        called_at=attempt.last_called_at,
-        answered_at=at,
-        verdict=answer.verdict.value,
-        http_status=answer.http_status,
-        code=answer.code,
-        message=answer.message,
-        excerpt=answer.excerpt,
-    )
 
 
 def _outcome_move(payout: Payout, assignment: Assignment, answer: Answer, at: datetime, before: str) -> Move | None:
@@ -120,6 +119,8 @@ def _outcome_move(payout: Payout, assignment: Assignment, answer: Answer, at: da
         facts["provider_id"] = answer.provider_id
     if payout.status == Status.PROCESSED:
         return _later_move(payout, attempt, answer)
+    if payout.status == Status.FAILED:
+        return late.watched_move(payout, attempt, answer, facts, at)
     match answer.verdict:
         case Verdict.SUCCEEDED | Verdict.RETURNED:  # what was returned had been paid
             attempt.outcome, attempt.finished_at = Attempt.Outcome.SUCCEEDED, at
@@ -153,7 +154,7 @@ def _later_move(payout: Payout, attempt: Attempt, answer: Answer) -> Move | None
             payout.due_at = payout.due_at if payout.news_at else None
             return None
         case Verdict.REFUSED:
-            return flagged(payout, Attention.CONTRADICTED)
+            return flagged(payout, Attention.CONTRADICTED, attempt)
         case _ if attempt.calls >= settings.MAX_ATTEMPT_CALLS:
             return flagged(payout, Attention.TOO_MANY_CALLS)
         case _:

@@ -73,7 +73,7 @@ def status_detail(payout: Payout, reasons: Sequence[Reason]) -> str:
         case Stage.PROCESSED:
             paid = _("It was paid at %(at)s.") % {"at": _utc(payout.processed_at)}
             return _sentences(paid, _("Staff are checking this with the provider.") if payout.attention else "")
-        case Stage.FAILED if payout.attention:
+        case Stage.FAILED if payout.attention or payout.due_at:
             return _sentences(_refusal(payout), _in_doubt())
         case Stage.FAILED:
             again = _("Staff may send it again: ask them before you pay it in another way.")

@@ -12,6 +12,7 @@ from payouts.models.events import Event, EventName, by_payout
 from payouts.models.exports import Export, ExportChunk
 from payouts.models.operations import AuditRun, DailyTotal, Heartbeat
 from payouts.models.payout import (
+    LEASED,
     RESOLVED_BY_HAND,
     SUSPECT_LEASES,
     WATCHED,

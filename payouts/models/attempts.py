@@ -27,6 +27,14 @@ class Attempt(models.Model):
     )
     number = models.PositiveSmallIntegerField(_("number"))
     provider = models.CharField(_("provider"), max_length=32)
+    account = models.CharField(
+        _("account"),
+        max_length=16,
+        default="",
+        db_default="",
+        blank=True,
+        help_text=_("A fingerprint of the provider's account that it was sent to."),
+    )
     outcome = models.CharField(_("outcome"), max_length=16, choices=Outcome, default=Outcome.OPEN)
     calls = models.PositiveSmallIntegerField(_("calls"), default=0)
     provider_id = models.CharField(_("provider's ID"), max_length=128, blank=True)
@@ -142,7 +150,7 @@ class Approval(models.Model):
                 fields=["payout", "checker", "number"], condition=Q(attempt=None), name="approval_voice_once"
             ),
             models.UniqueConstraint(
-                fields=["attempt", "checker"],
+                fields=["attempt", "checker", "number"],
                 condition=Q(attempt__isnull=False),
                 name="approval_resolution_nobody_twice",
             ),

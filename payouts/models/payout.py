@@ -38,8 +38,10 @@ class Attention(models.TextChoices):
 
 RESOLVED_BY_HAND = "resolved_by_hand"  # the failure code where two people found that it was not paid
 
-# The worker may have to look at these. A processed one, when the provider says that it has news of it.
-WATCHED = (Status.PENDING, Status.PROCESSING, Status.UNKNOWN, Status.PROCESSED)
+# The worker may have to look at these. A processed or failed one, when there is news that may contradict it.
+WATCHED = (Status.PENDING, Status.PROCESSING, Status.UNKNOWN, Status.PROCESSED, Status.FAILED)
+# A worker may hold these under a lease.
+LEASED = tuple(status for status in WATCHED if status != Status.PENDING)
 
 
 # After two claims in a row that ended in no record a payout is claimed alone: it may be what ended them. The second
@@ -143,6 +145,7 @@ class Payout(models.Model):
     # The worker's own: not moves, so outside version and seal.
     due_at = models.DateTimeField(null=True, editable=False)
     lease_token = models.UUIDField(null=True, editable=False)
+    lease_holder = models.CharField(max_length=80, default="", db_default="", editable=False)  # a cluster's name
     lost_leases = models.SmallIntegerField(default=0, editable=False)  # in a row
     news_at = models.DateTimeField(null=True, editable=False)  # of the last news, until a newer answer
 
@@ -213,8 +216,7 @@ class Payout(models.Model):
                 name="payout_due_is_ready",
             ),
             models.CheckConstraint(
-                condition=Q(lease_token=None)
-                | Q(due_at__isnull=False, status__in=[Status.PROCESSING, Status.UNKNOWN, Status.PROCESSED]),
+                condition=Q(lease_token=None) | Q(due_at__isnull=False, status__in=LEASED),
                 name="payout_lease_ends",
             ),
             models.CheckConstraint(

@@ -31,6 +31,7 @@ TRANSITIONS: Final = {
     ("unknown", "processed"),
     ("unknown", "failed"),
     ("failed", "pending"),
+    ("failed", "processed"),
     ("processed", "returned"),
 }
 FINAL_EVENTS: Final = ("succeeded", "refused", "resolved", "reconciled")
@@ -177,13 +178,17 @@ def _histories(world: World) -> Iterator[Finding]:
 
 
 def _outcomes(world: World) -> Iterator[Finding]:
-    """An attempt ends once, nothing is said of it afterwards, and its row says the same."""
+    """An attempt ends once, nothing is said of it afterwards, and its row says the same.
+
+    But a refusal may turn out to have been a payment.
+    """
     ended: dict[str, str] = {}
     for event in sorted(world.events, key=lambda each: (each["payout_id"], each["seq"])):
         attempt = event["facts"].get("attempt")
         if event["event"] not in OUTCOME_EVENTS or attempt is None:
             continue
-        if attempt in ended:
+        is_correction = ended.get(attempt) == "refused" and event["event"] in ("succeeded", "resolved")
+        if attempt in ended and not is_correction:
             name = "ended_twice" if event["event"] in FINAL_EVENTS else "late_outcome"
             yield name, f"attempt {attempt}: {event['event']} after {ended[attempt]}"
         elif event["event"] in FINAL_EVENTS:

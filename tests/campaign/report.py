@@ -44,7 +44,7 @@ class Report:
     events: dict[str, int] = field(default_factory=dict)
     answers: dict[str, int] = field(default_factory=dict)
     restarts: dict[str, int] = field(default_factory=dict)
-    late_results_dropped: int = 0
+    late_results: int = 0
     history_looks: int = 0
     api_away_seconds: float = 0.0
     storm_seconds: float = 0.0
@@ -65,7 +65,7 @@ class Report:
             missing.append(f"only {self.faulted} of {self.calls} calls met a fault")
         missing += [f"no {kind} was killed" for kind in KILLED if not self.kills.get(kind)]
         missing += [f"no {kind} struck" for kind in STRIKES if not self.strikes.get(kind)]
-        if not self.late_results_dropped:
+        if not self.late_results:
             missing.append("no late result came")
         if sum(self.postgres_kills.values()) < 3:
             missing.append(f"PostgreSQL was killed {sum(self.postgres_kills.values())} times, not three")
@@ -90,7 +90,7 @@ class Report:
             f"{self.intents} intents, {self.doubled} submitted twice; {self.acks} acks; {_list(self.answers)}",
             f"{self.calls} calls to the provider, {self.faulted} ({self._share}) faulted; {self.payments} payments",
             f"faults: {_list(self.faults)}",
-            f"strikes: {_list(self.strikes)}; late results dropped: {self.late_results_dropped}",
+            f"strikes: {_list(self.strikes)}; late results: {self.late_results}",
             f"killed: {_list(self.kills)}",
             f"stopped: {_list(self.stops)}",
             f"orphans left a second after a kill: {_list(self.orphans_left)}",

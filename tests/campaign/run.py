@@ -37,7 +37,7 @@ FREEZE_SECONDS: Final = 125
 # For what a woken process may still write.
 LATE_SECONDS: Final = 3
 # The product's own log line when a result comes whose lease is lost.
-DROPPED: Final = b'"result_dropped"'
+LATE: Final = b'"result_late"'
 OPEN: Final = ("pending", "processing", "unknown", "failed")
 
 
@@ -221,7 +221,7 @@ class Campaign:
         report.faulted = sum(report.faults.values())
         report.events = _sorted(Counter(row["event"] for row in rows["events"]))
         logs = [(self.stand.folder / f"{name}.log").read_bytes() for name in CLUSTERS]
-        report.late_results_dropped = sum(log.count(DROPPED) for log in logs)
+        report.late_results = sum(log.count(LATE) for log in logs)
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:

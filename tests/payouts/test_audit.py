@@ -325,7 +325,7 @@ REFUSE = "outcome = 'refused', finished_at = now()"
 @pytest.mark.parametrize(
     ("recipe", "change", "invariants"),
     [
-        (processed_payout, "outcome = 'refused'", {"paid_once"}),
+        (processed_payout, "outcome = 'refused'", {"paid_once", "attempt_ended_by_event"}),
         (processed_payout, "outcome = 'open', finished_at = NULL", {"paid_once", "attempt_ended_by_event"}),
         (
             unknown_payout,
@@ -339,7 +339,11 @@ REFUSE = "outcome = 'refused', finished_at = now()"
             {"sent_has_attempt", "attempt_ended_by_event"},
         ),
         (failed_payout, "outcome = 'open', finished_at = NULL", {"unsent_has_no_attempt", "attempt_ended_by_event"}),
-        (failed_payout, "outcome = 'succeeded'", {"unsent_has_no_attempt", "paid_is_processed"}),
+        (
+            failed_payout,
+            "outcome = 'succeeded'",
+            {"unsent_has_no_attempt", "paid_is_processed", "attempt_ended_by_event"},
+        ),
         (processing_payout, "reference = gen_random_uuid()", {"attempts_recorded"}),
         (failed_payout, "number = 2", {"attempts_numbered"}),
     ],

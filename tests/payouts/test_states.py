@@ -17,6 +17,7 @@ EDGES = {
     ("unknown", "processed"),
     ("unknown", "failed"),
     ("failed", "pending"),
+    ("failed", "processed"),
     ("processed", "returned"),
 }
 STATUSES = ("pending", "processing", "processed", "failed", "unknown", "rejected", "cancelled", "returned")

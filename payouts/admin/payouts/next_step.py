@@ -52,7 +52,7 @@ def next_step(
                 _("Paid on %(at)s.") % {"at": exact_time(payout.processed_at)}, _("Nothing is left to do.")
             )
         case Stage.FAILED:
-            return _failed_step(payout)
+            return _failed_step(payout, is_paused)
         case Stage.RETURNED:
             return NextStep(_("It was paid, and the bank gave the money back."), _("Nothing is left to do."))
         case _:
@@ -187,7 +187,13 @@ def _resolution_hint(attempts: Sequence[Attempt], approvals: Sequence[Approval])
     return _("Outcome proposed (%(said)s). A second person must agree.") % {"said": said}
 
 
-def _failed_step(payout: Payout) -> NextStep:
+def _failed_step(payout: Payout, is_paused: bool) -> NextStep:
+    if payout.due_at:
+        return NextStep(
+            _("The provider refused it, and may have paid it after all. Do not pay it in another way."),
+            _asked_again(payout, is_paused),
+            is_alarm=True,
+        )
     if payout.failure_code == RESOLVED_BY_HAND:
         return NextStep(
             _("Two people found that it was not paid."),

@@ -16,13 +16,14 @@ MOVES = {
     "pending": {"processing", "processed", "rejected", "cancelled"},
     "processing": {"processed", "failed", "unknown"},
     "unknown": {"processed", "failed"},
-    "failed": {"pending"},
+    "failed": {"pending", "processed"},
     "processed": {"returned"},
     "rejected": set(),
     "cancelled": set(),
     "returned": set(),
 }
 MOST_CALLS, MOST_LOST_LEASES, LOST_LEASES_OF_A_SUSPECT = 6, 5, 1
+MOST_DOUBTFUL_CALLS = 7
 MOST_TAKEN_BACK = 4
 NOT_FOUND, VERSION, NOT_ALLOWED = {"NotFoundError"}, {"VersionError"}, {"NotAllowedError"}
 FOUR_EYES, INVALID, REUSED_KEY = {"FourEyesError"}, {"InvalidError"}, {"IdempotencyError"}
@@ -38,6 +39,12 @@ class Attempt:
     outcome: str = "open"
     is_accepted: bool = False
     outlives_a_lease: bool = True
+    was_answered_as_paid: bool = False
+    """The provider has answered so since the attempt was refused."""
+    was_heard_as_paid: bool = False
+    """A webhook has said so, whenever it was."""
+    heard_calls: set[int] = field(default_factory=set)
+    """Those whose answer was recorded, with a lease or without."""
     voices: dict[str, str] = field(default_factory=dict)
 
 
@@ -110,8 +117,9 @@ class Payout:
         self.status = to_status
 
     def finish(self, event: str, outcome: str) -> None:
-        """The attempt has ended, by the provider's word or by two people's."""
+        """The attempt has ended, by the provider's word or by two people's; a refused one was paid after all."""
         self.attempt.outcome = outcome
+        self.attempt.was_answered_as_paid &= outcome == "succeeded"
         self.move(event, {"succeeded": "processed", "refused": "failed"}[outcome])
         self.lease = self.due = None
         self.lost_leases = 0
@@ -119,8 +127,8 @@ class Payout:
             self.has_news = False
 
     def flag(self, attention: str) -> None:
-        """No more without a person."""
-        self.attention = attention
+        """No more without a person; what is failed and may have been paid, without two."""
+        self.attention = "contradicted" if self.status == "failed" and self.due is not None else attention
         self.move("flagged", "unknown" if self.status == "processing" else None)
         self.lease = self.due = None
         self.lost_leases = 0
@@ -187,7 +195,8 @@ class Life:
         return set() if payout.status in {"pending", "cancelled", "rejected"} else NOT_ALLOWED
 
     def refuses_retry(self, payout: Payout, by: str) -> set[str]:
-        return set() if payout.status == "failed" and not payout.attention else NOT_ALLOWED
+        is_free = payout.status == "failed" and not payout.attention and payout.due is None
+        return set() if is_free else NOT_ALLOWED
 
     def refuses_record_return(self, payout: Payout, by: str) -> set[str]:
         is_paid = payout.status == "processed"
@@ -258,7 +267,7 @@ class Life:
     def release(self, payout: Payout, by: str) -> None:
         payout.is_held, payout.attention = False, ""
         payout.move("released")
-        if payout.status == "unknown" or (payout.status == "processed" and payout.has_news):
+        if payout.status == "unknown" or (payout.status in {"processed", "failed"} and payout.has_news):
             payout.due = self.now()
         self._make_ready(payout)
 
@@ -330,13 +339,38 @@ class Life:
 
     def hear(self, payout: Payout, attempt: Attempt, reported: Verdict) -> None:
         """A webhook moves nothing: it lets the provider be asked. Where there is nothing to ask, a person is."""
+        is_payment = reported in {Verdict.SUCCEEDED, Verdict.RETURNED}
+        attempt.was_heard_as_paid |= is_payment
         if attempt.outcome == "refused":
-            if reported in {Verdict.SUCCEEDED, Verdict.RETURNED} and payout.attention != "contradicted":
-                payout.flag("contradicted")
+            if is_payment:
+                self._doubt(payout)
         elif payout.status in {"processing", "unknown"} or (
             payout.status == "processed" and reported in {Verdict.REFUSED, Verdict.RETURNED}
         ):
             self._ask_again(payout)
+
+    def hear_late(self, payout: Payout, attempt: Attempt, call: int, verdict: Verdict) -> None:
+        """An answer without its lease moves nothing either, and is told of once."""
+        if call in attempt.heard_calls:
+            return
+        attempt.heard_calls.add(call)
+        may_be_paid = verdict in {Verdict.SUCCEEDED, Verdict.RETURNED, Verdict.PENDING}
+        if attempt.outcome == "refused":
+            attempt.was_answered_as_paid |= may_be_paid
+            if may_be_paid or (verdict == Verdict.UNKNOWN and payout.status == "failed"):
+                self._doubt(payout)
+        elif payout.status in {"processing", "unknown"}:
+            if verdict != Verdict.ABSENT:
+                self._ask_again(payout)
+        elif payout.status == "processed" and verdict in {Verdict.REFUSED, Verdict.RETURNED}:
+            self._ask_again(payout)
+
+    def _doubt(self, payout: Payout) -> None:
+        """A refusal may have been a payment: asked about while nothing has come of it, else for people."""
+        if payout.status == "failed":
+            self._ask_again(payout)
+        elif payout.attention != "contradicted":
+            payout.flag("contradicted")
 
     def _ask_again(self, payout: Payout) -> None:
         if payout.attention in {"not_found", "too_many_calls"}:
@@ -392,12 +426,15 @@ class Life:
     def record(self, payout: Payout, verdict: Verdict, *, may_post: bool) -> None:
         """Only a success pays and only a refusal fails, whatever else has been said before."""
         attempt = payout.attempt
+        attempt.heard_calls.add(attempt.calls)
         payout.lease, payout.due = None, self.now() if payout.is_newer else LATER
         payout.lost_leases = 0
         if verdict != Verdict.UNKNOWN and not payout.is_newer:
             payout.has_news = False
         if payout.status == "processed":
             self._record_again(payout, verdict)
+        elif payout.status == "failed":
+            self._record_doubtful(payout, verdict)
         elif verdict in {Verdict.SUCCEEDED, Verdict.RETURNED}:
             self._finish(payout, "succeeded", "succeeded")
         elif verdict == Verdict.REFUSED and not payout.has_news:
@@ -423,6 +460,18 @@ class Life:
             payout.flag("contradicted")
         elif verdict != Verdict.RETURNED and payout.attempt.calls >= MOST_CALLS:
             payout.flag("too_many_calls")
+
+    def _record_doubtful(self, payout: Payout, verdict: Verdict) -> None:
+        """What was refused was paid after all, or it was not; what stays unclear is for people."""
+        attempt = payout.attempt
+        is_said = attempt.was_answered_as_paid or attempt.was_heard_as_paid
+        agrees = verdict == Verdict.REFUSED or (verdict == Verdict.ABSENT and not is_said)
+        if verdict in {Verdict.SUCCEEDED, Verdict.RETURNED}:
+            self._finish(payout, "succeeded", "succeeded")
+        elif agrees and not payout.has_news:
+            payout.due = None
+        elif attempt.calls >= (MOST_CALLS if verdict == Verdict.PENDING else MOST_DOUBTFUL_CALLS):
+            payout.flag("contradicted")
 
     def give_back(self, payout: Payout) -> None:
         payout.lease, payout.due = None, self.now()

@@ -5,7 +5,7 @@ HYPOTHESIS_PROFILE=deep runs two thousand longer lives. A failure prints its ste
 
 import os
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -98,8 +98,12 @@ class Job:
     payout: Payout
     assignment: Assignment
     answer: Answer | None = None
+    attempt: Any = field(init=False)
     is_late: bool = False
     """Its lease has ended, and with it the time in which a pump begins a call."""
+
+    def __post_init__(self) -> None:
+        self.attempt = self.payout.attempt
 
     @property
     def is_current(self) -> bool:
@@ -414,7 +418,7 @@ class Lives(RuleBasedStateMachine):
     @precondition(lambda self: any(job.answer for job in self.jobs))
     @rule(picked=st.lists(numbers, min_size=1, max_size=3))
     def record(self, picked: list[int]) -> None:
-        """Answers come back in any order, late and twice too; those that have lost their lease are dropped."""
+        """Answers come back in any order, late and twice too; those that have lost their lease are news."""
         answered = [job for job in self.jobs if job.answer]
         jobs = {job.payout.id: job for job in (answered[-1 - number % len(answered)] for number in picked)}
         self._record(list(jobs.values()))
@@ -424,23 +428,29 @@ class Lives(RuleBasedStateMachine):
 
         stands = actions.record_outcomes([(job.assignment, job.answer) for job in jobs])
 
-        event(f"record: {len(current)} stand, {len(jobs) - len(current)} dropped")
+        event(f"record: {len(current)} stand, {len(jobs) - len(current)} late")
         assert stands == len(current)
+        late = [job for job in jobs if job not in current]
         for job in current:
             self.life.record(job.payout, job.answer.verdict, may_post=job.assignment.may_post)
+        for job in late:
+            self._heard_late(job, job.answer.verdict)
 
-    @precondition(lambda self: self.jobs)
+    def _heard_late(self, job: Job, verdict: Verdict) -> None:
+        self.life.hear_late(job.payout, job.attempt, job.assignment.attempt.calls, verdict)
+
+    @precondition(lambda self: any(not job.is_current for job in self.jobs))
     @rule(number=numbers, verdict=st.sampled_from(list(Verdict)), is_foreign=st.booleans())
     def record_without_a_lease(self, number: int, verdict: Verdict, is_foreign: bool) -> None:
-        job = self.jobs[number % len(self.jobs)]
+        jobs = [job for job in self.jobs if not job.is_current]
+        job = jobs[number % len(jobs)]
         assignment = job.assignment
-        if is_foreign or job.is_current:
+        if is_foreign:
             assignment = replace(assignment, lease_token=uuid4())
-        before = self._digest()
 
         assert actions.record_outcomes([(assignment, Answer(verdict))]) == 0
 
-        assert self._digest() == before
+        self._heard_late(job, verdict)
 
     @precondition(lambda self: any(job.answer is None for job in self.jobs))
     @rule(number=numbers)

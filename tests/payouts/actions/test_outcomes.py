@@ -131,18 +131,6 @@ def test_every_answer_to_a_call_is_kept() -> None:
     assert attempt.exchanges.get(call=2).called_at == attempt.last_called_at
 
 
-@pytest.mark.parametrize("late", [SUCCEEDED, REFUSED, PENDING, UNKNOWN, ABSENT])
-def test_a_result_whose_lease_was_lost_is_dropped(late: Answer) -> None:
-    payout = pending_payout()
-    first = claimed(payout)
-    second = claimed(payout)
-
-    with nothing_changes(payout):
-        assert actions.record_outcomes([(first, late)]) == 0
-
-    assert actions.record_outcomes([(second, SUCCEEDED)]) == 1
-
-
 @pytest.mark.parametrize("late", [SUCCEEDED, REFUSED, UNKNOWN])
 def test_a_result_is_recorded_once(late: Answer) -> None:
     payout = pending_payout()
@@ -151,20 +139,6 @@ def test_a_result_is_recorded_once(late: Answer) -> None:
 
     with nothing_changes(payout):
         assert actions.record_outcomes([(assignment, late)]) == 0
-
-
-def test_a_result_is_dropped_that_comes_after_a_retry_was_sent() -> None:
-    payout = pending_payout()
-    first = claimed(payout)
-    actions.record_outcomes([(first, REFUSED)])
-    actions.retry(payout.pk, by=recipes.person.make(), reason="Again.")
-    second = claimed(payout)
-
-    with nothing_changes(payout):
-        assert actions.record_outcomes([(first, SUCCEEDED)]) == 0
-
-    assert actions.record_outcomes([(second, SUCCEEDED)]) == 1
-    assert is_clean()
 
 
 def test_one_batch_takes_every_verdict_and_a_late_one() -> None:

@@ -59,7 +59,7 @@ PAYOUT_RULES: list[tuple[str, Callable[..., Payout], str]] = [
     ("payout_processing_is_approved", awaiting_payout, "status = 'processing'"),
     ("payout_processing_is_approved", processing_payout, "approvals_required = 1"),
     ("payout_due_is_watched", processed_payout, "due_at = now(), attention = 'missing'"),
-    ("payout_due_is_watched", failed_payout, "due_at = now()"),
+    ("payout_due_is_watched", failed_payout, "due_at = now(), attention = 'contradicted'"),
     ("payout_due_is_watched", cancelled_payout, "due_at = now()"),
     ("payout_due_is_watched", unknown_payout, "attention = 'altered'"),
     ("payout_due_is_ready", awaiting_payout, "due_at = now()"),
@@ -172,7 +172,7 @@ def test_attempt_outcome_with_finished_at(recipe: Callable[..., Payout], change:
         (processed_payout, "outcome = 'refused'"),
         (processed_payout, "outcome = 'open', finished_at = NULL"),
         (failed_payout, "outcome = 'open', finished_at = NULL"),
-        (failed_payout, "outcome = 'succeeded'"),
+        (unknown_payout, "account = 'another'"),
     ],
 )
 def test_attempt_key_is_fixed(recipe: Callable[..., Payout], change: str) -> None:
