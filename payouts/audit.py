@@ -12,7 +12,7 @@ from itertools import chain, pairwise
 
 from django.db import connection
 
-from payouts import money, rules, vault
+from payouts import money, references, rules, vault
 from payouts.database.snapshot import snapshot
 from payouts.models import Approval, Attempt, Event, EventName, Payout, by_payout
 from payouts.states import PAID, Stage, Status, allows
@@ -36,9 +36,23 @@ GUARDS = {
         "BEFORE DELETE OR TRUNCATE ON payouts_attempt FOR EACH STATEMENT payouts_refuse_change()"
     ),
     "attempt_key_is_fixed": "BEFORE UPDATE ON payouts_attempt FOR EACH ROW payouts_refuse_other_key()",
+    "installation_namespace_is_fixed": (
+        "BEFORE UPDATE ON payouts_installation FOR EACH ROW payouts_refuse_other_namespace()"
+    ),
+    "installation_never_deleted": (
+        "BEFORE DELETE OR TRUNCATE ON payouts_installation FOR EACH STATEMENT payouts_refuse_change()"
+    ),
+    "recovery_never_deleted": (
+        "BEFORE DELETE OR TRUNCATE ON payouts_recovery FOR EACH STATEMENT payouts_refuse_change()"
+    ),
+    "unknown_payment_never_deleted": (
+        "BEFORE DELETE OR TRUNCATE ON payouts_unknownpayment FOR EACH STATEMENT payouts_refuse_change()"
+    ),
 }
 # Their functions must be those of the migrations that made them, the last of each.
-GUARDS_SOURCES = ("payouts.migrations.0002_guards", "payouts.migrations.0004_late_truths")
+GUARDS_SOURCES = tuple(
+    f"payouts.migrations.{name}" for name in ("0002_guards", "0004_late_truths", "0007_installation")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +94,7 @@ def batches(after_id: int = 0) -> Iterator[tuple[int, list[Broken]]]:
                 for invariant, detail in chain(
                     _row(payout),
                     _history(payout, events[payout.pk]),
+                    _keys(payout, attempts[payout.pk]),
                     _money(payout, events[payout.pk], attempts[payout.pk]),
                     _eyes(payout, events[payout.pk], approvals[payout.pk], close_since),
                 )
@@ -166,6 +181,13 @@ def _is_legal(event: Event) -> bool:
         return allows(str(event.from_status), event.to_status)
     except ValueError:  # no status at all
         return False
+
+
+def _keys(payout: Payout, attempts: list[Attempt]) -> Iterator[Finding]:
+    """Each attempt's key follows from the payout, so that the provider knows a payment that is made again."""
+    for attempt in attempts:
+        if attempt.reference != references.attempt_reference(payout.reference, attempt.number):
+            yield "key_follows", f"the key of attempt {attempt.number} is not the one of its payout and number"
 
 
 def _money(payout: Payout, events: list[Event], attempts: list[Attempt]) -> Iterator[Finding]:

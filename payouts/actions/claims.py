@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 from django.db.models.functions import Now
 
-from payouts import money
+from payouts import money, references
 from payouts.actions import breaker, pauses
 from payouts.actions.approvals import approvals_by_payout, payment_problem
 from payouts.actions.moves import WORKER, Move, clock, db_now, flagged, locked, move_all, without_altered
@@ -148,9 +148,11 @@ def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
                 continue
             is_new = payout.status == Status.PENDING
             if is_new:
+                number = latest.number + 1 if latest else 1
                 attempt = Attempt(
+                    reference=references.attempt_reference(payout.reference, number),
                     payout=payout,
-                    number=latest.number + 1 if latest else 1,
+                    number=number,
                     provider=payout.provider,
                     created_at=at,
                 )

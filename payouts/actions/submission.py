@@ -8,13 +8,13 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from payouts import money, recipients, trace, vault
+from payouts import money, recipients, references, trace, vault
 from payouts.actions import review
 from payouts.actions.approvals import approve_as_batch
 from payouts.actions.errors import IdempotencyError, InvalidError, NotAllowedError
 from payouts.actions.moves import Move, Person, actor_name, move_all, ring_if_due
 from payouts.database.storable import is_storable, text_fault
-from payouts.models import ApiClient, EventName, Payout, stamp, terms_hash
+from payouts.models import ApiClient, EventName, Payout, namespace, stamp, terms_hash
 from payouts.providers import registry
 from payouts.states import Status
 
@@ -43,7 +43,7 @@ def submit(
     amount = _checked(amount=amount, currency=currency, user_id=user_id, recipient=recipient, comment=comment)
     recipient = vault.normal(recipient)
     payout = Payout(
-        reference=reference or uuid.uuid4(),
+        reference=reference or _reference(client, idempotency_key),
         client=client,
         maker_id=maker.pk if maker else client.owner_id if client else None,
         user_id=user_id,
@@ -71,12 +71,17 @@ def submit(
             )
             ring_if_due(payout)
     except IntegrityError as error:
-        if "payout_one_per_idempotency_key" in str(error):
-            return _first_with_key(payout)
-        if reference is not None and "payouts_payout_reference" in str(error):
-            return _first_with_reference(payout)
+        if first := _first(payout, error, is_form=reference is not None):
+            return first
         raise
     return payout
+
+
+def _reference(client: ApiClient | None, idempotency_key: str | None) -> uuid.UUID:
+    """The payout's reference; with an idempotency key the same one for ever, whatever the database forgets."""
+    if client is None or idempotency_key is None:
+        return uuid.uuid4()
+    return references.payout_reference(namespace(), client.name, idempotency_key)
 
 
 def _checked(*, amount: Decimal, currency: str, user_id: int, recipient: dict[str, Any], comment: str) -> Decimal:
@@ -117,8 +122,22 @@ def _request_hash(payout: Payout) -> bytes:
     )
 
 
+def _first(payout: Payout, error: IntegrityError, *, is_form: bool) -> Payout | None:
+    """The payout that was stored first, where the error says that this is it again. Raises PayoutError."""
+    if "payout_one_per_idempotency_key" in str(error):
+        return _first_with_key(payout)
+    if "payouts_payout_reference" not in str(error):
+        return None
+    if payout.idempotency_key is not None:
+        return _first_with_key(payout)
+    return _first_with_reference(payout) if is_form else None
+
+
 def _first_with_key(payout: Payout) -> Payout:
-    first = Payout.objects.get(client=payout.client, idempotency_key=payout.idempotency_key)
+    """The payout that this key made. Raises IdempotencyError, also where a client of that name made it once."""
+    first = Payout.objects.filter(client=payout.client, idempotency_key=payout.idempotency_key).first()
+    if first is None:
+        raise IdempotencyError
     if bytes(first.request_hash or b"") != payout.request_hash:
         raise IdempotencyError
     if first.withdrawn_at:

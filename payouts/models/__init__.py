@@ -10,6 +10,7 @@ from payouts.models.configuration import ApprovalBand, PayoutLimit, ReviewFlag, 
 from payouts.models.decisions import BulkDecision, BulkItem
 from payouts.models.events import Event, EventName, by_payout
 from payouts.models.exports import Export, ExportChunk
+from payouts.models.installation import Installation, Recovery, UnknownPayment, namespace
 from payouts.models.operations import AuditRun, DailyTotal, Heartbeat
 from payouts.models.payout import (
     LEASED,

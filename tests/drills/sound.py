@@ -19,7 +19,7 @@ from django.contrib.auth.models import User  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from payouts import vault  # noqa: E402
+from payouts import references, vault  # noqa: E402
 from payouts.database import rows  # noqa: E402
 from payouts.models import ApiClient, Approval, Attempt, Event, EventName, Payout, terms_hash  # noqa: E402
 from payouts.states import Status  # noqa: E402
@@ -84,6 +84,7 @@ class Maker:
 
 def _attempt(payout: Payout, number: int, *, is_refused: bool) -> Attempt:
     return Attempt(
+        reference=references.attempt_reference(payout.reference, number),
         payout=payout,
         number=number,
         provider="http",

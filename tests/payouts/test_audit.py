@@ -344,8 +344,8 @@ REFUSE = "outcome = 'refused', finished_at = now()"
             "outcome = 'succeeded'",
             {"unsent_has_no_attempt", "paid_is_processed", "attempt_ended_by_event"},
         ),
-        (processing_payout, "reference = gen_random_uuid()", {"attempts_recorded"}),
-        (failed_payout, "number = 2", {"attempts_numbered"}),
+        (processing_payout, "reference = gen_random_uuid()", {"attempts_recorded", "key_follows"}),
+        (failed_payout, "number = 2", {"attempts_numbered", "key_follows"}),
     ],
 )
 def test_an_attempt_altered_by_sql_is_noticed(recipe: Recipe, change: str, invariants: set[str]) -> None:

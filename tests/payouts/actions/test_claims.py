@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from payouts import actions
 from payouts.models import Attempt, Attention, Event, Payout
+from payouts.references import attempt_reference
 from tests import recipes
 from tests.payouts.observe import audit_of, by_hand, is_clean, last_event, nothing_changes, unguarded
 from tests.recipes import (
@@ -455,3 +456,13 @@ def test_what_people_see_of_a_payout_cannot_be_changed_by_sql_unseen(change: str
 
     assert audit_of(payout) == {"row_sealed"}
     assert actions.claim(limit=10) == []
+
+
+def test_the_key_of_an_attempt_follows_from_the_payout_and_its_number() -> None:
+    payout = recipes.retried_payout()
+
+    claimed(payout)
+
+    keys = payout.attempts.order_by("number").values_list("reference", flat=True)
+    assert list(keys) == [attempt_reference(payout.reference, number) for number in (1, 2)]
+    assert is_clean()

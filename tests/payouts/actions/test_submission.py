@@ -8,9 +8,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from payouts import actions, trace, vault
+from payouts import actions, references, trace, vault
 from payouts.actions import IdempotencyError, InvalidError, NotAllowedError
-from payouts.models import ApiClient, Payout
+from payouts.models import ApiClient, Payout, namespace
 from tests import recipes
 from tests.payouts.observe import is_clean, last_event, nothing_changes, rings
 from tests.recipes import CARD, ONE_APPROVAL, TWO_APPROVALS, awaiting_payout, pending_payout
@@ -308,6 +308,40 @@ def test_two_clients_may_use_the_same_key(client: ApiClient, stranger: ApiClient
     one, other = (pending_payout(client=each, idempotency_key="order-7") for each in (client, stranger))
 
     assert one.pk != other.pk
+
+
+def test_the_reference_follows_from_the_client_and_the_key(client: ApiClient) -> None:
+    payout = pending_payout(client=client, idempotency_key="order-7")
+
+    assert payout.reference == references.payout_reference(namespace(), "shop", "order-7")
+
+
+def test_without_a_key_no_two_references_are_alike(client: ApiClient) -> None:
+    one, other = pending_payout(client=client), pending_payout(client=client)
+
+    assert (one.reference.version, other.reference.version) == (4, 4)
+    assert one.reference != other.reference
+
+
+def test_a_client_that_took_anothers_name_does_not_get_its_payouts(client: ApiClient) -> None:
+    first = pending_payout(client=client, idempotency_key="order-7")
+    client.name = "shop-before"
+    client.save()
+
+    with nothing_changes(first), pytest.raises(IdempotencyError):
+        pending_payout(client=recipes.client.make(name="shop"), idempotency_key="order-7")
+
+    assert Payout.objects.count() == 1
+
+
+def test_a_client_under_another_name_still_gets_its_payout_by_its_key(client: ApiClient) -> None:
+    first = pending_payout(client=client, idempotency_key="order-7")
+    client.name = "renamed"
+    client.save()
+
+    again = pending_payout(client=client, idempotency_key="order-7")
+
+    assert (again.pk, again.reference, again.is_replay) == (first.pk, first.reference, True)
 
 
 def test_a_card_that_fails_its_checksum_is_accepted_and_flagged(client: ApiClient) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -441,6 +442,68 @@ def test_provider_pause_takes_two_people(operator: User) -> None:
     _refused_by("provider_pause_takes_two_people", PAUSE.format("now()"), operator.pk, "Why", operator.pk, "Why not")
 
 
+@pytest.mark.parametrize(
+    ("name", "statement"),
+    [
+        (
+            "installation_is_one",
+            "INSERT INTO payouts_installation (id, namespace, name) VALUES (2, gen_random_uuid(), '')",
+        ),
+        ("installation_known_whole", "UPDATE payouts_installation SET name = 'payouts'"),
+        ("installation_known_whole", "UPDATE payouts_installation SET timeline = 1"),
+    ],
+)
+def test_an_installation_that_breaks_a_rule_is_refused_by_it(name: str, statement: str) -> None:
+    _refused_by(name, statement)
+
+
+RECOVERY = (
+    "INSERT INTO payouts_recovery"
+    " (cause, reason, begun_by, proposed_at, proposed_by_id, evidence, ended_at, ended_by_id, end_reason)"
+    " VALUES ('by_hand', {}, 'x', {}, {}, {}, {}, {}, {})"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("recovery_has_a_reason", "'' NULL NULL '' NULL NULL ''"),
+        ("recovery_proposed_on_evidence", "'w' now() {one} '' NULL NULL ''"),
+        ("recovery_proposed_on_evidence", "'w' now() NULL 'e' NULL NULL ''"),
+        ("recovery_proposed_on_evidence", "'w' NULL {one} 'e' NULL NULL ''"),
+        ("recovery_proposed_on_evidence", "'w' NULL NULL 'e' NULL NULL ''"),
+        ("recovery_ended_after_proposal", "'w' NULL NULL '' now() {two} 'r'"),
+        ("recovery_ended_after_proposal", "'w' now() {one} 'e' now() NULL 'r'"),
+        ("recovery_ended_after_proposal", "'w' now() {one} 'e' NULL {two} 'r'"),
+        ("recovery_ended_after_proposal", "'w' now() {one} 'e' now() {two} ''"),
+        ("recovery_takes_two_people", "'w' now() {one} 'e' now() {one} 'r'"),
+    ],
+)
+def test_a_recovery_that_breaks_a_rule_is_refused_by_it(
+    name: str, values: str, operator: User, checker: User
+) -> None:
+    _refused_by(name, RECOVERY.format(*values.format(one=operator.pk, two=checker.pk).split()))
+
+
+UNKNOWN_PAYMENT = (
+    "INSERT INTO payouts_unknownpayment (provider, reference, provider_id, currency, reported, source, detail,"
+    " closed_at, closed_by_id, close_reason, payout_id)"
+    " VALUES ('http', %s, '', '', 'succeeded', 'webhook', '', {}, {}, {}, NULL)"
+)
+
+
+def test_unknown_payment_once() -> None:
+    statement, key = UNKNOWN_PAYMENT.format("NULL", "NULL", "''"), uuid4()
+    by_hand(statement, key)
+
+    _refused_by("unknown_payment_once", statement, key)
+
+
+@pytest.mark.parametrize("values", ["now() NULL ''", "now() {who} ''", "NULL {who} 'r'", "now() NULL 'r'"])
+def test_unknown_payment_closed_by(values: str, operator: User) -> None:
+    _refused_by("unknown_payment_closed_by", UNKNOWN_PAYMENT.format(*values.format(who=operator.pk).split()), uuid4())
+
+
 def test_daily_total_unique() -> None:
     total = """INSERT INTO payouts_dailytotal ("on", currency, paid_count, paid_amount) VALUES (now(), 'RUB', 1, 1)"""
     by_hand(total)
@@ -532,6 +595,13 @@ EXPORT_CHUNK = (
         ("payout_never_deleted", "TRUNCATE payouts_payout CASCADE"),
         ("attempt_never_deleted", "DELETE FROM payouts_attempt"),
         ("attempt_never_deleted", "TRUNCATE payouts_attempt CASCADE"),
+        ("installation_never_deleted", "DELETE FROM payouts_installation"),
+        ("installation_never_deleted", "TRUNCATE payouts_installation"),
+        ("installation_namespace_is_fixed", "UPDATE payouts_installation SET namespace = gen_random_uuid()"),
+        ("recovery_never_deleted", "DELETE FROM payouts_recovery"),
+        ("recovery_never_deleted", "TRUNCATE payouts_recovery"),
+        ("unknown_payment_never_deleted", "DELETE FROM payouts_unknownpayment"),
+        ("unknown_payment_never_deleted", "TRUNCATE payouts_unknownpayment"),
     ],
 )
 def test_what_happened_can_be_neither_changed_nor_deleted(name: str, statement: str) -> None:
