@@ -138,6 +138,14 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
         Setting("PROVIDER_CONCURRENCY", "Calls in flight for each worker.", int, 32),
         Setting("MAX_ATTEMPT_CALLS", "Calls for one attempt before a person is asked.", int, 20),
     ),
+    "Installation": (
+        Setting(
+            "INSTALLATION",
+            "The name of this installation, stored in its database at the first start. A copy of the database under "
+            "another name pays nothing: see docs/recovery.md.",
+            default="payouts",
+        ),
+    ),
     "Approvals": (
         Setting(
             "RELEASE_DELAY_SECONDS",

@@ -107,11 +107,16 @@ DATABASES["default"] |= {
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 30_000,
-        "options": "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s",
+        "options": "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
+        # A server may have it off; then it confirms what a crash makes it forget.
+        " -c synchronous_commit=on",
         "server_side_binding": True,
         "prepare_threshold": 2,
     },
 }
+
+# A server that may lose what it has confirmed is for development alone (payouts/actions/recovery.py).
+NEEDS_DURABLE_SERVER = not DEBUG
 
 # Cache and throttling only: nothing may break when Redis is down, so errors are logged and answered as a miss.
 
@@ -136,6 +141,7 @@ DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
 
 FIELD_ENCRYPTION_KEYS = read("FIELD_ENCRYPTION_KEYS")
 EVENT_HMAC_KEY = read("EVENT_HMAC_KEY")
+INSTALLATION = read("INSTALLATION")
 
 PROVIDER_URL = read("PROVIDER_URL")
 PROVIDER_TOKEN = read("PROVIDER_TOKEN")

@@ -16,10 +16,14 @@ from django.core.handlers.wsgi import WSGIHandler
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
 django.setup(set_prefix=False)
 
+from django.db import connection  # noqa: E402
+
+from payouts.actions import recovery  # noqa: E402
 from payouts.checks import refusals  # noqa: E402
 
-if texts := refusals():
+if texts := [text for text in (*refusals(), recovery.why_not_start()) if text]:
     raise ImproperlyConfigured(" ".join(texts))
+connection.close()  # each thread has its own
 
 # What programs ask for. Those that monitor ask under any host's name.
 FOR_MACHINES = ("/api/", "/healthz", "/readyz", "/metrics")

@@ -2,19 +2,27 @@
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from payouts.actions import recovery
 from payouts.worker.pump import RECORDING_SECONDS
 
 
 @register()
 def check_settings(**_kwargs: Any) -> list[CheckMessage]:
-    return [*_keys(), *_times(), *_provider(), *_access()]
+    return [*_keys(), *_times(), *_provider(), *_access(), *_installation()]
+
+
+@register(Tags.database)
+def check_server(databases: Collection[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+    """For `migrate` and `check --database default`; the web server and the cluster ask by themselves."""
+    text = recovery.why_not_start() if databases else ""
+    return [_refuse(19, text)] if text else []
 
 
 def refusals() -> list[str]:
@@ -98,3 +106,8 @@ def _access() -> Iterator[CheckMessage]:
         yield _refuse(16, "TRUSTED_PROXIES is the number of proxies in front: 0 or more.")
     if not settings.SECOND_FACTOR and not settings.DEBUG:
         yield _warn(18, "SECOND_FACTOR is off: a password alone lets somebody approve payouts.")
+
+
+def _installation() -> Iterator[CheckMessage]:
+    if len(settings.INSTALLATION) > 64:
+        yield _refuse(20, "INSTALLATION must be a name of at most 64 characters.")

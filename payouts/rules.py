@@ -470,3 +470,8 @@ def why_not_resume(pause: ProviderPause, person: User) -> str:
     if pause.paused_by_id == person.pk:
         return Personal(_("You paused it, so another person must resume it."))
     return "" if person.is_active else _closed_account()
+
+
+def why_inactive(person: User) -> str:
+    """For the rules of other modules."""
+    return "" if person.is_active else _closed_account()

@@ -17,6 +17,7 @@ from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
 from payouts import daily_totals, doorbell
+from payouts.actions import recovery
 from payouts.audit import Broken, batches, missing_guards
 from payouts.batches import check, submit
 from payouts.batches.check import CHECK
@@ -73,12 +74,13 @@ def count_days() -> None:
 
 
 def sweep(cluster: str = "") -> None:
-    """Wake the worker for due payouts that it missed, and for files whose task was lost.
+    """Wake the worker for due payouts that it missed, and for files whose task was lost; see what the database is.
 
     It is its cluster's sign of life too.
     """
     if cluster:
         Heartbeat.objects.update_or_create(cluster=cluster, defaults={"beat_at": Now()})
+    recovery.look()
     if Payout.objects.due().exists():
         doorbell.ring()
     for job in (APPLY, WRITE, CHECK, SUBMIT):

@@ -11,7 +11,7 @@ from django.db import OperationalError, transaction
 from django.db.models.functions import Now
 
 from payouts import money, references
-from payouts.actions import breaker, pauses
+from payouts.actions import breaker, pauses, recovery, unknown_payments
 from payouts.actions.approvals import approvals_by_payout, payment_problem
 from payouts.actions.moves import WORKER, Move, clock, db_now, flagged, locked, move_all, without_altered
 from payouts.database import rows
@@ -128,6 +128,9 @@ def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
         payouts = list(due.annotate(db_now=clock()).select_for_update(skip_locked=True))
         if not payouts:
             return [], 0
+        found = recovery.look()
+        if found.obstacle:
+            return [], 0
         looked_at = len(payouts)
         at: datetime = db_now(payouts[0])
         lease_token, lease_ends_at = uuid.uuid4(), at + timedelta(seconds=settings.LEASE_SECONDS)
@@ -138,7 +141,7 @@ def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
         moves: list[Move] = []
         fresh: list[Attempt] = []
         again: list[tuple[Payout, Attempt]] = []
-        assignments: list[Assignment] = []
+        calls: list[tuple[Payout, Attempt, bool]] = []
         for payout in payouts:
             latest = attempts.get(payout.pk)
             if payout.lease_token:
@@ -148,14 +151,7 @@ def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
                 continue
             is_new = payout.status == Status.PENDING
             if is_new:
-                number = latest.number + 1 if latest else 1
-                attempt = Attempt(
-                    reference=references.attempt_reference(payout.reference, number),
-                    payout=payout,
-                    number=number,
-                    provider=payout.provider,
-                    created_at=at,
-                )
+                attempt = _next_attempt(payout, latest, at)
                 facts = {"attempt": str(attempt.reference), "provider": attempt.provider}
                 moves.append(Move(payout, EventName.CLAIMED, Status.PROCESSING, facts))
                 fresh.append(attempt)
@@ -172,12 +168,33 @@ def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
                 and lease_ends_at < attempt.key_expires_at  # whatever this claim does, it does before its lease ends
                 and attempt.pk not in disputed
             )
-            assignments.append(_assignment(payout, attempt, is_first_call=is_new, may_post=may_post))
+            calls.append((payout, attempt, may_post))
         move_all(moves, at=at, actor=WORKER)
         rows.insert(fresh)
         rows.update(Payout, [payout for payout, _attempt in again], ("lease_token", "due_at", "lost_leases"))
         rows.update(Attempt, [attempt for _payout, attempt in again], ("calls", "last_called_at"))
-        return assignments, looked_at
+        post_first = _unheard_of(fresh, found)
+        return [
+            _assignment(payout, attempt, is_first_call=attempt.reference in post_first, may_post=may_post)
+            for payout, attempt, may_post in calls
+        ], looked_at
+
+
+def _next_attempt(payout: Payout, latest: Attempt | None, at: datetime) -> Attempt:
+    number = latest.number + 1 if latest else 1
+    return Attempt(
+        reference=references.attempt_reference(payout.reference, number),
+        payout=payout,
+        number=number,
+        provider=payout.provider,
+        created_at=at,
+    )
+
+
+def _unheard_of(fresh: Sequence[Attempt], found: recovery.Finding) -> set[uuid.UUID]:
+    """The keys that the provider cannot know yet: they are sent without asking first."""
+    known = unknown_payments.take(fresh)
+    return set() if found.is_recovering else {attempt.reference for attempt in fresh} - known
 
 
 def _outcome_of(payout: Payout) -> Attempt.Outcome:

@@ -2,6 +2,7 @@
 
 from django.utils.translation import gettext as _
 
+from payouts.database.storable import text_fault
 from payouts.models import Payout
 from payouts.rules import Personal, altered
 from payouts.states import allowed_from
@@ -64,3 +65,10 @@ def refuse_if(obstacle: str, payout: Payout) -> None:
         raise FourEyesError(obstacle)
     if obstacle:
         raise NotAllowedError(obstacle, payout)
+
+
+def reason_fault(reason: str) -> str:
+    """Why this is no reason to be saved; empty when it is one."""
+    if not reason.strip():
+        return _("Give a reason: it is saved permanently in the history.")
+    return text_fault(reason)

@@ -10,8 +10,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from payouts import doorbell, rules
-from payouts.actions.errors import PayoutError
-from payouts.database.storable import text_fault
+from payouts.actions.errors import PayoutError, reason_fault
 from payouts.models import Payout, ProviderPause
 
 log = structlog.get_logger(__name__)
@@ -77,9 +76,6 @@ def _paused_already(provider: str) -> PauseError:
 
 def _checked(reason: str) -> str:
     """Raises PauseError."""
-    reason = reason.strip()
-    if not reason:
-        raise PauseError(_("Give a reason: it is saved permanently in the history."))
-    if fault := text_fault(reason):
+    if fault := reason_fault(reason):
         raise PauseError(fault)
-    return reason
+    return reason.strip()

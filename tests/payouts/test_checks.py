@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from payouts import checks
-from payouts.checks import check_settings
+from payouts.checks import check_server, check_settings
 
 
 def test_the_settings_of_the_tests_contradict_nothing(settings: Any) -> None:
@@ -58,6 +58,8 @@ def test_the_settings_of_the_tests_contradict_nothing(settings: Any) -> None:
         ({"PROVIDER_WEBHOOK_SECRET": "whsec_" + "A" * 28}, ["payouts.E013"]),
         ({"PROVIDER_WEBHOOK_SECRET": "whsec_" + "A" * 32}, []),
         ({"PROVIDER_WEBHOOK_SECRET": ""}, []),
+        ({"INSTALLATION": "x" * 65}, ["payouts.E020"]),
+        ({"INSTALLATION": "x" * 64}, []),
     ],
 )
 def test_settings_that_contradict_each_other_stop_the_start(
@@ -68,6 +70,17 @@ def test_settings_that_contradict_each_other_stop_the_start(
         setattr(settings, name, value)
 
     assert [error.id for error in check_settings()] == ids
+
+
+@pytest.mark.django_db
+def test_a_server_that_may_forget_stops_a_migration_in_production(settings: Any) -> None:
+    """That of the tests may: it is fast."""
+    assert check_server(databases=["default"]) == []
+
+    settings.NEEDS_DURABLE_SERVER = True
+
+    assert [error.id for error in check_server(databases=["default"])] == ["payouts.E019"]
+    assert check_server() == []
 
 
 def test_every_check_has_a_test() -> None:

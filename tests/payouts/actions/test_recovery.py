@@ -1,0 +1,412 @@
+"""A database that may have forgotten payments: the provider is asked before each, until two people end it."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+
+from payouts import actions
+from payouts.actions import recovery, unknown_payments
+from payouts.actions.recovery import RecoveryError
+from payouts.actions.unknown_payments import Heard, UnknownPaymentError
+from payouts.models import Attempt, Installation, Payout, Recovery, UnknownPayment
+from payouts.providers import Verdict
+from payouts.references import attempt_reference
+from payouts.worker import pump
+from tests import recipes
+from tests.payouts.observe import by_hand, is_clean, nothing_changes
+from tests.payouts.providers.double import DoubleProvider
+from tests.recipes import claimed, failed_payout, pending_payout, unknown_payout
+
+pytestmark = pytest.mark.django_db
+
+COLUMNS = ["system_identifier", "timeline", "database_oid", "table_oid"]
+
+
+@pytest.fixture(autouse=True)
+def _few_threads(settings: Any) -> None:
+    settings.PROVIDER_CONCURRENCY = 4
+
+
+@pytest.fixture
+def adopted() -> Installation:
+    """Stored as it is, as after the first claim."""
+    assert recovery.look() == recovery.Finding()
+    return Installation.objects.get()
+
+
+def _begun() -> Recovery:
+    return recovery.begin(by="shell:root", reason="Restored the backup of 03:00.")
+
+
+def _ended(found: Recovery, proposer: User, confirmer: User) -> Recovery:
+    recovery.propose_end(found.pk, by=proposer, evidence="Report 7 agrees.")
+    return recovery.end(found.pk, by=confirmer, evidence="Report 7 agrees.", reason="Read it.")
+
+
+def _paid_and_forgotten(payout: Payout, provider: DoubleProvider) -> UUID:
+    """The database loses what it has committed, as one that is put back does. Returns the key that was paid."""
+    with transaction.atomic():
+        assignment = claimed(payout)
+        provider.pay(assignment.instruction, deadline=0)
+        transaction.set_rollback(True)
+    assert not Attempt.objects.exists()
+    return assignment.attempt.reference
+
+
+def _calls(provider: DoubleProvider) -> list[tuple[str, UUID]]:
+    """Of the provider, since the first."""
+    return [(call.operation, call.instruction.reference) for call in provider.calls[1:]]
+
+
+def test_the_first_claim_stores_what_the_database_is() -> None:
+    assert Installation.objects.get().name == ""
+
+    assignment = claimed(pending_payout())
+
+    stored = Installation.objects.get()
+    assert (stored.name, stored.timeline) == ("payouts", 1)
+    assert None not in (stored.system_identifier, stored.database_oid, stored.table_oid)
+    assert assignment.is_first_call
+    assert not Recovery.objects.exists()
+
+
+def test_the_same_database_pays_without_asking(adopted: Installation) -> None:
+    assert claimed(pending_payout()).is_first_call
+    assert not Recovery.objects.exists()
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_any_other_identity_begins_recovery_mode_with_the_claim_that_finds_it(
+    column: str, adopted: Installation
+) -> None:
+    by_hand(f"UPDATE payouts_installation SET {column} = {column} + 1")
+
+    assignment = claimed(pending_payout())
+
+    assert (assignment.is_first_call, assignment.may_post) == (False, True)
+    begun = Recovery.objects.get()
+    stored, now = getattr(adopted, column) + 1, getattr(adopted, column)
+    assert (begun.cause, begun.begun_by, begun.ended_at) == ("changed", "system:worker", None)
+    assert begun.reason.endswith(f" {stored} → {now}")
+    assert getattr(Installation.objects.get(), column) == now
+
+
+def test_it_begins_once_and_lasts(adopted: Installation) -> None:
+    by_hand("UPDATE payouts_installation SET timeline = timeline + 1")
+
+    for _each in range(2):
+        assert not claimed(pending_payout()).is_first_call
+
+    assert Recovery.objects.count() == 1
+
+
+def test_it_begins_without_anything_due(adopted: Installation) -> None:
+    by_hand("UPDATE payouts_installation SET timeline = timeline + 1")
+
+    assert recovery.look().is_recovering
+
+    assert Recovery.objects.count() == 1
+
+
+def test_another_change_is_another_recovery(adopted: Installation, checker: User, operator: User) -> None:
+    _begun()
+    by_hand("UPDATE payouts_installation SET timeline = timeline + 1")
+    recovery.look()
+
+    _ended(Recovery.objects.earliest("pk"), checker, operator)
+
+    assert Recovery.objects.count() == 2
+    assert recovery.look().is_recovering
+
+
+def test_what_was_paid_before_the_loss_is_found_and_not_paid_again(provider: DoubleProvider) -> None:
+    payout = pending_payout()
+    reference = _paid_and_forgotten(payout, provider)
+    _begun()
+
+    pump.run(provider=provider)
+
+    payout.refresh_from_db()
+    assert payout.status == "processed"
+    assert _calls(provider) == [("look_up", reference)]
+    assert len(provider.payments) == 1
+    assert is_clean()
+
+
+def test_without_recovery_mode_too_it_is_the_same_payment_to_the_provider(provider: DoubleProvider) -> None:
+    payout = pending_payout()
+    reference = _paid_and_forgotten(payout, provider)
+
+    pump.run(provider=provider)
+
+    payout.refresh_from_db()
+    assert payout.status == "processed"
+    assert _calls(provider) == [("pay", reference)]
+    assert len(provider.payments) == 1
+
+
+def test_what_was_not_paid_before_is_paid(provider: DoubleProvider) -> None:
+    payout = pending_payout()
+    _begun()
+
+    pump.run(provider=provider)
+
+    payout.refresh_from_db()
+    assert payout.status == "processed"
+    assert [call.operation for call in provider.calls] == ["look_up", "pay"]
+
+
+def test_what_is_asked_about_already_goes_on_as_ever() -> None:
+    payout = unknown_payout()
+    _begun()
+
+    assignment = claimed(payout)
+
+    assert (assignment.is_first_call, assignment.may_post) == (False, True)
+
+
+def test_a_retry_in_recovery_mode_asks_first_too() -> None:
+    payout = failed_payout()
+    _begun()
+    actions.retry(payout.pk, by=recipes.person.make(), reason="The account is open again.")
+
+    assignment = claimed(payout)
+
+    assert (assignment.attempt.number, assignment.is_first_call, assignment.may_post) == (2, False, True)
+
+
+# Another installation
+
+
+def test_a_copy_under_another_name_claims_nothing(adopted: Installation, settings: Any) -> None:
+    settings.INSTALLATION = "staging"
+    ready, unknown = pending_payout(), unknown_payout_before(settings)
+    recipes.make_due(unknown)
+    Payout.objects.filter(pk=ready.pk).update(lost_leases=1)
+
+    for payout in (ready, unknown):
+        with nothing_changes(payout):
+            assert (actions.claim(limit=10), actions.claim_suspect()) == ([], [])
+    assert Installation.objects.get().name == "payouts"
+    assert not Recovery.objects.exists()
+
+
+def unknown_payout_before(settings: Any) -> Payout:
+    """Of the time when the database was at home."""
+    name, settings.INSTALLATION = settings.INSTALLATION, "payouts"
+    try:
+        return unknown_payout()
+    finally:
+        settings.INSTALLATION = name
+
+
+def test_adopting_a_copy_begins_recovery_mode(adopted: Installation, settings: Any) -> None:
+    settings.INSTALLATION = "staging"
+    by_hand("UPDATE payouts_installation SET timeline = timeline + 1")
+
+    call_command("recovery", "adopt", "--confirm", "payouts")
+
+    assert Installation.objects.get().name == "staging"
+    assert Installation.objects.get().namespace == adopted.namespace
+    begun = Recovery.objects.get()
+    assert (begun.cause, begun.reason) == ("adopted", "payouts → staging")
+    assert not claimed(pending_payout()).is_first_call
+    assert Recovery.objects.count() == 1
+
+
+def test_adopting_takes_the_name_that_the_database_has(adopted: Installation, settings: Any) -> None:
+    settings.INSTALLATION = "staging"
+
+    with pytest.raises(CommandError):
+        call_command("recovery", "adopt", "--confirm", "staging")
+
+    assert Installation.objects.get().name == "payouts"
+
+
+def test_what_is_ours_cannot_be_adopted(adopted: Installation) -> None:
+    with pytest.raises(CommandError):
+        call_command("recovery", "adopt", "--confirm", "payouts")
+
+    assert not Recovery.objects.exists()
+
+
+def test_a_server_that_forgets_pays_nothing_in_production(settings: Any) -> None:
+    """That of the tests does: it is fast."""
+    payout = pending_payout()
+    settings.NEEDS_DURABLE_SERVER = True
+
+    with nothing_changes(payout):
+        assert actions.claim(limit=10) == []
+    assert "fsync" in recovery.why_not_start()
+    with pytest.raises(CommandError, match="fsync"):
+        call_command("cluster")
+
+
+def test_a_server_that_forgets_serves_for_development() -> None:
+    assert recovery.why_not_start() == ""
+
+
+def test_our_connections_wait_for_the_disk() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        assert cursor.fetchone() == ("on",)
+
+
+# By hand, and its end
+
+
+def test_it_is_begun_by_hand_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("recovery", "begin", "--reason", "Restored the backup of 03:00.")
+
+    begun = Recovery.objects.get()
+    assert (begun.cause, begun.reason) == ("by_hand", "Restored the backup of 03:00.")
+    assert begun.begun_by.startswith("shell:")
+    capsys.readouterr()
+    call_command("recovery", "status")
+    assert "Restored the backup of 03:00." in capsys.readouterr().out
+    call_command("recovery", "status", "--json")
+    assert '"unknown_payments": 0' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "a\x00b"])
+def test_it_takes_a_reason(reason: str) -> None:
+    with pytest.raises(RecoveryError):
+        recovery.begin(by="shell:root", reason=reason)
+
+    assert not Recovery.objects.exists()
+
+
+def test_two_people_end_it(checker: User, operator: User) -> None:
+    found = _begun()
+
+    ended = _ended(found, checker, operator)
+
+    assert (ended.proposed_by, ended.evidence, ended.ended_by, ended.end_reason) == (
+        checker,
+        "Report 7 agrees.",
+        operator,
+        "Read it.",
+    )
+    assert claimed(pending_payout()).is_first_call
+
+
+def test_one_person_cannot_end_it(checker: User) -> None:
+    found = _begun()
+
+    with pytest.raises(RecoveryError):
+        _ended(found, checker, checker)
+
+    assert not claimed(pending_payout()).is_first_call
+
+
+def test_nobody_ends_it_without_a_proposal(checker: User) -> None:
+    found = _begun()
+
+    with pytest.raises(RecoveryError):
+        recovery.end(found.pk, by=checker, evidence="", reason="It is over.")
+
+    assert recovery.look().is_recovering
+
+
+def test_who_confirms_has_read_the_evidence(checker: User, operator: User) -> None:
+    found = _begun()
+    recovery.propose_end(found.pk, by=checker, evidence="Report 7 agrees.")
+    recovery.propose_end(found.pk, by=checker, evidence="Nothing was compared.")
+
+    with pytest.raises(RecoveryError):
+        recovery.end(found.pk, by=operator, evidence="Report 7 agrees.", reason="Read it.")
+
+    assert recovery.look().is_recovering
+
+
+def test_a_closed_account_does_neither(checker: User, operator: User) -> None:
+    found = _begun()
+    for person in (checker, operator):
+        person.is_active = False
+
+    with pytest.raises(RecoveryError):
+        recovery.propose_end(found.pk, by=checker, evidence="Report 7 agrees.")
+    recovery.propose_end(found.pk, by=recipes.person.make(), evidence="Report 7 agrees.")
+    with pytest.raises(RecoveryError):
+        recovery.end(found.pk, by=operator, evidence="Report 7 agrees.", reason="Read it.")
+
+
+def test_what_has_ended_is_over(checker: User, operator: User) -> None:
+    found = _ended(_begun(), checker, operator)
+
+    with pytest.raises(RecoveryError, match="operator"):
+        recovery.propose_end(found.pk, by=checker, evidence="Once more.")
+    with pytest.raises(RecoveryError, match="operator"):
+        recovery.end(found.pk, by=checker, evidence=found.evidence, reason="Once more.")
+
+
+# Payments that only the provider knows
+
+
+def _heard(reference: Any = None) -> Heard:
+    return Heard(reference or uuid4(), Verdict.SUCCEEDED, provider_id="prv_9")
+
+
+def _noted(*heard: Heard) -> None:
+    unknown_payments.note(heard, provider="http", source=UnknownPayment.Source.WEBHOOK)
+
+
+def test_an_unknown_payment_is_kept_once() -> None:
+    heard = _heard()
+
+    _noted(heard, _heard())
+    _noted(heard)
+
+    assert UnknownPayment.objects.count() == 2
+
+
+def test_a_key_that_the_provider_was_heard_to_know_is_asked_about_first(provider: DoubleProvider) -> None:
+    """After recovery mode has ended a client asks again for what was forgotten."""
+    payout = pending_payout()
+    reference = _paid_and_forgotten(payout, provider)
+    _noted(_heard(reference))
+
+    pump.run(provider=provider)
+
+    assert _calls(provider) == [("look_up", reference)]
+    known = UnknownPayment.objects.get()
+    assert (known.payout, known.closed_by) == (payout, None)
+    assert known.closed_at is not None
+
+
+def test_it_is_asked_about_first_though_a_person_has_closed_it(operator: User) -> None:
+    payout = pending_payout()
+    _noted(_heard(attempt_reference(payout.reference, 1)))
+    closed = unknown_payments.close(UnknownPayment.objects.get().pk, by=operator, reason="Of the old system.")
+
+    assert not claimed(payout).is_first_call
+
+    known = UnknownPayment.objects.get()
+    assert (known.payout, known.closed_by, known.closed_at) == (payout, operator, closed.closed_at)
+
+
+def test_a_person_closes_it_with_a_reason(operator: User) -> None:
+    _noted(_heard())
+    payment = UnknownPayment.objects.get()
+
+    for reason in ("", " ", "a\x00b"):
+        with pytest.raises(UnknownPaymentError):
+            unknown_payments.close(payment.pk, by=operator, reason=reason)
+    closed = unknown_payments.close(payment.pk, by=operator, reason="Paid by the old system.")
+
+    assert (closed.closed_by, closed.close_reason) == (operator, "Paid by the old system.")
+    with pytest.raises(UnknownPaymentError):
+        unknown_payments.close(payment.pk, by=operator, reason="Once more.")
+
+
+def test_no_attempt_of_ours_is_ever_unknown() -> None:
+    payout = unknown_payout()
+
+    actions.hear(message_id="msg_1", reference=payout.attempts.get().reference, reported=Verdict.SUCCEEDED)
+
+    assert not UnknownPayment.objects.exists()
+    assert Attempt.objects.count() == 1
