@@ -12,8 +12,8 @@ COPY pyproject.toml uv.lock .python-version ./
 RUN uv sync --locked --no-default-groups
 COPY . .
 # Values that only let the settings load: collecting files reaches no database and keeps no secret.
-RUN DJANGO_SECRET_KEY=build FIELD_ENCRYPTION_KEYS=build EVENT_HMAC_KEY=build DATABASE_URL=postgres://build/build \
-    /opt/venv/bin/python manage.py collectstatic --no-input --skip-checks
+RUN DJANGO_SECRET_KEY=build FIELD_ENCRYPTION_KEYS=build EVENT_HMAC_KEYS=build INDEX_KEY=build \
+    DATABASE_URL=postgres://build/build /opt/venv/bin/python manage.py collectstatic --no-input --skip-checks
 
 FROM ${PYTHON} AS run
 LABEL org.opencontainers.image.title="payouts-backoffice" \

@@ -74,18 +74,37 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
         ),
         Setting(
             "FIELD_ENCRYPTION_KEYS",
-            "Encrypts recipients: Fernet keys, comma-separated. The first encrypts, all decrypt; "
-            "to rotate, put a new one first.",
+            "Encrypts recipients: Fernet keys, comma-separated. The first encrypts, all decrypt; docs/keys.md tells "
+            "how to rotate them.",
             listed,
             remedy='make one with `python -c "import base64, secrets; '
             'print(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())"`',
             is_secret=True,
         ),
         Setting(
-            "EVENT_HMAC_KEY",
-            "Seals payouts and their events. Changing it makes every old seal look broken and ends every second "
-            "factor.",
+            "EVENT_HMAC_KEYS",
+            "Seals payouts and their events: keys, comma-separated. The first seals, all verify; docs/keys.md tells "
+            "how to rotate them. EVENT_HMAC_KEY, the name before, is read as one key when this is empty.",
+            listed,
             remedy="give it 32 or more random characters, and keep them",
+            is_secret=True,
+        ),
+        Setting(
+            "INDEX_KEY",
+            "Finds equal recipients and requests, and derives second factors. It is never rotated: changing it makes "
+            "what is stored look altered and ends every second factor.",
+            remedy="give it 32 or more random characters, and keep them "
+            "(where payouts were made before it existed: the value of EVENT_HMAC_KEY)",
+            is_secret=True,
+        ),
+    ),
+    "Keys that are rotated": (
+        Setting(
+            "EVENT_HMAC_KEYS_RETIRED",
+            "Old keys of EVENT_HMAC_KEYS, comma-separated, once `manage.py rotate_keys` says that nothing else needs "
+            "them: they verify history alone.",
+            listed,
+            [],
             is_secret=True,
         ),
     ),
@@ -211,6 +230,8 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
         ),
     ),
 }
+# The name of EVENT_HMAC_KEYS, when it was one key.
+BEFORE_THERE_WERE_SEVERAL = "EVENT_HMAC_KEY"
 SETTINGS = {setting.name: setting for settings in SECTIONS.values() for setting in settings}
 
 
@@ -218,6 +239,8 @@ def read(name: str) -> Any:
     """The setting's value, or its default. Raises SettingError."""
     setting = SETTINGS[name]
     text = os.environ.get(name, "")
+    if name == "EVENT_HMAC_KEYS" and not text.strip() and os.environ.get(BEFORE_THERE_WERE_SEVERAL, "").strip():
+        return [os.environ[BEFORE_THERE_WERE_SEVERAL]]  # as it is: it may have a comma
     try:
         value = setting.kind(text) if text.strip() else setting.default
     except ValueError:

@@ -46,8 +46,10 @@ def _keys() -> Iterator[CheckMessage]:
             yield _refuse(
                 2, "FIELD_ENCRYPTION_KEYS has a key that is not a Fernet key (32 bytes in URL-safe base64)."
             )
-    if len(settings.EVENT_HMAC_KEY) < 32:
-        yield _refuse(3, "EVENT_HMAC_KEY is too short: give it 32 or more random characters.")
+    if min(map(len, [*settings.EVENT_HMAC_KEYS, *settings.EVENT_HMAC_KEYS_RETIRED])) < 32:
+        yield _refuse(3, "EVENT_HMAC_KEYS has a key that is too short: give each 32 or more random characters.")
+    if len(settings.INDEX_KEY) < 32:
+        yield _refuse(19, "INDEX_KEY is too short: give it 32 or more random characters.")
     if settings.PROVIDER_WEBHOOK_SECRET:
         # The library that verifies webhooks takes a secret of any length, and ignores invalid base64.
         try:

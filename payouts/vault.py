@@ -1,8 +1,12 @@
-"""Encryption and seals: recipients are encrypted at rest and masked for people, and seals show tampering.
+"""Encryption, seals and fingerprints, none of whose keys reaches the database.
 
-Encryption is Fernet (AES-128-CBC with HMAC-SHA-256) under `FIELD_ENCRYPTION_KEYS`: the first key encrypts, all
-decrypt. Seals are HMAC-SHA-256 under `EVENT_HMAC_KEY`, which never reaches the database, so that a person with
-SQL alone cannot forge history.
+- Recipients are encrypted at rest by Fernet (AES-128-CBC with HMAC-SHA-256): the first of `FIELD_ENCRYPTION_KEYS`
+  encrypts, all decrypt.
+- Seals show tampering, so that a person with SQL alone cannot forge history: HMAC-SHA-256 under the first of
+  `EVENT_HMAC_KEYS`, behind the key's id. All of them verify; `EVENT_HMAC_KEYS_RETIRED` verify history alone.
+- Fingerprints are what must be equal for equal content for ever: HMAC-SHA-256 under `INDEX_KEY`, which never changes.
+
+Both kinds of key that rotate are put in place, and taken away, as docs/keys.md tells.
 """
 
 import hashlib
@@ -21,6 +25,11 @@ from django.conf import settings
 
 CARD = re.compile(r"\d(?:[ -]?\d){12,18}")
 BULLET = "•"
+
+type Stored = bytes | memoryview | None
+
+KEY_ID_BYTES, MAC_BYTES = 4, 32
+SEAL_BYTES = KEY_ID_BYTES + MAC_BYTES
 
 _encoder = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
@@ -49,10 +58,61 @@ def normal(content: Mapping[str, Any]) -> dict[str, Any]:
     return _loads(canonical(content))
 
 
-def seal(purpose: str, *parts: object) -> bytes:
-    """HMAC-SHA-256 of the parts, each told apart from its neighbours by JSON; 32 bytes."""
-    message = json.dumps(parts, ensure_ascii=False, separators=(",", ":"), default=str).encode()
-    return hmac.digest(_subkey(settings.EVENT_HMAC_KEY, purpose), message, "sha256")
+def seal(purpose: str, *parts: object, like: Stored = b"", is_history: bool = False) -> bytes:
+    """What shows that the parts are ours: the key's id and their HMAC, SEAL_BYTES long.
+
+    By the first key, to be stored; or by the key that made the stored seal `like`, to be compared with it. History
+    (what is append-only) is compared under retired keys too. Where no key of ours has that id, none compares equal.
+    """
+    like, message = bytes(like or b""), _message(parts)
+    keys = _sealing_keys(tuple(settings.EVENT_HMAC_KEYS))
+    if not like:  # to be stored
+        first, secret = next(iter(keys.items()))
+        return first + hmac.digest(_subkey(secret, purpose), message, "sha256")
+    if is_history:
+        keys = keys | _sealing_keys(tuple(settings.EVENT_HMAC_KEYS_RETIRED))
+    if len(like) == MAC_BYTES:  # made before seals carried an id: any of the keys
+        macs = [hmac.digest(_subkey(secret, purpose), message, "sha256") for secret in keys.values()]
+        return next((mac for mac in macs if mac == like), b"")
+    secret = keys.get(like[:KEY_ID_BYTES], "")
+    return like[:KEY_ID_BYTES] + hmac.digest(_subkey(secret, purpose), message, "sha256") if secret else b""
+
+
+def is_by_known_key(sealed: Stored) -> bool:
+    """Whether one of EVENT_HMAC_KEYS made the seal, if anything of ours did; one without an id may be any key's."""
+    sealed = bytes(sealed or b"")
+    return len(sealed) == MAC_BYTES or sealed[:KEY_ID_BYTES] in _sealing_keys(tuple(settings.EVENT_HMAC_KEYS))
+
+
+def is_by_first_key(sealed: Stored) -> bool:
+    """Whether rotation has nothing to do with the seal."""
+    sealed = bytes(sealed or b"")
+    return len(sealed) == SEAL_BYTES and sealed[:KEY_ID_BYTES] == first_key_id()
+
+
+def first_key_id() -> bytes:
+    return next(iter(_sealing_keys(tuple(settings.EVENT_HMAC_KEYS))))
+
+
+def fingerprint(purpose: str, *parts: object) -> bytes:
+    """Equal for equal parts whatever keys rotate, and no help in guessing them; 32 bytes."""
+    return hmac.digest(_subkey(settings.INDEX_KEY, purpose), _message(parts), "sha256")
+
+
+def _message(parts: tuple[object, ...]) -> bytes:
+    """The parts, each told apart from its neighbours by JSON."""
+    return json.dumps(parts, ensure_ascii=False, separators=(",", ":"), default=str).encode()
+
+
+@cache
+def _sealing_keys(secrets: tuple[str, ...]) -> dict[bytes, str]:
+    """The keys by their ids, in their order."""
+    return {key_id(secret): secret for secret in secrets}
+
+
+def key_id(secret: str) -> bytes:
+    """Names the key, and tells nothing of it."""
+    return _subkey(secret, "key-id")[:KEY_ID_BYTES]
 
 
 def encrypt(recipient: Mapping[str, Any]) -> str:
@@ -88,7 +148,7 @@ def decrypt_file(token: bytes) -> bytes:
 
 def blind_index(recipient: Mapping[str, Any]) -> bytes:
     """Equal for equal recipients, and no help in guessing one: for finding duplicates without decrypting."""
-    return seal("recipient-index", canonical(recipient).decode())
+    return fingerprint("recipient-index", canonical(recipient).decode())
 
 
 def digest(secret: str) -> bytes:

@@ -22,7 +22,7 @@ from typing import Any
 import environ
 import psycopg
 
-from backoffice.environment import SETTINGS, SettingError, on_or_off, read
+from backoffice.environment import BEFORE_THERE_WERE_SEVERAL, SETTINGS, SettingError, on_or_off, read
 from backoffice.local import ROOT
 from backoffice.local.children import Children, RunError, Stop
 from backoffice.local.console import Console
@@ -171,6 +171,9 @@ def _settings(port: int) -> dict[str, str]:
             read(name)
     except SettingError as error:
         raise RunError(str(error)) from None
+    if BEFORE_THERE_WERE_SEVERAL in os.environ and "EVENT_HMAC_KEYS" not in given:
+        old = os.environ[BEFORE_THERE_WERE_SEVERAL]
+        made |= {BEFORE_THERE_WERE_SEVERAL: old, "INDEX_KEY": old, "EVENT_HMAC_KEYS": ""}
     if "PROVIDER_URL" in given:
         del made["PROVIDER_TOKEN"], made["PROVIDER_WEBHOOK_SECRET"]
     if "API_ANONYMOUS_CLIENT" in os.environ or not on_or_off(given.get("DJANGO_DEBUG", "on")):

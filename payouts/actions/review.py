@@ -94,7 +94,7 @@ def _judgement(answers: Sequence[Any], findings: Sequence[ReviewFlag], *, is_by_
 
 def _lock_number(*parts: str) -> int:
     """For PostgreSQL's advisory locks: a signed number of 64 bits."""
-    return int.from_bytes(vault.seal("lock", *parts)[:8], signed=True)
+    return int.from_bytes(vault.fingerprint("lock", *parts)[:8], signed=True)
 
 
 # A statement of its own: the judgement must see what was committed while this one waited.

@@ -113,7 +113,7 @@ def _checked(*, amount: Decimal, currency: str, user_id: int, recipient: dict[st
 
 def _request_hash(payout: Payout) -> bytes:
     """Equal for requests that mean the same, however they were spelled."""
-    return vault.seal(
+    return vault.fingerprint(
         "request",
         payout.user_id,
         bytes(payout.terms_hash).hex(),

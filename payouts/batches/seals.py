@@ -20,14 +20,15 @@ def totals_of(rows: QuerySet[BatchRow]) -> list[list[Any]]:
 
 def check_rows(batch: Batch) -> None:
     """Raises BatchAlteredError unless the valid rows are those that were sent."""
-    seal, totals = sealed_rows(batch)
+    seal, totals = sealed_rows(batch, like=batch.rows_seal)
     if seal != bytes(batch.rows_seal or b"") or totals != batch.totals:
         raise BatchAlteredError
 
 
-def sealed_rows(batch: Batch) -> tuple[bytes, list[list[Any]]]:
+def sealed_rows(batch: Batch, *, like: vault.Stored = b"") -> tuple[bytes, list[list[Any]]]:
     """One seal over the terms of all valid rows, and their totals, from the rows as they are.
 
+    With `like`, to be compared with that seal.
     Raises BatchAlteredError when a row's own seal does not fit.
     """
     together = sha256()
@@ -39,7 +40,7 @@ def sealed_rows(batch: Batch) -> tuple[bytes, list[list[Any]]]:
         together.update(row.row_seal)
         count += 1
     totals = totals_of(batch.rows.filter(is_valid=True))
-    return vault.seal("batch-rows", batch.pk, count, together.hexdigest()), totals
+    return vault.seal("batch-rows", batch.pk, count, together.hexdigest(), like=like), totals
 
 
 def seal_facts(batch: Batch) -> None:

@@ -111,4 +111,4 @@ def _refuse_row(batch: Batch, row_id: int, code: str, **parameters: str) -> None
 
 def _reference(batch: Batch, row: BatchRow) -> uuid.UUID:
     """Follows from the row, so it is always the same, and only one payout can have it."""
-    return uuid.UUID(bytes=vault.seal("batch-payout", batch.pk, row.number)[:16], version=4)
+    return uuid.UUID(bytes=vault.fingerprint("batch-payout", batch.pk, row.number)[:16], version=4)

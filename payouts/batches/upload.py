@@ -30,7 +30,7 @@ def store(content: bytes, *, name: str, by: User) -> Batch:
         kind, encoding = tables.look(content)
     except SheetError as error:
         raise BatchError(" ".join(columns.sentence(*fault) for fault in error.faults)) from error
-    digest = vault.seal("batch-file", sha256(content).hexdigest())
+    digest = vault.fingerprint("batch-file", sha256(content).hexdigest())
     batch = Batch(
         # People put card numbers into names of files too.
         name=columns.without_long_numbers(tables.printable(name))[-tables.NAME_LIMIT :] or "batch",

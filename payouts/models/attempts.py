@@ -139,7 +139,7 @@ class Approval(models.Model):
     terms_hash = models.BinaryField(max_length=32)
     evidence = models.CharField(_("evidence"), max_length=1000, blank=True)
     at = models.DateTimeField(_("at"))
-    mac = models.BinaryField(max_length=32)
+    mac = models.BinaryField(max_length=vault.SEAL_BYTES)
 
     class Meta:
         verbose_name = _("approval")
@@ -169,7 +169,8 @@ class Approval(models.Model):
     def __str__(self) -> str:
         return f"{self.checker}: {self.decision}"
 
-    def expected_mac(self, reference: uuid.UUID) -> bytes:
+    def expected_mac(self, reference: uuid.UUID, *, like: vault.Stored = b"") -> bytes:
+        """The seal of this decision on the payout of that reference; with `like`, to be compared with that one."""
         return vault.seal(
             "approval",
             str(reference),
@@ -180,4 +181,6 @@ class Approval(models.Model):
             self.evidence,
             stamp(self.at),
             self.number,
+            like=like,
+            is_history=True,
         )

@@ -50,8 +50,8 @@ class Batch(models.Model):
     reason = models.CharField(_("reason"), max_length=1000, blank=True)  # of the approval or the rejection
     discarded_at = models.DateTimeField(_("discarded at"), null=True)  # by the person who uploaded it
     revision = models.PositiveIntegerField(default=1)
-    rows_seal = models.BinaryField(max_length=32, null=True)
-    facts_seal = models.BinaryField(max_length=32)
+    rows_seal = models.BinaryField(max_length=vault.SEAL_BYTES, null=True)
+    facts_seal = models.BinaryField(max_length=vault.SEAL_BYTES)
 
     # The worker's own, outside the seal.
     finished_at = models.DateTimeField(_("finished at"), null=True)
@@ -142,9 +142,9 @@ class Batch(models.Model):
 
     @property
     def is_sealed(self) -> bool:
-        return bytes(self.facts_seal) == self.expected_facts_seal()
+        return bytes(self.facts_seal) == self.expected_facts_seal(like=self.facts_seal)
 
-    def expected_facts_seal(self) -> bytes:
+    def expected_facts_seal(self, *, like: vault.Stored = b"") -> bytes:
         """The seal of what people decided about the batch."""
         return vault.seal(
             "batch",
@@ -162,6 +162,7 @@ class Batch(models.Model):
             self.reason,
             stamp(self.discarded_at),
             self.revision,
+            like=like,
         )
 
 
@@ -202,7 +203,7 @@ class BatchRow(models.Model):
     earlier = models.ForeignKey(
         Payout, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
     )  # a payout of the last days that pays the same
-    row_seal = models.BinaryField(max_length=32)
+    row_seal = models.BinaryField(max_length=vault.SEAL_BYTES)
     payout = models.OneToOneField(
         Payout, on_delete=models.PROTECT, null=True, related_name="batch_row", verbose_name=_("payout")
     )
@@ -242,9 +243,9 @@ class BatchRow(models.Model):
 
     @property
     def is_sealed(self) -> bool:
-        return bytes(self.row_seal) == self.expected_row_seal()
+        return bytes(self.row_seal) == self.expected_row_seal(like=self.row_seal)
 
-    def expected_row_seal(self) -> bytes:
+    def expected_row_seal(self, *, like: vault.Stored = b"") -> bytes:
         """The seal of what would be paid to whom, and of the row's place."""
         return vault.seal(
             "batch-row",
@@ -258,4 +259,5 @@ class BatchRow(models.Model):
             vault.canonical(self.recipient_masked).decode(),
             bytes(self.recipient_index or b"").hex(),
             self.comment,
+            like=like,
         )

@@ -59,7 +59,7 @@ class Event(models.Model):
     reason = models.CharField(_("reason"), max_length=1000, blank=True)
     trace_id = models.CharField(_("request ID"), max_length=128, blank=True)
     facts = models.JSONField(_("facts"), default=dict)
-    mac = models.BinaryField(max_length=32)
+    mac = models.BinaryField(max_length=vault.SEAL_BYTES)
 
     class Meta:
         verbose_name = _("event")
@@ -81,8 +81,12 @@ class Event(models.Model):
     def __str__(self) -> str:
         return f"{self.seq}. {self.event}"
 
-    def expected_mac(self, previous: bytes, reference: uuid.UUID) -> bytes:
-        """The seal of this event after `previous`, the mac of the event before (empty for the first)."""
+    def expected_mac(self, previous: bytes, reference: uuid.UUID, *, like: vault.Stored = b"") -> bytes:
+        """The seal of this event after `previous`, the mac of the event before (empty for the first).
+
+        With `like`, to be compared with that one. An event keeps its seal when keys rotate: the row's own seal, which
+        is renewed, covers the last event's.
+        """
         return vault.seal(
             "event",
             previous.hex(),
@@ -96,6 +100,8 @@ class Event(models.Model):
             self.reason,
             self.trace_id,
             vault.canonical(self.facts).decode(),
+            like=like,
+            is_history=True,
         )
 
 

@@ -149,8 +149,8 @@ class Payout(models.Model):
     lost_leases = models.SmallIntegerField(default=0, editable=False)  # in a row
     news_at = models.DateTimeField(null=True, editable=False)  # of the last news, until a newer answer
 
-    event_head = models.BinaryField(max_length=32)
-    seal = models.BinaryField(max_length=32)
+    event_head = models.BinaryField(max_length=vault.SEAL_BYTES)
+    seal = models.BinaryField(max_length=vault.SEAL_BYTES)
 
     objects = PayoutQuerySet.as_manager()
 
@@ -294,10 +294,10 @@ class Payout(models.Model):
     @property
     def is_sealed(self) -> bool:
         """Whether nobody but payouts.actions has changed the sealed facts."""
-        return bytes(self.seal) == self.expected_seal()
+        return bytes(self.seal) == self.expected_seal(like=self.seal)
 
-    def expected_seal(self) -> bytes:
-        """The seal of the row's facts that SQL alone must not change."""
+    def expected_seal(self, *, like: vault.Stored = b"") -> bytes:
+        """The seal of the row's facts that SQL alone must not change; with `like`, to be compared with that one."""
         return vault.seal(
             "payout",
             str(self.reference),
@@ -324,12 +324,13 @@ class Payout(models.Model):
             stamp(self.processed_at),
             stamp(self.withdrawn_at),
             stamp(self.release_at),
+            like=like,
         )
 
 
 def terms_hash(amount: Decimal, currency: str, recipient: dict[str, Any]) -> bytes:
     """What an approval is bound to: amount, currency and recipient, under a key that SQL does not have."""
-    return vault.seal("terms", money.plain(amount.normalize()), currency, vault.canonical(recipient).decode())
+    return vault.fingerprint("terms", money.plain(amount.normalize()), currency, vault.canonical(recipient).decode())
 
 
 def stamp(moment: datetime | None) -> str | None:

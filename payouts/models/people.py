@@ -38,7 +38,7 @@ class SavedView(models.Model):
 
 
 class Authenticator(TOTPDevice):  # type: ignore[misc]
-    """A person's authenticator app. The row holds no key: the key is derived from it under EVENT_HMAC_KEY.
+    """A person's authenticator app. The row holds no key: the key is derived from it under INDEX_KEY.
 
     So reading the database gives no code, and writing to it cannot give anybody an authenticator.
     """
@@ -51,7 +51,7 @@ class Authenticator(TOTPDevice):  # type: ignore[misc]
 
     @property
     def bin_key(self) -> bytes:
-        return vault.seal("authenticator", self.user_id, self.key)[:20]
+        return vault.fingerprint("authenticator", self.user_id, self.key)[:20]
 
 
 class BackupCodes(StaticDevice):  # type: ignore[misc]
@@ -64,7 +64,7 @@ class BackupCodes(StaticDevice):  # type: ignore[misc]
         verbose_name_plural = _("backup codes")
 
     def sealed(self, code: str) -> str:
-        return base64.b32encode(vault.seal("backup-code", self.user_id, code)[:10]).decode().lower()
+        return base64.b32encode(vault.fingerprint("backup-code", self.user_id, code)[:10]).decode().lower()
 
     def verify_token(self, token: str) -> bool:
         is_right: bool = super().verify_token(self.sealed(token))

@@ -14,8 +14,14 @@ from backoffice.local.secrets import new_secrets
 
 # Read by the web server's command alone.
 OF_COMMANDS = {"PORT", "WEB_CONCURRENCY"}
-REQUIRED = {"DJANGO_SECRET_KEY", "DATABASE_URL", "FIELD_ENCRYPTION_KEYS", "EVENT_HMAC_KEY"}
-SECRET = REQUIRED | {"DJANGO_SECRET_KEY_FALLBACKS", "REDIS_URL", "PROVIDER_TOKEN", "PROVIDER_WEBHOOK_SECRET"}
+REQUIRED = {"DJANGO_SECRET_KEY", "DATABASE_URL", "FIELD_ENCRYPTION_KEYS", "EVENT_HMAC_KEYS", "INDEX_KEY"}
+SECRET = REQUIRED | {
+    "DJANGO_SECRET_KEY_FALLBACKS",
+    "EVENT_HMAC_KEYS_RETIRED",
+    "REDIS_URL",
+    "PROVIDER_TOKEN",
+    "PROVIDER_WEBHOOK_SECRET",
+}
 # Of the programs beside ours.
 OF_OTHERS = {"SANDBOX_WEBHOOK_URL", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"}
 
@@ -62,6 +68,17 @@ def test_a_setting_is_read_as_its_kind(name, text, value, monkeypatch):
     monkeypatch.setenv(name, text)
 
     assert read(name) == value
+
+
+def test_the_sealing_key_is_read_by_the_name_that_it_had_when_there_was_one(monkeypatch):
+    monkeypatch.setenv("EVENT_HMAC_KEY", "one, with a comma")
+    monkeypatch.setenv("EVENT_HMAC_KEYS", "")
+    alone = read("EVENT_HMAC_KEYS")
+
+    monkeypatch.setenv("EVENT_HMAC_KEYS", "new,old")
+
+    assert alone == ["one, with a comma"]
+    assert read("EVENT_HMAC_KEYS") == ["new", "old"]
 
 
 @pytest.mark.parametrize(

@@ -134,13 +134,78 @@ def test_the_index_is_equal_for_equal_recipients_and_for_no_others() -> None:
     assert len(index) == 32
 
 
-def test_the_index_and_the_seals_depend_on_the_key(settings: Any) -> None:
-    index, seal = vault.blind_index({"card": CARD}), vault.seal("event", 1)
+OLD, NEW = "the old key that seals have been made by", "the new key that the next seals are made by"
 
-    settings.EVENT_HMAC_KEY = "another key that is long enough to pass"
 
+def test_the_index_depends_on_its_own_key_alone(settings: Any) -> None:
+    index = vault.blind_index({"card": CARD})
+
+    settings.EVENT_HMAC_KEYS = [NEW]
+    with_other_seals = vault.blind_index({"card": CARD})
+    settings.INDEX_KEY = "another key that is long enough to pass"
+
+    assert with_other_seals == index
     assert vault.blind_index({"card": CARD}) != index
-    assert vault.seal("event", 1) != seal
+
+
+def test_the_first_key_seals_and_every_key_verifies(settings: Any) -> None:
+    settings.EVENT_HMAC_KEYS = [OLD]
+    before = vault.seal("event", 1)
+    settings.EVENT_HMAC_KEYS = [NEW, OLD]
+
+    after = vault.seal("event", 1)
+
+    assert after != before
+    assert len(after) == vault.SEAL_BYTES
+    assert vault.seal("event", 1, like=before) == before
+    assert vault.seal("event", 2, like=before) != before
+    assert vault.seal("event", 1, like=after) == after
+    assert [vault.is_by_first_key(each) for each in (before, after)] == [False, True]
+
+
+def test_a_seal_of_a_key_that_is_not_ours_fits_nothing(settings: Any) -> None:
+    settings.EVENT_HMAC_KEYS = [OLD]
+    before = vault.seal("event", 1)
+
+    settings.EVENT_HMAC_KEYS = [NEW]
+
+    assert vault.seal("event", 1, like=before) != before
+    assert [vault.is_by_known_key(each) for each in (before, vault.seal("event", 1))] == [False, True]
+
+
+def test_a_retired_key_verifies_history_alone(settings: Any) -> None:
+    settings.EVENT_HMAC_KEYS = [OLD]
+    before = vault.seal("event", 1)
+
+    settings.EVENT_HMAC_KEYS, settings.EVENT_HMAC_KEYS_RETIRED = [NEW], [OLD]
+
+    assert vault.seal("event", 1, like=before, is_history=True) == before
+    assert vault.seal("event", 1, like=before) != before
+
+
+def test_a_key_of_another_key_s_id_verifies_nothing(settings: Any) -> None:
+    settings.EVENT_HMAC_KEYS = [NEW, OLD]
+    old = vault.seal("event", 1, like=vault.key_id(OLD) + bytes(vault.MAC_BYTES))
+
+    relabelled = vault.key_id(NEW) + old[vault.KEY_ID_BYTES :]
+
+    assert vault.seal("event", 1, like=relabelled) != relabelled
+
+
+def test_a_seal_from_before_seals_had_an_id_is_verified_by_every_key(settings: Any) -> None:
+    settings.EVENT_HMAC_KEYS = [OLD]
+    bare = vault.seal("event", 1)[vault.KEY_ID_BYTES :]
+
+    settings.EVENT_HMAC_KEYS = [NEW, OLD]
+
+    assert vault.seal("event", 1, like=bare) == bare
+    assert vault.seal("event", 2, like=bare) != bare
+    assert not vault.is_by_first_key(bare)
+
+
+@pytest.mark.parametrize("junk", [b"", b"abc", bytes(32), bytes(36), bytes(40)])
+def test_junk_is_no_seal(junk: bytes) -> None:
+    assert vault.seal("event", 1, like=junk) != junk
 
 
 @pytest.mark.parametrize(

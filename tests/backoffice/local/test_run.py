@@ -25,7 +25,9 @@ SET = {
     "DJANGO_SECRET_KEY": "a key of ours, with $igns and 'quotes'",
     "DATABASE_URL": "postgres://payouts:word@db.example.com:5432/payouts",
     "FIELD_ENCRYPTION_KEYS": "one=,two=",
-    "EVENT_HMAC_KEY": "0123456789abcdef0123456789abcdef",
+    "EVENT_HMAC_KEYS": "0123456789abcdef0123456789abcdef,fedcba9876543210fedcba9876543210",
+    "EVENT_HMAC_KEYS_RETIRED": "an old key that has thirty-two characters",
+    "INDEX_KEY": "another key that has thirty-two characters",
     "DJANGO_SECRET_KEY_FALLBACKS": "older,oldest",
     "DJANGO_DEBUG": "off",
     "DJANGO_ALLOWED_HOSTS": "payouts.example.com",
@@ -70,13 +72,21 @@ def var(tmp_path, monkeypatch):
 
 def test_settings_of_the_environment_win_and_empty_ones_do_not(monkeypatch):
     monkeypatch.setenv("LEASE_SECONDS", "5")
-    monkeypatch.setenv("EVENT_HMAC_KEY", "mine")
+    monkeypatch.setenv("EVENT_HMAC_KEYS", "mine")
     monkeypatch.setenv("DJANGO_SECRET_KEY", "")
 
     settings = run._settings(8000)
 
-    assert (settings["LEASE_SECONDS"], settings["EVENT_HMAC_KEY"]) == ("5", "mine")
+    assert (settings["LEASE_SECONDS"], settings["EVENT_HMAC_KEYS"]) == ("5", "mine")
     assert settings["DJANGO_SECRET_KEY"]
+
+
+def test_the_sealing_key_by_the_name_of_before_reaches_what_run_starts(monkeypatch):
+    monkeypatch.setenv("EVENT_HMAC_KEY", "mine")
+
+    settings = run._settings(8000)
+
+    assert (settings["EVENT_HMAC_KEY"], settings["EVENT_HMAC_KEYS"], settings["INDEX_KEY"]) == ("mine", "", "mine")
 
 
 @pytest.mark.parametrize("name", SETTINGS)
