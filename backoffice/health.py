@@ -12,6 +12,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from payouts.actions import KeysError, keys
+
 log = structlog.get_logger(__name__)
 
 # Fourth column: seconds that the oldest due payout has waited beyond its time.
@@ -45,6 +47,7 @@ def ready(request: HttpRequest) -> HttpResponse:
         return JsonResponse({"status": "unavailable", **facts, "database": "away"}, status=503)
     facts |= {"clusters": clusters, "backlog": due, "backlog_age_seconds": round(backlog_age, 1)}
     facts["providers_silent"] = silent
+    facts["keys"] = _keys_state()
     return JsonResponse({"status": "ok", **facts})
 
 
@@ -84,6 +87,15 @@ def _facts() -> tuple[int, int, int, float, int]:
         cursor.execute(FACTS, [settings.STALL_SECONDS])
         row: tuple[int, int, int, float, int] = cursor.fetchone()
     return row
+
+
+def _keys_state() -> str:
+    """“other” while another process writes with a key that this one does not have."""
+    try:
+        keys.require_fit()
+    except KeysError:
+        return "other"
+    return "ok"
 
 
 def _cache_state() -> str:

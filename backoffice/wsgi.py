@@ -9,21 +9,22 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import django
+import structlog
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.wsgi import WSGIHandler
+from django.db import DatabaseError, connection
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
 django.setup(set_prefix=False)
 
-from django.db import connection  # noqa: E402
-
-from payouts.actions import recovery  # noqa: E402
+from payouts.actions import KeysError, keys, recovery  # noqa: E402
 from payouts.checks import refusals  # noqa: E402
 
-if texts := [text for text in (*refusals(), recovery.why_not_start()) if text]:
+if texts := refusals():
     raise ImproperlyConfigured(" ".join(texts))
-connection.close()  # each thread has its own
+
+log = structlog.get_logger(__name__)
 
 # What programs ask for. Those that monitor ask under any host's name.
 FOR_MACHINES = ("/api/", "/healthz", "/readyz", "/metrics")
@@ -48,6 +49,41 @@ _for_people = WSGIHandler()
 _for_the_api = ApiHandler()
 
 
+class Gate:
+    """Lets requests through once the database server is found durable, and the keys of this process fit the database.
+
+    That is before the first request. If the database is away then, with the first request for which it is not.
+    """
+
+    def __init__(self) -> None:
+        self._is_open = False
+
+    def why_closed(self) -> str:
+        """Why nothing may be served. While the database is away nothing can go wrong, so that is no reason."""
+        if self._is_open:
+            return ""
+        try:
+            with connection.temporary_connection():
+                if obstacle := recovery.why_not_start():
+                    return obstacle
+                keys.start()
+        except KeysError as error:
+            return str(error)
+        except DatabaseError:
+            return ""
+        self._is_open = True
+        return ""
+
+
+gate = Gate()
+if text := gate.why_closed():
+    raise ImproperlyConfigured(text)
+
+
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    if not environ.get("PATH_INFO", "").startswith("/healthz") and (obstacle := gate.why_closed()):
+        log.critical("not_started", reason=obstacle)
+        start_response("503 Service Unavailable", [("Content-Type", "text/plain"), ("Retry-After", "60")])
+        return [b"This process and the database do not fit. See its log.\n"]
     handler = _for_the_api if environ.get("PATH_INFO", "").startswith(FOR_MACHINES) else _for_people
     return handler(environ, start_response)

@@ -27,11 +27,13 @@ class PayoutsConfig(AppConfig):
         from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
         from django.db.models.signals import post_migrate
 
+        from payouts.actions import keys
         from payouts.staff import access_log, groups
         from payouts.worker import schedules
 
         post_migrate.connect(groups.make_groups, sender=self)
         post_migrate.connect(schedules.register, sender=self)
+        post_migrate.connect(keys.begin, sender=self)
         user_logged_in.connect(access_log.logged_in)
         user_logged_out.connect(access_log.logged_out)
         user_login_failed.connect(access_log.login_failed)

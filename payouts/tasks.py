@@ -17,7 +17,7 @@ from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
 from payouts import daily_totals, doorbell
-from payouts.actions import recovery
+from payouts.actions import keys, recovery
 from payouts.audit import Broken, batches, missing_guards
 from payouts.batches import check, submit
 from payouts.batches.check import CHECK
@@ -47,6 +47,7 @@ def pump() -> None:
 
 def apply_report(report_id: int) -> None:
     """Compare a provider's report with our record, in slices."""
+    keys.require_fit()
     run_slice(APPLY.task, apply.run, report_id, must_make_way=broker.must_make_way)
 
 
@@ -60,11 +61,13 @@ def write_exports() -> None:
 
 def check_batch(batch_id: int) -> None:
     """Read a batch's file and check its rows, in slices."""
+    keys.require_fit()
     run_slice(CHECK.task, check.run, batch_id, must_make_way=broker.must_make_way)
 
 
 def submit_batch(batch_id: int) -> None:
     """Make payouts of an approved batch's rows, in slices."""
+    keys.require_fit()
     run_slice(SUBMIT.task, submit.run, batch_id, must_make_way=broker.must_make_way)
 
 
@@ -114,6 +117,7 @@ def audit(after_id: int = 0, run_id: int = 0) -> None:
 
     In slices: a task of its own goes on behind the last payout.
     """
+    keys.require_fit()
     must_stop = half_time(broker.must_make_way)
     if after_id == 0:
         run_id = AuditRun.objects.create().pk

@@ -79,9 +79,9 @@ def seal(purpose: str, *parts: object, like: Stored = b"", is_history: bool = Fa
 
 
 def is_by_known_key(sealed: Stored) -> bool:
-    """Whether one of EVENT_HMAC_KEYS made the seal, if anything of ours did; one without an id may be any key's."""
+    """False for a seal that names a key which is not of EVENT_HMAC_KEYS: another process may have it."""
     sealed = bytes(sealed or b"")
-    return len(sealed) == MAC_BYTES or sealed[:KEY_ID_BYTES] in _sealing_keys(tuple(settings.EVENT_HMAC_KEYS))
+    return len(sealed) != SEAL_BYTES or sealed[:KEY_ID_BYTES] in _sealing_keys(tuple(settings.EVENT_HMAC_KEYS))
 
 
 def is_by_first_key(sealed: Stored) -> bool:

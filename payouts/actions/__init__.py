@@ -23,12 +23,13 @@ from payouts.actions.errors import (
     FourEyesError,
     IdempotencyError,
     InvalidError,
+    KeysError,
     NotAllowedError,
     NotFoundError,
     PayoutError,
     VersionError,
 )
-from payouts.actions.moves import Actor, Person
+from payouts.actions.moves import Actor, Person, set_aside_altered
 from payouts.actions.news import hear
 from payouts.actions.outcomes import ADAPTER_ERROR, record_outcomes
 from payouts.actions.reconciliation import flag_missing, reconcile

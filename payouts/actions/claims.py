@@ -11,8 +11,9 @@ from django.db import OperationalError, transaction
 from django.db.models.functions import Now
 
 from payouts import money, references
-from payouts.actions import breaker, pauses, recovery, unknown_payments
+from payouts.actions import breaker, keys, pauses, recovery, unknown_payments
 from payouts.actions.approvals import approvals_by_payout, payment_problem
+from payouts.actions.errors import KeysError
 from payouts.actions.moves import WORKER, Move, clock, db_now, flagged, locked, move_all, without_altered
 from payouts.database import rows
 from payouts.database.rows import StaleError
@@ -26,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 
 POISON_LIMIT = 3
+# So many times half a lease: long enough for a deploy that brings a new key to every process.
+UNREADABLE_TRIES = 3
 # After so many claims in a row without a recorded result we take it that the payout kills the worker.
 LOST_LEASES_LIMIT = 5
 
@@ -49,7 +52,8 @@ def claim(*, limit: int) -> list[Assignment]:
     whose next look-up has come up, keeps its attempt, and its next call looks up first. What must not be paid as it
     stands is flagged for a person instead, and so is one that cannot even be claimed: it holds up nobody. A provider
     that does not answer is left alone but for one probe at a time (breaker.py), one that a person has paused is left
-    alone altogether (pauses.py), and suspects are for `claim_suspect`.
+    alone altogether (pauses.py), and suspects are for `claim_suspect`. Raises KeysError, and changes nothing, where
+    the keys of this process do not fit (keys.py).
     """
     due = Payout.objects.due().filter(lost_leases__lt=SUSPECT_LEASES).order_by("due_at")
     due = due.exclude(provider__in=pauses.paused_providers())
@@ -87,7 +91,7 @@ def _claim_some(due: PayoutQuerySet, limit: int) -> list[Assignment]:
         while looked_at and not claimed:  # all of them were flagged: what is behind them is due too
             claimed, looked_at = _claim(due[:limit])
         return claimed
-    except OperationalError:
+    except (OperationalError, KeysError):
         raise
     except Exception:
         log.exception("batch_not_claimed")
@@ -95,7 +99,7 @@ def _claim_some(due: PayoutQuerySet, limit: int) -> list[Assignment]:
     for payout_id in list(due.values_list("pk", flat=True)[:limit]):
         try:
             claimed += _claim(due.filter(pk=payout_id))[0]
-        except OperationalError:
+        except (OperationalError, KeysError):
             raise
         except Exception:
             log.exception("payout_not_claimed", payout=payout_id)
@@ -128,6 +132,7 @@ def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
         payouts = list(due.annotate(db_now=clock()).select_for_update(skip_locked=True))
         if not payouts:
             return [], 0
+        keys.require_fit()  # after they were read: whoever sealed them has marked their key before
         found = recovery.look()
         if found.obstacle:
             return [], 0
@@ -142,11 +147,16 @@ def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
         fresh: list[Attempt] = []
         again: list[tuple[Payout, Attempt]] = []
         calls: list[tuple[Payout, Attempt, bool]] = []
+        put_off: list[Payout] = []
         for payout in payouts:
             latest = attempts.get(payout.pk)
-            if payout.lease_token:
-                payout.lost_leases += 1
-            if problem := payment_problem(payout, approvals) or _exhaustion(payout, latest):
+            payout.lost_leases += bool(payout.lease_token)
+            problem = payment_problem(payout, approvals) or _exhaustion(payout, latest)
+            if problem == Attention.UNREADABLE and _is_put_off(payout, at):
+                put_off.append(payout)
+                continue
+            payout.unreadable_since = None
+            if problem:
                 moves.append(flagged(payout, problem))
                 continue
             is_new = payout.status == Status.PENDING
@@ -163,15 +173,10 @@ def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
             attempt.calls += 1
             attempt.last_called_at = at
             payout.lease_token, payout.due_at = lease_token, lease_ends_at
-            may_post = is_new or (
-                attempt.outcome == Attempt.Outcome.OPEN
-                and lease_ends_at < attempt.key_expires_at  # whatever this claim does, it does before its lease ends
-                and attempt.pk not in disputed
-            )
-            calls.append((payout, attempt, may_post))
+            calls.append((payout, attempt, is_new or _may_post_again(attempt, lease_ends_at, disputed)))
         move_all(moves, at=at, actor=WORKER)
         rows.insert(fresh)
-        rows.update(Payout, [payout for payout, _attempt in again], ("lease_token", "due_at", "lost_leases"))
+        rows.update(Payout, [*put_off, *(payout for payout, _attempt in again)], LEASE_FIELDS)
         rows.update(Attempt, [attempt for _payout, attempt in again], ("calls", "last_called_at"))
         post_first = _unheard_of(fresh, found)
         return [
@@ -195,6 +200,29 @@ def _unheard_of(fresh: Sequence[Attempt], found: recovery.Finding) -> set[uuid.U
     """The keys that the provider cannot know yet: they are sent without asking first."""
     known = unknown_payments.take(fresh)
     return set() if found.is_recovering else {attempt.reference for attempt in fresh} - known
+
+
+LEASE_FIELDS = ("lease_token", "due_at", "lost_leases", "unreadable_since")
+
+
+def _is_put_off(payout: Payout, at: datetime) -> bool:
+    """Look at an unreadable payout again in half a lease; False when it has been unreadable for UNREADABLE_TRIES."""
+    pause = timedelta(seconds=settings.LEASE_SECONDS / 2)
+    payout.unreadable_since = payout.unreadable_since or at
+    if at - payout.unreadable_since >= UNREADABLE_TRIES * pause:
+        return False
+    payout.lease_token, payout.due_at = None, at + pause
+    log.warning("payout_unreadable", payout=payout.pk, since=payout.unreadable_since.isoformat())
+    return True
+
+
+def _may_post_again(attempt: Attempt, lease_ends_at: datetime, disputed: set[int]) -> bool:
+    """Whether its key may be sent again where the provider has nothing under it."""
+    return (
+        attempt.outcome == Attempt.Outcome.OPEN
+        and lease_ends_at < attempt.key_expires_at  # whatever a claim does, it does before its lease ends
+        and attempt.pk not in disputed
+    )
 
 
 def _outcome_of(payout: Payout) -> Attempt.Outcome:

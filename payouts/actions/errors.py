@@ -59,6 +59,10 @@ class AlteredError(PayoutError):
         super().__init__(altered())
 
 
+class KeysError(Exception):
+    """This process and the database do not fit: it has other keys, or other code. It must stop, and mark nothing."""
+
+
 def refuse_if(obstacle: str, payout: Payout) -> None:
     """Raise what payouts.rules says: FourEyesError where another person may, NotAllowedError where nobody may."""
     if isinstance(obstacle, Personal):

@@ -1,6 +1,6 @@
 """The one mover: nothing else changes a payout's status, and nobody outside `payouts.actions` calls it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,8 +12,16 @@ from django.db import transaction
 from django.db.models import DateTimeField, Func
 from django.utils.translation import gettext as _
 
-from payouts import doorbell, trace
-from payouts.actions.errors import AlteredError, InvalidError, NotAllowedError, NotFoundError, VersionError
+from payouts import doorbell, trace, vault
+from payouts.actions import keys
+from payouts.actions.errors import (
+    AlteredError,
+    InvalidError,
+    KeysError,
+    NotAllowedError,
+    NotFoundError,
+    VersionError,
+)
 from payouts.database import rows
 from payouts.database.storable import text_fault
 from payouts.models import ApiClient, Attempt, Attention, Event, EventName, Payout
@@ -26,6 +34,8 @@ type Person = User
 type Actor = User | ApiClient
 
 WORKER = "system:worker"
+# So many payouts of a batch may have been altered by somebody. Where the seals of more do not fit, it is our fault.
+FEW_ALTERED = 3
 MOVED_FIELDS = (
     "status",
     "version",
@@ -44,6 +54,7 @@ MOVED_FIELDS = (
     "lease_token",
     "lost_leases",
     "news_at",
+    "unreadable_since",
     "event_head",
     "seal",
 )
@@ -141,6 +152,7 @@ def flagged(payout: Payout, problem: Attention, attempt: Attempt | None = None) 
     payout.attention = problem
     payout.lease_token = payout.due_at = None
     payout.lost_leases = 0  # counted anew when a person lets it go on
+    payout.unreadable_since = None
     to_status = Status.UNKNOWN if payout.status == Status.PROCESSING else Status(payout.status)
     about = {"attempt": str(attempt.reference)} if attempt else {}
     return Move(payout, EventName.FLAGGED, to_status, {"attention": problem.value, **about})
@@ -159,7 +171,8 @@ def locked(
 ) -> Iterator[tuple[Payout, datetime]]:
     """The payout under its row lock, and the database's time, inside a transaction.
 
-    An API client finds its own payouts only. Raises NotFoundError, VersionError, AlteredError.
+    An API client finds its own payouts only. Raises NotFoundError, VersionError, AlteredError, and NotAllowedError
+    where a process with a newer key has sealed it.
     """
     with transaction.atomic():
         payouts = Payout.objects.select_for_update().annotate(db_now=clock())
@@ -170,6 +183,8 @@ def locked(
             raise NotFoundError
         if version is not None and payout.version != version:
             raise VersionError
+        if not vault.is_by_known_key(payout.seal):
+            raise NotAllowedError(_("Keys are being changed. Try again in a minute."), payout)
         if not payout.is_sealed:
             raise AlteredError
         yield payout, db_now(payout)
@@ -205,13 +220,41 @@ def actor_name(by: Actor | None) -> str:
 
 
 def without_altered(payouts: list[Payout]) -> list[Payout]:
-    """The payouts whose seal fits; the others are kept from the worker."""
+    """The payouts whose seal fits; the others are set aside, if they are few.
+
+    Raises KeysError, and nothing is marked, when there are more than a few, or when the keys of this process are not
+    those of the database: then the fault is ours.
+    """
     altered = {payout.pk for payout in payouts if not payout.is_sealed}
     if altered:
+        keys.require_fit()
+        if len(altered) > FEW_ALTERED:
+            raise KeysError(
+                f"{len(altered)} of {len(payouts)} payouts do not fit their seals, payout {min(altered)} among them. "
+                "Either this process is of another version than those that sealed them, or SQL changed them: nothing "
+                "is marked and nothing is paid. Run manage.py audit; with --set-aside it leaves them to people."
+            )
         log.error("payouts_altered_outside", payouts=sorted(altered))
-        # Without an event and a new seal, which would hide from the audit what is wrong.
-        Payout.objects.filter(pk__in=altered).update(due_at=None, lease_token=None, attention=Attention.ALTERED)
+        _set_aside(altered)
     return [payout for payout in payouts if payout.pk not in altered]
+
+
+def set_aside_altered(payout_ids: Collection[int]) -> list[int]:
+    """Set aside those of these payouts whose seals do not fit, however many, because a person has looked into it.
+
+    Returns their ids. Raises KeysError where the keys of this process do not fit.
+    """
+    with transaction.atomic():
+        payouts = list(Payout.objects.select_for_update().filter(pk__in=payout_ids).order_by("pk"))
+        keys.require_fit()
+        altered = [payout.pk for payout in payouts if not payout.is_sealed and payout.attention != Attention.ALTERED]
+        _set_aside(altered)
+    return altered
+
+
+def _set_aside(payout_ids: Collection[int]) -> None:
+    """Keep these from the worker. Without an event and a new seal, which would hide from the audit what is wrong."""
+    Payout.objects.filter(pk__in=payout_ids).update(due_at=None, lease_token=None, attention=Attention.ALTERED)
 
 
 def db_now(payout: Any) -> datetime:

@@ -148,6 +148,7 @@ class Payout(models.Model):
     lease_holder = models.CharField(max_length=80, default="", db_default="", editable=False)  # a cluster's name
     lost_leases = models.SmallIntegerField(default=0, editable=False)  # in a row
     news_at = models.DateTimeField(null=True, editable=False)  # of the last news, until a newer answer
+    unreadable_since = models.DateTimeField(null=True, editable=False)  # our keys do not decrypt it
 
     event_head = models.BinaryField(max_length=vault.SEAL_BYTES)
     seal = models.BinaryField(max_length=vault.SEAL_BYTES)

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from payouts import actions, doorbell
-from payouts.actions import ADAPTER_ERROR, Assignment, breaker
+from payouts.actions import ADAPTER_ERROR, Assignment, KeysError, breaker
 from payouts.jobs import Stop, never
 from payouts.providers import Answer, Provider, Verdict
 from payouts.providers.registry import get_provider
@@ -73,6 +73,9 @@ def run(*, provider: Provider | None = None, must_stop: Stop = never) -> None:
         if not outstanding:
             break
         outstanding -= _record(outcomes)
+    if isinstance(failure, KeysError):  # the sweep rings again
+        log.critical("keys_do_not_fit", reason=str(failure))
+        return
     if failure:
         raise failure
     if not is_open:
@@ -154,6 +157,9 @@ def _record_answers(answered: list[tuple[Assignment, Answer]]) -> None:
                 return
             connection.close_if_unusable_or_obsolete()
             time.sleep(AWAY_PAUSE_SECONDS)
+        except KeysError as error:  # look-ups tell, by a process with the right keys
+            log.critical("keys_do_not_fit", reason=str(error))
+            return
         except Exception:
             log.exception("batch_not_recorded", size=len(answered))
             _record_each(answered)

@@ -34,6 +34,7 @@ def test_ready_tells_of_the_database_the_cache_the_clusters_and_the_backlog(clie
         "clusters": 1,
         "backlog": 1,
         "providers_silent": 0,
+        "keys": "ok",
     }
 
 

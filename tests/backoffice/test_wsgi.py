@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
 from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
-from backoffice import wsgi
+from backoffice.local import ROOT
 from payouts.clients import create_client
 from tests.payouts.api.conftest import EXAMPLE, Api
 
@@ -52,6 +53,8 @@ def call(
         "HTTP_AUTHORIZATION": f"Bearer {key}",
         "HTTP_ACCEPT_LANGUAGE": "ru",
     }
+    from backoffice import wsgi  # looks into the database
+
     response = wsgi.application(environ, lambda status, headers: answer.extend([status, dict(headers)]))
     content = b"".join(response)
     response.close()
@@ -102,6 +105,8 @@ def test_a_refused_request_that_is_too_large_is_not_read():
 
 
 def test_the_short_chain_is_a_part_of_the_long_one_and_leaves_it_as_it_was():
+    from backoffice import wsgi
+
     assert set(wsgi.FOR_THE_API) < set(settings.MIDDLEWARE)
     assert "django.middleware.csrf.CsrfViewMiddleware" in settings.MIDDLEWARE
 
@@ -119,6 +124,8 @@ def test_the_pages_for_those_that_watch_answer_under_any_hosts_name(path):
         "wsgi.input": io.BytesIO(),
     }
 
+    from backoffice import wsgi
+
     response = wsgi.application(environ, lambda status, headers: answer.append(status))
     response.close()
 
@@ -135,3 +142,43 @@ def test_settings_that_contradict_each_other_stop_the_web_server(setting):
 
     assert done.returncode != 0
     assert next(iter(setting)) in done.stderr
+
+
+@pytest.mark.parametrize("command", [["-c", "import backoffice.wsgi"], ["manage.py", "cluster"]])
+def test_a_process_with_other_keys_than_the_database_does_not_start(command):
+    database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
+    setting = {"DATABASE_URL": database, "EVENT_HMAC_KEYS": "another key that is long enough to pass"}
+
+    done = subprocess.run(
+        [sys.executable, *command],
+        env=os.environ | setting,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode != 0
+    assert "see EVENT_HMAC_KEYS" in done.stderr
+
+
+def test_a_web_server_that_learns_too_late_that_its_keys_do_not_fit_serves_nothing(monkeypatch, settings):
+    from backoffice import wsgi
+
+    monkeypatch.setattr(wsgi, "gate", wsgi.Gate())
+    settings.INDEX_KEY = "another key that is long enough to pass"
+    answer: list[Any] = []
+
+    for path in ("/api/payouts/", "/admin/", "/readyz/", "/healthz/"):
+        environ = {
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": path,
+            "SERVER_NAME": "testserver",
+            "SERVER_PORT": "80",
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(),
+        }
+        wsgi.application(environ, lambda status, headers: answer.append(status))
+
+    assert answer == [*["503 Service Unavailable"] * 3, "200 OK"]

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from payouts.actions import KeysError, keys, set_aside_altered
 from payouts.audit import broken_invariants
 from payouts.models import Payout
 
@@ -15,9 +16,22 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+        parser.add_argument(
+            "--set-aside",
+            action="store_true",
+            help="leave the payouts whose rows were changed by SQL to people, after you have found that they were",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            keys.require_fit()
+        except KeysError as error:
+            raise CommandError(str(error), returncode=2) from None
         broken = list(islice(broken_invariants(), 10_000))
+        if options["set_aside"]:
+            set_aside_altered(
+                [item.payout_id for item in broken if item.payout_id and item.invariant == "row_sealed"]
+            )
         checked = Payout.objects.count()
         if options["json"]:
             report = {"ok": not broken, "payouts": checked, "broken": [asdict(item) for item in broken]}

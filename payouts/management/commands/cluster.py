@@ -1,10 +1,9 @@
-from contextlib import suppress
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 
-from payouts.actions import recovery
+from payouts.actions import KeysError, keys, recovery
 from payouts.worker.supervisor import Supervisor
 
 
@@ -14,6 +13,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if text := recovery.why_not_start():
             raise CommandError(text)
-        with suppress(OperationalError):  # away: the first claim looks
+        try:
+            keys.start()
             recovery.look()
+        except KeysError as error:
+            raise CommandError(str(error)) from None
+        except OperationalError:
+            pass  # away: each claim looks
         Supervisor().run()

@@ -23,6 +23,7 @@ from tests.recipes import claimed, make_due, pending_payout
 
 pytestmark = pytest.mark.django_db
 
+UNREADABLE = "UPDATE payouts_payout SET recipient = 'x', unreadable_since = now() - interval '1 hour' WHERE id = %s"
 OUTAGES = (Fault.UNREACHABLE, Fault.TIMEOUT_AFTER, Fault.RESET_AFTER, Fault.HTTP_500_BEFORE, Fault.RATE_LIMITED)
 
 
@@ -97,7 +98,7 @@ def test_a_probe_is_not_wasted_while_nothing_is_due() -> None:
 
 def test_a_payout_that_is_flagged_instead_of_called_for_does_not_use_up_the_probe() -> None:
     unreadable, sound = pending_payout(), pending_payout()
-    by_hand("UPDATE payouts_payout SET recipient = 'x' WHERE id = %s", unreadable.pk)
+    by_hand(UNREADABLE, unreadable.pk)
     Payout.objects.filter(pk=sound.pk).update(lost_leases=1)  # so it comes second
     _fail(10)
     _let_time_come()

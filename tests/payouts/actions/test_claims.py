@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db.models.functions import Now
 
 from payouts import actions
+from payouts.actions import KeysError
 from payouts.models import Attempt, Attention, Event, Payout
 from payouts.references import attempt_reference
 from tests import recipes
@@ -187,6 +188,9 @@ def test_what_another_holds_by_now_is_not_given_back() -> None:
 
 # What was altered is never paid
 
+# Before that it is only looked at again: a deploy may be bringing the key.
+LONG_UNREADABLE = "unreadable_since = now() - interval '1 hour'"
+
 ALTERATIONS: dict[str, tuple[str, Attention]] = {
     "amount": ("amount = amount * 10", Attention.TERMS_CHANGED),
     "amount below the currency's units": ("amount = amount + 0.001", Attention.TERMS_CHANGED),
@@ -226,7 +230,7 @@ def test_an_altered_payout_is_never_sent_gets_attention_and_holds_up_nobody(
         assignment = claimed(altered)
         if stage == "unknown":
             actions.record_outcomes([(assignment, UNKNOWN)])
-    by_hand(f"UPDATE payouts_payout SET {change} WHERE id = %s", altered.pk)
+    by_hand(f"UPDATE payouts_payout SET {change}, {LONG_UNREADABLE} WHERE id = %s", altered.pk)
     make_due(altered)
     sound = pending_payout()
 
@@ -384,7 +388,7 @@ def test_a_payout_that_cannot_be_claimed_holds_up_nobody_and_is_sent_to_nobody(
 
 def test_one_unreadable_recipient_among_others_is_flagged_and_the_others_are_paid() -> None:
     payouts = [pending_payout() for _each in range(20)]
-    by_hand("UPDATE payouts_payout SET recipient = 'gAAAA' WHERE id = %s", payouts[7].pk)
+    by_hand(f"UPDATE payouts_payout SET recipient = 'gAAAA', {LONG_UNREADABLE} WHERE id = %s", payouts[7].pk)
 
     taken = {each.payout_id for each in actions.claim(limit=50)}
 
@@ -393,19 +397,52 @@ def test_one_unreadable_recipient_among_others_is_flagged_and_the_others_are_pai
     assert (payouts[7].status, payouts[7].attention) == ("pending", Attention.UNREADABLE)
 
 
-def test_without_the_key_nothing_is_sent_and_nothing_is_lost(settings: Any, operator: User) -> None:
+def test_without_the_key_nothing_is_sent_and_nothing_is_lost(settings: Any) -> None:
     payout, in_flight = pending_payout(), processing_payout()
     keys = settings.FIELD_ENCRYPTION_KEYS
     settings.FIELD_ENCRYPTION_KEYS = OTHER_KEY
     make_due(in_flight)
 
-    assert actions.claim(limit=10) == []
+    with pytest.raises(KeysError):
+        actions.claim(limit=10)
 
     settings.FIELD_ENCRYPTION_KEYS = keys
-    for each in (payout, in_flight):
-        actions.release(each.pk, by=operator, reason="The key is back.")
     assert {each.payout_id for each in actions.claim(limit=10)} == {payout.pk, in_flight.pk}
     assert is_clean()
+
+
+@pytest.mark.parametrize("recipe", [pending_payout, processing_payout, unknown_payout])
+def test_an_unreadable_payout_is_looked_at_again_before_it_is_flagged(recipe: Callable[..., Payout]) -> None:
+    payout = recipe()
+    readable = payout.recipient
+    by_hand("UPDATE payouts_payout SET recipient = 'gAAAA' WHERE id = %s", payout.pk)
+    make_due(payout)
+
+    assert actions.claim(limit=10) == []
+
+    payout.refresh_from_db()
+    in_half_a_lease = Payout.objects.filter(due_at__gt=Now() + timedelta(seconds=50))
+    assert (payout.attention, payout.lease_token) == (Attention.NONE, None)
+    assert in_half_a_lease.filter(pk=payout.pk, due_at__lt=Now() + timedelta(seconds=61)).exists()
+    by_hand("UPDATE payouts_payout SET recipient = %s WHERE id = %s", readable, payout.pk)
+    assert claimed(payout).is_first_call == (recipe == pending_payout)
+    payout.refresh_from_db()
+    assert payout.unreadable_since is None
+    assert is_clean()
+
+
+def test_a_payout_that_stays_unreadable_is_flagged_after_three_more_looks() -> None:
+    payout = pending_payout()
+    by_hand("UPDATE payouts_payout SET recipient = 'gAAAA' WHERE id = %s", payout.pk)
+
+    for minutes in (0, 1, 2, 3):
+        by_hand("UPDATE payouts_payout SET unreadable_since = now() - make_interval(mins => %s)", minutes)
+        make_due(payout)
+        actions.claim(limit=10)
+        payout.refresh_from_db()
+        assert payout.attention == (Attention.UNREADABLE if minutes == 3 else Attention.NONE)
+
+    assert (payout.due_at, payout.unreadable_since) == (None, None)
 
 
 def test_an_accepted_payment_stays_under_way_while_it_is_looked_up() -> None:

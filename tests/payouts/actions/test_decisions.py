@@ -201,15 +201,22 @@ def test_release_lets_nothing_go_that_still_waits_for_approval(operator: User) -
     assert (payout.due_at, rings()) == (None, 0)
 
 
-def test_release_lets_a_flagged_payout_try_again(operator: User, settings: Any) -> None:
+def _made_unreadable(payout: Payout) -> str:
+    """For long enough to be flagged by the next claim. Returns what the recipient was."""
+    readable = payout.recipient
+    change = "recipient = 'gAAAA', unreadable_since = now() - interval '1 hour'"
+    by_hand(f"UPDATE payouts_payout SET {change} WHERE id = %s", payout.pk)
+    return readable
+
+
+def test_release_lets_a_flagged_payout_try_again(operator: User) -> None:
     payout = pending_payout()
-    keys = settings.FIELD_ENCRYPTION_KEYS
-    settings.FIELD_ENCRYPTION_KEYS = ["MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA="]
+    readable = _made_unreadable(payout)
     actions.claim(limit=10)
     flagged = Payout.objects.get(pk=payout.pk)
-    settings.FIELD_ENCRYPTION_KEYS = keys
+    by_hand("UPDATE payouts_payout SET recipient = %s WHERE id = %s", readable, payout.pk)
 
-    actions.release(payout.pk, by=operator, reason="The key is back.")
+    actions.release(payout.pk, by=operator, reason="The row is put right.")
 
     assert (flagged.attention, flagged.stage) == (Attention.UNREADABLE, "held")
     assert [each.payout_id for each in actions.claim(limit=10)] == [payout.pk]
@@ -217,18 +224,17 @@ def test_release_lets_a_flagged_payout_try_again(operator: User, settings: Any) 
 
 
 def test_release_has_a_flagged_unknown_payout_looked_up_again_and_never_paid_anew(
-    operator: User, settings: Any
+    operator: User,
 ) -> None:
     payout = unknown_payout()
-    keys = settings.FIELD_ENCRYPTION_KEYS
-    settings.FIELD_ENCRYPTION_KEYS = ["MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA="]
+    readable = _made_unreadable(payout)
     recipes.make_due(payout)
     actions.claim(limit=10)
     flagged = Payout.objects.get(pk=payout.pk)
-    settings.FIELD_ENCRYPTION_KEYS = keys
+    by_hand("UPDATE payouts_payout SET recipient = %s WHERE id = %s", readable, payout.pk)
     rung = rings()
 
-    actions.release(payout.pk, by=operator, reason="The key is back.")
+    actions.release(payout.pk, by=operator, reason="The row is put right.")
 
     assert (flagged.status, flagged.attention, flagged.due_at) == ("unknown", Attention.UNREADABLE, None)
     assert last_event(Payout.objects.get(pk=payout.pk))[:3] == ("released", "unknown", "unknown")

@@ -504,6 +504,12 @@ def test_unknown_payment_closed_by(values: str, operator: User) -> None:
     _refused_by("unknown_payment_closed_by", UNKNOWN_PAYMENT.format(*values.format(who=operator.pk).split()), uuid4())
 
 
+def test_key_mark_once() -> None:
+    columns = "setting, key_id, text"
+
+    _refused_by("key_mark_once", COPY_OF.format(table="payouts_keymark", columns=columns))
+
+
 def test_daily_total_unique() -> None:
     total = """INSERT INTO payouts_dailytotal ("on", currency, paid_count, paid_amount) VALUES (now(), 'RUB', 1, 1)"""
     by_hand(total)
