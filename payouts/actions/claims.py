@@ -43,6 +43,13 @@ class Assignment:
     instruction: Instruction
     is_first_call: bool
     may_post: bool
+    earlier: tuple[Attempt, ...] = ()
+    """The refused attempts before this one: their keys are looked up before this one is sent."""
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether the attempt was refused, and may have been paid: it is looked up, and never sent."""
+        return self.attempt.outcome == Attempt.Outcome.REFUSED
 
 
 def claim(*, limit: int) -> list[Assignment]:
@@ -141,7 +148,8 @@ def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
         lease_token, lease_ends_at = uuid.uuid4(), at + timedelta(seconds=settings.LEASE_SECONDS)
         payouts = without_altered(payouts)
         approvals = approvals_by_payout([payout for payout in payouts if payout.approvals_required])
-        attempts = _attempts_by_payout(payouts)
+        history = _attempts_by_payout(payouts)
+        attempts = {payout_id: known[-1] for payout_id, known in history.items()}
         disputed = _disputed(attempts.values())
         moves: list[Move] = []
         fresh: list[Attempt] = []
@@ -178,11 +186,18 @@ def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
         rows.insert(fresh)
         rows.update(Payout, [*put_off, *(payout for payout, _attempt in again)], LEASE_FIELDS)
         rows.update(Attempt, [attempt for _payout, attempt in again], ("calls", "last_called_at"))
-        post_first = _unheard_of(fresh, found)
-        return [
-            _assignment(payout, attempt, is_first_call=attempt.reference in post_first, may_post=may_post)
-            for payout, attempt, may_post in calls
-        ], looked_at
+        return _assignments(calls, history, _unheard_of(fresh, found)), looked_at
+
+
+def _assignments(
+    calls: Sequence[tuple[Payout, Attempt, bool]], history: dict[int, list[Attempt]], unheard_of: set[uuid.UUID]
+) -> list[Assignment]:
+    made = []
+    for payout, attempt, may_post in calls:
+        earlier = tuple(each for each in history.get(payout.pk, ()) if each.number < attempt.number)
+        is_first = attempt.reference in unheard_of
+        made.append(_assignment(payout, attempt, is_first_call=is_first, may_post=may_post, earlier=earlier))
+    return made
 
 
 def _next_attempt(payout: Payout, latest: Attempt | None, at: datetime) -> Attempt:
@@ -263,10 +278,13 @@ def _exhaustion(payout: Payout, attempt: Attempt | None) -> Attention | None:
     return None
 
 
-def _attempts_by_payout(payouts: Sequence[Payout]) -> dict[int, Attempt]:
-    """The latest attempt of each; a payout that was never sent has none."""
+def _attempts_by_payout(payouts: Sequence[Payout]) -> dict[int, list[Attempt]]:
+    """The attempts of each, the latest last; a payout that was never sent has none."""
     sent = [payout for payout in payouts if payout.version > 1]
-    return {attempt.payout_id: attempt for attempt in Attempt.objects.filter(payout__in=sent).order_by("number")}
+    found: dict[int, list[Attempt]] = {}
+    for attempt in Attempt.objects.filter(payout__in=sent).order_by("number"):
+        found.setdefault(attempt.payout_id, []).append(attempt)
+    return found
 
 
 def _disputed(attempts: Iterable[Attempt]) -> set[int]:
@@ -275,7 +293,9 @@ def _disputed(attempts: Iterable[Attempt]) -> set[int]:
     return set(Approval.objects.filter(attempt__in=unknown).values_list("attempt_id", flat=True).distinct())
 
 
-def _assignment(payout: Payout, attempt: Attempt, *, is_first_call: bool, may_post: bool) -> Assignment:
+def _assignment(
+    payout: Payout, attempt: Attempt, *, is_first_call: bool, may_post: bool, earlier: tuple[Attempt, ...]
+) -> Assignment:
     assert payout.lease_token is not None
     return Assignment(
         payout_id=payout.pk,
@@ -291,4 +311,5 @@ def _assignment(payout: Payout, attempt: Attempt, *, is_first_call: bool, may_po
         ),
         is_first_call=is_first_call,
         may_post=may_post,
+        earlier=earlier,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from random import uniform
 from typing import Any
 
@@ -38,8 +39,8 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
         at: datetime = db_now(payouts[0])
         standing, late_ones = _sorted_out(payouts, outcomes)
         attempts: list[Attempt] = []
-        moves: list[Move] = []
-        returns: list[Move] = []
+        earlier: list[Attempt] = []
+        moves: list[list[Move]] = []
         unmoved: list[Payout] = []
         exchanges: list[Exchange] = []
         for payout, assignment, answer in standing:
@@ -51,23 +52,25 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
                 answer.message,
                 answer.excerpt,
             )
-            attempt.provider_id = answer.provider_id or attempt.provider_id
+            if answer.about and answer.verdict in late.PAID:
+                earlier.append(late.spoken_of(assignment, answer))
+            elif not answer.about:
+                attempt.provider_id = answer.provider_id or attempt.provider_id
             payout.lease_token, payout.lost_leases = None, 0
             payout.due_at = at + timedelta(seconds=_pause_seconds(payout, attempt, answer))
             if answer.is_heard and not _has_later_news(payout, attempt):
                 payout.news_at = None
-            move = _outcome_move(payout, assignment, answer, at, code_before)
-            if move:
-                moves.append(move)
+            if steps := _outcome_moves(payout, assignment, answer, at, code_before):
+                moves.append(steps)
             else:
                 unmoved.append(payout)
-            if answer.verdict == Verdict.RETURNED and (not move or move.event == EventName.SUCCEEDED):
-                returns.append(Move(payout, EventName.RETURNED, Status.RETURNED, {"attempt": str(attempt.reference)}))
-        move_all(moves, at=at, actor=WORKER)
+        move_all([steps[0] for steps in moves], at=at, actor=WORKER)
         rows.update(Payout, unmoved, ("lease_token", "due_at", "lost_leases", "news_at"))
         rows.update(Attempt, attempts, ATTEMPT_OUTCOME_FIELDS, key="reference")
+        rows.update(Attempt, earlier, ATTEMPT_OUTCOME_FIELDS, key="reference")  # when no later one is open
         rows.insert(exchanges)
-        move_all(returns, at=at, actor=WORKER)
+        for later in zip_longest(*(steps[1:] for steps in moves)):
+            move_all([move for move in later if move], at=at, actor=WORKER)
         late.keep(late_ones, at=at)
     return len(attempts)
 
@@ -105,6 +108,19 @@ ATTEMPT_OUTCOME_FIELDS = (
 )
 
 
+def _outcome_moves(payout: Payout, assignment: Assignment, answer: Answer, at: datetime, before: str) -> list[Move]:
+    """What becomes of the payout, one move after another."""
+    if answer.about and answer.verdict in late.PAID and payout.status != Status.FAILED:
+        moves = late.paid_earlier(payout, assignment, answer, at)
+    else:
+        move = _outcome_move(payout, assignment, answer, at, before)
+        moves = [move] if move else []
+    if answer.verdict == Verdict.RETURNED and all(move.event != EventName.FLAGGED for move in moves):
+        attempt = late.spoken_of(assignment, answer)
+        moves.append(Move(payout, EventName.RETURNED, Status.RETURNED, {"attempt": str(attempt.reference)}))
+    return moves
+
+
 def _outcome_move(payout: Payout, assignment: Assignment, answer: Answer, at: datetime, before: str) -> Move | None:
     """What the answer means: only a success pays, only a documented refusal fails, all else is not known.
 
@@ -120,8 +136,8 @@ def _outcome_move(payout: Payout, assignment: Assignment, answer: Answer, at: da
     if payout.status == Status.PROCESSED:
         return _later_move(payout, attempt, answer)
     if payout.status == Status.FAILED:
-        return late.watched_move(payout, attempt, answer, facts, at)
-    match answer.verdict:
+        return late.watched_move(payout, assignment, answer, at)
+    match answer.verdict if answer.about is None else Verdict.UNKNOWN:
         case Verdict.SUCCEEDED | Verdict.RETURNED:  # what was returned had been paid
             attempt.outcome, attempt.finished_at = Attempt.Outcome.SUCCEEDED, at
             payout.processed_at = at

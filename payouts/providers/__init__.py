@@ -61,6 +61,8 @@ class Answer:
     """What the provider asked for with a 429 or a 503, at most a day."""
     excerpt: str = ""
     """At most 300 characters of the raw answer, masked; empty for a plain success."""
+    about: UUID | None = None
+    """The earlier attempt that it is about, where that kept a later one from being sent. No provider sets it."""
 
     @property
     def is_outage(self) -> bool:

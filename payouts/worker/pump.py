@@ -5,6 +5,7 @@ The database is touched by the calling thread alone, and no call is made inside 
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from queue import Empty, SimpleQueue
 
@@ -26,6 +27,8 @@ type Outcome = tuple[Assignment, Answer | None]
 RECORDING_SECONDS = 5.0
 RECORD_AT_ONCE = 200
 AWAY_PAUSE_SECONDS = 0.5
+# What a look-up says of a key under which no money has left.
+NOT_PAID = (Verdict.REFUSED, Verdict.ABSENT)
 
 
 def run(*, provider: Provider | None = None, must_stop: Stop = never) -> None:
@@ -83,25 +86,47 @@ def run(*, provider: Provider | None = None, must_stop: Stop = never) -> None:
 
 
 def _exchange(provider: Provider | None, assignment: Assignment, last_start: float) -> Answer | None:
-    """An attempt's first call pays; every later one looks up, and pays under the same key if there is nothing.
+    """The provider's answer, or None when it is too late to begin.
 
-    None when it is too late to begin. An error that the adapter did not foresee is an unknown outcome like any other.
+    An error that the adapter did not foresee is an unknown outcome like any other.
     """
     began_at = time.monotonic()
     if began_at >= last_start:
         return None
     deadline = began_at + settings.PROVIDER_TIMEOUT_SECONDS
     try:
-        provider = provider or get_provider(assignment.attempt.provider)
-        if assignment.is_first_call:
-            return provider.pay(assignment.instruction, deadline=deadline)
-        answer = provider.look_up(assignment.instruction, deadline=deadline)
-        if answer.verdict == Verdict.ABSENT and assignment.may_post:
-            return provider.pay(assignment.instruction, deadline=deadline)
+        return _answer(provider, assignment, deadline)
     except Exception:
         log.exception("provider_adapter_failed", payout=assignment.payout_id, provider=assignment.attempt.provider)
         return Answer(Verdict.UNKNOWN, code=ADAPTER_ERROR, message="The provider's adapter failed.")
-    return answer
+
+
+def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> Answer:
+    """An attempt's first call pays; every later one looks up, and pays under the same key if there is nothing.
+
+    Nothing is paid before the provider has said of every earlier key that it was not paid. A refusal of a key that
+    was sent before is confirmed by a look-up: the call before may have been the one that counts.
+    """
+    provider = given or get_provider(assignment.attempt.provider)
+    answer = None
+    if not assignment.is_first_call:
+        answer = provider.look_up(assignment.instruction, deadline=deadline)
+        is_unpaid = answer.verdict == Verdict.ABSENT or (answer.verdict == Verdict.REFUSED and assignment.is_doubted)
+        if not (is_unpaid and (assignment.may_post or assignment.is_doubted)):
+            return answer
+    for earlier in assignment.earlier:
+        its_provider = given or get_provider(earlier.provider)
+        its_instruction = replace(assignment.instruction, reference=earlier.reference)
+        found = its_provider.look_up(its_instruction, deadline=deadline)
+        if found.verdict not in NOT_PAID:
+            return replace(found, about=earlier.reference)
+    if answer and assignment.is_doubted:
+        return answer
+    paid = provider.pay(assignment.instruction, deadline=deadline)
+    if answer and paid.verdict == Verdict.REFUSED:
+        confirmed = provider.look_up(assignment.instruction, deadline=deadline)
+        return paid if confirmed.verdict in NOT_PAID else confirmed
+    return paid
 
 
 def _record(outcomes: "SimpleQueue[Outcome]") -> int:

@@ -43,6 +43,8 @@ class Attempt:
     """The provider has answered so since the attempt was refused."""
     was_heard_as_paid: bool = False
     """A webhook has said so, whenever it was."""
+    told_of_earlier: int = 0
+    """Calls that asked about an earlier attempt, and so sent nothing."""
     heard_calls: set[int] = field(default_factory=set)
     """Those whose answer was recorded, with a lease or without."""
     voices: dict[str, str] = field(default_factory=dict)
@@ -81,6 +83,9 @@ class Payout:
     @property
     def attempt(self) -> Attempt:
         return self.attempts[-1]
+
+    def attempt_of(self, key: UUID) -> Attempt:
+        return next(attempt for attempt in self.attempts if attempt.key == key)
 
     @property
     def is_approved(self) -> bool:
@@ -349,14 +354,23 @@ class Life:
         ):
             self._ask_again(payout)
 
-    def hear_late(self, payout: Payout, attempt: Attempt, call: int, verdict: Verdict) -> None:
+    def hear_late(
+        self, payout: Payout, attempt: Attempt, call: int, verdict: Verdict, about: UUID | None = None
+    ) -> None:
         """An answer without its lease moves nothing either, and is told of once."""
         if call in attempt.heard_calls:
             return
         attempt.heard_calls.add(call)
+        if about:
+            attempt.told_of_earlier += 1
+            self._hear_late(payout, payout.attempt_of(about), verdict, is_kept=False)
+        else:
+            self._hear_late(payout, attempt, verdict, is_kept=True)
+
+    def _hear_late(self, payout: Payout, attempt: Attempt, verdict: Verdict, *, is_kept: bool) -> None:
         may_be_paid = verdict in {Verdict.SUCCEEDED, Verdict.RETURNED, Verdict.PENDING}
         if attempt.outcome == "refused":
-            attempt.was_answered_as_paid |= may_be_paid
+            attempt.was_answered_as_paid |= may_be_paid and is_kept
             if may_be_paid or (verdict == Verdict.UNKNOWN and payout.status == "failed"):
                 self._doubt(payout)
         elif payout.status in {"processing", "unknown"}:
@@ -423,18 +437,36 @@ class Life:
         attempt.calls += 1
         return payout, False, attempt.outcome == "open" and attempt.outlives_a_lease and not attempt.voices
 
-    def record(self, payout: Payout, verdict: Verdict, *, may_post: bool) -> None:
-        """Only a success pays and only a refusal fails, whatever else has been said before."""
+    def record(self, payout: Payout, verdict: Verdict, *, may_post: bool, about: UUID | None = None) -> None:
+        """Only a success pays and only a refusal fails, whatever else has been said before.
+
+        `about` is the key of an earlier attempt that may have been paid: then nothing was sent.
+        """
         attempt = payout.attempt
         attempt.heard_calls.add(attempt.calls)
         payout.lease, payout.due = None, self.now() if payout.is_newer else LATER
         payout.lost_leases = 0
         if verdict != Verdict.UNKNOWN and not payout.is_newer:
             payout.has_news = False
-        if payout.status == "processed":
+        is_paid = verdict in {Verdict.SUCCEEDED, Verdict.RETURNED}
+        if about and payout.status != "failed":
+            earlier = payout.attempt_of(about)
+            was_sent = attempt.told_of_earlier < attempt.calls - 1
+            attempt.told_of_earlier += 1
+            if is_paid and was_sent:
+                payout.flag("contradicted")
+                return
+            if is_paid:
+                self._finish(payout, "refused", "refused")
+                self._paid_after_all(payout, earlier)
+            else:
+                verdict = Verdict.UNKNOWN
+        if is_paid and about and payout.status == "processed":
+            pass
+        elif payout.status == "processed":
             self._record_again(payout, verdict)
         elif payout.status == "failed":
-            self._record_doubtful(payout, verdict)
+            self._record_doubtful(payout, verdict, about)
         elif verdict in {Verdict.SUCCEEDED, Verdict.RETURNED}:
             self._finish(payout, "succeeded", "succeeded")
         elif verdict == Verdict.REFUSED and not payout.has_news:
@@ -461,14 +493,27 @@ class Life:
         elif verdict != Verdict.RETURNED and payout.attempt.calls >= MOST_CALLS:
             payout.flag("too_many_calls")
 
-    def _record_doubtful(self, payout: Payout, verdict: Verdict) -> None:
+    def _paid_after_all(self, payout: Payout, attempt: Attempt) -> None:
+        attempt.outcome = "succeeded"
+        payout.move("succeeded", "processed")
+        payout.lease = payout.due = None
+        payout.lost_leases = 0
+        if payout.has_news:
+            payout.due = self.now()
+
+    def _record_doubtful(self, payout: Payout, verdict: Verdict, about: UUID | None) -> None:
         """What was refused was paid after all, or it was not; what stays unclear is for people."""
         attempt = payout.attempt
-        is_said = attempt.was_answered_as_paid or attempt.was_heard_as_paid
-        agrees = verdict == Verdict.REFUSED or (verdict == Verdict.ABSENT and not is_said)
+        is_clear = verdict in {Verdict.REFUSED, Verdict.ABSENT} and not about
+        doubts = [
+            each
+            for each in payout.attempts
+            if (each.was_answered_as_paid or each.was_heard_as_paid)
+            and not (each is attempt and verdict == Verdict.REFUSED)
+        ]
         if verdict in {Verdict.SUCCEEDED, Verdict.RETURNED}:
-            self._finish(payout, "succeeded", "succeeded")
-        elif agrees and not payout.has_news:
+            self._paid_after_all(payout, payout.attempt_of(about) if about else attempt)
+        elif is_clear and not doubts and not payout.has_news:
             payout.due = None
         elif attempt.calls >= (MOST_CALLS if verdict == Verdict.PENDING else MOST_DOUBTFUL_CALLS):
             payout.flag("contradicted")
@@ -506,6 +551,8 @@ class Books:
         self.payments: list[Payment] = []
         self.calls: list[str] = []
         self.mood = Mood()
+        self.is_refusing = False
+        """The last POST was answered with a refusal."""
         self._remembered: dict[UUID, Payment] = {}
 
     def of(self, payout: UUID) -> list[Payment]:
@@ -527,6 +574,13 @@ class Books:
     def forget_keys(self) -> None:
         self._remembered.clear()
 
+    def says(self, key: UUID) -> Verdict:
+        """What a look-up would tell."""
+        if self.mood.look_up == "fails":
+            return Verdict.UNKNOWN
+        payment = self._remembered.get(key)
+        return Verdict.ABSENT if payment is None or self.mood.look_up == "blind" else payment.state
+
     def pay(self, instruction: Instruction, *, deadline: float) -> Answer:
         self.calls.append("pay")
         key, mood = instruction.reference, self.mood
@@ -538,16 +592,12 @@ class Books:
             if mood.new != Verdict.REFUSED or mood.is_refusal_kept:
                 self.payments.append(payment)
                 self._remembered[key] = payment
+        self.is_refusing = payment.state == Verdict.REFUSED and not mood.is_answer_lost
         return _answer(Verdict.UNKNOWN if mood.is_answer_lost else payment.state)
 
     def look_up(self, instruction: Instruction, *, deadline: float) -> Answer:
         self.calls.append("look_up")
-        if self.mood.look_up == "fails":
-            return _answer(Verdict.UNKNOWN)
-        payment = self._remembered.get(instruction.reference)
-        if payment is None or self.mood.look_up == "blind":
-            return _answer(Verdict.ABSENT)
-        return _answer(payment.state)
+        return _answer(self.says(instruction.reference))
 
 
 def _answer(verdict: Verdict) -> Answer:

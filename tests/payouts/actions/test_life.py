@@ -398,19 +398,35 @@ class Lives(RuleBasedStateMachine):
         self._call(jobs[number % len(jobs)], mood)
 
     def _call(self, job: Job, mood: Mood) -> None:
-        """The first call pays; every later one looks up, and pays again only if there is nothing and it may."""
-        self.books.mood, self.books.calls = mood, []
-        is_known = self.books.knows(job.assignment.attempt.reference)
+        """The first call pays; every later one looks up, and pays again only if there is nothing and it may.
+
+        Before it pays every earlier key is looked up, and a refusal of a key sent before is looked up too.
+        """
+        self.books.mood, self.books.calls, self.books.is_refusing = mood, [], False
+        expected = self._expected_calls(job)
 
         job.answer = pump._exchange(self.books, job.assignment, inf)
 
-        if job.assignment.is_first_call:
-            expected = ["pay"]
-        else:
-            is_seen = mood.look_up == "fails" or (is_known and mood.look_up == "true")
-            expected = ["look_up"] if is_seen or not job.assignment.may_post else ["look_up", "pay"]
+        if self.books.is_refusing and not job.assignment.is_first_call:
+            expected.append("look_up")
         assert self.books.calls == expected
         event(f"call: {'+'.join(expected)}, {job.answer.verdict}")
+
+    def _expected_calls(self, job: Job) -> list[str]:
+        unpaid = {Verdict.ABSENT, Verdict.REFUSED}
+        is_doubted = job.assignment.attempt.outcome == "refused"
+        expected = []
+        if not job.assignment.is_first_call:
+            expected.append("look_up")
+            said = self.books.says(job.attempt.key)
+            goes_on = said in unpaid if is_doubted else said == Verdict.ABSENT and job.assignment.may_post
+            if not goes_on:
+                return expected
+        for earlier in job.payout.attempts[: job.attempt.number - 1]:
+            expected.append("look_up")
+            if self.books.says(earlier.key) not in unpaid:
+                return expected
+        return expected if is_doubted else [*expected, "pay"]
 
     def _callable(self) -> list[Job]:
         return [job for job in self.jobs if job.answer is None and not job.is_late]
@@ -432,12 +448,14 @@ class Lives(RuleBasedStateMachine):
         assert stands == len(current)
         late = [job for job in jobs if job not in current]
         for job in current:
-            self.life.record(job.payout, job.answer.verdict, may_post=job.assignment.may_post)
+            may_post, about = job.assignment.may_post, job.answer.about
+            self.life.record(job.payout, job.answer.verdict, may_post=may_post, about=about)
         for job in late:
-            self._heard_late(job, job.answer.verdict)
+            self._heard_late(job, job.answer)
 
-    def _heard_late(self, job: Job, verdict: Verdict) -> None:
-        self.life.hear_late(job.payout, job.attempt, job.assignment.attempt.calls, verdict)
+    def _heard_late(self, job: Job, answer: Answer) -> None:
+        call = job.assignment.attempt.calls
+        self.life.hear_late(job.payout, job.attempt, call, answer.verdict, answer.about)
 
     @precondition(lambda self: any(not job.is_current for job in self.jobs))
     @rule(number=numbers, verdict=st.sampled_from(list(Verdict)), is_foreign=st.booleans())
@@ -450,7 +468,7 @@ class Lives(RuleBasedStateMachine):
 
         assert actions.record_outcomes([(assignment, Answer(verdict))]) == 0
 
-        self._heard_late(job, verdict)
+        self._heard_late(job, Answer(verdict))
 
     @precondition(lambda self: any(job.answer is None for job in self.jobs))
     @rule(number=numbers)

@@ -181,7 +181,7 @@ def test_a_refusal_fails_and_a_retry_pays_under_a_new_key(
     _run(provider)
 
     assert (between, _status(payout)) == (status, "processed")
-    assert _operations(provider, payout) == ["pay", "pay"]
+    assert _operations(provider, payout) == ["pay", "look_up", "pay"]
     assert len({call.instruction.reference for call in provider.calls}) == 2
     assert len(provider.paid(payout.reference)) == 1
     assert is_clean()
