@@ -171,12 +171,14 @@ def scrub(text: str, limit: int, instruction: Instruction, *, token: str = "", m
 
 
 def _read_refusal(instruction: Instruction, refusal: dict[str, object], body: bytes, *, token: str) -> Answer:
-    code = _words(refusal, "code", CODE_LIMIT, instruction, token)
-    if not code:
+    """Decides on the code as it came: masked, for a recipient named “Idem”, it would say something else."""
+    raw_code = refusal.get("code")
+    raw_code = clean(raw_code, len(raw_code)) if isinstance(raw_code, str) else ""
+    if not raw_code:
         return unparsable(instruction, 422, body, token=token)
 
     excerpt = scrub(_summary(refusal), EXCERPT_LIMIT, instruction, token=token)
-    if "idempoten" in code.lower():
+    if "idempoten" in raw_code.lower():
         message = "The provider knows the idempotency key with another request."
         return unknown("idempotency_conflict", message, http_status=422, excerpt=excerpt)
     if refusal.get("reference", str(instruction.reference)) != str(instruction.reference):
@@ -184,7 +186,7 @@ def _read_refusal(instruction: Instruction, refusal: dict[str, object], body: by
         return unknown("mismatch", message, http_status=422, excerpt=excerpt)
     return Answer(
         Verdict.REFUSED,
-        code=code,
+        code=_words(refusal, "code", CODE_LIMIT, instruction, token),
         message=_words(refusal, "message", MESSAGE_LIMIT, instruction, token),
         http_status=422,
         excerpt=excerpt,

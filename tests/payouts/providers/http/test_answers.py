@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from payouts.providers import Answer, Verdict
+from payouts.providers.http.answers import read_pay
 from tests.payouts.providers.http.behaviours import (
     bomb,
     close_after_request,
@@ -267,3 +268,18 @@ def test_a_providers_id_of_many_digits_is_kept(call: Callable[..., Answer]) -> N
         answer = call(server)
 
     assert answer.provider_id == "20260114000000123456"
+
+
+@pytest.mark.parametrize("name", ["Idem", "idempotency", "Potency Conflict", "Ivan"])
+def test_a_recipients_name_in_a_code_makes_no_refusal_of_a_conflict(name: str) -> None:
+    sent = instruction(recipient={"card": "0000 1111 2222 3333", "name": name})
+
+    answer = read_pay(sent, 422, b'{"code": "idempotency_conflict", "message": "no"}')
+
+    assert (answer.verdict, answer.code) == (Verdict.UNKNOWN, "idempotency_conflict")
+
+
+def test_a_recipients_name_in_a_refusals_code_is_masked_for_storage() -> None:
+    answer = read_pay(instruction(recipient={"name": "Idem"}), 422, b'{"code": "idem_blocked", "message": "no"}')
+
+    assert (answer.verdict, answer.code) == (Verdict.REFUSED, "****_blocked")
