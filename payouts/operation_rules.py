@@ -1,10 +1,18 @@
-"""Who may end recovery mode and close unknown payments, and why not, as payouts/rules.py says it of payouts."""
+"""Who may resume a provider, end recovery mode and close unknown payments, and why not: as rules.py is for payouts."""
 
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 
-from payouts.models import Recovery, UnknownPayment
+from payouts.models import ProviderPause, Recovery, UnknownPayment
 from payouts.rules import Personal, why_inactive
+
+
+def why_not_resume(pause: ProviderPause, person: User) -> str:
+    if pause.resumed_by:
+        return _("It was resumed already by %(who)s.") % {"who": pause.resumed_by.get_username()}
+    if pause.paused_by_id == person.pk:
+        return Personal(_("You paused it, so another person must resume it."))
+    return why_inactive(person)
 
 
 def why_not_propose_end(recovery: Recovery, person: User) -> str:

@@ -25,8 +25,6 @@ from payouts.models import (
     Approval,
     Attempt,
     Attention,
-    Batch,
-    BatchState,
     Payout,
     PayoutQuerySet,
     ProviderPause,
@@ -412,66 +410,8 @@ def _asked_just_now() -> str:
     return _("The provider is being asked about it just now. Try again in a minute.")
 
 
-# Batches and pauses
-
-
-def why_not_send_batch(batch: Batch, person: User) -> str:
-    if batch.state != BatchState.PREVIEW or not batch.rows_valid:
-        return _batch_not_now(batch)
-    return _why_not_uploader(batch, person)
-
-
-def why_not_discard_batch(batch: Batch, person: User) -> str:
-    if batch.state not in (BatchState.CHECKING, BatchState.PREVIEW, BatchState.AWAITING_APPROVAL):
-        return _batch_not_now(batch)
-    return _why_not_uploader(batch, person)
-
-
-def why_not_decide_on_batch(batch: Batch, person: User) -> str:
-    """For approving and rejecting it."""
-    if batch.state != BatchState.AWAITING_APPROVAL:
-        return _batch_not_now(batch)
-    if is_uploader(batch, person):
-        return Personal(_("You uploaded this batch, so another person must decide on it."))
-    return "" if person.is_active else _closed_account()
-
-
-def is_uploader(batch: Batch, person: User) -> bool:
-    return batch.uploaded_by_id == person.pk
-
-
-def _why_not_uploader(batch: Batch, person: User) -> str:
-    if is_uploader(batch, person):
-        return ""
-    who = batch.uploaded_by.get_username()
-    return Personal(_("Only %(who)s, who uploaded the batch, can do this.") % {"who": who})
-
-
-def _batch_not_now(batch: Batch) -> str:
-    """Names who has decided already, if somebody has."""
-    if batch.state == BatchState.ALTERED:
-        return altered_batch()
-    if batch.approved_by:
-        return _("It is already approved by %(who)s.") % {"who": batch.approved_by.get_username()}
-    if batch.rejected_by:
-        return _("It is already rejected by %(who)s.") % {"who": batch.rejected_by.get_username()}
-    if batch.state == BatchState.PREVIEW and not batch.rows_valid:
-        return _("The batch has no row without errors, so there is nothing to send.")
-    return _("The batch is in the state “%(state)s”, in which this is not possible.") % {"state": batch.state.label}
-
-
-def altered_batch() -> str:
-    return _("This batch was changed outside the product. Nothing may be done with it before an audit.")
-
-
-def why_not_resume(pause: ProviderPause, person: User) -> str:
-    if pause.resumed_by:
-        return _("It was resumed already by %(who)s.") % {"who": pause.resumed_by.get_username()}
-    if pause.paused_by_id == person.pk:
-        return Personal(_("You paused it, so another person must resume it."))
-    return "" if person.is_active else _closed_account()
+# For the rules of other modules
 
 
 def why_inactive(person: User) -> str:
-    """For the rules of other modules."""
     return "" if person.is_active else _closed_account()

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from payouts import doorbell, rules
+from payouts import doorbell, operation_rules
 from payouts.actions.errors import PayoutError, reason_fault
 from payouts.models import Payout, ProviderPause
 
@@ -54,7 +54,7 @@ def resume(pause_id: int, *, by: User, reason: str) -> ProviderPause:
         open_pause = ProviderPause.objects.select_for_update(of=("self",)).filter(pk=pause_id).first()
         if open_pause is None:
             raise PauseError(_("There is no such pause."))
-        if obstacle := rules.why_not_resume(open_pause, by):
+        if obstacle := operation_rules.why_not_resume(open_pause, by):
             raise PauseError(obstacle)
         open_pause.resumed_at = Now()
         open_pause.resumed_by = by

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from payouts import rules
+from payouts import batch_rules
 from payouts.actions import FourEyesError, NotFoundError
 from payouts.batches.errors import BatchAlteredError, BatchError, BatchVersionError
 from payouts.batches.seals import check_rows, seal_facts, sealed_rows
@@ -21,7 +21,7 @@ from payouts.rules import Personal
 def send(batch_id: int, *, by: User, note: str = "", leaves_errors_out: bool = False, revision: int) -> Batch:
     """Ask for another person's approval of all valid rows, whose terms are sealed from now on."""
     with _locked(batch_id, revision=revision) as batch:
-        _refuse_if(rules.why_not_send_batch(batch, by))
+        _refuse_if(batch_rules.why_not_send_batch(batch, by))
         if batch.rows_wrong and not leaves_errors_out:
             raise BatchError(_("Some rows have errors: confirm that they are left out."))
         seal, totals = sealed_rows(batch)
@@ -35,7 +35,7 @@ def send(batch_id: int, *, by: User, note: str = "", leaves_errors_out: bool = F
 def discard(batch_id: int, *, by: User, revision: int) -> Batch:
     """Give up a batch that is not approved: nothing of it is paid, and its file may come again."""
     with _locked(batch_id, revision=revision) as batch:
-        _refuse_if(rules.why_not_discard_batch(batch, by))
+        _refuse_if(batch_rules.why_not_discard_batch(batch, by))
         batch.content = None
         _move(batch, "discarded_at", "content")
     return batch
@@ -47,7 +47,7 @@ def approve(batch_id: int, *, by: User, reason: str = "", revision: int) -> Batc
     Raises FourEyesError for the person who uploaded it, BatchAlteredError when a row is not what was sent.
     """
     with _locked(batch_id, revision=revision) as batch:
-        _refuse_if(rules.why_not_decide_on_batch(batch, by))
+        _refuse_if(batch_rules.why_not_decide_on_batch(batch, by))
         check_rows(batch)
         batch.approved_by, batch.reason, batch.seen_at = by, _text(reason), Now()
         _move(batch, "approved_at")
@@ -58,7 +58,7 @@ def approve(batch_id: int, *, by: User, reason: str = "", revision: int) -> Batc
 def reject(batch_id: int, *, by: User, reason: str, revision: int) -> Batch:
     """Refuse the whole batch for good."""
     with _locked(batch_id, revision=revision) as batch:
-        _refuse_if(rules.why_not_decide_on_batch(batch, by))
+        _refuse_if(batch_rules.why_not_decide_on_batch(batch, by))
         if not reason.strip():
             raise BatchError(_("Give a reason."))
         batch.rejected_by, batch.reason = by, _text(reason)

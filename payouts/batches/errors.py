@@ -3,8 +3,8 @@
 from django.utils.translation import gettext as _
 
 from payouts.actions import AlteredError, PayoutError, VersionError
+from payouts.batch_rules import altered_batch
 from payouts.models import Batch
-from payouts.rules import altered_batch
 
 
 class BatchError(PayoutError):

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldBooleanWidget
 
-from payouts import rules
+from payouts import batch_rules
 from payouts.admin.batches.in_words import rows_in_words, state_badge, sum_shown
 from payouts.admin.batches.rows import EARLIER, NOTED, REPEATED, counts_of
 from payouts.admin.kit import format
@@ -48,10 +48,10 @@ class RejectForm(DialogForm):
 
 
 RULES = {
-    "send": rules.why_not_send_batch,
-    "approve": rules.why_not_decide_on_batch,
-    "reject": rules.why_not_decide_on_batch,
-    "discard": rules.why_not_discard_batch,
+    "send": batch_rules.why_not_send_batch,
+    "approve": batch_rules.why_not_decide_on_batch,
+    "reject": batch_rules.why_not_decide_on_batch,
+    "discard": batch_rules.why_not_discard_batch,
 }
 
 

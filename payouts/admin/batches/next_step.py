@@ -4,7 +4,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from payouts import rules
+from payouts import batch_rules
 from payouts.admin.batches.in_words import username
 from payouts.admin.batches.rows import REFUSED
 from payouts.admin.kit.next_step import NextStep
@@ -46,7 +46,7 @@ def next_step(request: HttpRequest, batch: Batch, counts: dict[str, int], *, may
 def _preview(batch: Batch, who: User) -> NextStep:
     if not batch.rows_valid:
         return NextStep(_("Every row has errors."), _("Fix the file and upload it again."), is_alarm=True)
-    if rules.why_not_send_batch(batch, who):
+    if batch_rules.why_not_send_batch(batch, who):
         then = _("%(who)s sends it for approval.") % {"who": username(batch.uploaded_by)}
         return NextStep(_("Checked, and not sent yet."), then)
     return NextStep(
@@ -56,7 +56,7 @@ def _preview(batch: Batch, who: User) -> NextStep:
 
 
 def _awaiting_approval(batch: Batch, who: User, *, may_approve: bool) -> NextStep:
-    if obstacle := rules.why_not_decide_on_batch(batch, who):
+    if obstacle := batch_rules.why_not_decide_on_batch(batch, who):
         return NextStep(_("Waits for another person's approval."), obstacle)
     if may_approve:
         return NextStep(

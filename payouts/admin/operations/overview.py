@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from payouts import rules
+from payouts import operation_rules
 from payouts.admin.kit import format
 from payouts.admin.kit.counted_once import cached
 from payouts.admin.kit.person import person
@@ -42,7 +42,7 @@ def view(request: HttpRequest) -> HttpResponse:
     rows = provider_rows()
     for row in rows:
         open_pause = row["pause"]
-        row["obstacle"] = rules.why_not_resume(open_pause, person(request)) if open_pause else ""
+        row["obstacle"] = operation_rules.why_not_resume(open_pause, person(request)) if open_pause else ""
         row["resume_url"] = (
             reverse("admin:payouts_providerpause_resume", args=(open_pause.pk,)) if may_pause and open_pause else ""
         )

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from payouts import rules
+from payouts import operation_rules
 from payouts.actions import pauses
 from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import DialogsMixin, back_to, dialog_action, show_dialog
@@ -88,7 +88,7 @@ class ProviderPauseAdmin(DialogsMixin, ViewOnlyAdmin):
         }
 
     def dialog_obstacle(self, request: HttpRequest, name: str, instance: ProviderPause) -> str:
-        return rules.why_not_resume(instance, person(request))
+        return operation_rules.why_not_resume(instance, person(request))
 
     def pause_view(self, request: HttpRequest, provider: str) -> HttpResponse:
         """The dialog that pauses a provider. There is no pause yet, so it is no button of an object's page."""
