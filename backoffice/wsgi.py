@@ -66,7 +66,7 @@ class Gate:
             with connection.temporary_connection():
                 if obstacle := recovery.why_not_start():
                     return obstacle
-                keys.start()
+                keys.begin_writing()
         except KeysError as error:
             return str(error)
         except DatabaseError:

@@ -77,29 +77,30 @@ def batches(after_id: int = 0) -> Iterator[tuple[int, list[Broken]]]:
     while True:
         with snapshot():
             payouts = list(Payout.objects.filter(pk__gt=last_id).order_by("pk")[:BATCH])
-            events = by_payout(Event.objects.filter(payout__in=payouts).order_by("payout_id", "seq"))
-            attempts = by_payout(Attempt.objects.filter(payout__in=payouts).order_by("payout_id", "number"))
-            close_since = rules.close_since({payout.client_id for payout in payouts if payout.client_id})
-            approvals = by_payout(
-                Approval.objects.filter(payout__in=payouts).select_related("attempt").order_by("pk")
-            )
+            broken = broken_of(payouts)
         if not payouts:
             return
         last_id = payouts[-1].pk
-        yield (
-            last_id,
-            [
-                Broken(payout.pk, invariant, detail)
-                for payout in payouts
-                for invariant, detail in chain(
-                    _row(payout),
-                    _history(payout, events[payout.pk]),
-                    _keys(payout, attempts[payout.pk]),
-                    _money(payout, events[payout.pk], attempts[payout.pk]),
-                    _eyes(payout, events[payout.pk], approvals[payout.pk], close_since),
-                )
-            ],
+        yield last_id, broken
+
+
+def broken_of(payouts: list[Payout]) -> list[Broken]:
+    """What is wrong with these payouts, which were read in the same snapshot, or are locked."""
+    events = by_payout(Event.objects.filter(payout__in=payouts).order_by("payout_id", "seq"))
+    attempts = by_payout(Attempt.objects.filter(payout__in=payouts).order_by("payout_id", "number"))
+    close_since = rules.close_since({payout.client_id for payout in payouts if payout.client_id})
+    approvals = by_payout(Approval.objects.filter(payout__in=payouts).select_related("attempt").order_by("pk"))
+    return [
+        Broken(payout.pk, invariant, detail)
+        for payout in payouts
+        for invariant, detail in chain(
+            _row(payout),
+            _history(payout, events[payout.pk]),
+            _keys(payout, attempts[payout.pk]),
+            _money(payout, events[payout.pk], attempts[payout.pk]),
+            _eyes(payout, events[payout.pk], approvals[payout.pk], close_since),
         )
+    ]
 
 
 type Finding = tuple[str, str]

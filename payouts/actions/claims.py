@@ -139,7 +139,7 @@ def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
         payouts = list(due.annotate(db_now=clock()).select_for_update(skip_locked=True))
         if not payouts:
             return [], 0
-        keys.require_fit()  # after they were read: whoever sealed them has marked their key before
+        keys.begin_writing()  # after they were read: whoever sealed them has marked their key before
         found = recovery.look()
         if found.obstacle:
             return [], 0

@@ -6,11 +6,12 @@ cannot verify every mark stops: web server and cluster when they start, the work
 During a deploy that puts a new key first, the old worker therefore waits until it is replaced.
 """
 
+from datetime import datetime
 from functools import lru_cache
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db.models.functions import Now
 
 from payouts import vault
 from payouts.actions.errors import KeysError
@@ -24,10 +25,13 @@ KNOWN = {"mark": "fields"}
 SAMPLE = 20
 
 
-def start() -> None:
-    """Mark the keys that this process writes with, if they fit the database. Raises KeysError if they do not."""
-    require_fit()
-    with transaction.atomic():
+def begin_writing() -> None:
+    """Mark the keys that this process writes with, unless they are marked. Raises KeysError where they do not fit.
+
+    Whoever seals or encrypts has called this before: at the start, and in the transaction of each claim.
+    """
+    marked = {(setting, key_id) for setting, key_id, _text, _retired_at in _fitting_marks()}
+    if not marked.issuperset(first_key_ids()):
         KeyMark.objects.bulk_create(_first_marks(), ignore_conflicts=True)
 
 
@@ -45,16 +49,35 @@ def begin(**_kwargs: object) -> None:
 
 
 def require_fit() -> None:
-    """Raises KeysError unless the keys of this process verify every mark in the database."""
-    marks = list(KeyMark.objects.values_list("setting", "text"))
-    unknown = sorted({setting for setting, text in marks if not _verifies(setting, text)})
-    if unknown:
+    """Raises KeysError unless this process verifies every key in use, and writes with none that is retired."""
+    _fitting_marks()
+
+
+def first_key_ids() -> tuple[tuple[str, str], ...]:
+    """The settings, and the id of the key of each that this process writes with."""
+    return (
+        (FIELDS, vault.key_id(settings.FIELD_ENCRYPTION_KEYS[0]).hex()),
+        (SEALS, vault.first_key_id().hex()),
+        (INDEX, vault.key_id(settings.INDEX_KEY).hex()),
+    )
+
+
+def _fitting_marks() -> list[tuple[str, str, str, datetime | None]]:
+    marks = list(KeyMark.objects.values_list("setting", "key_id", "text", "retired_at"))
+    if {setting for setting, *_rest in marks} != {FIELDS, SEALS, INDEX}:
+        raise KeysError("The database does not say which keys it was written with: run manage.py migrate.")
+    in_use = {(setting, text) for setting, _key_id, text, retired_at in marks if not retired_at}
+    if unknown := sorted({setting for setting, text in in_use if not _verifies(setting, text)}):
         raise KeysError(
             f"The database was written with keys that this process does not have: see {', '.join(unknown)}. "
             "Nothing was changed. Give it the keys of the other processes (docs/keys.md)."
         )
-    if {setting for setting, _text in marks} != {FIELDS, SEALS, INDEX}:
-        raise KeysError("The database does not say which keys it was written with: run manage.py migrate.")
+    retired = {(setting, key_id) for setting, key_id, _text, retired_at in marks if retired_at}
+    if stale := sorted(setting for setting, _key_id in retired.intersection(first_key_ids())):
+        raise KeysError(
+            f"This process would write with a retired key, see {', '.join(stale)}: put the new one first."
+        )
+    return marks
 
 
 def _fits(payout: Payout) -> bool:
@@ -65,14 +88,14 @@ def _fits(payout: Payout) -> bool:
 
 
 def _first_marks() -> list[KeyMark]:
-    return [
-        KeyMark(setting=setting, key_id=vault.key_id(secret).hex(), text=text)
-        for setting, secret, text in (
-            (FIELDS, settings.FIELD_ENCRYPTION_KEYS[0], vault.encrypt(KNOWN)),
-            (SEALS, settings.EVENT_HMAC_KEYS[0], vault.seal("mark").hex()),
-            (INDEX, settings.INDEX_KEY, vault.fingerprint("mark").hex()),
-        )
-    ]
+    texts = {FIELDS: vault.encrypt(KNOWN), SEALS: vault.seal("mark").hex(), INDEX: vault.fingerprint("mark").hex()}
+    return [KeyMark(setting=setting, key_id=key_id, text=texts[setting]) for setting, key_id in first_key_ids()]
+
+
+def retire_others() -> None:
+    """Nothing is under other keys than the first any more: from now on no process may write with them."""
+    for setting, key_id in first_key_ids():
+        KeyMark.objects.filter(setting=setting, retired_at=None).exclude(key_id=key_id).update(retired_at=Now())
 
 
 def _verifies(setting: str, text: str) -> bool:

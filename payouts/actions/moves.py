@@ -119,6 +119,16 @@ def move_all(moves: Sequence[Move], *, at: datetime, actor: str, reason: str = "
         rows.insert(events)
 
 
+def renew_seals(payouts: Sequence[Payout]) -> None:
+    """Write the recipients, encrypted anew, and new seals. The rows are locked, and their seals fit.
+
+    No move: status, version and history stay as they are, and so do the clients' versions.
+    """
+    for payout in payouts:
+        payout.seal = payout.expected_seal()
+    rows.update(Payout, payouts, ("recipient", "seal"))
+
+
 def _due_at(payout: Payout, at: datetime) -> datetime | None:
     """When the worker may take this pending payout; None while it waits for a person."""
     if not payout.is_approved or payout.held_at or payout.attention:

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from payouts import rules
+from payouts import rules, vault
 from payouts.actions.approvals import add_approval, is_valid_approval
 from payouts.actions.errors import AlteredError, InvalidError, refuse_if
 from payouts.actions.moves import Person, locked, move_one, ring_if_due
@@ -26,7 +26,9 @@ def resolve(
         earlier = list(attempt.resolutions.all())
         if any(not is_valid_approval(resolution, payout) for resolution in earlier):
             raise AlteredError
-        seconded = any(resolution.decision == decision for resolution in earlier)
+        # A retired key proves what was, and decides nothing any more: two people must say it anew.
+        standing = [resolution for resolution in earlier if vault.is_by_known_key(resolution.mac)]
+        seconded = any(resolution.decision == decision for resolution in standing)
         add_approval(payout, by=by, decision=decision, at=at, attempt=attempt, evidence=evidence)
         facts = {"decision": decision.value, "attempt": str(attempt.reference)}
         if not seconded:

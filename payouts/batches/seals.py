@@ -4,11 +4,12 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count, QuerySet, Sum
 
 from payouts import money, vault
 from payouts.batches.errors import BatchAlteredError
-from payouts.models import Batch, BatchRow
+from payouts.models import Batch, BatchRow, BatchState
 
 SEALS_AT_ONCE = 2_000
 
@@ -41,6 +42,41 @@ def sealed_rows(batch: Batch, *, like: vault.Stored = b"") -> tuple[bytes, list[
         count += 1
     totals = totals_of(batch.rows.filter(is_valid=True))
     return vault.seal("batch-rows", batch.pk, count, together.hexdigest(), like=like), totals
+
+
+def renew(batch_id: int) -> bool | None:
+    """Encrypt and seal a batch and all its rows anew, under the first keys. Returns whether there was anything to do.
+
+    None while a task works on it: it would compare our new seals with the old ones that it has read.
+    Raises BatchAlteredError, and changes nothing, where a seal does not fit, and vault.UnreadableError.
+    """
+    with transaction.atomic():
+        batch = Batch.objects.select_for_update().get(pk=batch_id)
+        if batch.state in (BatchState.CHECKING, BatchState.SUBMITTING):
+            return None
+        rows = list(batch.rows.order_by("number"))
+        tokens = [token for row in rows for token in (row.recipient, row.given)]
+        if (
+            all(map(vault.is_by_first_key, (batch.facts_seal, *(row.row_seal for row in rows))))
+            and (batch.rows_seal is None or vault.is_by_first_key(batch.rows_seal))
+            and all(map(vault.is_by_first_field_key, tokens))
+        ):
+            return False
+        if not batch.is_sealed:
+            raise BatchAlteredError
+        if batch.rows_seal is not None:
+            check_rows(batch)
+        for row in rows:
+            if not row.is_sealed:
+                raise BatchAlteredError
+            row.recipient, row.given = (vault.encrypted_anew(token) for token in (row.recipient, row.given))
+            row.row_seal = row.expected_row_seal()
+        BatchRow.objects.bulk_update(rows, ["recipient", "given", "row_seal"], batch_size=SEALS_AT_ONCE)
+        if batch.rows_seal is not None:
+            batch.rows_seal, _totals = sealed_rows(batch)
+            Batch.objects.filter(pk=batch.pk).update(rows_seal=batch.rows_seal)
+        seal_facts(batch)
+    return True
 
 
 def seal_facts(batch: Batch) -> None:

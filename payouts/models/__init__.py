@@ -11,7 +11,7 @@ from payouts.models.decisions import BulkDecision, BulkItem
 from payouts.models.events import Event, EventName, by_payout
 from payouts.models.exports import Export, ExportChunk
 from payouts.models.installation import Installation, Recovery, UnknownPayment, namespace
-from payouts.models.keys import KeyMark
+from payouts.models.keys import KeyMark, KeyRotation
 from payouts.models.operations import AuditRun, DailyTotal, Heartbeat
 from payouts.models.payout import (
     LEASED,

@@ -14,7 +14,7 @@ class Command(BaseCommand):
         if text := recovery.why_not_start():
             raise CommandError(text)
         try:
-            keys.start()
+            keys.begin_writing()
             recovery.look()
         except KeysError as error:
             raise CommandError(str(error)) from None

@@ -97,7 +97,7 @@ def test_a_result_under_keys_that_do_not_fit_is_left_to_a_look_up(settings: Any)
 def test_an_old_worker_waits_once_a_process_writes_with_a_new_key(name: str, new: str, settings: Any) -> None:
     old = getattr(settings, name)
     setattr(settings, name, [new, *old])
-    keys.start()
+    keys.begin_writing()
     payout = pending_payout()
 
     setattr(settings, name, old)
@@ -123,7 +123,7 @@ def test_keys_that_do_not_fit_are_never_marked(settings: Any) -> None:
     settings.EVENT_HMAC_KEYS = [OTHER]
 
     with pytest.raises(KeysError):
-        keys.start()
+        keys.begin_writing()
 
     assert KeyMark.objects.count() == 3
 

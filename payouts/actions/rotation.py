@@ -1,0 +1,116 @@
+"""Puts every payout under the first keys: recipients encrypted anew, rows sealed anew, while the product runs.
+
+History is not touched. Events and approvals keep the seals that they were given, for which the old keys are kept as
+EVENT_HMAC_KEYS_RETIRED, so that append-only stays what it says: no trigger is lifted, and heads that somebody has
+written down outside still hold. An old key verifies nothing but history then. Even one that was stolen cannot forge
+that: the row's new seal covers the last event's, each event's seal covers the one before, and to change an event so
+that the chain ends in the same seal is to find a second preimage of SHA-256.
+
+What does not fit under any key is never sealed anew, which would hide it: it is named and left.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.db.models import BinaryField, Func, Value
+from django.db.models.functions import Now
+
+from payouts import vault
+from payouts.actions import keys
+from payouts.actions.moves import renew_seals
+from payouts.audit import Broken, broken_of
+from payouts.database import rows
+from payouts.models import Approval, Attempt, KeyRotation, Payout
+
+AT_ONCE = 200
+# A payout with one of these is not proven to be what the product wrote.
+UNPROVEN = {
+    "row_sealed",
+    "terms_unchanged",
+    "recipient_readable",
+    "events_gapless",
+    "events_chained",
+    "approval_sealed",
+}
+
+
+class RotationError(RuntimeError):
+    """What was renewed does not pass the audit as it did before: a fault of ours, and nothing of it is kept."""
+
+
+@dataclass(slots=True)
+class Renewed:
+    """What became of one batch of rows."""
+
+    last_id: int
+    renewed: int = 0
+    unfit: list[Broken] = field(default_factory=list)
+
+
+def begin() -> KeyRotation:
+    """The run that was broken off, if it was to the same keys, else a new one. Raises KeysError."""
+    keys.begin_writing()
+    ids = dict(keys.first_key_ids())
+    field_key, seal_key = ids[keys.FIELDS], ids[keys.SEALS]
+    found = KeyRotation.objects.filter(field_key=field_key, seal_key=seal_key, finished_at=None).order_by("pk").last()
+    return found or KeyRotation.objects.create(field_key=field_key, seal_key=seal_key)
+
+
+def renew_payouts(rotation: KeyRotation) -> Renewed | None:
+    """Renew the next payouts in one transaction, audited before and after; None when there are no more.
+
+    Raises RotationError, KeysError.
+    """
+    with transaction.atomic():
+        payouts = list(
+            Payout.objects.select_for_update().filter(pk__gt=rotation.last_payout_id).order_by("pk")[:AT_ONCE]
+        )
+        if not payouts:
+            return None
+        keys.require_fit()
+        old = [payout for payout in payouts if not _is_renewed(payout)]
+        before = broken_of(old)
+        unproven = {broken.payout_id for broken in before if broken.invariant in UNPROVEN}
+        fit = [payout for payout in old if payout.pk not in unproven]
+        for payout in old:
+            with suppress(vault.UnreadableError):
+                payout.recipient = vault.encrypted_anew(payout.recipient)
+        renew_seals(fit)
+        # Encrypting anew hides nothing: the terms, which are sealed, are those of the content.
+        rows.update(Payout, [payout for payout in old if payout.pk in unproven], ("recipient",))
+        again = list(Payout.objects.filter(pk__in=[payout.pk for payout in old]).order_by("pk"))
+        if broken_of(again) != before or any(not _is_renewed(each) for each in again if each.pk not in unproven):
+            raise RotationError(f"Payouts {payouts[0].pk} to {payouts[-1].pk} cannot be renewed.")
+        unfit = [broken for broken in before if broken.invariant in UNPROVEN]
+        rotation.last_payout_id = payouts[-1].pk
+        rotation.payouts_renewed += len(fit)
+        rotation.unfit_payouts = sorted({*rotation.unfit_payouts, *(each for each in unproven if each)})
+        rotation.save(update_fields=["last_payout_id", "payouts_renewed", "unfit_payouts"])
+    return Renewed(payouts[-1].pk, len(fit), unfit)
+
+
+def _is_renewed(payout: Payout) -> bool:
+    return vault.is_by_first_key(payout.seal) and vault.is_by_first_field_key(payout.recipient)
+
+
+def has_stragglers(rotation: KeyRotation) -> bool:
+    """Whether a process that wrote with an old key has sealed a payout behind the place that the run has come to."""
+    sealed_by = Func("seal", Value(1), Value(vault.KEY_ID_BYTES), function="substring", output_field=BinaryField())
+    old = Payout.objects.annotate(sealed_by=sealed_by).exclude(sealed_by=vault.first_key_id())
+    return old.exclude(pk__in=rotation.unfit_payouts).exists()
+
+
+def finish(rotation: KeyRotation, *, retires: bool) -> None:
+    """The run is over; with `retires`, no process may write with the old keys from now on."""
+    with transaction.atomic():
+        rotation.finished_at = Now()
+        rotation.save(update_fields=["finished_at"])
+        if retires:
+            keys.retire_others()
+
+
+def half_resolved() -> list[int]:
+    """Payouts on which one person has said how they ended, under an old key: say them anew, once that is retired."""
+    open_ = Approval.objects.filter(attempt__outcome=Attempt.Outcome.OPEN).values_list("payout_id", "mac")
+    return sorted({payout_id for payout_id, mac in open_ if not vault.is_by_first_key(mac)})
