@@ -140,10 +140,13 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "PROVIDER_URL",
             "Where payouts are paid: an address with `https://`, or with `http://` on a closed network.",
         ),
-        Setting("PROVIDER_TOKEN", "What the provider knows us by.", is_secret=True),
+        Setting(
+            "PROVIDER_TOKEN", "What the provider knows us by; docs/keys.md tells how to rotate it.", is_secret=True
+        ),
         Setting(
             "PROVIDER_WEBHOOK_SECRET",
             "Signs the provider's webhooks, which come to `/api/webhooks/provider/` (Standard Webhooks, `whsec_…`). "
+            "Several, comma-separated, are all taken, while it is being rotated. "
             "Without it every webhook is refused, and the outcome of a payment is only looked up.",
             is_secret=True,
         ),

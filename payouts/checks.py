@@ -50,16 +50,20 @@ def _keys() -> Iterator[CheckMessage]:
         yield _refuse(3, "EVENT_HMAC_KEYS has a key that is too short: give each 32 or more random characters.")
     if len(settings.INDEX_KEY) < 32:
         yield _refuse(19, "INDEX_KEY is too short: give it 32 or more random characters.")
-    if settings.PROVIDER_WEBHOOK_SECRET:
-        # The library that verifies webhooks takes a secret of any length, and ignores invalid base64.
-        try:
-            length = len(base64.b64decode(settings.PROVIDER_WEBHOOK_SECRET.removeprefix("whsec_"), validate=True))
-        except ValueError:
-            length = 0
-        if not 24 <= length <= 64:
-            yield _refuse(
-                13, "PROVIDER_WEBHOOK_SECRET is not a Standard Webhooks secret: whsec_ and 24 to 64 bytes in base64."
-            )
+    if settings.PROVIDER_WEBHOOK_SECRET and not all(map(_is_secret, settings.PROVIDER_WEBHOOK_SECRET.split(","))):
+        yield _refuse(
+            13,
+            "PROVIDER_WEBHOOK_SECRET is not a Standard Webhooks secret, or several, comma-separated: whsec_ and 24 "
+            "to 64 bytes in base64.",
+        )
+
+
+def _is_secret(text: str) -> bool:
+    """The library that verifies webhooks takes a secret of any length, and ignores invalid base64."""
+    try:
+        return 24 <= len(base64.b64decode(text.strip().removeprefix("whsec_"), validate=True)) <= 64
+    except ValueError:
+        return False
 
 
 def _times() -> Iterator[CheckMessage]:

@@ -24,7 +24,7 @@ async def run(arguments: argparse.Namespace, environment: dict[str, str]) -> Non
         token=environment["PROVIDER_TOKEN"],
         delay_seconds=arguments.delay_ms / 1000,
         webhook_url=environment.get("SANDBOX_WEBHOOK_URL", ""),
-        webhook_secret=environment.get("PROVIDER_WEBHOOK_SECRET", ""),
+        webhook_secret=environment.get("PROVIDER_WEBHOOK_SECRET", "").split(",")[0].strip(),
         log=lambda line: print(f"{now()} {line}", flush=True),
     )
     server = await asyncio.start_server(

@@ -17,7 +17,7 @@ MESSAGE_ID_LIMIT: Final = 255
 
 
 class UnsignedError(ValueError):
-    """Not signed with our secret within the last 300 seconds."""
+    """Not signed with one of our secrets within the last 300 seconds."""
 
 
 class UnreadableError(ValueError):
@@ -27,13 +27,22 @@ class UnreadableError(ValueError):
 def verified_id(body: bytes, headers: Mapping[str, str]) -> str:
     """The message's id. Raises UnsignedError, also while there is no PROVIDER_WEBHOOK_SECRET."""
     message_id = headers.get("webhook-id", "")
-    if not settings.PROVIDER_WEBHOOK_SECRET or len(message_id) > MESSAGE_ID_LIMIT or not is_storable(message_id):
+    if len(message_id) > MESSAGE_ID_LIMIT or not is_storable(message_id):
         raise UnsignedError
+    for secret in settings.PROVIDER_WEBHOOK_SECRET.split(","):
+        if _is_signed(secret.strip(), body, headers):
+            return message_id
+    raise UnsignedError
+
+
+def _is_signed(secret: str, body: bytes, headers: Mapping[str, str]) -> bool:
+    if not secret.removeprefix("whsec_"):  # the library raises an error of its own
+        return False
     try:
-        Webhook(settings.PROVIDER_WEBHOOK_SECRET).verify(body, dict(headers), json_parse=False)
-    except (WebhookVerificationError, ValueError) as error:
-        raise UnsignedError from error
-    return message_id
+        Webhook(secret).verify(body, dict(headers), json_parse=False)
+    except (WebhookVerificationError, ValueError):
+        return False
+    return True
 
 
 def read_news(body: bytes) -> tuple[UUID, Verdict] | None:

@@ -50,6 +50,30 @@ def test_the_signature_is_over_the_bytes_as_they_came(stranger: Api) -> None:
     assert _is_due(payout)
 
 
+@pytest.mark.parametrize("secrets", ["{ours},{other}", "{other}, {ours}"])
+def test_two_secrets_are_valid_at_once_while_one_takes_the_place_of_the_other(
+    secrets: str, stranger: Api, settings: Any
+) -> None:
+    payout = accepted_payout()
+    body = news_of(payout)
+    other = "whsec_" + base64.b64encode(b"o" * 32).decode()
+    settings.PROVIDER_WEBHOOK_SECRET = secrets.format(ours=SECRET, other=other)
+
+    assert stranger("POST", PATH, body, **signed(body)).status_code == 204
+    assert _is_due(payout)
+
+
+@pytest.mark.parametrize("secrets", ["", ",", "whsec_", "{other}"])
+def test_without_our_secret_among_them_a_webhook_is_refused(secrets: str, stranger: Api, settings: Any) -> None:
+    payout = accepted_payout()
+    body = news_of(payout)
+    other = "whsec_" + base64.b64encode(b"o" * 32).decode()
+    settings.PROVIDER_WEBHOOK_SECRET = secrets.format(other=other)
+
+    with nothing_changes(payout):
+        assert stranger("POST", PATH, body, **signed(body)).status_code == 401
+
+
 def test_a_second_signature_may_stand_beside_ours_while_secrets_change(stranger: Api) -> None:
     payout = accepted_payout()
     body = news_of(payout)
