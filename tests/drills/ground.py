@@ -83,6 +83,9 @@ class Hands:
     def do(self, name: str, *arguments: Any, **options: Any) -> Any:
         return json.loads(self._program.ask(json.dumps([name, arguments, options])))
 
+    def stop(self) -> None:
+        self._program.stop()
+
 
 class Cluster:
     """A running `manage.py cluster`, or one that a drill has made ill."""

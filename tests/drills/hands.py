@@ -36,8 +36,13 @@ def people(password: str) -> dict[str, list[str]]:
     return codes
 
 
-def submit(count: int, *, later_seconds: float = 0.0, amount: str = "100.50", with_pumps: int = 0) -> list[int]:
-    """Returns the ids. With `with_pumps` so many pump tasks are enqueued for each, whatever rings there are."""
+def submit(
+    count: int, *, later_seconds: float = 0.0, amount: str = "100.50", with_pumps: int = 0, keys: str = ""
+) -> list[int]:
+    """Returns the ids. With `with_pumps` so many pump tasks are enqueued for each, whatever rings there are.
+
+    With `keys` their idempotency keys begin with it, and are the same in every call.
+    """
     client = ApiClient.objects.get(name="drills")
     scheduled_for = timezone.now() + timedelta(seconds=later_seconds) if later_seconds else None
     ids = []
@@ -49,7 +54,8 @@ def submit(count: int, *, later_seconds: float = 0.0, amount: str = "100.50", wi
             currency="RUB",
             recipient={"card": f"0000 1111 {number // 10_000:04} {number % 10_000:04}"},
             scheduled_for=scheduled_for,
-            idempotency_key=uuid.uuid4().hex,  # or the same ones of a later call would be possible duplicates
+            # Or the same ones of a later call would be possible duplicates.
+            idempotency_key=f"{keys}-{number}" if keys else uuid.uuid4().hex,
         )
         ids.append(payout.pk)
         for _ in range(with_pumps):
