@@ -1,6 +1,7 @@
 """For monitoring: alive, ready, and figures. They have counts and ages, and never a payout."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import structlog
 from django.conf import settings
@@ -16,18 +17,33 @@ from payouts.actions import KeysError, keys
 
 log = structlog.get_logger(__name__)
 
-# Fourth column: seconds that the oldest due payout has waited beyond its time.
 FACTS = """
 SELECT (SELECT count(*) FROM payouts_heartbeat WHERE beat_at > now() - %s * interval '1 second'),
        (SELECT count(*) FROM payouts_payout WHERE due_at <= now()),
        (SELECT count(*) FROM django_q_ormq WHERE lock <= now()),
        (SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0)::float FROM payouts_payout WHERE due_at <= now()),
-       (SELECT count(*) FROM payouts_breaker WHERE open_until IS NOT NULL)
+       (SELECT count(*) FROM payouts_breaker WHERE open_until IS NOT NULL),
+       EXISTS (SELECT FROM payouts_recovery WHERE ended_at IS NULL),
+       EXISTS (SELECT FROM payouts_installation WHERE name NOT IN ('', %s)),
+       (SELECT count(*) FROM payouts_unknownpayment WHERE closed_at IS NULL)
 """
 BY_STATUS = """
 SELECT status, currency, count(*) FROM payouts_payout
 WHERE status IN ('pending', 'processing', 'unknown', 'failed') GROUP BY status, currency
 """
+
+
+class Facts(NamedTuple):
+    clusters: int
+    due: int
+    queued: int
+    backlog_age_seconds: float
+    """How long the oldest due payout has waited beyond its time."""
+    providers_silent: int
+    is_recovering: bool
+    is_other: bool
+    """The database is another installation's: nothing is paid."""
+    unknown_payments: int
 
 
 @require_safe
@@ -41,13 +57,20 @@ def ready(request: HttpRequest) -> HttpResponse:
     """200 while the database answers. A cache that is down, or no cluster, is reported but stops no traffic."""
     facts: dict[str, object] = {"database": "ok", "cache": _cache_state()}
     try:
-        clusters, due, _queued, backlog_age, silent = _facts()
+        found = _facts()
     except DatabaseError:
         log.warning("database_away")
         return JsonResponse({"status": "unavailable", **facts, "database": "away"}, status=503)
-    facts |= {"clusters": clusters, "backlog": due, "backlog_age_seconds": round(backlog_age, 1)}
-    facts["providers_silent"] = silent
-    facts["keys"] = _keys_state()
+    facts |= {
+        "clusters": found.clusters,
+        "backlog": found.due,
+        "backlog_age_seconds": round(found.backlog_age_seconds, 1),
+        "providers_silent": found.providers_silent,
+        "recovery": found.is_recovering,
+        "installation": "other" if found.is_other else "ok",
+        "unknown_payments": found.unknown_payments,
+        "keys": _keys_state(),
+    }
     return JsonResponse({"status": "ok", **facts})
 
 
@@ -68,12 +91,18 @@ class _Figures:
         return []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        clusters, due, queued, backlog_age, silent = _facts()
-        yield GaugeMetricFamily("payouts_clusters_alive", "Clusters whose heartbeat is fresh", clusters)
-        yield GaugeMetricFamily("payouts_due", "Payouts that the worker should look at now", due)
-        yield GaugeMetricFamily("payouts_queued_tasks", "Tasks that wait for a worker", queued)
-        yield GaugeMetricFamily("payouts_backlog_age_seconds", "Wait of the oldest due payout", backlog_age)
-        yield GaugeMetricFamily("payouts_providers_silent", "Providers whose circuit breaker is open", silent)
+        found = _facts()
+        for name, meaning, value in (
+            ("clusters_alive", "Clusters whose heartbeat is fresh", found.clusters),
+            ("due", "Payouts that the worker should look at now", found.due),
+            ("queued_tasks", "Tasks that wait for a worker", found.queued),
+            ("backlog_age_seconds", "Wait of the oldest due payout", found.backlog_age_seconds),
+            ("providers_silent", "Providers whose circuit breaker is open", found.providers_silent),
+            ("recovery", "1 while the provider is asked before every payment", found.is_recovering),
+            ("other_installation", "1 while nothing is paid: another installation's database", found.is_other),
+            ("unknown_payments", "Payments that only the provider knows", found.unknown_payments),
+        ):
+            yield GaugeMetricFamily(f"payouts_{name}", meaning, value)
         by_status = GaugeMetricFamily("payouts_open", "Payouts by open status", labels=["status", "currency"])
         with connection.cursor() as cursor:
             cursor.execute(BY_STATUS)
@@ -82,11 +111,10 @@ class _Figures:
         yield by_status
 
 
-def _facts() -> tuple[int, int, int, float, int]:
+def _facts() -> Facts:
     with connection.cursor() as cursor:
-        cursor.execute(FACTS, [settings.STALL_SECONDS])
-        row: tuple[int, int, int, float, int] = cursor.fetchone()
-    return row
+        cursor.execute(FACTS, [settings.STALL_SECONDS, settings.INSTALLATION])
+        return Facts(*cursor.fetchone())
 
 
 def _keys_state() -> str:

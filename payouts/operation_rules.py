@@ -1,4 +1,4 @@
-"""Who may resume a provider, end recovery mode and close unknown payments, and why not: as rules.py is for payouts."""
+"""Who may resume a provider, end recovery mode and close unknown payments, and why not."""
 
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _

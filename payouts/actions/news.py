@@ -5,22 +5,33 @@ Anybody could have sent it, late or twice. What the provider then answers become
 
 import uuid
 from datetime import datetime
+from decimal import Decimal
 
 from django.db import transaction
 
+from payouts.actions import unknown_payments
 from payouts.actions.moves import Move, flagged, locked, move_all, ring_if_due
+from payouts.actions.unknown_payments import Heard
 from payouts.database import rows
-from payouts.models import LEASED, Attempt, Attention, EventName, Payout, WebhookMessage
-from payouts.providers import Verdict
+from payouts.models import LEASED, Attempt, Attention, EventName, Payout, UnknownPayment, WebhookMessage
+from payouts.providers import Verdict, registry
 from payouts.rules import UNANSWERED
 from payouts.states import Status
 
 
-def hear(*, message_id: str, reference: uuid.UUID, reported: Verdict) -> bool:
+def hear(
+    *,
+    message_id: str,
+    reference: uuid.UUID,
+    reported: Verdict,
+    amount: Decimal | None = None,
+    currency: str = "",
+    provider_id: str = "",
+) -> bool:
     """Schedule a look-up of the attempt: what a webhook says is never its outcome.
 
     A refused attempt is over; there, only news of a payment counts (`doubt_refusal`). Returns False for a message
-    heard before, and for a reference that is not ours.
+    heard before, and for a payment that we do not know: that one calls people (unknown_payments.py).
     """
     with transaction.atomic():
         said = {"reference": reference, "reported": reported.value}
@@ -28,6 +39,8 @@ def hear(*, message_id: str, reference: uuid.UUID, reported: Verdict) -> bool:
             return False
         attempt = Attempt.objects.filter(reference=reference).only("payout_id").first()
         if attempt is None:
+            heard = Heard(reference, reported, amount, currency, provider_id, detail=message_id)
+            unknown_payments.note([heard], provider=registry.DEFAULT, source=UnknownPayment.Source.WEBHOOK)
             return False
         with locked(attempt.payout_id) as (payout, at):
             attempt = payout.attempts.get(reference=reference)

@@ -40,7 +40,8 @@ class Heard:
 
 
 def note(heard: Sequence[Heard], *, provider: str, source: UnknownPayment.Source) -> None:
-    """Keep each for people, once, however often it is heard."""
+    """Keep each for people, once, however often it is heard; not what was refused, for which no money left."""
+    heard = [each for each in heard if each.reported != Verdict.REFUSED]
     if not heard:
         return
     UnknownPayment.objects.bulk_create(
@@ -58,7 +59,7 @@ def note(heard: Sequence[Heard], *, provider: str, source: UnknownPayment.Source
             for each in heard
         ],
         ignore_conflicts=True,
-        batch_size=500,
+        batch_size=1_000,
     )
     log.error("unknown_payments", count=len(heard), source=source.value, first=str(heard[0].reference))
 

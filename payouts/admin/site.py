@@ -67,6 +67,7 @@ def _rules_and_access() -> list[dict[str, Any]]:
 def _system() -> list[dict[str, Any]]:
     return [
         _item(_("Operations"), "monitor_heart", "operations", "payouts.view_heartbeat"),
+        _list(_("Unknown payments"), "report", "payouts.unknownpayment"),
         _list(_("Clusters"), "dns", "payouts.heartbeat"),
         _list(_("Schedules"), "schedule", "django_q.schedule"),
         _list(_("Queue"), "list_alt", "django_q.ormq"),

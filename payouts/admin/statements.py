@@ -56,6 +56,11 @@ LOOKS: dict[str, Look] = {
         "red", "sync_problem", gettext_lazy("We have it as refused, and the report says otherwise. Flagged.")
     ),
     Result.AMOUNT_DIFFERS: Look("red", "difference", gettext_lazy("The amount differs from ours. Flagged.")),
+    Result.NOT_OURS: Look(
+        "red",
+        "report",
+        gettext_lazy("No payment of ours has this reference. Find out what it is: money may have left."),
+    ),
     Result.MISSING: Look(
         "magenta", "search_off", gettext_lazy("Paid in the period, but missing in the report. Flagged.")
     ),
@@ -71,10 +76,16 @@ LOOKS: dict[str, Look] = {
     Result.SETTLED: Look("green", "task_alt", gettext_lazy("It had no outcome. Now it is processed.")),
     Result.RETURNED: Look("gray", "undo", gettext_lazy("The money came back. The return is recorded.")),
     Result.AGREES: Look("green", "check_circle", gettext_lazy("Same as our record.")),
-    Result.NOT_OURS: Look("gray", "block", gettext_lazy("No payment was sent under this reference.")),
     Result.WAITING: Look("gray", "hourglass_empty", gettext_lazy("The worker has not checked it yet.")),
 }
-FOR_PEOPLE = (Result.CONTRADICTS, Result.AMOUNT_DIFFERS, Result.MISSING, Result.ALTERED, Result.OWN)
+FOR_PEOPLE = (
+    Result.CONTRADICTS,
+    Result.AMOUNT_DIFFERS,
+    Result.NOT_OURS,
+    Result.MISSING,
+    Result.ALTERED,
+    Result.OWN,
+)
 STATUS_WORDS = {status: VERDICTS[verdict] for status, verdict in STATUS_VERDICTS.items()}
 
 

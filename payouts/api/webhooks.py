@@ -62,13 +62,20 @@ def hear_provider(request: HttpRequest) -> HttpResponse:
         raise actions.InvalidError({"body": [_("This is not a payment that the protocol describes.")]}) from error
     if news is None:
         return HttpResponse(status=204)
-    reference, reported = news
+    named = {"attempt": str(news.reference), "reported": news.reported.value}
     try:
-        is_news = actions.hear(message_id=message_id, reference=reference, reported=reported)
+        is_news = actions.hear(
+            message_id=message_id,
+            reference=news.reference,
+            reported=news.reported,
+            amount=news.amount,
+            currency=news.currency,
+            provider_id=news.provider_id,
+        )
     except actions.AlteredError:
-        log.exception("webhook_for_altered_payout", attempt=str(reference))
+        log.exception("webhook_for_altered_payout", **named)
         return HttpResponse(status=204)
-    log.info("webhook_heard", message=message_id, attempt=str(reference), reported=reported.value, is_news=is_news)
+    log.info("webhook_heard", message=message_id, is_news=is_news, **named)
     return HttpResponse(status=204)
 
 

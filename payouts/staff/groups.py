@@ -22,6 +22,8 @@ VIEW = (
     "view_providerpause",
     "view_providerreport",
     "view_reportline",
+    "view_recovery",
+    "view_unknownpayment",
     "view_batch",
 )
 OPERATE = ("hold_payout", "cancel_payout", "retry_payout")
@@ -43,6 +45,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "export_payout",
         *EVIDENCE,
         "pause_providerpause",
+        "end_recovery",
+        "close_unknownpayment",
     ),
     gettext_noop("Auditor"): (*VIEW, "view_accessevent", "reveal_payout", "export_payout", "view_export"),
     gettext_noop("Admin"): (
@@ -58,6 +62,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "view_export",
         *EVIDENCE,
         "pause_providerpause",
+        "end_recovery",
+        "close_unknownpayment",
         "add_batch",
         *CLIENTS,
         *RULES,
@@ -80,6 +86,8 @@ VERBS: tuple[tuple[Promise, str], ...] = (
     (gettext_lazy("See recipients in clear"), "payouts.reveal_payout"),
     (gettext_lazy("Upload provider reports"), "payouts.add_providerreport"),
     (gettext_lazy("Pause and resume a provider"), "payouts.pause_providerpause"),
+    (gettext_lazy("Begin and end recovery mode"), "payouts.end_recovery"),
+    (gettext_lazy("Close unknown payments"), "payouts.close_unknownpayment"),
     (gettext_lazy("Make API clients and keys"), "payouts.add_apikey"),
     (gettext_lazy("Change approval bands, review rules and limits"), "payouts.change_approvalband"),
     (gettext_lazy("Add and change people"), "auth.change_user"),

@@ -14,10 +14,11 @@ from django.db.models import CharField, Exists, OuterRef, Subquery, UUIDField
 from django.db.models.functions import Cast, Now
 
 from payouts import actions
-from payouts.actions import AlteredError
+from payouts.actions import AlteredError, unknown_payments
+from payouts.actions.unknown_payments import Heard
 from payouts.daily_totals import midnight
 from payouts.jobs import Stop, never
-from payouts.models import Attempt, ProviderReport, ReportLine
+from payouts.models import Attempt, ProviderReport, ReportLine, UnknownPayment
 from payouts.providers import Verdict
 from payouts.providers.http.answers import STATUS_VERDICTS
 from payouts.statements.read import APPLY, KEY
@@ -77,9 +78,24 @@ def _apply_plain(report: ProviderReport, after: int) -> tuple[int, list[int]] | 
             group.append(line.pk)
         payout = Attempt.objects.filter(reference=Cast(OuterRef("reference"), UUIDField())).values("payout_id")
         ReportLine.objects.filter(pk__in=strange).update(result=Result.NOT_OURS)
+        _alarm(report, [line for line in lines if line.pk in keys and keys[line.pk] not in ours])
         ReportLine.objects.filter(pk__in=agreed).update(result=Result.AGREES, payout_id=Subquery(payout))
     assert lines[-1].number is not None
     return lines[-1].number, special
+
+
+def _alarm(report: ProviderReport, lines: list[ReportLine]) -> None:
+    """A key like ours that we do not know may be of a payment that the database has forgotten."""
+    heard = [
+        Heard(
+            uuid.UUID(line.reference),
+            STATUS_VERDICTS[line.status],
+            amount=line.amount,
+            detail=f"{report.name}:{line.number}",
+        )
+        for line in lines
+    ]
+    unknown_payments.note(heard, provider=report.provider, source=UnknownPayment.Source.REPORT)
 
 
 def _agrees(line: ReportLine, attempt: Attempt) -> bool:

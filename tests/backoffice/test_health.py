@@ -1,9 +1,13 @@
 """The pages for machines that watch."""
 
+from uuid import uuid4
+
 import pytest
 from django.db import OperationalError, connection
 
-from payouts.models import Heartbeat
+from payouts.actions import recovery, unknown_payments
+from payouts.models import Heartbeat, UnknownPayment
+from payouts.providers import Verdict
 from tests.recipes import pending_payout
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +39,25 @@ def test_ready_tells_of_the_database_the_cache_the_clusters_and_the_backlog(clie
         "backlog": 1,
         "providers_silent": 0,
         "keys": "ok",
+        "recovery": False,
+        "installation": "ok",
+        "unknown_payments": 0,
     }
+
+
+def test_recovery_mode_anothers_database_and_unknown_payments_are_told(client, settings):
+    recovery.look()
+    recovery.begin(by="shell:root", reason="Restored the backup of 03:00.")
+    heard = unknown_payments.Heard(uuid4(), Verdict.SUCCEEDED)
+    unknown_payments.note([heard], provider="http", source=UnknownPayment.Source.WEBHOOK)
+    settings.INSTALLATION = "staging"
+
+    facts = client.get("/readyz/").json()
+    text = client.get("/metrics").content.decode()
+
+    assert (facts["recovery"], facts["installation"], facts["unknown_payments"]) == (True, "other", 1)
+    for name in ("payouts_recovery", "payouts_other_installation", "payouts_unknown_payments"):
+        assert f"\n{name} 1.0\n" in text
 
 
 def test_ready_is_503_without_the_database(client):

@@ -2,16 +2,20 @@
 
 from typing import Any
 
+from django.conf import settings
+from django.db.models import Count, Sum
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from payouts import money
 from payouts.admin.kit import format
 from payouts.admin.operations.clusters import is_alive
 from payouts.admin.operations.figures import capped, loads, oldest_due
 from payouts.admin.operations.providers import open_pauses
 from payouts.admin.payouts.depths import against_target
-from payouts.models import AuditRun, Breaker, Heartbeat, ProviderPause
+from payouts.models import AuditRun, Breaker, Heartbeat, Installation, ProviderPause, Recovery, UnknownPayment
 from payouts.states import Stage
 
 
@@ -21,6 +25,9 @@ def alerts() -> list[dict[str, Any]]:
     if not any(is_alive(beat) for beat in Heartbeat.objects.all()):
         waits = _("Start the worker. Until then all payouts wait.")
         said.append(_alert("dns", _("No cluster is alive: nothing is paid."), waits))
+    said += _anothers_database()
+    said += [_recovery(each) for each in Recovery.objects.filter(ended_at=None).order_by("pk")]
+    said += _unknown_payments()
     paused = open_pauses()
     said += [_stop(each) for each in paused.values()]
     silent = Breaker.objects.filter(open_until__isnull=False).exclude(provider__in=paused).order_by("provider")
@@ -37,8 +44,51 @@ def alerts() -> list[dict[str, Any]]:
     return said
 
 
-def _alert(icon: str, said: str, then: str, *, is_alarm: bool = True) -> dict[str, Any]:
-    return {"icon": icon, "is_alarm": is_alarm, "said": said, "next": then}
+def _alert(
+    icon: str, said: str, then: str, *, is_alarm: bool = True, link: tuple[str, str] | None = None
+) -> dict[str, Any]:
+    """`link` is a page of its own, by its words and its address; else there is the operations page."""
+    return {"icon": icon, "is_alarm": is_alarm, "said": said, "next": then, "link": link}
+
+
+def _anothers_database() -> list[dict[str, Any]]:
+    name = Installation.objects.get().name
+    if name in ("", settings.INSTALLATION):
+        return []
+    said = _("The database belongs to the installation %(name)s, and this is %(ours)s: nothing is paid.") % {
+        "name": name,
+        "ours": settings.INSTALLATION,
+    }
+    return [_alert("domain_disabled", said, _("It is a copy. docs/recovery.md says how it becomes your own."))]
+
+
+def _recovery(found: Recovery) -> dict[str, Any]:
+    """The alert about a database that may have forgotten payments."""
+    said = _("Recovery mode since %(at)s: %(reason)s.") % {
+        "at": format.exact_time(found.began_at),
+        "reason": found.reason.rstrip("."),
+    }
+    then = _("The database may have forgotten payments, so the provider is asked before each. Two people end it.")
+    link = (_("Recovery mode"), reverse("admin:payouts_recovery_change", args=(found.pk,)))
+    return _alert("settings_backup_restore", said, then, link=link)
+
+
+def _unknown_payments() -> list[dict[str, Any]]:
+    """The alert about payments that only the provider knows: how many, and how much."""
+    found = UnknownPayment.objects.filter(closed_at=None).order_by("currency").values_list("currency")
+    sums = list(found.annotate(Count("pk"), Sum("amount")))
+    count = sum(number for _currency, number, _amount in sums)
+    if not count:
+        return []
+    amounts = ", ".join(money.shown(amount, currency).strip() for currency, _number, amount in sums if amount)
+    said = ngettext(
+        "The provider has %(count)s payment that we do not know (%(amounts)s).",
+        "The provider has %(count)s payments that we do not know (%(amounts)s).",
+        count,
+    ) % {"count": format.number(count), "amounts": amounts or _("amount not told")}
+    then = _("The database may have forgotten them. Find out what they are.")
+    link = (_("Unknown payments"), reverse("admin:payouts_unknownpayment_changelist"))
+    return [_alert("report", said, then, link=link)]
 
 
 def _stop(found: ProviderPause) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from payouts.admin.operations.figures import capped, loads, oldest_due
 from payouts.admin.operations.pauses import PAUSE_PERMISSIONS, history
 from payouts.admin.operations.providers import provider_rows
 from payouts.admin.operations.queue_tables import queue_figures, schedule_rows
+from payouts.admin.operations.recovery import END_PERMISSIONS, recovery_card
 from payouts.admin.payouts.depths import against_target, measure
 from payouts.models import AuditRun, Payout, ProviderPause, ProviderReport
 from payouts.states import Stage, Status
@@ -65,6 +66,9 @@ def view(request: HttpRequest) -> HttpResponse:
         "sees_payouts": sees_payouts,
         "reports": reports_under_way() if user.has_perm("payouts.view_providerreport") else [],
         "sees_pauses": sees_pauses,
+        "recovery": recovery_card(may_begin=user.has_perms(END_PERMISSIONS))
+        if user.has_perm("payouts.view_recovery")
+        else None,
         "history": history(found),
         "history_url": reverse("admin:payouts_providerpause_changelist"),
         "looked_at": format.exact_time(timezone.now()),

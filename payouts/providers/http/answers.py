@@ -84,7 +84,7 @@ def read_payment(
     `mismatch`; without an id or a known status it is UNKNOWN `unparsable`.
     """
     sent = {"reference": str(instruction.reference), "amount": instruction.amount, "currency": instruction.currency}
-    told = payment | {"amount": _exact(payment.get("amount"))}
+    told = payment | {"amount": exact_amount(payment.get("amount"))}
     wrong = [name for name, value in sent.items() if told.get(name) != value]
     if wrong:
         message = f"The provider's {' and '.join(wrong)} differ from what was sent."
@@ -193,7 +193,8 @@ def _read_refusal(instruction: Instruction, refusal: dict[str, object], body: by
     )
 
 
-def _exact(amount: object) -> Decimal | None:
+def exact_amount(amount: object) -> Decimal | None:
+    """None for what is no plain decimal."""
     if isinstance(amount, str) and _PLAIN_DECIMAL.fullmatch(amount):
         return Decimal(amount)
     if isinstance(amount, Decimal) or (isinstance(amount, int) and not isinstance(amount, bool)):

@@ -1,6 +1,9 @@
 """The provider's webhooks: signed as Standard Webhooks say (standardwebhooks.com), and what they tell."""
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -10,10 +13,11 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from payouts import strict_json
 from payouts.database.storable import is_storable
 from payouts.providers import Verdict
-from payouts.providers.http.answers import STATUS_VERDICTS
+from payouts.providers.http.answers import ID_LIMIT, STATUS_VERDICTS, clean, exact_amount
 from payouts.strict_json import JsonError
 
 MESSAGE_ID_LIMIT: Final = 255
+CURRENCY: Final = re.compile(r"[A-Z]{3}")
 
 
 class UnsignedError(ValueError):
@@ -45,11 +49,19 @@ def _is_signed(secret: str, body: bytes, headers: Mapping[str, str]) -> bool:
     return True
 
 
-def read_news(body: bytes) -> tuple[UUID, Verdict] | None:
-    """The attempt that a webhook is about, and what it says of it; None when it is about something else.
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a webhook says of a payment. It only makes us ask; the rest is for a payment that we do not know."""
 
-    A webhook only makes us ask, so amount and currency are not read. Raises UnreadableError.
-    """
+    reference: UUID
+    reported: Verdict
+    amount: Decimal | None
+    currency: str
+    provider_id: str
+
+
+def read_news(body: bytes) -> News | None:
+    """What a webhook says of an attempt; None when it is about something else. Raises UnreadableError."""
     try:
         message = strict_json.read(body)
     except JsonError as error:
@@ -64,6 +76,14 @@ def read_news(body: bytes) -> tuple[UUID, Verdict] | None:
     if verdict is None or not isinstance(reference, str):
         raise UnreadableError("The webhook's payment has no reference or no known status.")
     try:
-        return UUID(reference), verdict
+        key = UUID(reference)
     except ValueError:
         return None  # a payment that somebody else made with this provider
+    currency, provider_id = payment.get("currency"), payment.get("id")
+    return News(
+        key,
+        verdict,
+        amount=exact_amount(payment.get("amount")),
+        currency=currency if isinstance(currency, str) and CURRENCY.fullmatch(currency) else "",
+        provider_id=clean(provider_id, ID_LIMIT) if isinstance(provider_id, str) else "",
+    )

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 
 from payouts import actions
 from payouts.actions import FourEyesError, InvalidError, NotAllowedError, moves
-from payouts.models import Approval, Attempt, Attention, Payout, ReportLine, WebhookMessage
+from payouts.models import Approval, Attempt, Attention, Payout, ReportLine, UnknownPayment, WebhookMessage
 from payouts.providers import Answer, Verdict
 from payouts.worker import pump
 from tests import recipes
@@ -97,8 +97,29 @@ def test_a_message_is_kept_with_what_it_said() -> None:
     assert (message.message_id, message.reference, message.reported) == ("msg_1", _key(payout), "succeeded")
 
 
-def test_a_reference_that_is_not_ours_is_no_news() -> None:
-    assert not actions.hear(message_id="msg_1", reference=uuid4(), reported=Verdict.SUCCEEDED)
+def test_a_payment_that_we_do_not_know_calls_people() -> None:
+    key = uuid4()
+
+    for message_id in ("msg_1", "msg_1", "msg_2"):
+        assert not actions.hear(
+            message_id=message_id,
+            reference=key,
+            reported=Verdict.SUCCEEDED,
+            amount=Decimal("100.50"),
+            currency="RUB",
+            provider_id="prv_9",
+        )
+
+    unknown = UnknownPayment.objects.get()
+    assert (unknown.reference, unknown.reported, unknown.source) == (key, "succeeded", "webhook")
+    assert (unknown.amount, unknown.currency) == (Decimal("100.50"), "RUB")
+    assert (unknown.provider_id, unknown.detail, unknown.closed_at) == ("prv_9", "msg_1", None)
+
+
+def test_a_refused_payment_that_we_do_not_know_calls_nobody() -> None:
+    assert not actions.hear(message_id="msg_1", reference=uuid4(), reported=Verdict.REFUSED)
+
+    assert not UnknownPayment.objects.exists()
 
 
 def test_news_while_the_provider_is_being_asked_lets_it_be_asked_once_more() -> None:

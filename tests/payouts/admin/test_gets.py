@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group
@@ -9,8 +10,9 @@ from django.db import connection
 from django.urls import URLPattern, URLResolver, get_resolver
 from django_q.models import OrmQ, Schedule
 
-from payouts.actions import bulk, pauses
-from payouts.models import ApprovalBand, Heartbeat, SavedView
+from payouts.actions import bulk, pauses, recovery, unknown_payments
+from payouts.models import ApprovalBand, Heartbeat, SavedView, UnknownPayment
+from payouts.providers import Verdict
 from payouts.statements import read
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
@@ -34,6 +36,9 @@ TABLES = (
     "auth_user",
     "payouts_breaker",
     "payouts_providerpause",
+    "payouts_recovery",
+    "payouts_unknownpayment",
+    "payouts_installation",
     "payouts_dailytotal",
     "payouts_auditrun",
     "payouts_providerreport",
@@ -103,6 +108,10 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
     queued = OrmQ.objects.first() or OrmQ.objects.create(key="x", payload="x")
     Heartbeat.objects.create(cluster="one")
     paused = pauses.pause("elsewhere", by=recipes.person.make(), reason="Odd.")
+    begun = recovery.begin(by="shell:root", reason="Restored a backup.")
+    heard = unknown_payments.Heard(uuid4(), Verdict.SUCCEEDED)
+    unknown_payments.note([heard], provider="http", source=UnknownPayment.Source.WEBHOOK)
+    strange = UnknownPayment.objects.get()
     decided = bulk.choose([payouts[1].pk], verb=bulk.Verb.APPROVE, by=person)
     bulk.decide(decided.pk, by=person, reason="Checked.")
     bulks = [decided, bulk.choose([payouts[0].pk], verb=bulk.Verb.HOLD, by=person)]
@@ -125,6 +134,8 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
             "django_q/ormq": queued.pk,
             "payouts/heartbeat": "one",
             "payouts/providerpause": paused.pk,
+            "payouts/recovery": begun.pk,
+            "payouts/unknownpayment": strange.pk,
             "payouts/providerpause/pause": "http",
             "payouts/payout/bulk": bulks[payout.pk % 2].pk,
             "payouts/payout/views": view.pk,

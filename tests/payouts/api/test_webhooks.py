@@ -8,7 +8,7 @@ import pytest
 from time_machine import travel
 
 from payouts.api import auth
-from payouts.models import Payout, WebhookMessage
+from payouts.models import Payout, UnknownPayment, WebhookMessage
 from tests.payouts.api.conftest import Api
 from tests.payouts.api.provider_news import PATH, SECRET, news_of, signed
 from tests.payouts.observe import everything, nothing_changes
@@ -34,6 +34,34 @@ def test_a_signed_webhook_lets_the_provider_be_asked(stranger: Api) -> None:
 
     assert (response.status_code, response.content) == (204, b"")
     assert _is_due(payout)
+
+
+def test_a_payment_that_we_do_not_know_is_kept_with_its_amount(stranger: Api) -> None:
+    body = news_of(accepted_payout(), reference="0b8f3c52-6f0e-4d2a-8a51-7a0de1c2a9f3")
+
+    response = stranger("POST", PATH, body, **signed(body, message_id="msg_7"))
+
+    assert response.status_code == 204
+    unknown = UnknownPayment.objects.get()
+    assert str(unknown.reference) == "0b8f3c52-6f0e-4d2a-8a51-7a0de1c2a9f3"
+    assert (str(unknown.amount), unknown.currency, unknown.provider_id) == ("100.50", "RUB", "prv_1")
+    assert unknown.detail == "msg_7"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"amount": "NaN"}, {"amount": None}, {"currency": "рубли"}, {"currency": 7}, {"id": 7}, {"id": "a\u202eb"}],
+)
+def test_what_is_odd_about_one_is_left_out(odd: dict[str, object], stranger: Api) -> None:
+    body = news_of(accepted_payout(), reference="0b8f3c52-6f0e-4d2a-8a51-7a0de1c2a9f3", **odd)
+
+    assert stranger("POST", PATH, body, **signed(body)).status_code == 204
+    unknown = UnknownPayment.objects.get()
+    assert (unknown.amount is None, unknown.currency, unknown.provider_id) == (
+        "amount" in odd,
+        "" if "currency" in odd else "RUB",
+        {7: "", "a\u202eb": "ab"}.get(odd.get("id"), "prv_1"),
+    )
 
 
 def test_the_path_works_without_its_last_slash_too(stranger: Api) -> None:

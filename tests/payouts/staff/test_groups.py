@@ -14,6 +14,7 @@ def test_the_groups_may_do_these_things_and_no_more() -> None:
         for model in (
             *("payout", "event", "attempt", "approval", "apiclient", "apikey", "approvalband", "heartbeat"),
             *("providerreport", "reportline", "reviewrule", "payoutlimit", "providerpause", "batch"),
+            *("recovery", "unknownpayment"),
         )
     }
     evidence = {"add_providerreport", "return_payout"}
@@ -27,11 +28,21 @@ def test_the_groups_may_do_these_things_and_no_more() -> None:
         "hold_payout",
         "resolve_payout",
         "pause_providerpause",
+        "end_recovery",
+        "close_unknownpayment",
         "export_payout",
     }
     assert may["Auditor"] == view | queue | {"reveal_payout", "view_accessevent", "export_payout", "view_export"}
     assert may["Admin"] >= view | queue | evidence | {
-        *("approve_payout", "settle_payout", "resolve_payout", "change_schedule", "pause_providerpause")
+        *(
+            "approve_payout",
+            "settle_payout",
+            "resolve_payout",
+            "change_schedule",
+            "pause_providerpause",
+            "end_recovery",
+            "close_unknownpayment",
+        )
     }
     assert set(may) == {"Operator", "Approver", "Auditor", "Admin"}
 

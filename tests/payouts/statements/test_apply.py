@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from payouts.models import Attempt, Attention, Event, Payout, ReportLine
+from payouts.models import Attempt, Attention, Event, Payout, ReportLine, UnknownPayment
 from payouts.providers.http.answers import STATUS_VERDICTS
 from payouts.statements import apply, read
 from tests.payouts.actions.test_races import at_once
@@ -56,6 +56,12 @@ def test_every_line_comes_to_its_result(operator: User) -> None:
     assert report.applied_at is not None
     assert not report.lines.filter(payout=None).exclude(result=Result.NOT_OURS).exists()
     assert audit_of(altered) == {"row_sealed"}
+    unknown = UnknownPayment.objects.get()
+    assert (str(unknown.reference), unknown.source, unknown.detail) == (str(lines[8][0]), "report", "march.csv:10")
+    assert (unknown.amount, unknown.reported) == (
+        report.lines.get(reference=str(unknown.reference)).amount,
+        "succeeded",
+    )
 
 
 @pytest.mark.django_db
