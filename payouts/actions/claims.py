@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 
 POISON_LIMIT = 3
+# How many retries may have been forgotten: a payout is rarely sent again more often.
+LATER_KEYS = 3
 # So many times half a lease: long enough for a deploy that brings a new key to every process.
 UNREADABLE_TRIES = 3
 # After so many claims in a row without a recorded result we take it that the payout kills the worker.
@@ -45,6 +47,8 @@ class Assignment:
     may_post: bool
     earlier: tuple[Attempt, ...] = ()
     """The refused attempts before this one: their keys are looked up before this one is sent."""
+    later: tuple[uuid.UUID, ...] = ()
+    """In recovery mode the keys of the next attempts, which the database may have forgotten: looked up likewise."""
 
     @property
     def is_doubted(self) -> bool:
@@ -186,17 +190,28 @@ def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
         rows.insert(fresh)
         rows.update(Payout, [*put_off, *(payout for payout, _attempt in again)], LEASE_FIELDS)
         rows.update(Attempt, [attempt for _payout, attempt in again], ("calls", "last_called_at"))
-        return _assignments(calls, history, _unheard_of(fresh, found)), looked_at
+        later_keys = LATER_KEYS if found.is_recovering else 0
+        return _assignments(calls, history, _unheard_of(fresh, found), later_keys), looked_at
 
 
 def _assignments(
-    calls: Sequence[tuple[Payout, Attempt, bool]], history: dict[int, list[Attempt]], unheard_of: set[uuid.UUID]
+    calls: Sequence[tuple[Payout, Attempt, bool]],
+    history: dict[int, list[Attempt]],
+    unheard_of: set[uuid.UUID],
+    later_keys: int,
 ) -> list[Assignment]:
     made = []
     for payout, attempt, may_post in calls:
-        earlier = tuple(each for each in history.get(payout.pk, ()) if each.number < attempt.number)
-        is_first = attempt.reference in unheard_of
-        made.append(_assignment(payout, attempt, is_first_call=is_first, may_post=may_post, earlier=earlier))
+        numbers = range(attempt.number + 1, attempt.number + 1 + later_keys)
+        assignment = _assignment(
+            payout,
+            attempt,
+            is_first_call=attempt.reference in unheard_of,
+            may_post=may_post,
+            earlier=tuple(each for each in history.get(payout.pk, ()) if each.number < attempt.number),
+            later=tuple(references.attempt_reference(payout.reference, number) for number in numbers),
+        )
+        made.append(assignment)
     return made
 
 
@@ -294,7 +309,13 @@ def _disputed(attempts: Iterable[Attempt]) -> set[int]:
 
 
 def _assignment(
-    payout: Payout, attempt: Attempt, *, is_first_call: bool, may_post: bool, earlier: tuple[Attempt, ...]
+    payout: Payout,
+    attempt: Attempt,
+    *,
+    is_first_call: bool,
+    may_post: bool,
+    earlier: tuple[Attempt, ...],
+    later: tuple[uuid.UUID, ...],
 ) -> Assignment:
     assert payout.lease_token is not None
     return Assignment(
@@ -312,4 +333,5 @@ def _assignment(
         is_first_call=is_first_call,
         may_post=may_post,
         earlier=earlier,
+        later=later,
     )

@@ -14,7 +14,7 @@ from payouts.actions.claims import Assignment
 from payouts.actions.moves import WORKER, Move, clock, db_now, flagged, move_all, without_altered
 from payouts.database import rows
 from payouts.models import Attempt, Attention, EventName, Exchange, Payout
-from payouts.providers import Answer, Verdict
+from payouts.providers import PAID_LATER, Answer, Verdict
 from payouts.states import Status
 
 # Seconds until the next look at a payout whose outcome is not final, by the calls already made; daily from then on.
@@ -148,6 +148,8 @@ def _outcome_move(payout: Payout, assignment: Assignment, answer: Answer, at: da
             return Move(payout, EventName.REFUSED, Status.FAILED, facts, answer.message)
         case Verdict.ABSENT if not (assignment.may_post or payout.news_at):
             return flagged(payout, Attention.NOT_FOUND)
+        case _ if answer.code == PAID_LATER:
+            return flagged(payout, Attention.CONTRADICTED, attempt)
         case _ if attempt.calls >= settings.MAX_ATTEMPT_CALLS:
             return flagged(payout, Attention.TOO_MANY_CALLS)
         case _ if answer.code == before == ADAPTER_ERROR:

@@ -75,11 +75,14 @@ class Answer:
         return not self.is_outage and self.code != "unsendable"
 
 
+# The provider knows the key of a later attempt.
+PAID_LATER = "later_key_known"
 # Codes of UNKNOWN for one payment, while the provider may well serve the others.
 ABOUT_ONE_PAYMENT = frozenset(
     (
         *("unsendable", "mismatch", "several_matches", "idempotency_conflict"),
         *("http_400", "http_409", "http_413", "http_415"),
+        PAID_LATER,
     )
 )
 

@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError, connection
 from payouts import actions, doorbell
 from payouts.actions import ADAPTER_ERROR, Assignment, KeysError, breaker
 from payouts.jobs import Stop, never
-from payouts.providers import Answer, Provider, Verdict
+from payouts.providers import PAID_LATER, Answer, Provider, Verdict
 from payouts.providers.registry import get_provider
 
 log = structlog.get_logger(__name__)
@@ -27,6 +27,7 @@ type Outcome = tuple[Assignment, Answer | None]
 RECORDING_SECONDS = 5.0
 RECORD_AT_ONCE = 200
 AWAY_PAUSE_SECONDS = 0.5
+PAID_LATER_MESSAGE = "The provider knows a later attempt of this payout, which the database has forgotten."
 # What a look-up says of a key under which no money has left.
 NOT_PAID = (Verdict.REFUSED, Verdict.ABSENT)
 
@@ -104,8 +105,9 @@ def _exchange(provider: Provider | None, assignment: Assignment, last_start: flo
 def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> Answer:
     """An attempt's first call pays; every later one looks up, and pays under the same key if there is nothing.
 
-    Nothing is paid before the provider has said of every earlier key that it was not paid. A refusal of a key that
-    was sent before is confirmed by a look-up: the call before may have been the one that counts.
+    Nothing is paid before the provider has said of every earlier key that it was not paid, in recovery mode of the
+    next keys too. A refusal of a key that was sent before is confirmed by a look-up: the call before may have been
+    the one that counts.
     """
     provider = given or get_provider(assignment.attempt.provider)
     answer = None
@@ -122,6 +124,12 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
             return replace(found, about=earlier.reference)
     if answer and assignment.is_doubted:
         return answer
+    for key in assignment.later:
+        found = provider.look_up(replace(assignment.instruction, reference=key), deadline=deadline)
+        if found.verdict == Verdict.UNKNOWN:
+            return found
+        if found.verdict not in NOT_PAID:
+            return Answer(Verdict.UNKNOWN, found.provider_id, PAID_LATER, PAID_LATER_MESSAGE)
     paid = provider.pay(assignment.instruction, deadline=deadline)
     if answer and paid.verdict == Verdict.REFUSED:
         confirmed = provider.look_up(assignment.instruction, deadline=deadline)

@@ -159,10 +159,10 @@ def _paid_once(here: Ground, provider: Provider, numbers: Numbers, what: str) ->
     looked = provider.calls["GET"] - looked_before
     result.figure = (
         f"{what}: {numbers.known} paid since, {numbers.forgotten} asked for since: {len(provider.payments)} payments "
-        f"for {count} payouts; recovery mode ({reason.split(' ')[0]}), {looked} asked about first; "
+        f"for {count} payouts; recovery mode ({reason.split(' ')[0]}), {looked} look-ups first; "
         f"all processed again after {seconds:.0f} s"
     )
-    result.expect(looked >= count, f"only {looked} were looked up before they were paid")
+    result.expect(looked >= count, f"only {looked} look-ups before they were paid")
     return here.judge(result, provider)
 
 

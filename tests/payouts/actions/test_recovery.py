@@ -13,12 +13,12 @@ from payouts.actions import recovery, unknown_payments
 from payouts.actions.recovery import RecoveryError
 from payouts.actions.unknown_payments import Heard, UnknownPaymentError
 from payouts.models import Attempt, Installation, Payout, Recovery, UnknownPayment
-from payouts.providers import Verdict
+from payouts.providers import Answer, Instruction, Verdict
 from payouts.references import attempt_reference
 from payouts.worker import pump
 from tests import recipes
 from tests.payouts.observe import by_hand, is_clean, nothing_changes
-from tests.payouts.providers.double import DoubleProvider
+from tests.payouts.providers.double import DoubleProvider, Fault
 from tests.recipes import claimed, failed_payout, pending_payout, unknown_payout
 
 pytestmark = pytest.mark.django_db
@@ -157,7 +157,7 @@ def test_what_was_not_paid_before_is_paid(provider: DoubleProvider) -> None:
 
     payout.refresh_from_db()
     assert payout.status == "processed"
-    assert [call.operation for call in provider.calls] == ["look_up", "pay"]
+    assert [call.operation for call in provider.calls] == ["look_up"] * 4 + ["pay"]
 
 
 def test_what_is_asked_about_already_goes_on_as_ever() -> None:
@@ -410,3 +410,58 @@ def test_no_attempt_of_ours_is_ever_unknown() -> None:
 
     assert not UnknownPayment.objects.exists()
     assert Attempt.objects.count() == 1
+
+
+# A retry that was forgotten
+
+
+def _paid_by_a_retry_and_forgotten(provider: DoubleProvider) -> Payout:
+    """Its first attempt was refused and its second paid; then the database has it as it was before both."""
+    payout = pending_payout()
+    provider.script(Fault.REFUSED)
+    with transaction.atomic():
+        first = claimed(payout)
+        actions.record_outcomes([(first, provider.pay(first.instruction, deadline=0))])
+        actions.retry(payout.pk, by=recipes.person.make(), reason="The account is open again.")
+        provider.pay(claimed(payout).instruction, deadline=0)
+        transaction.set_rollback(True)
+    assert len(provider.paid(payout.reference)) == 1
+    return payout
+
+
+def test_a_payout_whose_retry_was_forgotten_is_not_paid_by_its_first_attempt(provider: DoubleProvider) -> None:
+    """The provider would take the first key now: the account is open again."""
+    payout = _paid_by_a_retry_and_forgotten(provider)
+    _begun()
+
+    pump.run(provider=provider)
+
+    payout.refresh_from_db()
+    assert (payout.status, payout.attention) == ("unknown", "contradicted")
+    assert [operation for operation, _key in _calls(provider)] == ["pay", "look_up", "look_up"]
+    assert len(provider.paid(payout.reference)) == 1
+    assert is_clean()
+
+
+def test_later_keys_that_cannot_be_asked_about_let_nothing_go(provider: DoubleProvider) -> None:
+    class Silent(DoubleProvider):
+        """It answers for the first key alone."""
+
+        def look_up(self, instruction: Instruction, *, deadline: float) -> Answer:
+            answer = super().look_up(instruction, deadline=deadline)
+            self.look_ups_fail = True
+            return answer
+
+    silent = Silent()
+    payout = pending_payout()
+    _begun()
+
+    pump.run(provider=silent)
+
+    payout.refresh_from_db()
+    assert payout.status == "unknown"
+    assert [call.operation for call in silent.calls] == ["look_up", "look_up"]
+
+
+def test_later_keys_are_not_asked_about_otherwise() -> None:
+    assert claimed(pending_payout()).later == ()
