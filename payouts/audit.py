@@ -248,6 +248,8 @@ def _eyes(
     if len(given) != payout.approvals_given:
         yield "approvals_counted", f"{payout.approvals_given} approvals are counted, {len(given)} are there"
     for event in events:
+        if event.event == EventName.CONFIRMED and _fact(event, "first") in (None, event.actor):
+            yield "confirmed_by_two", f"event {event.seq} confirms it, by one person"
         if event.event == EventName.RESOLVED:
             people = {
                 approval.checker_id

@@ -9,7 +9,7 @@ What a person's role allows is a permission of Django's, declared with each verb
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
@@ -25,6 +25,7 @@ from payouts.models import (
     Approval,
     Attempt,
     Attention,
+    Confirmation,
     Payout,
     PayoutQuerySet,
     ProviderPause,
@@ -63,6 +64,7 @@ class Standing:
     has_approved: bool = False
     decisions: int = 0  # this person's approvals and withdrawals
     has_resolved: bool = False  # said how the present attempt ended
+    has_confirmed: bool = False  # said that it is unchanged
 
     @property
     def is_close(self) -> bool:
@@ -81,7 +83,16 @@ def standings(payouts: Collection[Payout], person: User, *, at: datetime | None 
     tied = {(client, is_owner) for client, _person, is_owner in _ties(clients, person)}
     approvals = Approval.objects.filter(payout__in=payouts).select_related("checker", "attempt")
     decided = by_payout(approvals.order_by("number", "pk"))
-    return {payout.pk: _standing(payout, person, at, tied, decided[payout.pk]) for payout in payouts}
+    flagged = [payout for payout in payouts if payout.attention == Attention.ALTERED]
+    said = Confirmation.objects.filter(payout__in=flagged, said_by=person).select_related("payout") if flagged else ()
+    confirmed = {(each.payout_id, each.version) for each in said if each.is_sealed}
+    return {
+        payout.pk: replace(
+            _standing(payout, person, at, tied, decided[payout.pk]),
+            has_confirmed=(payout.pk, payout.version) in confirmed,
+        )
+        for payout in payouts
+    }
 
 
 def _standing(
@@ -332,6 +343,19 @@ def why_not_record_return(payout: Payout, who: Standing) -> str:
 
 def why_not_reveal(payout: Payout, who: Standing) -> str:
     return _not_now(payout) if payout.attention == Attention.ALTERED else _why_inactive(who)
+
+
+def why_not_confirm_unchanged(payout: Payout, who: Standing) -> str:
+    """People say why it was flagged; that it is unchanged is for its seal to show."""
+    if payout.attention != Attention.ALTERED:
+        return _("The payout is not flagged as changed outside the product.")
+    if not payout.is_sealed_but_for_flag:
+        return _("Its seal does not fit: the row was changed. Have it put back as it was, then confirm it.")
+    if obstacle := _why_no_checker(who):
+        return obstacle
+    if who.has_confirmed:
+        return Personal(_("You have confirmed it, so another person must agree."))
+    return ""
 
 
 def why_not_in_bulk(payout: Payout, *, is_approval: bool, is_hold: bool) -> str:

@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy, pgettext
 
 from payouts import rules
-from payouts.actions import approvals, decisions, resolutions
-from payouts.models import Payout
+from payouts.actions import approvals, confirmations, decisions, resolutions
+from payouts.models import Attention, Payout
 from payouts.rules import Standing
 from payouts.states import Stage, Status
 
@@ -91,6 +91,12 @@ def _resolved(payout: Payout) -> str:
     if payout.status == Status.UNKNOWN:
         return _("%(payout)s: your decision is recorded; a second person must agree.") % {"payout": payout}
     return _("%(payout)s: the outcome is recorded.") % {"payout": payout}
+
+
+def _confirmed(payout: Payout) -> str:
+    if payout.attention == Attention.ALTERED:
+        return _("%(payout)s: your confirmation is recorded; a second person must agree.") % {"payout": payout}
+    return _("%(payout)s: confirmed as unchanged; it goes on.") % {"payout": payout}
 
 
 DECLARED = (
@@ -215,6 +221,22 @@ DECLARED = (
         warning=gettext_lazy("Two people must give the same answer. A wrong “was not paid” lets it be paid twice."),
         done=_resolved,
         icon="gavel",
+        look=Look.PRIMARY,
+    ),
+    Verb(
+        name="confirm_unchanged",
+        act=confirmations.confirm_unchanged,
+        why_not=rules.why_not_confirm_unchanged,
+        permissions=("resolve_payout",),
+        asks=Asks.EVIDENCE,
+        label=gettext_lazy("Confirm as unchanged"),
+        title=gettext_lazy("Confirm that the payout is unchanged"),
+        warning=gettext_lazy(
+            "Its seal fits: it is as the product wrote it. Say why it was flagged. When a second person agrees, it"
+            " goes on, and may be paid."
+        ),
+        done=_confirmed,
+        icon="verified",
         look=Look.PRIMARY,
     ),
     Verb(

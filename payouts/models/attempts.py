@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from payouts import vault
@@ -106,6 +106,65 @@ class Exchange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.call}: {self.verdict}"
+
+
+class Confirmation(models.Model):
+    """That a payout with the flag `altered` is what the product wrote: one person says so, another agrees.
+
+    Sealed over the row's own seal, so that SQL can give nobody's voice, and none for another row.
+    """
+
+    payout = models.ForeignKey(
+        Payout, on_delete=models.PROTECT, related_name="confirmations", verbose_name=_("payout")
+    )
+    version = models.PositiveIntegerField(_("version"))
+    said_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name=_("confirmed by")
+    )
+    said_at = models.DateTimeField(_("at"))
+    evidence = models.CharField(_("evidence"), max_length=1000)
+    agreed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("agreed by"),
+    )
+    mac = models.BinaryField(max_length=vault.SEAL_BYTES)
+
+    class Meta:
+        verbose_name = _("confirmation")
+        verbose_name_plural = _("confirmations")
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["payout", "version"], name="confirmation_once"),
+            models.CheckConstraint(condition=~Q(evidence=""), name="confirmation_has_evidence"),
+            models.CheckConstraint(
+                condition=Q(agreed_by=None) | ~Q(agreed_by=F("said_by")),
+                name="confirmation_takes_two_people",
+                violation_error_message=_("You have confirmed it, so another person must agree."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.payout_id}: {self.said_by}"
+
+    @property
+    def is_sealed(self) -> bool:
+        return bytes(self.mac) == self.expected_mac(like=self.mac)
+
+    def expected_mac(self, *, like: vault.Stored = b"") -> bytes:
+        return vault.seal(
+            "confirmation",
+            str(self.payout.reference),
+            bytes(self.payout.seal).hex(),
+            self.version,
+            self.said_by_id,
+            stamp(self.said_at),
+            self.evidence,
+            like=like,
+        )
 
 
 class Approval(models.Model):

@@ -37,6 +37,7 @@ class EventName(models.TextChoices):
     RESOLVED = "resolved", _("resolved by hand")
     RETURNED = "returned", _("returned by the bank")
     RECONCILED = "reconciled", _("settled by the provider's report")
+    CONFIRMED = "confirmed", _("confirmed as unchanged")
     REVEALED = "revealed", _("recipient revealed")
 
 

@@ -297,7 +297,12 @@ class Payout(models.Model):
         """Whether nobody but payouts.actions has changed the sealed facts."""
         return bytes(self.seal) == self.expected_seal(like=self.seal)
 
-    def expected_seal(self, *, like: vault.Stored = b"") -> bytes:
+    @property
+    def is_sealed_but_for_flag(self) -> bool:
+        """Whether it is as payouts.actions has written it, but for the flag `altered`, which is set unsealed."""
+        return bytes(self.seal) == self.expected_seal(like=self.seal, has_flag=False)
+
+    def expected_seal(self, *, like: vault.Stored = b"", has_flag: bool = True) -> bytes:
         """The seal of the row's facts that SQL alone must not change; with `like`, to be compared with that one."""
         return vault.seal(
             "payout",
@@ -320,7 +325,7 @@ class Payout(models.Model):
             self.approvals_given,
             stamp(self.held_at),
             self.held_by_id,
-            self.attention,
+            self.attention if has_flag else Attention.NONE,
             stamp(self.scheduled_for),
             stamp(self.processed_at),
             stamp(self.withdrawn_at),

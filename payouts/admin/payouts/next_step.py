@@ -62,6 +62,15 @@ def next_step(
 def _attention_step(payout: Payout, attempts: Sequence[Attempt], approvals: Sequence[Approval]) -> NextStep:
     why = _("It needs attention: %(problem)s.") % {"problem": Attention(payout.attention).label}
     if payout.attention == Attention.ALTERED:
+        if payout.is_sealed_but_for_flag:
+            return NextStep(
+                why,
+                _(
+                    "Its seal fits: it is as the product wrote it. Find out why it was flagged; then two people,"
+                    " neither of whom made it, confirm that it is unchanged."
+                ),
+                is_alarm=True,
+            )
         return NextStep(why, _("Do nothing with it until an audit has shown what was changed."), is_alarm=True)
     return NextStep(why, _attention_hint(payout, attempts, approvals), is_alarm=True)
 

@@ -30,6 +30,7 @@ EVENT_LOOKS: dict[str, str] = {
     EventName.RESOLVED: "green",
     EventName.RECONCILED: "green",
     EventName.RETURNED: "orange",
+    EventName.CONFIRMED: "green",
     EventName.REVEALED: "orange",
 }
 

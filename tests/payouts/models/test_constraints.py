@@ -504,6 +504,27 @@ def test_unknown_payment_closed_by(values: str, operator: User) -> None:
     _refused_by("unknown_payment_closed_by", UNKNOWN_PAYMENT.format(*values.format(who=operator.pk).split()), uuid4())
 
 
+CONFIRMATION = (
+    "INSERT INTO payouts_confirmation (payout_id, version, said_by_id, said_at, evidence, agreed_by_id, mac)"
+    " VALUES (%s, 1, %s, now(), %s, %s, 'x')"
+)
+
+
+def test_confirmation_once(checker: User) -> None:
+    payout = pending_payout()
+    by_hand(CONFIRMATION, payout.pk, checker.pk, "The log.", None)
+
+    _refused_by("confirmation_once", CONFIRMATION, payout.pk, checker.pk, "The log.", None)
+
+
+def test_confirmation_has_evidence(checker: User) -> None:
+    _refused_by("confirmation_has_evidence", CONFIRMATION, pending_payout().pk, checker.pk, "", None)
+
+
+def test_confirmation_takes_two_people(checker: User) -> None:
+    _refused_by("confirmation_takes_two_people", CONFIRMATION, pending_payout().pk, checker.pk, "x", checker.pk)
+
+
 def test_key_mark_once() -> None:
     columns = "setting, key_id, text"
 

@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from payouts import actions
+from payouts.actions.confirmations import confirm_unchanged
 from payouts.actions.verbs import VERBS, Asks
 from payouts.admin.kit import format
 from payouts.admin.payouts.payout_admin import PayoutAdmin
@@ -21,6 +22,7 @@ from payouts.states import Stage, Status
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
 from tests.payouts.admin.urls import LIST, dialog, page
+from tests.payouts.observe import by_hand
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +34,15 @@ def flagged_payout(**given: Any) -> Payout:
     return Payout.objects.get(pk=payout.pk)
 
 
+def confirmed_payout(**given: Any) -> Payout:
+    """Flagged as altered, as a process with wrong keys did, and confirmed as unchanged by one of two people."""
+    payout = recipes.pending_payout(**given)
+    by_hand("UPDATE payouts_payout SET attention = 'altered', due_at = NULL WHERE id = %s", payout.pk)
+    return confirm_unchanged(payout.pk, by=recipes.person.make(), evidence="The log of 14 January, 10:00.")
+
+
 MAKE = {
+    "confirm_unchanged": confirmed_payout,
     "approve": recipes.awaiting_payout,
     "reject": recipes.awaiting_payout,
     "hold": recipes.pending_payout,
@@ -51,6 +61,7 @@ PERMITTED = {
     "Operator": {"hold", "release", "clear_flag", "cancel", "retry", "ask_now", "schedule"},
     "Approver": {
         *("approve", "reject", "hold", "release", "clear_flag", "resolve", "record_return", "ask_now", "schedule"),
+        "confirm_unchanged",
     },
     "Auditor": {"reveal"},
     "Admin": set(MAKE),
@@ -64,6 +75,7 @@ EVENTS = {
     "record_return": EventName.RETURNED,
     "cancel": EventName.CANCELLED,
     "retry": EventName.RETRIED,
+    "confirm_unchanged": EventName.CONFIRMED,
     "resolve": EventName.RESOLUTION_PROPOSED,
     "ask_now": EventName.ASKED,
     "schedule": EventName.SCHEDULED,
@@ -525,8 +537,11 @@ def test_nothing_is_offered_for_a_payout_that_was_altered(as_group: Any) -> None
     Payout.objects.filter(pk=payout.pk).update(attention="altered")
     browser = as_group("Admin")
 
+    unchanged = browser.get(page(payout)).content.decode()
+    Payout.objects.filter(pk=payout.pk).update(comment="x")
     text = browser.get(page(payout)).content.decode()
 
+    assert offered(payout, unchanged) == {"confirm_unchanged"}
     assert offered(payout, text) == set()
     assert "until an audit has shown what was changed" in text
     assert "changed outside the product" in browser.get(dialog(payout, "clear_flag")).content.decode()
