@@ -14,7 +14,7 @@ from django.db import connection
 
 from payouts import money, references, rules, vault
 from payouts.database.snapshot import snapshot
-from payouts.models import Approval, Attempt, Event, EventName, Payout, by_payout
+from payouts.models import Approval, Attempt, Attention, Event, EventName, Payout, by_payout
 from payouts.states import PAID, Stage, Status, allows
 
 BATCH = 1_000
@@ -223,6 +223,11 @@ def _money(payout: Payout, events: list[Event], attempts: list[Attempt]) -> Iter
         yield "attempts_numbered", "the attempts are not numbered 1, 2, 3"
 
 
+def _round(event: Event) -> object:
+    """Which time people were asked how the payout ended."""
+    return event.facts.get("round", 1) if isinstance(event.facts, dict) else None
+
+
 def _end(event: Event) -> Attempt.Outcome:
     """How the event says that the attempt ended."""
     is_refusal = event.event == EventName.REFUSED or _fact(event, "decision") == Approval.Decision.NOT_PAID
@@ -247,16 +252,21 @@ def _eyes(
             yield "maker_is_not_checker", f"approval {approval.pk} is by somebody who made the payout, or could have"
     if len(given) != payout.approvals_given:
         yield "approvals_counted", f"{payout.approvals_given} approvals are counted, {len(given)} are there"
+    contradicted = ""  # the attempt in question
     for event in events:
         if event.event == EventName.CONFIRMED and _fact(event, "first") in (None, event.actor):
             yield "confirmed_by_two", f"event {event.seq} confirms it, by one person"
-        if event.event == EventName.RESOLVED:
+        if event.event == EventName.FLAGGED and _fact(event, "attention") == Attention.CONTRADICTED:
+            contradicted = _fact(event, "attempt") or ""
+        if event.event == EventName.RESOLVED or (event.event == EventName.RELEASED and contradicted):
+            contradicted = "" if _fact(event, "attempt") == contradicted else contradicted
             people = {
                 approval.checker_id
                 for approval in approvals
                 if approval.decision == _fact(event, "decision")
                 and approval.attempt is not None
                 and str(approval.attempt.reference) == _fact(event, "attempt")
+                and approval.number == _round(event)
             }
             if len(people) < 2:
                 yield "resolved_by_two", f"event {event.seq} resolves it, by {len(people)} people"

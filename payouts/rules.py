@@ -30,6 +30,7 @@ from payouts.models import (
     PayoutQuerySet,
     ProviderPause,
     by_payout,
+    contradicted_attempts,
 )
 from payouts.states import WITHDRAWABLE, Stage, Status, allows
 
@@ -63,7 +64,8 @@ class Standing:
     approvers: tuple[str, ...] = ()  # names of those whose approval stands
     has_approved: bool = False
     decisions: int = 0  # this person's approvals and withdrawals
-    has_resolved: bool = False  # said how the present attempt ended
+    contradicted: str = ""  # the key of the attempt whose record the provider contradicted last
+    has_resolved: bool = False  # answered what people are asked at present: `present_resolutions`
     has_confirmed: bool = False  # said that it is unchanged
 
     @property
@@ -77,7 +79,7 @@ def standing(payout: Payout, person: User, *, at: datetime | None = None) -> Sta
 
 
 def standings(payouts: Collection[Payout], person: User, *, at: datetime | None = None) -> dict[int, Standing]:
-    """What the person is to each of these payouts, by its id, in two queries however many there are."""
+    """What the person is to each of these payouts, by its id, in three queries however many there are."""
     at = at or timezone.now()
     clients = {payout.client_id for payout in payouts if payout.client_id}
     tied = {(client, is_owner) for client, _person, is_owner in _ties(clients, person)}
@@ -86,9 +88,15 @@ def standings(payouts: Collection[Payout], person: User, *, at: datetime | None 
     flagged = [payout for payout in payouts if payout.attention == Attention.ALTERED]
     said = Confirmation.objects.filter(payout__in=flagged, said_by=person).select_related("payout") if flagged else ()
     confirmed = {(each.payout_id, each.version) for each in said if each.is_sealed}
+    asked = [
+        payout
+        for payout in payouts
+        if payout.attention == Attention.CONTRADICTED or any(each.attempt for each in decided[payout.pk])
+    ]
+    doubts = contradicted_attempts(asked) if asked else {}
     return {
         payout.pk: replace(
-            _standing(payout, person, at, tied, decided[payout.pk]),
+            _standing(payout, person, at, tied, decided[payout.pk], doubts.get(payout.pk, [])),
             has_confirmed=(payout.pk, payout.version) in confirmed,
         )
         for payout in payouts
@@ -96,7 +104,12 @@ def standings(payouts: Collection[Payout], person: User, *, at: datetime | None 
 
 
 def _standing(
-    payout: Payout, person: User, at: datetime, tied: set[tuple[int, bool]], approvals: list[Approval]
+    payout: Payout,
+    person: User,
+    at: datetime,
+    tied: set[tuple[int, bool]],
+    approvals: list[Approval],
+    doubts: list[str],
 ) -> Standing:
     given = standing_approvals(approval for approval in approvals if approval.attempt is None)
     own = [approval for approval in approvals if approval.checker_id == person.pk]
@@ -109,10 +122,27 @@ def _standing(
         approvers=tuple(approval.checker.get_username() for approval in given.values()),
         has_approved=person.pk in given,
         decisions=sum(approval.attempt is None for approval in own),
-        has_resolved=any(
-            approval.attempt is not None and approval.attempt.outcome != Attempt.Outcome.REFUSED for approval in own
-        ),
+        contradicted=doubts[-1] if doubts else "",
+        has_resolved=bool(present_resolutions(payout, own, doubts)),
     )
+
+
+def present_resolutions(payout: Payout, approvals: Iterable[Approval], doubts: list[str]) -> list[Approval]:
+    """Those that answer what people are asked at present: how the open attempt ended, or the contradicted one.
+
+    `doubts` are the payout's `contradicted_attempts`; each begins a new round, with a new number.
+    """
+    return [
+        approval
+        for approval in approvals
+        if approval.attempt
+        and approval.number == len(doubts) + 1
+        and (
+            approval.attempt.outcome != Attempt.Outcome.REFUSED
+            if payout.status == Status.UNKNOWN
+            else [str(approval.attempt.reference)] == doubts[-1:]
+        )
+    ]
 
 
 def standing_approvals(approvals: Iterable[Approval]) -> dict[int, Approval]:
@@ -253,7 +283,7 @@ def why_not_withdraw_approval(payout: Payout, who: Standing) -> str:
 
 
 def why_not_reject(payout: Payout, who: Standing) -> str:
-    return _why_not_move(payout, Status.REJECTED) or _why_no_checker(who)
+    return _why_not_move(payout, Status.REJECTED) or _why_contradicted(payout) or _why_no_checker(who)
 
 
 def why_not_hold(payout: Payout, who: Standing) -> str:
@@ -266,12 +296,14 @@ def why_not_release(payout: Payout, who: Standing) -> str:
     """A held payout, or one that the worker left to a person; for those at rest there is `why_not_clear_flag`."""
     if obstacle := _why_not_in(payout, Status.PENDING, Status.UNKNOWN):
         return obstacle
+    if obstacle := _why_contradicted(payout):
+        return obstacle
     is_held = payout.status == Status.PENDING and payout.held_at
     return _why_inactive(who) if is_held or payout.attention else _("The payout is not on hold.")
 
 
 def why_not_clear_flag(payout: Payout, who: Standing) -> str:
-    if obstacle := _why_not_in(payout, *AT_REST):
+    if obstacle := _why_not_in(payout, *AT_REST) or _why_contradicted(payout):
         return obstacle
     return _why_inactive(who) if payout.attention else _("The payout needs no attention.")
 
@@ -281,7 +313,7 @@ def why_not_schedule(payout: Payout, who: Standing) -> str:
 
 
 def why_not_cancel(payout: Payout, who: Standing) -> str:
-    return _why_not_move(payout, Status.CANCELLED) or _why_inactive(who)
+    return _why_not_move(payout, Status.CANCELLED) or _why_contradicted(payout) or _why_inactive(who)
 
 
 def why_not_withdraw(payout: Payout, who: Standing) -> str:
@@ -289,7 +321,7 @@ def why_not_withdraw(payout: Payout, who: Standing) -> str:
         return _not_now(payout)
     if payout.status not in WITHDRAWABLE:
         return _("A payout can be withdrawn while it is pending, or when it was cancelled or rejected.")
-    return ""
+    return _why_contradicted(payout)
 
 
 def why_not_settle(payout: Payout, who: Standing) -> str:
@@ -325,7 +357,10 @@ def why_not_ask_now(payout: Payout, who: Standing) -> str:
 
 
 def why_not_resolve(payout: Payout, who: Standing) -> str:
-    if obstacle := _why_not_in(payout, Status.UNKNOWN) or _why_no_checker(who):
+    """What is unknown, and what the provider contradicts."""
+    is_contradicted = payout.attention == Attention.CONTRADICTED and who.contradicted
+    is_closed = "" if is_contradicted else _why_not_in(payout, Status.UNKNOWN)
+    if obstacle := is_closed or _why_no_checker(who):
         return obstacle
     if who.has_resolved:
         return Personal(_("You have submitted your decision on this payout already."))
@@ -334,6 +369,8 @@ def why_not_resolve(payout: Payout, who: Standing) -> str:
 
 def why_not_say_unpaid(payout: Payout) -> str:
     """Refuses while news waits to be read: it may say that the payout was paid, and “not paid” lets it go again."""
+    if payout.status == Status.PROCESSED:
+        return _("The payout is recorded as paid. If the money came back or never left, record the return.")
     return _asked_just_now() if payout.news_at and payout.due_at else ""
 
 
@@ -374,6 +411,12 @@ def why_not_in_bulk(payout: Payout, *, is_approval: bool, is_hold: bool) -> str:
 def is_being_asked(payout: Payout, at: datetime) -> bool:
     """Whether a worker holds it under a lease, to call the provider."""
     return bool(payout.lease_token and payout.due_at and payout.due_at > at)
+
+
+def _why_contradicted(payout: Payout) -> str:
+    if payout.attention != Attention.CONTRADICTED:
+        return ""
+    return _("The provider contradicts our record. First two people must record how the payout ended.")
 
 
 def _why_not_move(payout: Payout, to_status: Status) -> str:

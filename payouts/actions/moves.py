@@ -159,6 +159,7 @@ def flagged(payout: Payout, problem: Attention, attempt: Attempt | None = None) 
     """
     if payout.status == Status.FAILED and payout.due_at:
         problem = Attention.CONTRADICTED
+        attempt = attempt or payout.attempts.latest("number")
     payout.attention = problem
     payout.lease_token = payout.due_at = None
     payout.lost_leases = 0  # counted anew when a person lets it go on

@@ -17,9 +17,9 @@ from django.utils.translation import gettext_lazy, ngettext_lazy, pgettext
 
 from payouts import rules
 from payouts.actions import approvals, confirmations, decisions, resolutions
-from payouts.models import Attention, Payout
+from payouts.models import Attention, EventName, Payout
 from payouts.rules import Standing
-from payouts.states import Stage, Status
+from payouts.states import Stage
 
 type Text = Any  # a lazy translation
 
@@ -88,7 +88,7 @@ def _scheduled(payout: Payout) -> str:
 
 
 def _resolved(payout: Payout) -> str:
-    if payout.status == Status.UNKNOWN:
+    if payout.events.latest("seq").event == EventName.RESOLUTION_PROPOSED:
         return _("%(payout)s: your decision is recorded; a second person must agree.") % {"payout": payout}
     return _("%(payout)s: the outcome is recorded.") % {"payout": payout}
 

@@ -8,7 +8,7 @@ from payouts.models.batches import Batch, BatchRow, BatchState
 from payouts.models.clients import ApiClient, ApiKey, ApiKeyQuerySet, Scope
 from payouts.models.configuration import ApprovalBand, PayoutLimit, ReviewFlag, ReviewRule
 from payouts.models.decisions import BulkDecision, BulkItem
-from payouts.models.events import Event, EventName, by_payout
+from payouts.models.events import Event, EventName, by_payout, contradicted_attempts
 from payouts.models.exports import Export, ExportChunk
 from payouts.models.installation import Installation, Recovery, UnknownPayment, namespace
 from payouts.models.keys import KeyMark, KeyRotation

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db import models
 from django.db.models import Q
@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from payouts import vault
 from payouts.models.attempts import Approval, Attempt
-from payouts.models.payout import Payout, stamp
+from payouts.models.payout import Attention, Payout, stamp
 from payouts.states import Status
 
 
@@ -39,6 +39,18 @@ class EventName(models.TextChoices):
     RECONCILED = "reconciled", _("settled by the provider's report")
     CONFIRMED = "confirmed", _("confirmed as unchanged")
     REVEALED = "revealed", _("recipient revealed")
+
+
+def contradicted_attempts(payouts: Collection[Payout]) -> dict[int, list[str]]:
+    """The keys of the attempts whose record the provider has contradicted, by the payout's id, the latest last.
+
+    With each of them people are asked anew how it ended: what they said before, they said of something else.
+    """
+    flags = Event.objects.filter(payout__in=payouts, event=EventName.FLAGGED, facts__attention=Attention.CONTRADICTED)
+    found: dict[int, list[str]] = {}
+    for payout_id, facts in flags.order_by("payout_id", "seq").values_list("payout_id", "facts"):
+        found.setdefault(payout_id, []).append(str(facts.get("attempt", "")))
+    return found
 
 
 class Event(models.Model):

@@ -20,9 +20,9 @@ from django.contrib.auth.models import User  # noqa: E402
 from django.db import DatabaseError, InterfaceError, connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from payouts import actions  # noqa: E402
+from payouts import actions, rules  # noqa: E402
 from payouts.actions import PayoutError  # noqa: E402
-from payouts.models import Approval, Attempt, Attention, Payout  # noqa: E402
+from payouts.models import Approval, Attempt, Attention, Payout, contradicted_attempts  # noqa: E402
 from payouts.states import Status  # noqa: E402
 from tests.campaign.ledger import read  # noqa: E402
 from tests.campaign.people import CHECKERS  # noqa: E402
@@ -51,6 +51,8 @@ class Operators:
             self._try(self._retry, payout)
         for payout in Payout.objects.filter(status=Status.UNKNOWN, attention__in=FOR_PEOPLE).order_by("pk"):
             self._try(self._resolve, payout)
+        for payout in Payout.objects.filter(attention=Attention.CONTRADICTED).order_by("pk"):
+            self._try(self._resolve_contradicted, payout)
         for payout in Payout.objects.filter(status=Status.PENDING, attention=Attention.UNWORKABLE).order_by("pk"):
             self._try(self._release, payout)
 
@@ -78,17 +80,29 @@ class Operators:
 
     def _resolve(self, payout: Payout) -> None:
         attempt = payout.attempts.get(outcome=Attempt.Outcome.OPEN)
+        self._say(payout, attempt)
+
+    def _resolve_contradicted(self, payout: Payout) -> None:
+        """Of an unknown one the open attempt first, of the others the refused one that may have been paid."""
+        if payout.status == Status.UNKNOWN:
+            self._resolve(payout)
+        else:
+            self._say(payout, payout.attempts.get(reference=contradicted_attempts([payout])[payout.pk][-1]))
+
+    def _say(self, payout: Payout, attempt: Attempt) -> None:
         found = read(self.ledger, "SELECT id FROM payments WHERE key = ?", (str(attempt.reference),))
-        if found:
-            decision, evidence = Approval.Decision.PAID, f"the ledger's payment {found[0][0]}"
+        if found or payout.status == Status.PROCESSED:
+            decision, evidence = Approval.Decision.PAID, f"the ledger's payments {found}"
         elif timezone.now() > attempt.key_expires_at + timedelta(seconds=LATE_SECONDS):
             decision, evidence = Approval.Decision.NOT_PAID, f"nothing in the ledger {KEY_TTL_SECONDS} s later"
         else:
             return
-        spoken = set(attempt.resolutions.values_list("checker_id", flat=True))
         for person in self.people:
-            if person.pk not in spoken:
-                actions.resolve(payout.pk, by=person, decision=decision, evidence=evidence)
+            asked = (payout.status, payout.attention)
+            if not rules.why_not_resolve(payout, rules.standing(payout, person)):
+                payout = actions.resolve(payout.pk, by=person, decision=decision, evidence=evidence)
+            if (payout.status, payout.attention) != asked:
+                return
 
 
 def main(ledger: Path) -> None:

@@ -9,7 +9,7 @@ from payouts import rules
 from payouts.admin.kit.format import exact_time
 from payouts.admin.kit.next_step import NextStep
 from payouts.admin.kit.provider_messages import translated
-from payouts.models import RESOLVED_BY_HAND, Approval, Attempt, Attention, Payout
+from payouts.models import RESOLVED_BY_HAND, Approval, Attempt, Attention, Payout, contradicted_attempts
 from payouts.rules import Standing
 from payouts.states import Stage, Status
 
@@ -80,30 +80,12 @@ def _attention_hint(payout: Payout, attempts: Sequence[Attempt], approvals: Sequ
     match payout.attention, payout.status:
         case Attention.AMOUNT_DIFFERS, Status.UNKNOWN:
             asked = _("Ask the provider how much it paid, and to whom.")
-            return f"{asked} {_resolution_hint(attempts, approvals)}"
+            return f"{asked} {_resolution_hint(payout, approvals)}"
+        case Attention.CONTRADICTED, _:
+            return f"{_contradiction_hint(payout, was_refused_once)} {_resolution_hint(payout, approvals)}"
         case _, Status.UNKNOWN:
             again = _("Release it to have the provider asked again.")
-            return f"{_resolution_hint(attempts, approvals)} {again}"
-        case Attention.CONTRADICTED, Status.FAILED:
-            return _(
-                "Ask the provider. If it did pay, leave the flag: it keeps everybody from paying again. Clear it only"
-                " when the provider confirms that no money left."
-            )
-        case Attention.CONTRADICTED, Status.PENDING:
-            return _(
-                "An earlier attempt, recorded as refused, may have been paid. Ask the provider, and cancel the payout"
-                " if it was. Release it only when the provider confirms that no money left: it is then paid."
-            )
-        case Attention.CONTRADICTED, _ if was_refused_once:
-            return _(
-                "An earlier attempt, recorded as refused, may have been paid as well: the money may have left twice."
-                " Ask the provider at once and have the second payment returned; then clear the flag."
-            )
-        case Attention.CONTRADICTED, Status.PROCESSED:
-            return _(
-                "Ask the provider which is true. If the money came back or never left, record the return; if it was"
-                " paid, clear the flag."
-            )
+            return f"{_resolution_hint(payout, approvals)} {again}"
         case Attention.AMOUNT_DIFFERS, _:
             return _("Ask the provider how much it paid. When the difference is explained, clear the flag.")
         case Attention.MISSING, _:
@@ -170,7 +152,7 @@ def _unknown_step(
 ) -> NextStep:
     return NextStep(
         _("Nobody knows yet whether it was paid. Do not pay it in another way."),
-        f"{_asked_again(payout, is_paused)} {_resolution_hint(attempts, approvals)}".strip(),
+        f"{_asked_again(payout, is_paused)} {_resolution_hint(payout, approvals)}".strip(),
         is_alarm=True,
     )
 
@@ -187,9 +169,33 @@ def _asked_again(payout: Payout, is_paused: bool) -> str:
     return _("The provider will be asked again on %(at)s.") % {"at": exact_time(payout.due_at)}
 
 
-def _resolution_hint(attempts: Sequence[Attempt], approvals: Sequence[Approval]) -> str:
-    live = attempts[-1].pk if attempts else None
-    voices = [approval for approval in approvals if approval.attempt_id and approval.attempt_id == live]
+def _contradiction_hint(payout: Payout, was_refused_once: bool) -> str:
+    match payout.status:
+        case Status.FAILED | Status.PENDING:
+            return _(
+                "An attempt that is recorded as refused may have been paid. Ask the provider. Nothing is sent until"
+                " two people have recorded whether it was."
+            )
+        case Status.UNKNOWN:
+            return _(
+                "An earlier attempt, recorded as refused, may have been paid as well: the money may have left twice."
+                " Ask the provider about both, and record first how the last one ended."
+            )
+        case _ if was_refused_once:
+            return _(
+                "An earlier attempt, recorded as refused, may have been paid as well: the money may have left twice."
+                " Ask the provider at once and have the second payment returned."
+            )
+        case _:
+            return _(
+                "Ask the provider which is true. If the money came back or never left, record the return; if it was"
+                " paid, two people say so."
+            )
+
+
+def _resolution_hint(payout: Payout, approvals: Sequence[Approval]) -> str:
+    doubts = contradicted_attempts([payout]).get(payout.pk, [])
+    voices = rules.present_resolutions(payout, approvals, doubts)
     if not voices:
         return _("Two people may record the outcome with evidence: a statement's line, a provider's letter.")
     said = "; ".join(f"{voice.checker.get_username()}: {voice.get_decision_display()}" for voice in voices)

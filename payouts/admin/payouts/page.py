@@ -35,7 +35,7 @@ class PayoutPage(SnapshotMixin, ViewOnlyAdmin):
     def page(self, request: HttpRequest, payout: Payout) -> dict[str, Any]:
         events = list(payout.events.order_by("seq"))
         attempts = list(payout.attempts.order_by("number"))
-        approvals = list(payout.approvals.select_related("checker").order_by("at"))
+        approvals = list(payout.approvals.select_related("checker", "attempt").order_by("at"))
         is_under_way = payout.stage in (Stage.READY, Stage.PROCESSING, Stage.UNKNOWN)
         is_paused = is_under_way and payout.provider in pauses.paused_providers()
         return {

@@ -73,6 +73,10 @@ class Payout:
     """The provider has spoken, and no clear answer to a later call has come."""
     is_newer: bool = False
     """It has spoken since it was last asked."""
+    doubts: list[UUID] = field(default_factory=list)
+    """The keys of those attempts whose record the provider has contradicted; each asks people anew."""
+    said: dict[tuple[UUID | None, int], dict[str, str]] = field(default_factory=dict)
+    """What people have said of an attempt, each time they were asked."""
     was_misjudged: bool = False
     """Two people have testified against the provider's own books."""
 
@@ -131,9 +135,20 @@ class Payout:
         if outcome == "refused":
             self.has_news = False
 
-    def flag(self, attention: str) -> None:
+    @property
+    def in_question(self) -> Attempt:
+        """The attempt of which people are asked how it ended."""
+        return self.attempt if self.status == "unknown" else self.attempt_of(self.doubts[-1])
+
+    @property
+    def voices(self) -> dict[str, str]:
+        return self.said.setdefault((self.in_question.key, len(self.doubts)), {})
+
+    def flag(self, attention: str, key: UUID | None = None) -> None:
         """No more without a person; what is failed and may have been paid, without two."""
         self.attention = "contradicted" if self.status == "failed" and self.due is not None else attention
+        if self.attention == "contradicted":
+            self.doubts.append(key or self.attempt.key)
         self.move("flagged", "unknown" if self.status == "processing" else None)
         self.lease = self.due = None
         self.lost_leases = 0
@@ -177,8 +192,13 @@ class Life:
         is_sent = payout.status in {"processing", "unknown"} and not payout.is_being_called
         return set() if is_sent and payout.attention in {"", "not_found", "too_many_calls"} else NOT_ALLOWED
 
+    def refuses_unless_clear(self, payout: Payout, by: str) -> set[str]:
+        """What the provider contradicts is not closed and not let go: two people must say first how it ended."""
+        is_clear = payout.status == "pending" and payout.attention != "contradicted"
+        return set() if is_clear else NOT_ALLOWED
+
     def refuses_reject(self, payout: Payout, by: str) -> set[str]:
-        return self.refuses_unless_pending(payout, by) | (FOUR_EYES if by == payout.maker else set())
+        return self.refuses_unless_clear(payout, by) | (FOUR_EYES if by == payout.maker else set())
 
     def refuses_hold(self, payout: Payout, by: str) -> set[str]:
         return set() if payout.status == "pending" and not payout.is_held else NOT_ALLOWED
@@ -186,18 +206,20 @@ class Life:
     def refuses_release(self, payout: Payout, by: str) -> set[str]:
         is_held = payout.is_held and payout.status == "pending"
         is_stopped = payout.attention and payout.status in {"pending", "unknown"}
-        return set() if is_held or is_stopped else NOT_ALLOWED
+        is_clear = payout.attention != "contradicted"
+        return set() if (is_held or is_stopped) and is_clear else NOT_ALLOWED
 
     def refuses_clear_flag(self, payout: Payout, by: str) -> set[str]:
         is_at_rest = payout.status in {"processed", "failed", "returned", "rejected", "cancelled"}
-        return set() if payout.attention and is_at_rest else NOT_ALLOWED
+        return set() if payout.attention not in {"", "contradicted"} and is_at_rest else NOT_ALLOWED
 
     def refuses_settle(self, payout: Payout, by: str) -> set[str]:
         is_free = payout.status == "pending" and payout.is_approved and not payout.is_stopped
         return set() if is_free else NOT_ALLOWED
 
     def refuses_withdraw(self, payout: Payout, by: str) -> set[str]:
-        return set() if payout.status in {"pending", "cancelled", "rejected"} else NOT_ALLOWED
+        is_free = payout.status in {"pending", "cancelled", "rejected"} and payout.attention != "contradicted"
+        return set() if is_free else NOT_ALLOWED
 
     def refuses_retry(self, payout: Payout, by: str) -> set[str]:
         is_free = payout.status == "failed" and not payout.attention and payout.due is None
@@ -210,8 +232,10 @@ class Life:
     def refuses_resolve(self, payout: Payout, by: str, evidence: str, decision: str = "paid") -> set[str]:
         """What was not paid can be sent again, so that cannot be said while the provider's news wait to be read."""
         is_too_early = decision == "not_paid" and payout.has_news and payout.due is not None
-        is_open = payout.status == "unknown" and not payout.is_being_called and not is_too_early
-        is_barred = by == payout.maker or (payout.attempts and by in payout.attempt.voices)
+        is_asked = payout.status == "unknown" or payout.attention == "contradicted"
+        is_said_unpaid = decision == "not_paid" and payout.status == "processed"
+        is_open = is_asked and not payout.is_being_called and not is_too_early and not is_said_unpaid
+        is_barred = by == payout.maker or (is_asked and by in payout.voices)
         return (
             (set() if evidence.strip() else INVALID)
             | (set() if is_open else NOT_ALLOWED)
@@ -315,19 +339,30 @@ class Life:
 
     def resolve(self, payout: Payout, by: str, decision: str, *, was_paid: bool | None) -> None:
         """Two people who say the same make it so. `was_paid` is what the provider's books say; None is not yet."""
-        is_seconded = decision in payout.attempt.voices.values()
-        payout.attempt.voices[by] = decision
+        attempt = payout.in_question
+        is_seconded = decision in payout.voices.values()
+        payout.voices[by] = attempt.voices[by] = decision
         if not is_seconded:
             payout.move("resolution_proposed")
+            self._make_ready(payout)
             return
-        payout.attention = ""
         payout.was_misjudged |= was_paid is None or was_paid != (decision == "paid")
-        self._finish(payout, "resolved", "succeeded" if decision == "paid" else "refused")
+        if payout.status == "unknown":
+            payout.attention = payout.attention if payout.attention == "contradicted" else ""
+            self._finish(payout, "resolved", "succeeded" if decision == "paid" else "refused")
+        elif decision == "paid" and payout.status in {"pending", "failed"}:
+            payout.attention = ""
+            self._paid_after_all(payout, attempt, "resolved")
+        else:
+            payout.attention, payout.has_news = "", False
+            attempt.was_answered_as_paid = False
+            payout.move("released")
+            self._make_ready(payout)
 
     def _finish(self, payout: Payout, event: str, outcome: str) -> None:
         """What was paid is asked about once more when the provider has news of it that nobody has asked about."""
         payout.finish(event, outcome)
-        if payout.has_news:
+        if payout.has_news and not payout.attention:
             payout.due = self.now()
 
     def reveal(self, payout: Payout, by: str) -> None:
@@ -348,7 +383,7 @@ class Life:
         attempt.was_heard_as_paid |= is_payment
         if attempt.outcome == "refused":
             if is_payment:
-                self._doubt(payout)
+                self._doubt(payout, attempt)
         elif payout.status in {"processing", "unknown"} or (
             payout.status == "processed" and reported in {Verdict.REFUSED, Verdict.RETURNED}
         ):
@@ -372,19 +407,19 @@ class Life:
         if attempt.outcome == "refused":
             attempt.was_answered_as_paid |= may_be_paid and is_kept
             if may_be_paid or (verdict == Verdict.UNKNOWN and payout.status == "failed"):
-                self._doubt(payout)
+                self._doubt(payout, attempt)
         elif payout.status in {"processing", "unknown"}:
             if verdict != Verdict.ABSENT:
                 self._ask_again(payout)
         elif payout.status == "processed" and verdict in {Verdict.REFUSED, Verdict.RETURNED}:
             self._ask_again(payout)
 
-    def _doubt(self, payout: Payout) -> None:
+    def _doubt(self, payout: Payout, attempt: Attempt) -> None:
         """A refusal may have been a payment: asked about while nothing has come of it, else for people."""
         if payout.status == "failed":
             self._ask_again(payout)
         elif payout.attention != "contradicted":
-            payout.flag("contradicted")
+            payout.flag("contradicted", attempt.key)
 
     def _ask_again(self, payout: Payout) -> None:
         if payout.attention in {"not_found", "too_many_calls"}:
@@ -454,7 +489,7 @@ class Life:
             was_sent = attempt.told_of_earlier < attempt.calls - 1
             attempt.told_of_earlier += 1
             if is_paid and was_sent:
-                payout.flag("contradicted")
+                payout.flag("contradicted", about)
                 return
             if is_paid:
                 self._finish(payout, "refused", "refused")
@@ -493,9 +528,9 @@ class Life:
         elif verdict != Verdict.RETURNED and payout.attempt.calls >= MOST_CALLS:
             payout.flag("too_many_calls")
 
-    def _paid_after_all(self, payout: Payout, attempt: Attempt) -> None:
+    def _paid_after_all(self, payout: Payout, attempt: Attempt, event: str = "succeeded") -> None:
         attempt.outcome = "succeeded"
-        payout.move("succeeded", "processed")
+        payout.move(event, "processed")
         payout.lease = payout.due = None
         payout.lost_leases = 0
         if payout.has_news:
@@ -516,7 +551,7 @@ class Life:
         elif is_clear and not doubts and not payout.has_news:
             payout.due = None
         elif attempt.calls >= (MOST_CALLS if verdict == Verdict.PENDING else MOST_DOUBTFUL_CALLS):
-            payout.flag("contradicted")
+            payout.flag("contradicted", about)
 
     def give_back(self, payout: Payout) -> None:
         payout.lease, payout.due = None, self.now()

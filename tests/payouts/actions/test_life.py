@@ -132,7 +132,7 @@ STEPS = {
     "retry": Step(partial(actions.retry, reason="Open again."), Life.refuses_retry, Life.retry),
     "return": Step(partial(actions.record_return, evidence=EVIDENCE), Life.refuses_record_return, Life.record_return),
     "reveal": Step(partial(actions.reveal, reason="A complaint."), Life.refuses_nothing, Life.reveal),
-    "cancel": Step(partial(actions.cancel), Life.refuses_unless_pending, Life.cancel),
+    "cancel": Step(partial(actions.cancel), Life.refuses_unless_clear, Life.cancel),
     "settle": Step(partial(actions.settle), Life.refuses_settle, Life.settle),
     "withdraw": Step(partial(actions.withdraw), Life.refuses_withdraw, Life.withdraw),
     "put off": Step(partial(actions.schedule, scheduled_for=FAR_AWAY), Life.refuses_unless_pending, Life.put_off),
@@ -305,7 +305,8 @@ class Lives(RuleBasedStateMachine):
             self._do(STEPS[name], payout, by, payout.version)
 
     def _resolve(self, payout: Payout, by: str, version: int | None, said: str, evidence: str) -> None:
-        was_paid = self.books.was_paid(payout.attempt.key) if payout.attempts else False
+        is_asked = payout.status == "unknown" or payout.attention == "contradicted"
+        was_paid = self.books.was_paid(payout.in_question.key) if is_asked else False
         decision = ("paid" if was_paid else "not_paid") if said == "what is true" else said
         step = Step(
             partial(actions.resolve, decision=Approval.Decision(decision), evidence=evidence),

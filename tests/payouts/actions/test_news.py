@@ -356,16 +356,6 @@ def test_a_refused_attempt_that_was_paid_after_all_outweighs_what_the_payout_is_
     assert is_clean()
 
 
-def test_a_person_who_has_looked_lifts_the_flag_and_the_payout_can_be_retried(operator: User) -> None:
-    payout = failed_payout()
-    _reconcile(payout, Verdict.SUCCEEDED, operator)
-
-    actions.clear_flag(payout.pk, by=operator, reason="The provider took it back: letter of today.")
-    payout = actions.retry(payout.pk, by=operator, reason="Once more.")
-
-    assert (payout.status, payout.attention) == ("pending", "")
-
-
 def test_an_altered_payout_hears_nothing() -> None:
     payout = accepted_payout()
     by_hand("UPDATE payouts_payout SET version = version + 1")

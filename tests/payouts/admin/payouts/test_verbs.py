@@ -501,9 +501,15 @@ def test_an_unknown_payout_that_was_given_up_can_be_looked_up_again_from_its_pag
 
 
 def contradicted(payout: Payout) -> Payout:
-    """The provider says that the attempt which it refused was paid after all."""
+    """The provider's report says that the attempt which it refused was paid after all."""
     attempt = payout.attempts.earliest("number")
-    actions.hear(message_id=f"msg-{payout.pk}", reference=attempt.reference, reported=Verdict.SUCCEEDED)
+    actions.reconcile(
+        attempt.reference,
+        reported=Verdict.SUCCEEDED,
+        amount=payout.amount,
+        by=recipes.person.make(),
+        source="march.csv, line 2",
+    )
     return Payout.objects.get(pk=payout.pk)
 
 
@@ -515,21 +521,25 @@ def test_a_flag_is_cleared_wherever_it_is_and_a_flagged_payout_is_not_retried(as
     browser = as_group("Admin")
     wanted = {
         flagged_payout(): {"clear_flag", "record_return", "reveal"},
-        contradicted(recipes.failed_payout()): {"clear_flag", "reveal"},
-        contradicted(recipes.retried_payout()): {"release", "reject", "hold", "cancel", "schedule", "reveal"},
+        contradicted(recipes.failed_payout()): {"resolve", "reveal"},
+        contradicted(recipes.retried_payout()): {"resolve", "hold", "schedule", "reveal"},
     }
 
     for payout, names in wanted.items():
         assert offered(payout, browser.get(page(payout)).content.decode()) == names
 
 
-def test_a_failed_payout_can_be_retried_when_its_flag_is_cleared(as_group: Any) -> None:
+def test_a_failed_payout_can_be_retried_when_two_people_have_said_that_it_was_not_paid(as_group: Any) -> None:
     payout = contradicted(recipes.failed_payout())
-    browser = as_group("Operator")
+    said = {"decision": "not_paid", "evidence": "The provider confirms that no money left."}
 
-    browser.post(dialog(payout, "clear_flag"), filled(payout, reason="The provider confirms that no money left."))
+    as_group("Approver").post(dialog(payout, "resolve"), filled(payout, **said))
+    between = as_group("Operator").get(page(payout)).content.decode()
+    payout.refresh_from_db()
+    as_group("Approver").post(dialog(payout, "resolve"), filled(payout, **said))
 
-    assert offered(payout, browser.get(page(payout)).content.decode()) == {"retry"}
+    assert "A second person must agree" in between
+    assert offered(payout, as_group("Operator").get(page(payout)).content.decode()) == {"retry"}
 
 
 def test_nothing_is_offered_for_a_payout_that_was_altered(as_group: Any) -> None:
