@@ -22,6 +22,7 @@ from tests.drills import (
     poison,
     posts,
     races,
+    rotation,
     webhooks,
 )
 from tests.drills.ground import Drill, Result, prepare
@@ -44,6 +45,7 @@ DRILLS: dict[str, Drill[Any]] = {
     "kills": kills.KILLS,
     "drain": drain.DRAIN,
     "deploys": deploys.DEPLOYS,
+    "rotation": rotation.ROTATION,
     "audit": audit.AUDIT,
 }
 

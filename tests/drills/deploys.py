@@ -71,7 +71,7 @@ def deploys(stand: Stand, numbers: Numbers) -> Result:
         for _ in range(numbers.deploys):
             new_web, traffic.port = here.start_web()
             new_cluster = here.start_cluster(provider)
-            codes += [_ended(web), _ended(cluster.program)]
+            codes += [ended(web), ended(cluster.program)]
             web, cluster = new_web, new_cluster
         load.stop()
         submitted = traffic.tries.total()
@@ -104,7 +104,8 @@ def deploys(stand: Stand, numbers: Numbers) -> Result:
         return here.judge(result, provider)
 
 
-def _ended(program: Program) -> int | None:
+def ended(program: Program) -> int | None:
+    """Its exit code after a SIGTERM; None if it goes on."""
     program.process.send_signal(signal.SIGTERM)
     try:
         return program.process.wait(PATIENCE_SECONDS)

@@ -8,6 +8,7 @@ Prints its port, then obeys the lines of its standard input and answers each wit
     hold | let go                   paid, but answers wait until they are let go
     refuse | listen                 no listener on the port, and one again
     delay MS                        before each answer
+    tokens T1 T2                    401 for calls with other tokens; none lets every token in
     settle                          what is pending has succeeded
     ledger                          the payments and the calls, as JSON
 """
@@ -27,6 +28,7 @@ class Provider:
     def __init__(self) -> None:
         self.mode = "pay"
         self.delay_seconds = 0.0
+        self.tokens: set[str] = set()
         self.payments: dict[str, dict[str, str]] = {}
         self.calls: Counter[str] = Counter()
         self.lines: set[Line] = set()
@@ -57,6 +59,8 @@ class Provider:
                 await self.refuse()
             case ["listen"]:
                 await self.listen()
+            case ["tokens", *tokens]:
+                self.tokens = set(tokens)
             case ["delay", milliseconds]:
                 self.delay_seconds = float(milliseconds) / 1000
             case ["settle"]:
@@ -69,9 +73,11 @@ class Provider:
                 raise ValueError(order)
         return "done"
 
-    def answer(self, method: str, target: str, body: bytes) -> tuple[int, object] | None:
+    def answer(self, method: str, target: str, token: str, body: bytes) -> tuple[int, object] | None:
         """Status and content; None for no answer at all."""
         self.calls[method] += 1
+        if self.tokens and token not in self.tokens:
+            return 401, {"code": "unauthorized"}
         if self.mode == "hang":
             return None
         if self.mode == "fail":
@@ -114,7 +120,8 @@ class Line(asyncio.Protocol):
             return
         self.received = body[length:]
         method, target, _version = first.split(" ")
-        answer = self.provider.answer(method, target, body[:length])
+        tokens = [line[22:] for line in headers if line.lower().startswith("authorization: bearer ")]
+        answer = self.provider.answer(method, target, (*tokens, "")[0], body[:length])
         if answer is not None and self.provider.mode == "hold":
             self.provider.held.append(lambda: self.send(*answer))
         elif answer is not None:

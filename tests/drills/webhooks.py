@@ -81,9 +81,9 @@ def _sent(messages: list[Message], port: int) -> Counter[int]:
 
 def _genuine(secret: str, payment: dict[str, str]) -> list[Message]:
     """That it is pending, which is old by now, and that it has succeeded, thrice: twice with the same id."""
-    old = _signed(secret, f"{payment['id']}-1", payment | {"status": "pending"})
-    new = _signed(secret, f"{payment['id']}-2", payment | {"status": "succeeded"})
-    again = _signed(secret, f"{payment['id']}-3", payment | {"status": "succeeded"})
+    old = signed(secret, f"{payment['id']}-1", payment | {"status": "pending"})
+    new = signed(secret, f"{payment['id']}-2", payment | {"status": "succeeded"})
+    again = signed(secret, f"{payment['id']}-3", payment | {"status": "succeeded"})
     return [old, new, new, again]
 
 
@@ -92,15 +92,16 @@ def _forged(secret: str, payment: dict[str, Any], place: int) -> Message:
     name = f"{payment['id']}-forged"
     match place % 3:
         case 0:
-            return _signed("whsec_" + "A" * 44, name, payment | {"status": "succeeded"})
+            return signed("whsec_" + "A" * 44, name, payment | {"status": "succeeded"})
         case 1:
-            signed = _signed(secret, name, payment)
-            return Message(name, signed.body.replace(b"pending", b"rejected"), signed.signature, signed.sent_at)
+            true = signed(secret, name, payment)
+            return Message(name, true.body.replace(b"pending", b"rejected"), true.signature, true.sent_at)
         case _:
-            return _signed(secret, name, payment | {"status": "rejected"}, at=datetime.now(UTC) - TOO_OLD)
+            return signed(secret, name, payment | {"status": "rejected"}, at=datetime.now(UTC) - TOO_OLD)
 
 
-def _signed(secret: str, name: str, payment: dict[str, Any], at: datetime | None = None) -> Message:
+def signed(secret: str, name: str, payment: dict[str, Any], at: datetime | None = None) -> Message:
+    """What the provider tells of a payment, signed with the secret."""
     at = at or datetime.now(UTC)
     body = json.dumps({"type": "payout.updated", "data": payment})
     return Message(name, body.encode(), Webhook(secret).sign(name, at, body), at)
