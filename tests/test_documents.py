@@ -50,7 +50,16 @@ def test_the_client_that_a_document_makes_is_not_one_of_the_demo(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/recovery.md", "docs/safety.md", "docs/settings.md"]
+    "name",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "docs/keys.md",
+        "docs/recovery.md",
+        "docs/safety.md",
+        "docs/settings.md",
+    ],
 )
 def test_every_target_of_make_that_a_document_names_is_there(name):
     named = re.findall(r"`(?:[A-Z_]+=\S+ )*make ([a-z -]+)", (ROOT / name).read_text())

@@ -91,8 +91,8 @@ def rotation(stand: Stand, numbers: Numbers) -> Result:
         flags = here.count("payouts_payout", "attention <> ''")
         result = Result(
             f"{len(deployed.codes) // 2} deploys; {statuses.get('processed')} paid of {submitted} submitted and "
-            f"{numbers.payouts} before; {flags} flags, {len(errors)} answers 5xx; {reader.answers[200]} pages read in "
-            f"one session, {heard[204]} webhooks under two secrets; rotate_keys under load: {told}"
+            f"{numbers.payouts} before; {flags} flags, {len(errors)} kinds of 5xx; {reader.answers[200]} pages read "
+            f"in one session, {heard[204]} webhooks under two secrets; rotate_keys under load: {told}"
         )
         result.expect(not flags, f"{flags} flagged")
         result.expect(not errors and set(reader.answers) == {200}, f"{traffic.answers}, pages {reader.answers}")
