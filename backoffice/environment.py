@@ -144,6 +144,12 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "PROVIDER_TOKEN", "What the provider knows us by; docs/keys.md tells how to rotate it.", is_secret=True
         ),
         Setting(
+            "PROVIDER_ACCOUNT",
+            "A name for the account that PROVIDER_TOKEN is of. A payout that was sent to one account is never looked "
+            "up or sent at another. Without it PROVIDER_URL stands for the account: give it a name before the "
+            "address of the same account changes, and where several accounts share an address.",
+        ),
+        Setting(
             "PROVIDER_WEBHOOK_SECRET",
             "Signs the provider's webhooks, which come to `/api/webhooks/provider/` (Standard Webhooks, `whsec_…`). "
             "Several, comma-separated, are all taken, while it is being rotated. "

@@ -38,6 +38,8 @@ from payouts.states import WITHDRAWABLE, Stage, Status, allows
 DECISIONS_LIMIT = 8
 # The provider gave no clear answer: these can be asked about again.
 UNANSWERED = (Attention.NOT_FOUND, Attention.TOO_MANY_CALLS)
+# And these by a person.
+ASKABLE = (Attention.NONE, *UNANSWERED, Attention.OTHER_ACCOUNT)
 # Clearing a flag on these moves no money.
 AT_REST = (Status.PROCESSED, Status.FAILED, Status.RETURNED, Status.REJECTED, Status.CANCELLED)
 
@@ -345,7 +347,7 @@ def why_not_retry(payout: Payout, who: Standing) -> str:
 
 def why_not_ask_now(payout: Payout, who: Standing) -> str:
     is_sent = payout.status in (Status.PROCESSING, Status.UNKNOWN)
-    if not is_sent or payout.attention not in (Attention.NONE, *UNANSWERED):
+    if not is_sent or payout.attention not in ASKABLE:
         return _("There is nothing to ask the provider about this payout now.")
     if is_being_asked(payout, who.at):
         return _asked_just_now()

@@ -69,6 +69,7 @@ def run(console: Console, stop: Stop) -> None:
         if not settings.get("PROVIDER_URL"):
             sandbox_port = free_port()
             settings["PROVIDER_URL"] = f"http://127.0.0.1:{sandbox_port}"
+            settings["PROVIDER_ACCOUNT"] = "sandbox"  # its port may change between two starts
         stack.callback(RUN_ENV.unlink, missing_ok=True)
         _tell_manage_py(settings)
         console.say(", migrations", end="")

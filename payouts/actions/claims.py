@@ -18,7 +18,7 @@ from payouts.actions.moves import WORKER, Move, clock, db_now, flagged, locked, 
 from payouts.database import rows
 from payouts.database.rows import StaleError
 from payouts.models import SUSPECT_LEASES, Approval, Attempt, Attention, EventName, Payout, PayoutQuerySet
-from payouts.providers import Instruction
+from payouts.providers import Instruction, registry
 from payouts.states import Status
 
 UNCLAIMABLE_PAUSE_SECONDS = 3_600
@@ -163,7 +163,7 @@ def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
         for payout in payouts:
             latest = attempts.get(payout.pk)
             payout.lost_leases += bool(payout.lease_token)
-            problem = payment_problem(payout, approvals) or _exhaustion(payout, latest)
+            problem = _problem(payout, approvals, history.get(payout.pk, []))
             if problem == Attention.UNREADABLE and _is_put_off(payout, at):
                 put_off.append(payout)
                 continue
@@ -222,6 +222,7 @@ def _next_attempt(payout: Payout, latest: Attempt | None, at: datetime) -> Attem
         payout=payout,
         number=number,
         provider=payout.provider,
+        account=registry.account(payout.provider),
         created_at=at,
     )
 
@@ -282,6 +283,19 @@ def give_back(assignments: Sequence[Assignment]) -> None:
         for payout in payouts:
             payout.lease_token, payout.due_at = None, db_now(payout)
         rows.update(Payout, payouts, ("lease_token", "due_at"))
+
+
+def _problem(payout: Payout, approvals: dict[int, list[Approval]], attempts: Sequence[Attempt]) -> Attention | None:
+    """Why the payout must not be claimed, if anything."""
+    if problem := payment_problem(payout, approvals) or _exhaustion(payout, attempts[-1] if attempts else None):
+        return problem
+    return Attention.OTHER_ACCOUNT if any(map(_is_elsewhere, attempts)) else None
+
+
+def _is_elsewhere(attempt: Attempt) -> bool:
+    """Whether it was sent to another account than the present one, which knows nothing of it, and would pay again."""
+    present = registry.account(attempt.provider)
+    return bool(attempt.account and present and attempt.account != present)
 
 
 def _exhaustion(payout: Payout, attempt: Attempt | None) -> Attention | None:

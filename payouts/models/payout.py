@@ -34,6 +34,7 @@ class Attention(models.TextChoices):
     CONTRADICTED = "contradicted", _("the provider's answer contradicts our record")
     AMOUNT_DIFFERS = "amount_differs", _("the provider reports another amount")
     MISSING = "missing", _("the provider's report does not have it")
+    OTHER_ACCOUNT = "other_account", _("it was sent to another account than the one in the settings")
 
 
 RESOLVED_BY_HAND = "resolved_by_hand"  # the failure code where two people found that it was not paid

@@ -91,6 +91,11 @@ class Provider(Protocol):
     """Someone who pays. Both calls are safe from any number of threads."""
 
     name: str
+    account: str
+    """A fingerprint of whose money it pays with: what is sent to one account is never asked about at another.
+
+    At most 16 characters; the same when only the credentials change. Empty where it cannot be told.
+    """
 
     def pay(self, instruction: Instruction, *, deadline: float) -> Answer:
         """Send one POST, never a second one; end by `deadline` on the clock of `time.monotonic()`."""

@@ -23,6 +23,14 @@ def get_provider(name: str = DEFAULT) -> Provider:
     return MAKERS[name]()
 
 
+def account(name: str) -> str:
+    """The fingerprint of that provider's account in the present settings; empty when they make no such provider."""
+    try:
+        return get_provider(name).account
+    except (UnknownProviderError, ValueError):
+        return ""
+
+
 def known_names() -> list[str]:
     """The names that `get_provider` takes, sorted."""
     return sorted(MAKERS)

@@ -83,6 +83,11 @@ def _attention_hint(payout: Payout, attempts: Sequence[Attempt], approvals: Sequ
             return f"{asked} {_resolution_hint(payout, approvals)}"
         case Attention.CONTRADICTED, _:
             return f"{_contradiction_hint(payout, was_refused_once)} {_resolution_hint(payout, approvals)}"
+        case Attention.OTHER_ACCOUNT, _:
+            return _(
+                "Nothing is asked or sent while the settings name another account of the provider. When they name the"
+                " right one again, release it or ask the provider now."
+            )
         case _, Status.UNKNOWN:
             again = _("Release it to have the provider asked again.")
             return f"{_resolution_hint(payout, approvals)} {again}"

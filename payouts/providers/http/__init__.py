@@ -11,9 +11,9 @@ NAME = HttpProvider.name
 
 def from_settings() -> HttpProvider:
     """The provider of PROVIDER_URL and PROVIDER_TOKEN. Raises ValueError for what cannot work."""
-    return _made(settings.PROVIDER_URL, settings.PROVIDER_TOKEN)
+    return _made(settings.PROVIDER_URL, settings.PROVIDER_TOKEN, settings.PROVIDER_ACCOUNT)
 
 
 @cache
-def _made(url: str, token: str) -> HttpProvider:
-    return HttpProvider(url, token)
+def _made(url: str, token: str, account: str) -> HttpProvider:
+    return HttpProvider(url, token, account=account)

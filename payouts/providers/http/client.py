@@ -1,5 +1,6 @@
 """The provider protocol's two calls: one request, one answer, one deadline for the whole of it."""
 
+import hashlib
 import re
 import ssl
 from collections.abc import Callable
@@ -21,14 +22,16 @@ _encoder: Final = msgspec.json.Encoder(decimal_format="number")
 class HttpProvider:
     """Speaks the provider protocol with `url`. Safe from any number of threads, and across fork.
 
-    `tls` replaces the default context, which verifies certificates against the system's authorities. Raises
-    `ValueError` for a URL or a token that cannot work.
+    `account` names the account that the token is of; without a name the URL stands for it. `tls` replaces the
+    default context, which verifies certificates against the system's authorities. Raises `ValueError` for a URL or a
+    token that cannot work.
     """
 
     name = "http"
 
-    def __init__(self, url: str, token: str, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, url: str, token: str, *, account: str = "", tls: ssl.SSLContext | None = None) -> None:
         self._target = Target.parse(url, tls)
+        self.account = hashlib.sha256(f"{self.name} {account or self._target.origin}".encode()).hexdigest()[:16]
         if not _TOKEN.fullmatch(token):
             raise ValueError("PROVIDER_TOKEN must be printable ASCII without spaces, and not empty.")
         self._token = token

@@ -54,6 +54,11 @@ class Target:
     literal: bool
     """The host is an address, which needs no resolver."""
 
+    @property
+    def origin(self) -> str:
+        """One spelling for one address and path."""
+        return f"{'https' if self.tls else 'http'}://{self.host.lower()}:{self.port}{self.path}"
+
     @classmethod
     def parse(cls, url: str, tls: ssl.SSLContext | None) -> "Target":
         try:

@@ -113,6 +113,7 @@ class DoubleProvider:
 
     def __init__(self, name: str = "http", *, delay_seconds: float = 0.0) -> None:
         self.name = name
+        self.account = ""
         self.delay_seconds = delay_seconds
         self.look_ups_fail = False
         self._lock = threading.Lock()
