@@ -5,7 +5,7 @@ the payout, or raises a PayoutError whose text is a sentence for a person. Times
 """
 
 from payouts.actions.approvals import approve, reject, withdraw_approval
-from payouts.actions.claims import Assignment, claim, claim_suspect, give_back
+from payouts.actions.claims import Assignment, claim, claim_suspect, end_leases, give_back
 from payouts.actions.decisions import (
     ask_now,
     cancel,

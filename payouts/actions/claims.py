@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 from django.db.models.functions import Now
 
-from payouts import money, references
+from payouts import doorbell, money, references
 from payouts.actions import breaker, keys, pauses, recovery, unknown_payments
 from payouts.actions.approvals import approvals_by_payout, payment_problem
 from payouts.actions.errors import KeysError
@@ -56,8 +56,10 @@ class Assignment:
         return self.attempt.outcome == Attempt.Outcome.REFUSED
 
 
-def claim(*, limit: int) -> list[Assignment]:
+def claim(*, limit: int, holder: str = "") -> list[Assignment]:
     """Take up to `limit` due payouts, oldest first, each under a lease of LEASE_SECONDS; other claimers skip them.
+
+    `holder` names the group of processes that holds the leases, which ends them when it is killed (`end_leases`).
 
     A ready payout moves to processing with a new attempt, committed before any call. One whose lease ran out, or
     whose next look-up has come up, keeps its attempt, and its next call looks up first. What must not be paid as it
@@ -69,19 +71,19 @@ def claim(*, limit: int) -> list[Assignment]:
     due = Payout.objects.due().filter(lost_leases__lt=SUSPECT_LEASES).order_by("due_at")
     due = due.exclude(provider__in=pauses.paused_providers())
     if silent := breaker.open_providers():
-        return _claim_probe() or _claim_some(due.exclude(provider__in=silent), limit)
-    return _claim_some(due, limit)
+        return _claim_probe(holder) or _claim_some(due.exclude(provider__in=silent), limit, holder)
+    return _claim_some(due, limit, holder)
 
 
-def claim_suspect() -> list[Assignment]:
+def claim_suspect(*, holder: str = "") -> list[Assignment]:
     """Take one due payout whose last claims ended in no record, alone, so that it can take no other with it."""
     due = Payout.objects.due().filter(lost_leases__gte=SUSPECT_LEASES).order_by("due_at")
     if not due.exists():
         return []
-    return _claim_some(due.exclude(provider__in=[*breaker.open_providers(), *pauses.paused_providers()]), 1)
+    return _claim_some(due.exclude(provider__in=[*breaker.open_providers(), *pauses.paused_providers()]), 1, holder)
 
 
-def _claim_probe() -> list[Assignment]:
+def _claim_probe(holder: str) -> list[Assignment]:
     """Take one due payout of a silent provider, when it is time to try that again; no suspect if possible.
 
     Any of them, not the oldest: if it is old ones that make the provider fail, they would all be tried first.
@@ -90,17 +92,17 @@ def _claim_probe() -> list[Assignment]:
         provider = breaker.take_probe()
         if provider is None:
             return []
-        claimed = _claim_some(Payout.objects.due().filter(provider=provider).order_by("lost_leases", "?"), 1)
+        claimed = _claim_some(Payout.objects.due().filter(provider=provider).order_by("lost_leases", "?"), 1, holder)
         if not claimed:
             breaker.return_probe(provider)
     return claimed
 
 
-def _claim_some(due: PayoutQuerySet, limit: int) -> list[Assignment]:
+def _claim_some(due: PayoutQuerySet, limit: int, holder: str) -> list[Assignment]:
     try:
-        claimed, looked_at = _claim(due[:limit])
+        claimed, looked_at = _claim(due[:limit], holder)
         while looked_at and not claimed:  # all of them were flagged: what is behind them is due too
-            claimed, looked_at = _claim(due[:limit])
+            claimed, looked_at = _claim(due[:limit], holder)
         return claimed
     except (OperationalError, KeysError):
         raise
@@ -109,7 +111,7 @@ def _claim_some(due: PayoutQuerySet, limit: int) -> list[Assignment]:
     claimed, unclaimable = [], []
     for payout_id in list(due.values_list("pk", flat=True)[:limit]):
         try:
-            claimed += _claim(due.filter(pk=payout_id))[0]
+            claimed += _claim(due.filter(pk=payout_id), holder)[0]
         except (OperationalError, KeysError):
             raise
         except Exception:
@@ -137,7 +139,7 @@ def _flag_unworkable(payout_id: int) -> bool:
     return True
 
 
-def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
+def _claim(due: PayoutQuerySet, holder: str) -> tuple[list[Assignment], int]:
     """The assignments, and how many payouts were looked at for them."""
     with transaction.atomic():
         payouts = list(due.annotate(db_now=clock()).select_for_update(skip_locked=True))
@@ -184,7 +186,7 @@ def _claim(due: PayoutQuerySet) -> tuple[list[Assignment], int]:
                 again.append((payout, attempt))
             attempt.calls += 1
             attempt.last_called_at = at
-            payout.lease_token, payout.due_at = lease_token, lease_ends_at
+            payout.lease_token, payout.due_at, payout.lease_holder = lease_token, lease_ends_at, holder
             calls.append((payout, attempt, is_new or _may_post_again(attempt, lease_ends_at, disputed)))
         move_all(moves, at=at, actor=WORKER)
         rows.insert(fresh)
@@ -233,7 +235,7 @@ def _unheard_of(fresh: Sequence[Attempt], found: recovery.Finding) -> set[uuid.U
     return set() if found.is_recovering else {attempt.reference for attempt in fresh} - known
 
 
-LEASE_FIELDS = ("lease_token", "due_at", "lost_leases", "unreadable_since")
+LEASE_FIELDS = ("lease_token", "lease_holder", "due_at", "lost_leases", "unreadable_since")
 
 
 def _is_put_off(payout: Payout, at: datetime) -> bool:
@@ -283,6 +285,20 @@ def give_back(assignments: Sequence[Assignment]) -> None:
         for payout in payouts:
             payout.lease_token, payout.due_at = None, db_now(payout)
         rows.update(Payout, payouts, ("lease_token", "due_at"))
+
+
+def end_leases(holder: str) -> int:
+    """End at once the leases of a group of workers that was killed; returns how many.
+
+    Whoever claims these payouts next looks them up first, and counts a lost lease, as when a lease has run out.
+    """
+    with transaction.atomic():
+        held = Payout.objects.filter(lease_holder=holder, lease_token__isnull=False, due_at__gt=Now())
+        ids = list(held.order_by("pk").select_for_update().values_list("pk", flat=True))
+        Payout.objects.filter(pk__in=ids).update(due_at=Now())
+        if ids:
+            doorbell.ring()
+    return len(ids)
 
 
 def _problem(payout: Payout, approvals: dict[int, list[Approval]], attempts: Sequence[Attempt]) -> Attention | None:

@@ -52,6 +52,7 @@ MOVED_FIELDS = (
     "withdrawn_at",
     "due_at",
     "lease_token",
+    "lease_holder",
     "lost_leases",
     "news_at",
     "unreadable_since",

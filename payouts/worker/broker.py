@@ -7,6 +7,7 @@ the word to take nothing more. Outside a cluster it is an ordinary broker.
 
 import ctypes
 import multiprocessing
+import secrets
 import time
 from datetime import timedelta
 from time import sleep
@@ -33,6 +34,8 @@ class Progress:
 
     def __init__(self, cluster: str) -> None:
         self.cluster = cluster
+        # Of the processes that live and die together; a cluster that is started afresh has another.
+        self.group = f"{cluster}/{secrets.token_hex(4)}"
         self._taken = multiprocessing.RawValue(ctypes.c_long, 0)
         self._finished = multiprocessing.RawValue(ctypes.c_long, 0)
         self._draining = multiprocessing.RawValue(ctypes.c_bool, False)

@@ -18,6 +18,7 @@ from payouts.actions import ADAPTER_ERROR, Assignment, KeysError, breaker
 from payouts.jobs import Stop, never
 from payouts.providers import PAID_LATER, Answer, Provider, Verdict
 from payouts.providers.registry import get_provider
+from payouts.worker import broker
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +44,7 @@ def run(*, provider: Provider | None = None, must_stop: Stop = never) -> None:
     if provider is None:
         get_provider()  # stops us before anything is claimed, if the settings make no provider
     concurrency = settings.PROVIDER_CONCURRENCY
+    holder = broker.progress.group if broker.progress else ""
     threads = _threads(concurrency)
     outcomes: SimpleQueue[Outcome] = SimpleQueue()
     outstanding, has_rung, has_begun = 0, False, False
@@ -61,10 +63,10 @@ def run(*, provider: Provider | None = None, must_stop: Stop = never) -> None:
                 # By our clock, and from before the claim: no later than by the database's.
                 lease_ends = time.monotonic() + settings.LEASE_SECONDS
                 # One suspect when we begin, and others when there is nothing else: never beside another payout.
-                claimed = [] if has_begun else actions.claim_suspect()
-                claimed = claimed or actions.claim(limit=limit)
+                claimed = [] if has_begun else actions.claim_suspect(holder=holder)
+                claimed = claimed or actions.claim(limit=limit, holder=holder)
                 if not claimed and not outstanding:
-                    claimed = actions.claim_suspect()
+                    claimed = actions.claim_suspect(holder=holder)
                 has_begun = True
                 for assignment in claimed:
                     threads.submit(call, assignment, lease_ends)

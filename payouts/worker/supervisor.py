@@ -11,7 +11,8 @@ the cluster is one group of processes that lives and dies together:
 - one SIGTERM (or SIGINT), to the supervisor or to its whole group, drains: nothing more is taken, what was taken is
   finished and acknowledged, the idle group is killed, and the supervisor exits 0.
 
-What a killed group was doing is safe: leases end, and the next call for those payouts looks up first.
+What a killed group was doing is safe: its leases end with it, because nobody holds them any more, and the next call
+for those payouts looks up first.
 """
 
 import ctypes
@@ -31,6 +32,7 @@ from django_q.cluster import Cluster, Sentinel
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
+from payouts import actions
 from payouts.models import Heartbeat
 from payouts.worker import broker
 
@@ -38,6 +40,7 @@ log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 0.2
 RESTART_PAUSE_SECONDS = 1.0
+COMMITS_ARRIVE_SECONDS = 5.0
 PR_SET_PDEATHSIG = 1  # prctl(2), Linux
 
 
@@ -45,6 +48,8 @@ class Supervisor:
     def __init__(self) -> None:
         self.name = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(3)}"
         self.is_stopping = False
+        self._killed: dict[str, float] = {}  # groups, and when
+        self._looked_at = 0.0
 
     def run(self) -> None:
         """Until a SIGTERM or SIGINT has drained the cluster."""
@@ -56,11 +61,32 @@ class Supervisor:
             group = Group(self.name)
             reason = self._watch(group)
             group.kill()
+            self._killed[group.progress.group] = time.monotonic()
+            self._end_leases()
             if not self.is_stopping:
                 log.error("cluster_restarted", cluster=self.name, reason=reason)
                 time.sleep(RESTART_PAUSE_SECONDS)
         self._leave()
         log.info("cluster_stopped", cluster=self.name, reason=reason)
+
+    def _end_leases(self) -> None:
+        """Of the groups that were killed: once a second for a while, and until the database could be asked.
+
+        A commit that a killed process had sent may arrive after it.
+        """
+        now = time.monotonic()
+        if not self._killed or now - self._looked_at < 1.0:
+            return
+        self._looked_at = now
+        try:
+            for group, killed_at in list(self._killed.items()):
+                if ended := actions.end_leases(group):
+                    log.warning("leases_ended", cluster=self.name, payouts=ended)
+                if now - killed_at > COMMITS_ARRIVE_SECONDS:
+                    del self._killed[group]
+        except DatabaseError:
+            log.warning("database_away", cluster=self.name)
+            connection.close()
 
     def _leave(self) -> None:
         """Forget the heartbeats, so that this cluster is not counted as alive."""
@@ -78,6 +104,7 @@ class Supervisor:
         pulse = Pulse(group.progress)
         stopped_at: float | None = None
         while True:
+            self._end_leases()
             if not group.is_alive():
                 return "a process of it died"
             if self.is_stopping:

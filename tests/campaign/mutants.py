@@ -38,9 +38,9 @@ def failing_by_age() -> None:
     """What is not known for some seconds counts as failed."""
     sound = actions.claim
 
-    def claim(*, limit: int) -> list[actions.Assignment]:
+    def claim(*, limit: int, **named: Any) -> list[actions.Assignment]:
         _fail_old()
-        return sound(limit=limit)
+        return sound(limit=limit, **named)
 
     actions.claim = claim
 

@@ -13,7 +13,7 @@ from payouts.actions import KeysError
 from payouts.models import Attempt, Attention, Event, Payout
 from payouts.references import attempt_reference
 from tests import recipes
-from tests.payouts.observe import audit_of, by_hand, is_clean, last_event, nothing_changes, unguarded
+from tests.payouts.observe import audit_of, by_hand, is_clean, last_event, nothing_changes, rings, unguarded
 from tests.recipes import (
     ABSENT,
     PAYOUTS,
@@ -503,3 +503,43 @@ def test_the_key_of_an_attempt_follows_from_the_payout_and_its_number() -> None:
     keys = payout.attempts.order_by("number").values_list("reference", flat=True)
     assert list(keys) == [attempt_reference(payout.reference, number) for number in (1, 2)]
     assert is_clean()
+
+
+# The leases of a killed group
+
+
+def test_the_leases_of_a_killed_group_end_with_it_and_those_of_others_go_on() -> None:
+    pending_payout()
+    pending_payout()
+    actions.claim(limit=1, holder="one/a")
+    actions.claim(limit=1, holder="one/b")
+    rung = rings()
+
+    ended = actions.end_leases("one/a")
+
+    free, held = Payout.objects.order_by("lease_holder")
+    assert (ended, rings() - rung) == (1, 1)
+    assert free.due_at is not None
+    assert held.due_at is not None
+    assert free.due_at < held.due_at
+    (assignment,) = actions.claim(limit=10, holder="one/b")
+    assert (assignment.payout_id, assignment.is_first_call) == (free.pk, False)
+    assert Payout.objects.get(pk=free.pk).lost_leases == 1
+    assert is_clean()
+
+
+def test_what_a_killed_group_had_given_back_or_recorded_stays_as_it_is() -> None:
+    given_back, recorded = pending_payout(), pending_payout()
+    assignments = {each.payout_id: each for each in actions.claim(limit=2, holder="one/a")}
+    actions.give_back([assignments[given_back.pk]])
+    actions.record_outcomes([(assignments[recorded.pk], recipes.PENDING)])
+
+    with nothing_changes(given_back), nothing_changes(recorded):
+        assert actions.end_leases("one/a") == 0
+
+
+def test_ending_the_leases_of_nobody_rings_for_nothing() -> None:
+    recipes.processing_payout()
+    rung = rings()
+
+    assert (actions.end_leases("nobody"), rings()) == (0, rung)

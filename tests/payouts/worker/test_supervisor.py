@@ -28,8 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 # Nothing here takes a tenth of it on a machine that is free.
 PATIENCE_SECONDS = 300.0
-# A payout that was with a killed process is taken up again when its lease ends: soon enough to be waited for. (That a
-# killed group's leases end with it is still to come.)
+# A payout that was with a killed supervisor is taken up again when its lease ends: soon enough to be waited for.
 SHORT_LEASES = {
     "PROVIDER_TIMEOUT_SECONDS": "5",
     "Q_TIMEOUT_SECONDS": "15",
@@ -224,6 +223,24 @@ def test_the_next_payout_is_paid_after_any_process_was_killed(start, provider, r
     assert_paid_once(provider, payout)
     wait_until(lambda: not any(_lives(member) for member in group), "the old group is gone")
     assert cluster.process.poll() is None
+
+
+@pytest.mark.parametrize("role", ["monitor", "worker"])
+def test_what_a_killed_group_held_is_looked_up_at_once(start, tmp_path, role):
+    """It waited for its lease, two minutes by default."""
+    (folder := tmp_path / "slow").mkdir()
+    with sandbox(folder, "--delay-ms", "20000") as slow:
+        cluster = start(PROVIDER_URL=slow.url, LEASE_SECONDS="3600")
+        payout = submit()
+        wait_until(lambda: Payout.objects.exclude(lease_token=None).filter(pk=payout.pk).exists(), "claimed")
+        held = Payout.objects.get(pk=payout.pk)
+
+        cluster.members[{"worker": 0, "monitor": 2}[role]].kill()
+
+        wait_until(lambda: Payout.objects.get(pk=payout.pk).lease_token != held.lease_token, "claimed by another")
+    payout.refresh_from_db()
+    assert payout.lease_holder.split("/")[0] == held.lease_holder.split("/")[0], "the same cluster, started afresh"
+    assert payout.attempts.get().calls == 2
 
 
 def test_a_cluster_that_hangs_with_every_process_alive_is_started_afresh(start, provider):
