@@ -25,7 +25,8 @@ SELECT (SELECT count(*) FROM payouts_heartbeat WHERE beat_at > now() - %s * inte
        (SELECT count(*) FROM payouts_breaker WHERE open_until IS NOT NULL),
        EXISTS (SELECT FROM payouts_recovery WHERE ended_at IS NULL),
        EXISTS (SELECT FROM payouts_installation WHERE name NOT IN ('', %s)),
-       (SELECT count(*) FROM payouts_unknownpayment WHERE closed_at IS NULL)
+       (SELECT count(*) FROM payouts_unknownpayment WHERE closed_at IS NULL),
+       (SELECT count(*) FROM payouts_heartbeat WHERE unfit_at > now() - interval '2 minutes')
 """
 BY_STATUS = """
 SELECT status, currency, count(*) FROM payouts_payout
@@ -44,6 +45,7 @@ class Facts(NamedTuple):
     is_other: bool
     """The database is another installation's: nothing is paid."""
     unknown_payments: int
+    clusters_unfit: int
 
 
 @require_safe
@@ -94,6 +96,7 @@ class _Figures:
         found = _facts()
         for name, meaning, value in (
             ("clusters_alive", "Clusters whose heartbeat is fresh", found.clusters),
+            ("clusters_unfit", "Clusters that pay nothing: their keys do not fit", found.clusters_unfit),
             ("due", "Payouts that the worker should look at now", found.due),
             ("queued_tasks", "Tasks that wait for a worker", found.queued),
             ("backlog_age_seconds", "Wait of the oldest due payout", found.backlog_age_seconds),

@@ -5,6 +5,7 @@ eighth of such a request's time. The views and the URLs are the same.
 """
 
 import os
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,7 +19,7 @@ from django.db import DatabaseError, connection
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
 django.setup(set_prefix=False)
 
-from payouts.actions import KeysError, keys, recovery  # noqa: E402
+from payouts.actions import KeysError, RetiredKeyError, keys, recovery  # noqa: E402
 from payouts.checks import refusals  # noqa: E402
 
 if texts := refusals():
@@ -49,19 +50,25 @@ _for_people = WSGIHandler()
 _for_the_api = ApiHandler()
 
 
+LOOK_AGAIN_SECONDS = 60.0
+
+
 class Gate:
     """Lets requests through once the database server is found durable, and the keys of this process fit the database.
 
-    That is before the first request. If the database is away then, with the first request for which it is not.
+    That is before the first request. If the database is away then, with the first request for which it is not. A
+    server that was not started again when keys were rotated is closed within a minute: it would write with a key that
+    is retired.
     """
 
     def __init__(self) -> None:
         self._is_open = False
+        self._looks_again_at = 0.0
 
     def why_closed(self) -> str:
         """Why nothing may be served. While the database is away nothing can go wrong, so that is no reason."""
         if self._is_open:
-            return ""
+            return self._why_retired()
         try:
             with connection.temporary_connection():
                 if obstacle := recovery.why_not_start():
@@ -72,6 +79,19 @@ class Gate:
         except DatabaseError:
             return ""
         self._is_open = True
+        self._looks_again_at = time.monotonic() + LOOK_AGAIN_SECONDS
+        return ""
+
+    def _why_retired(self) -> str:
+        if time.monotonic() < self._looks_again_at:
+            return ""
+        try:
+            keys.require_fit()
+        except RetiredKeyError as error:
+            return str(error)
+        except (KeysError, DatabaseError):  # a newer key than ours is in use: what we write, others read
+            pass
+        self._looks_again_at = time.monotonic() + LOOK_AGAIN_SECONDS
         return ""
 
 

@@ -27,6 +27,7 @@ from payouts.actions.errors import (
     NotAllowedError,
     NotFoundError,
     PayoutError,
+    RetiredKeyError,
     VersionError,
 )
 from payouts.actions.moves import Actor, Person, set_aside_altered

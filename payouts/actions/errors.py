@@ -63,6 +63,10 @@ class KeysError(Exception):
     """This process and the database do not fit: it has other keys, or other code. It must stop, and mark nothing."""
 
 
+class RetiredKeyError(KeysError):
+    """This process would write with a key that is retired: it was not started again when the keys were rotated."""
+
+
 def refuse_if(obstacle: str, payout: Payout) -> None:
     """Raise what payouts.rules says: FourEyesError where another person may, NotAllowedError where nobody may."""
     if isinstance(obstacle, Personal):

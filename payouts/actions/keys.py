@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from payouts import vault
-from payouts.actions.errors import KeysError
+from payouts.actions.errors import KeysError, RetiredKeyError
 from payouts.models import KeyMark, Payout
 
 log = structlog.get_logger(__name__)
@@ -74,7 +74,7 @@ def _fitting_marks() -> list[tuple[str, str, str, datetime | None]]:
         )
     retired = {(setting, key_id) for setting, key_id, _text, retired_at in marks if retired_at}
     if stale := sorted(setting for setting, _key_id in retired.intersection(first_key_ids())):
-        raise KeysError(
+        raise RetiredKeyError(
             f"This process would write with a retired key, see {', '.join(stale)}: put the new one first."
         )
     return marks

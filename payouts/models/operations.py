@@ -13,6 +13,7 @@ class Heartbeat(models.Model):
     cluster = models.CharField(_("cluster"), max_length=64, primary_key=True)
     started_at = models.DateTimeField(_("started at"), db_default=Now())
     beat_at = models.DateTimeField(_("last beat at"), db_default=Now())
+    unfit_at = models.DateTimeField(null=True, editable=False)  # when its worker last found that its keys do not fit
 
     class Meta:
         verbose_name = _("heartbeat")

@@ -12,10 +12,12 @@ from queue import Empty, SimpleQueue
 import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from django.db.models.functions import Now
 
 from payouts import actions, doorbell
 from payouts.actions import ADAPTER_ERROR, Assignment, KeysError, breaker
 from payouts.jobs import Stop, never
+from payouts.models import Heartbeat
 from payouts.providers import PAID_LATER, Answer, Provider, Verdict
 from payouts.providers.registry import get_provider
 from payouts.worker import broker
@@ -80,7 +82,7 @@ def run(*, provider: Provider | None = None, must_stop: Stop = never) -> None:
             break
         outstanding -= _record(outcomes)
     if isinstance(failure, KeysError):  # the sweep rings again
-        log.critical("keys_do_not_fit", reason=str(failure))
+        _tell_people(failure)
         return
     if failure:
         raise failure
@@ -172,6 +174,13 @@ def _note(taken: list[Outcome]) -> None:
             log.exception("outage_not_noted", provider=provider)
 
 
+def _tell_people(failure: KeysError) -> None:
+    """The log says why, and the start page of which cluster."""
+    log.critical("keys_do_not_fit", reason=str(failure))
+    if broker.progress:
+        Heartbeat.objects.filter(cluster=broker.progress.cluster).update(unfit_at=Now())
+
+
 def _give_back(assignments: list[Assignment]) -> None:
     """Give claims back before their lease ends, if the database can be reached."""
     try:
@@ -193,7 +202,7 @@ def _record_answers(answered: list[tuple[Assignment, Answer]]) -> None:
             connection.close_if_unusable_or_obsolete()
             time.sleep(AWAY_PAUSE_SECONDS)
         except KeysError as error:  # look-ups tell, by a process with the right keys
-            log.critical("keys_do_not_fit", reason=str(error))
+            _tell_people(error)
             return
         except Exception:
             log.exception("batch_not_recorded", size=len(answered))

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connection
 
@@ -161,6 +162,26 @@ def test_a_process_with_other_keys_than_the_database_does_not_start(command):
 
     assert done.returncode != 0
     assert "see EVENT_HMAC_KEYS" in done.stderr
+
+
+def test_a_web_server_that_would_write_with_a_retired_key_closes(monkeypatch, settings):
+    from backoffice import wsgi
+
+    gate = wsgi.Gate()
+    old, new = settings.EVENT_HMAC_KEYS, ["a new key that is long enough to pass"]
+    before = gate.why_closed()
+    settings.EVENT_HMAC_KEYS = [*new, *old]
+    call_command("rotate_keys", stdout=io.StringIO())
+    settings.EVENT_HMAC_KEYS = [*old, *new]
+
+    within_the_minute = gate.why_closed()
+    monkeypatch.setattr(wsgi, "LOOK_AGAIN_SECONDS", 0)
+    gate._looks_again_at = 0
+
+    assert (before, within_the_minute) == ("", "")
+    assert "retired key, see EVENT_HMAC_KEYS" in gate.why_closed()
+    settings.EVENT_HMAC_KEYS = [*new, *old]
+    assert gate.why_closed() == ""
 
 
 def test_a_web_server_that_learns_too_late_that_its_keys_do_not_fit_serves_nothing(monkeypatch, settings):

@@ -1,5 +1,6 @@
 """Sentences about the system: what stops payments, and whether clusters, queue and audit are well."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +19,9 @@ from payouts.admin.payouts.depths import against_target
 from payouts.models import AuditRun, Breaker, Heartbeat, Installation, ProviderPause, Recovery, UnknownPayment
 from payouts.states import Stage
 
+# Its sweep lets it try again every few seconds.
+UNFIT_SHOWN_FOR = timedelta(minutes=2)
+
 
 def alerts() -> list[dict[str, Any]]:
     """What stops payments now, for the top of the start page and of the operations page."""
@@ -25,6 +29,7 @@ def alerts() -> list[dict[str, Any]]:
     if not any(is_alive(beat) for beat in Heartbeat.objects.all()):
         waits = _("Start the worker. Until then all payouts wait.")
         said.append(_alert("dns", _("No cluster is alive: nothing is paid."), waits))
+    said += _unfit_keys()
     said += _anothers_database()
     said += [_recovery(each) for each in Recovery.objects.filter(ended_at=None).order_by("pk")]
     said += _unknown_payments()
@@ -49,6 +54,17 @@ def _alert(
 ) -> dict[str, Any]:
     """`link` is a page of its own, by its words and its address; else there is the operations page."""
     return {"icon": icon, "is_alarm": is_alarm, "said": said, "next": then, "link": link}
+
+
+def _unfit_keys() -> list[dict[str, Any]]:
+    """The alert about clusters that pay nothing, because they and the database do not fit."""
+    found = Heartbeat.objects.filter(unfit_at__gt=timezone.now() - UNFIT_SHOWN_FOR).order_by("cluster")
+    if not found:
+        return []
+    said = _("A cluster and the database do not fit, so it pays nothing: %(clusters)s.") % {
+        "clusters": ", ".join(beat.cluster for beat in found)
+    }
+    return [_alert("key_off", said, _("Its log says why: keys_do_not_fit. docs/keys.md says what to do."))]
 
 
 def _anothers_database() -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from payouts import actions, clients, daily_totals
+from payouts.actions import keys
 from payouts.models import ApiClient, Approval, Payout, Scope
 from payouts.providers import Answer, Verdict
 from payouts.states import Status
@@ -78,6 +79,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG:
             raise CommandError("Demo data is for development: it is refused while DJANGO_DEBUG is off.")
+        keys.begin_writing()
         kept = _kept()
         with transaction.atomic():
             people = {name: _person(name, kept["passwords"][name]) for name in PEOPLE}

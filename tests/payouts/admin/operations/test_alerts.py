@@ -8,8 +8,10 @@ from django.utils import timezone
 
 from payouts.actions import pauses
 from payouts.models import AuditRun, Breaker, Heartbeat
+from payouts.worker import broker, pump
 from tests import recipes
 from tests.payouts.admin.text import plain
+from tests.recipes import pending_payout
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +45,20 @@ def test_that_no_cluster_is_alive_is_told(as_group: Any) -> None:
     Heartbeat.objects.create(cluster="gone", beat_at=timezone.now() - timedelta(hours=1))
 
     assert "No cluster is alive: nothing is paid." in as_group("Operator").get("/admin/").content.decode()
+
+
+def test_a_cluster_whose_keys_do_not_fit_is_named(as_group: Any, settings: Any, monkeypatch: Any) -> None:
+    pending_payout()
+    Heartbeat.objects.create(cluster="one")
+    monkeypatch.setattr(broker, "progress", broker.Progress("one"))
+    settings.INDEX_KEY, ours = "another key, which is long enough to pass", settings.INDEX_KEY
+
+    pump.run()
+
+    settings.INDEX_KEY = ours
+    assert "it pays nothing: one." in as_group("Operator").get("/admin/").content.decode()
+    Heartbeat.objects.update(unfit_at=timezone.now() - timedelta(minutes=3))
+    assert "it pays nothing" not in as_group("Operator").get("/admin/").content.decode()
 
 
 def test_a_provider_that_does_not_answer_is_told_on_the_start_page(as_group: Any) -> None:
