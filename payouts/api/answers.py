@@ -9,6 +9,7 @@ from payouts.api import rows
 from payouts.api.schemas import PUBLIC_FIELDS
 from payouts.api.status_detail import approval_reasons, status_detail
 from payouts.models import Payout
+from payouts.states import FINAL
 
 
 def answer(content: object, *, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
@@ -30,6 +31,7 @@ def one(payout: Payout) -> dict[str, Any]:
             "reasons": reasons,
         },
         "failure": {"code": payout.failure_code, "message": payout.failure_message} if has_failed else None,
+        "final": payout.status in FINAL,
         "status_detail": status_detail(payout, reasons),
     }
 

@@ -57,6 +57,7 @@ _READY: Json = _PUBLIC | {
     "version": 1,
     "approvals": {"required": 0, "given": 0, "reasons": []},
     "failure": None,
+    "final": False,
     "status_detail": "It is ready to be sent to the provider.",
 }
 _DUPLICATE = (
@@ -179,6 +180,7 @@ CALLS: dict[str, Call] = {
                     "status": "cancelled",
                     "updated_at": LATER,
                     "version": 2,
+                    "final": True,
                     "status_detail": "It was cancelled. No money has left.",
                 }
             }

@@ -110,6 +110,13 @@ class OnePayout(PublicPayout):
     version: Annotated[int, Field(description="Counts what happened to it; the ETag has it too.")]
     approvals: Approvals
     failure: Annotated[Failure | None, Field(description="Why it failed; null while it has not.")]
+    final: Annotated[
+        bool,
+        Field(
+            description="Whether its status never changes again. A failed payout is not final: staff may send it again"
+            ", or the provider may find that it was paid. Do not pay it in another way without asking."
+        ),
+    ]
     status_detail: Annotated[
         str,
         Field(description="What it waits for or how it ended, in a sentence for people. May change with time alone."),

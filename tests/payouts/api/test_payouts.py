@@ -12,7 +12,7 @@ from payouts import actions
 from payouts.api.schemas import PUBLIC_FIELDS
 from payouts.models import ApiClient, Payout
 from tests.payouts.api.conftest import EXAMPLE
-from tests.recipes import REFUSED, answered
+from tests.recipes import PAYOUTS, REFUSED, answered
 
 pytestmark = pytest.mark.django_db
 
@@ -184,7 +184,7 @@ def test_get_answers_with_the_public_payout_and_why_it_is_where_it_is(api):
         "updated_at",
         "processed_at",
     ]
-    why = ["version", "approvals", "failure", "status_detail"]
+    why = ["version", "approvals", "failure", "final", "status_detail"]
     assert response.json() == {name: payout[name] for name in [*public, *why]}
     assert response["ETag"] == '"1"'
 
@@ -212,6 +212,15 @@ def test_get_of_a_payout_that_a_flag_asked_to_approve_is_one_query_more(api, dja
 
     with django_assert_num_queries(3):
         api("GET", f"/api/payouts/{payout['id']}/")
+
+
+@pytest.mark.parametrize("recipe", sorted(PAYOUTS.keys() - {"withdrawn"}))
+def test_get_says_whether_the_status_can_still_change(api, recipe):
+    payout = PAYOUTS[recipe](client=ApiClient.objects.get(name="shop"))
+
+    answer = api("GET", f"/api/payouts/{payout.pk}/").json()
+
+    assert answer["final"] == (answer["status"] in {"rejected", "cancelled", "returned"})
 
 
 def test_get_of_a_failed_payout_says_what_it_failed_with(api):
