@@ -113,8 +113,8 @@ class OnePayout(PublicPayout):
     final: Annotated[
         bool,
         Field(
-            description="Whether its status never changes again. A failed payout is not final: staff may send it again"
-            ", or the provider may find that it was paid. Do not pay it in another way without asking."
+            description="Whether its status never changes again. A failed payout is not final: staff may send it"
+            " again, or the provider may find that it was paid. Do not pay it in another way without asking."
         ),
     ]
     status_detail: Annotated[
