@@ -52,12 +52,15 @@ def keep(late: Sequence[tuple[Payout, Assignment, Answer]], *, at: datetime) -> 
     for payout, assignment, answer in late:
         called = assignment.attempt
         log.warning("result_late", payout=payout.pk, verdict=answer.verdict.value, provider_id=answer.provider_id)
+        if called.reference not in attempts:
+            log.error("result_of_another_database", payout=payout.pk)  # which was put back meanwhile
+            continue
         if (called.reference, called.calls) in kept:
             continue
         kept.add((called.reference, called.calls))
         exchanges.append(exchange(called, answer, at))
         if payout.is_sealed:
-            _is_news(payout, attempts[answer.about or called.reference], answer.verdict, at=at)
+            _is_news(payout, attempts.get(answer.about or called.reference, called), answer.verdict, at=at)
     rows.insert(exchanges)
 
 

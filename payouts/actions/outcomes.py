@@ -6,15 +6,17 @@ from itertools import zip_longest
 from random import uniform
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 
-from payouts.actions import late
+from payouts.actions import late, unknown_payments
 from payouts.actions.claims import Assignment
 from payouts.actions.moves import WORKER, Move, clock, db_now, flagged, move_all, without_altered
+from payouts.actions.unknown_payments import Heard
 from payouts.database import rows
-from payouts.models import Attempt, Attention, EventName, Exchange, Payout
-from payouts.providers import PAID_LATER, Answer, Verdict
+from payouts.models import Attempt, Attention, EventName, Exchange, Payout, UnknownPayment
+from payouts.providers import PAID_LATER, Answer, Verdict, registry
 from payouts.states import Status
 
 # Seconds until the next look at a payout whose outcome is not final, by the calls already made; daily from then on.
@@ -22,6 +24,8 @@ LOOK_AGAIN_SECONDS = (2, 5, 15, 60, 300, 3_600)
 
 DAY_SECONDS = 86_400
 ADAPTER_ERROR = "adapter_error"
+
+log = structlog.get_logger(__name__)
 
 
 def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
@@ -36,6 +40,8 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
             .defer("recipient")
             .order_by("pk")
         )
+        if not payouts:
+            return 0  # the database was put back meanwhile
         at: datetime = db_now(payouts[0])
         standing, late_ones = _sorted_out(payouts, outcomes)
         attempts: list[Attempt] = []
@@ -69,6 +75,7 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
         rows.update(Attempt, attempts, ATTEMPT_OUTCOME_FIELDS, key="reference")
         rows.update(Attempt, earlier, ATTEMPT_OUTCOME_FIELDS, key="reference")  # when no later one is open
         rows.insert(exchanges)
+        _note_forgotten(standing)
         for later in zip_longest(*(steps[1:] for steps in moves)):
             move_all([move for move in later if move], at=at, actor=WORKER)
         late.keep(late_ones, at=at)
@@ -87,7 +94,11 @@ def _sorted_out(
     standing: dict[int, Recorded] = {}
     late_ones: list[Recorded] = []
     for assignment, answer in outcomes:
-        payout = by_id[assignment.payout_id]
+        payout = by_id.get(assignment.payout_id)
+        if payout is None or payout.reference != assignment.instruction.payout:
+            # Put back meanwhile, it may have given the number to another payout.
+            log.error("result_of_another_database", payout=str(assignment.instruction.payout))
+            continue
         recorded = (payout, assignment, answer)
         has_lease = payout.pk in sound and payout.lease_token == assignment.lease_token
         if has_lease and payout.pk not in standing:
@@ -95,6 +106,16 @@ def _sorted_out(
         else:
             late_ones.append(recorded)
     return list(standing.values()), late_ones
+
+
+def _note_forgotten(standing: Sequence[Recorded]) -> None:
+    """Payments under later keys, which we do not have: an attempt that is made with such a key is looked up first."""
+    heard = [
+        Heard(answer.about, answer.verdict, payout.amount, payout.currency, answer.provider_id, f"#{payout.pk}")
+        for payout, _assignment, answer in standing
+        if answer.code == PAID_LATER and answer.about
+    ]
+    unknown_payments.note(heard, provider=registry.DEFAULT, source=UnknownPayment.Source.LOOK_UP)
 
 
 ATTEMPT_OUTCOME_FIELDS = (

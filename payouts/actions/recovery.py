@@ -29,10 +29,14 @@ type Identity = tuple[int | None, ...]
 WORKER = "system:worker"
 # In the order of the columns below. The timeline is how PostgreSQL counts restores and promotions.
 PARTS = ("system identifier", "timeline", "database", "table of payouts")
-IS_DURABLE = "current_setting('fsync')::boolean AND current_setting('full_page_writes')::boolean"
+# The last one is asked for by our own connections; a pooler may not hand it on.
+IS_DURABLE = (
+    "current_setting('fsync')::boolean AND current_setting('full_page_writes')::boolean"
+    " AND current_setting('synchronous_commit') <> 'off'"
+)
 NOT_DURABLE = (
-    "PostgreSQL runs with fsync or full_page_writes off: it may lose payments that it has confirmed, and they would "
-    "be made again. Turn both on."
+    "PostgreSQL runs with fsync, full_page_writes or synchronous_commit off: it may lose payments that it has "
+    "confirmed, and they would be made again. Turn them on."
 )
 FACTS = f"""
 SELECT i.name,

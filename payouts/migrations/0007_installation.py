@@ -208,7 +208,7 @@ class Migration(migrations.Migration):
                 (
                     "source",
                     models.CharField(
-                        choices=[("webhook", "webhook"), ("report", "provider report")],
+                        choices=[("webhook", "webhook"), ("report", "provider report"), ("look_up", "look-up")],
                         max_length=16,
                         verbose_name="heard from",
                     ),

@@ -133,6 +133,7 @@ class UnknownPayment(models.Model):
     class Source(models.TextChoices):
         WEBHOOK = "webhook", _("webhook")
         REPORT = "report", _("provider report")
+        LOOK_UP = "look_up", _("look-up")
 
     provider = models.CharField(_("provider"), max_length=32, default=registry.DEFAULT)
     reference = models.UUIDField(_("idempotency key"))

@@ -62,7 +62,7 @@ class Answer:
     excerpt: str = ""
     """At most 300 characters of the raw answer, masked; empty for a plain success."""
     about: UUID | None = None
-    """The earlier attempt that it is about, where that kept a later one from being sent. No provider sets it."""
+    """The other attempt that it is about, where that kept this one from being sent. No provider sets it."""
 
     @property
     def is_outage(self) -> bool:

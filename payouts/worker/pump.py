@@ -133,7 +133,7 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
         if found.verdict == Verdict.UNKNOWN:
             return found
         if found.verdict not in NOT_PAID:
-            return Answer(Verdict.UNKNOWN, found.provider_id, PAID_LATER, PAID_LATER_MESSAGE)
+            return Answer(Verdict.UNKNOWN, found.provider_id, PAID_LATER, PAID_LATER_MESSAGE, about=key)
     paid = provider.pay(assignment.instruction, deadline=deadline)
     if answer and paid.verdict == Verdict.REFUSED:
         confirmed = provider.look_up(assignment.instruction, deadline=deadline)

@@ -21,6 +21,7 @@ OURS = (
     gettext_noop("The provider refused another reference than the one sent."),
     gettext_noop("The instruction cannot be written as JSON; nothing was sent."),
     gettext_noop("No connection before the deadline; nothing was sent."),
+    gettext_noop("The provider knows a later attempt of this payout, which the database has forgotten."),
     gettext_noop("No connection to the provider (%(reason)s); nothing was sent."),
     gettext_noop("No trusted connection to the provider (%(reason)s); nothing was sent."),
 )

@@ -1,5 +1,6 @@
 """A database that may have forgotten payments: the provider is asked before each, until two people end it."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,7 +13,7 @@ from payouts import actions
 from payouts.actions import recovery, unknown_payments
 from payouts.actions.recovery import RecoveryError
 from payouts.actions.unknown_payments import Heard, UnknownPaymentError
-from payouts.models import Attempt, Installation, Payout, Recovery, UnknownPayment
+from payouts.models import Approval, Attempt, Installation, Payout, Recovery, UnknownPayment
 from payouts.providers import Answer, Instruction, Verdict
 from payouts.references import attempt_reference
 from payouts.worker import pump
@@ -441,6 +442,30 @@ def test_a_payout_whose_retry_was_forgotten_is_not_paid_by_its_first_attempt(pro
     assert [operation for operation, _key in _calls(provider)] == ["pay", "look_up", "look_up"]
     assert len(provider.paid(payout.reference)) == 1
     assert is_clean()
+    known = UnknownPayment.objects.get()
+    assert (known.reference, known.source) == (attempt_reference(payout.reference, 2), "look_up")
+    assert (known.amount, known.currency, known.detail) == (payout.amount, "RUB", f"#{payout.pk}")
+
+
+def test_the_forgotten_retry_is_looked_up_when_it_is_made_again(
+    provider: DoubleProvider, checker: User, operator: User
+) -> None:
+    payout = _paid_by_a_retry_and_forgotten(provider)
+    found = _begun()
+    pump.run(provider=provider)
+    _ended(found, checker, operator)
+    for person in (checker, operator):
+        actions.resolve(
+            payout.pk, by=person, decision=Approval.Decision.NOT_PAID, evidence="Not under the first key."
+        )
+    actions.retry(payout.pk, by=recipes.person.make(), reason="Once more.")
+
+    pump.run(provider=provider)
+
+    payout.refresh_from_db()
+    assert payout.status == "processed"
+    assert len(provider.paid(payout.reference)) == 1
+    assert is_clean()
 
 
 def test_later_keys_that_cannot_be_asked_about_let_nothing_go(provider: DoubleProvider) -> None:
@@ -465,3 +490,29 @@ def test_later_keys_that_cannot_be_asked_about_let_nothing_go(provider: DoublePr
 
 def test_later_keys_are_not_asked_about_otherwise() -> None:
     assert claimed(pending_payout()).later == ()
+
+
+# Results of calls that were under way when the database was put back
+
+
+def test_a_result_for_a_payout_that_is_another_by_now_is_not_recorded(provider: DoubleProvider) -> None:
+    payout, other = unknown_payout(), pending_payout()
+    assignment = claimed(payout)
+    answer = provider.pay(assignment.instruction, deadline=0)
+
+    for payout_id in (other.pk, other.pk + 1_000):
+        with nothing_changes(payout), nothing_changes(other):
+            assert actions.record_outcomes([(replace(assignment, payout_id=payout_id), answer)]) == 0
+    assert is_clean()
+
+
+def test_a_result_of_an_attempt_that_was_forgotten_is_not_recorded(provider: DoubleProvider) -> None:
+    payout = pending_payout()
+    with transaction.atomic():
+        assignment = claimed(payout)
+        transaction.set_rollback(True)
+    answer = provider.pay(assignment.instruction, deadline=0)
+
+    with nothing_changes(payout):
+        assert actions.record_outcomes([(assignment, answer)]) == 0
+    assert is_clean()
