@@ -58,6 +58,8 @@ class World:
     torn: Iterable[int] = ()
     named_by_product: Iterable[tuple[int | None, str]] = ()
     """Payout and invariant, from `manage.py audit --json`."""
+    restored_at: float = 0.0
+    """When the database was put back, by time.time(); 0 when it was not."""
 
 
 def violations(world: World) -> list[Finding]:
@@ -115,10 +117,14 @@ def _sums(world: World) -> Iterator[Finding]:
 
 
 def _acks(world: World) -> Iterator[Finding]:
-    """What was acknowledged is stored, with the content that was acknowledged."""
+    """What was acknowledged is stored, with the content that was acknowledged.
+
+    What was acknowledged before the database was put back is the same payout under the same reference.
+    """
     by_id = {payout["id"]: payout for payout in world.payouts}
+    by_reference = {payout["reference"]: payout for payout in world.payouts}
     for ack in world.acks:
-        payout = by_id.get(ack.payout)
+        payout = by_reference.get(ack.reference) if ack.at < world.restored_at else by_id.get(ack.payout)
         if payout is None:
             yield "acknowledged_and_lost", f"intent {ack.intent}, payout {ack.payout}"
             continue
@@ -140,16 +146,22 @@ def _ends(world: World) -> Iterator[Finding]:
 
 
 def _keys(world: World) -> Iterator[Finding]:
-    """One key and one body for each attempt, no call under any other key, and no POST when the key is forgotten."""
+    """One key and one body for each attempt, no call under any other key, and no POST when the key is forgotten.
+
+    A database that was put back has forgotten attempts, asks about keys that it does not have, and begins anew.
+    """
     keys = {attempt["reference"]: attempt for attempt in world.attempts}
     for key, requests in _grouped(world.requests, "key").items():
-        if key not in keys:
-            yield "key_of_no_attempt", key
         posts = [request for request in requests if request["method"] == "POST"]
+        is_known = key in keys or (world.restored_at and (not posts or posts[0]["at"] < world.restored_at))
+        if not is_known:
+            yield "key_of_no_attempt", key
         if len({request["body_hash"] for request in posts}) > 1:
             yield "key_with_two_bodies", key
-        if posts and posts[-1]["at"] > posts[0]["at"] + KEY_TTL_SECONDS:
-            yield "sent_past_ttl", key
+        for is_later in (False, True):
+            times = [post["at"] for post in posts if (post["at"] >= world.restored_at) == is_later]
+            if times and times[-1] > times[0] + KEY_TTL_SECONDS:
+                yield "sent_past_ttl", key
     payouts = {payout["reference"]: payout["id"] for payout in world.payouts}
     for payment in world.payments:
         attempt = keys.get(payment["key"])
@@ -229,7 +241,8 @@ def _doubles(world: World) -> Iterator[Finding]:
         if count > 1:
             yield "intent_stored_twice", f"intent {number}: {count} payouts"
     for number, acks in _grouped([vars(ack) for ack in world.acks], "intent").items():
-        if len({ack["payout"] for ack in acks}) > 1:
+        numbers = {ack["payout"] for ack in acks if ack["at"] >= world.restored_at}
+        if len(numbers) > 1 or len({ack["reference"] for ack in acks}) > 1:
             yield "intent_acknowledged_as_two", f"intent {number}"
 
 

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 import psutil
 
 from tests.campaign import marks
-from tests.campaign.plan import Plan
+from tests.campaign.plan import KEPT_AT, PUT_BACK_AT, Plan
 from tests.campaign.programs import Keeper, Program, members
+from tests.campaign.restore import Backup
 
 KILLED: Final = (
     "web_parent",
@@ -42,10 +43,11 @@ type Blow = Callable[[], None]
 
 
 class Chaos:
-    def __init__(self, keeper: Keeper, plan: Plan, redis_url: str) -> None:
+    def __init__(self, keeper: Keeper, plan: Plan, redis_url: str, backup: Backup) -> None:
         self.keeper = keeper
         self.plan = plan
         self.redis_url = redis_url
+        self.backup = backup
         self.kills: Counter[str] = Counter()
         self.stops: Counter[str] = Counter()
         self.orphans: Counter[str] = Counter()
@@ -95,6 +97,8 @@ class Chaos:
             *((share * storm, lambda how=how: self._kill_postgres(how)) for share, how in POSTGRES_KILLS),
             *((share * storm, lambda how=how: self._strike_redis(how)) for share, how in REDIS_BLOWS),
         ]
+        if self.plan.is_put_back:
+            timetable += [(KEPT_AT * storm, self.backup.take), (PUT_BACK_AT * storm, self.backup.put_back)]
         return sorted(timetable, key=lambda each: each[0])
 
     def _jittered(self, at: float, every: float) -> float:

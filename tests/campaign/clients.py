@@ -24,6 +24,8 @@ class Ack:
     payout: int
     reference: str
     body: dict[str, Any]
+    at: float = 0.0
+    """By time.time()."""
 
 
 @dataclass
@@ -103,7 +105,7 @@ class Clients:
         if answer.status in (200, 201):
             content = json.loads(body)
             with self._lock:
-                self.acks.append(Ack(intent.number, content["id"], content["reference"], content))
+                self.acks.append(Ack(intent.number, content["id"], content["reference"], content, time.time()))
             return True
         if answer.status == 429 or answer.status >= 500:
             if answer.status not in (429, 503):

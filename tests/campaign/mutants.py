@@ -12,8 +12,8 @@ from typing import Any, Final
 from django.db import transaction
 from django.utils import timezone
 
-from payouts import actions, tasks
-from payouts.actions import claims, moves
+from payouts import actions, references, tasks
+from payouts.actions import claims, moves, recovery
 from payouts.database import rows
 from payouts.models import Attempt, Attention, Event, EventName, Payout
 from payouts.providers import Verdict
@@ -173,3 +173,14 @@ def approvals_not_rechecked() -> None:
         return None if found == Attention.APPROVALS_MISSING else found
 
     claims.payment_problem = problem
+
+
+def random_keys() -> None:
+    """References are random, so what is forgotten gets another key."""
+    references.payout_reference = lambda *_of: uuid.uuid4()
+    references.attempt_reference = lambda *_of: uuid.uuid4()
+
+
+def no_recovery_mode() -> None:
+    """Nobody looks at what the database is."""
+    recovery.look = recovery.Finding

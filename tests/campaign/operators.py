@@ -21,8 +21,8 @@ from django.db import DatabaseError, InterfaceError, connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from payouts import actions, rules  # noqa: E402
-from payouts.actions import PayoutError  # noqa: E402
-from payouts.models import Approval, Attempt, Attention, Payout, contradicted_attempts  # noqa: E402
+from payouts.actions import PayoutError, recovery  # noqa: E402
+from payouts.models import Approval, Attempt, Attention, Payout, Recovery, contradicted_attempts  # noqa: E402
 from payouts.states import Status  # noqa: E402
 from tests.campaign.ledger import read  # noqa: E402
 from tests.campaign.people import CHECKERS  # noqa: E402
@@ -55,6 +55,21 @@ class Operators:
             self._try(self._resolve_contradicted, payout)
         for payout in Payout.objects.filter(status=Status.PENDING, attention=Attention.UNWORKABLE).order_by("pk"):
             self._try(self._release, payout)
+
+        for found in Recovery.objects.filter(ended_at=None):
+            self._end(found)
+
+    def _end(self, found: Recovery) -> None:
+        """When the database knows again of every payment that the ledger has."""
+        paid = read(self.ledger, "SELECT key, payout FROM payments")
+        known = {str(key) for key in Attempt.objects.values_list("reference", flat=True)}
+        over = {
+            str(each) for each in Payout.objects.filter(status=Status.PROCESSED).values_list("reference", flat=True)
+        }
+        if all(key in known or payout in over for key, payout in paid):
+            evidence = f"{len(paid)} payments in the ledger, all known"
+            recovery.propose_end(found.pk, by=self.people[0], evidence=evidence)
+            recovery.end(found.pk, by=self.people[1], evidence=evidence, reason="read the ledger too")
 
     def _try(self, decide, payout: Payout) -> None:
         """A refusal is no failure: somebody else was faster, or the provider is being asked just now."""

@@ -56,7 +56,16 @@ MUTANTS: Final = (
     "no_fencing",
     "no_watchdog",
     "approvals_not_rechecked",
+    "random_keys",
+    "no_recovery_mode",
 )
+# The database is put back in the sound product's run, and where that is what the mutant cannot survive.
+PUT_BACK: Final = ("", "random_keys", "no_recovery_mode")
+# Of the storm: when the state is kept, and when it is put back. For 1,000 orders a minute lies between.
+KEPT_AT: Final = 0.3
+PUT_BACK_AT: Final = 0.9
+# Long enough for the provider to forget keys between the two.
+FORGETTING_STORM_SECONDS: Final = 90.0
 # A mutant that only one round meets runs that one alone, on a small storm.
 ROUNDS_OF: Final = {"no_watchdog": ("all_workers_stopped",), "no_sweep": ("nobody_rings",)}
 # Altered by SQL, so not to be paid: by what is altered.
@@ -136,7 +145,13 @@ class Plan:
 
     @property
     def storm_seconds(self) -> float:
-        return max(30.0, 0.1 * self.count)
+        shortest = FORGETTING_STORM_SECONDS if self.mutant == "no_recovery_mode" else 30.0
+        return max(shortest, 0.1 * self.count)
+
+    @property
+    def is_put_back(self) -> bool:
+        """Whether the database is put back in the middle."""
+        return self.mutant in PUT_BACK
 
     @property
     def rounds(self) -> tuple[str, ...]:

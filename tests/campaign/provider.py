@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
+from zlib import crc32
 
 from tests.campaign import marks
 from tests.campaign.faults import Behaviour, Call, Frozen, Reply, behaviour
@@ -74,6 +75,10 @@ class Provider:
         self.keys_of: Counter[str] = Counter()
         self.paid: dict[str, float] = {}
         """When the payment that a key remembers was asked for."""
+        self.known_since: dict[str, float] = {}
+        """Of each key: one that was forgotten and comes again is a new one."""
+        self.asked: dict[str, Key] = {}
+        """Keys that were asked about and never sent."""
         self.frozen: dict[int, Frozen] = {}
         """By intent; those whose caller was frozen."""
         self.sent_again = asyncio.Event()
@@ -124,7 +129,7 @@ class Provider:
         return await self._answer(line, does.reply, 201, (self.ledger.find(name) or [{}])[-1])
 
     async def _look_up(self, line: Line, name: str) -> bool:
-        key = self.keys.get(name) or Key(1, -1, time.time())
+        key = self.keys.get(name) or self.asked.setdefault(name, Key(1, -1 - crc32(name.encode()), time.time()))
         does = self._decide(key, "GET", line.pid)
         self.ledger.request("GET", name, "", line.pid, does.name)
         await asyncio.sleep(self.plan.dice("wait", name, "GET", key.calls["GET"]).uniform(*does.wait_seconds))
@@ -137,6 +142,8 @@ class Provider:
             self.keys[name] = Key(self.keys_of[order["payout"]], intent, time.time())
             if self.frozen.get(intent) == Frozen.ASLEEP:
                 self.sent_again.set()
+        if time.time() > self.known_since.setdefault(name, self.keys[name].first_at) + KEY_TTL_SECONDS:
+            self.known_since[name] = time.time()
         return self.keys[name]
 
     def _decide(self, key: Key, method: str, pid: int | None) -> Behaviour:
@@ -161,7 +168,7 @@ class Provider:
     def _commit(self, name: str, order: dict) -> None:
         """Once per key, for as long as the key is remembered."""
         paid_at = self.paid.get(name)
-        if paid_at is not None and time.time() - self.keys[name].first_at <= KEY_TTL_SECONDS:
+        if paid_at is not None and paid_at >= self.known_since[name]:
             return
         self.paid[name] = time.time()
         intent = self.plan.intents.get(self.keys[name].intent)

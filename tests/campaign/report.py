@@ -45,6 +45,11 @@ class Report:
     answers: dict[str, int] = field(default_factory=dict)
     restarts: dict[str, int] = field(default_factory=dict)
     late_results: int = 0
+    put_back_seconds: float = 0.0
+    """How far back the database was put; 0 when it was not."""
+    recoveries: int = 0
+    never_sent: int = 0
+    """Look-ups of keys under which nothing was ever sent."""
     history_looks: int = 0
     api_away_seconds: float = 0.0
     storm_seconds: float = 0.0
@@ -95,6 +100,8 @@ class Report:
             f"stopped: {_list(self.stops)}",
             f"orphans left a second after a kill: {_list(self.orphans_left)}",
             f"PostgreSQL killed: {_list(self.postgres_kills)}; Redis: {_list(self.redis_blows)}",
+            f"database put back by {self.put_back_seconds:.0f} s; recovery mode begun: {self.recoveries}; "
+            f"{self.never_sent} look-ups of keys that were never sent",
             f"programs started again: {_list(self.restarts)}",
             f"events: {_list(self.events)}",
             f"API away after PostgreSQL's return: {self.api_away_seconds:.1f} s at most",

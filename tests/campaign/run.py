@@ -26,6 +26,7 @@ from tests.campaign.ledger import read
 from tests.campaign.plan import AWAY_SECONDS, FROZEN_CLUSTER, FROZEN_SETTINGS, ROUND_SECONDS, TAMPERED, Intent, Plan
 from tests.campaign.programs import Keeper, members
 from tests.campaign.report import Report
+from tests.campaign.restore import Backup
 from tests.campaign.tamper import Tamperer
 from tests.campaign.watch import Watch
 
@@ -52,7 +53,8 @@ class Campaign:
         self.report = Report(plan.seed, plan.mutant, plan.orphans, len(plan.storm), plan.is_small, plan.settings)
         self.port = free_port()
         self.clients = Clients(plan, self.port, key)
-        self.chaos = Chaos(keeper, plan, stand.services.redis)
+        self.backup = Backup(stand.services.database)
+        self.chaos = Chaos(keeper, plan, stand.services.redis, self.backup)
         self.watch = Watch(stand.services.database, self.port, key)
         self.tamperer = Tamperer(stand.services.database, plan)
 
@@ -105,6 +107,10 @@ class Campaign:
         limit = self.plan.storm_seconds + self.plan.within(60)
         self.keeper.until(lambda: self.clients.done and self.chaos.done, limit)
         self.chaos.stop()
+        if self.plan.is_put_back:
+            # Clients do not know what was forgotten, so they ask for everything again.
+            self.clients.submit([(time.monotonic(), intent) for intent in (*extra, *self.plan.storm)])
+            self.keeper.until(lambda: self.clients.done, limit)
         self.keeper.reaps_orphans = True
         self.report.storm_seconds = time.monotonic() - began_at
         began_at = time.monotonic()
@@ -176,6 +182,7 @@ class Campaign:
             tampered=self.tamperer.altered,
             torn=sorted(self.watch.torn),
             named_by_product=self._named_by_product(),
+            restored_at=self.backup.restored_at,
             **rows,
         )
         self.report.findings += violations(world)
@@ -203,6 +210,7 @@ class Campaign:
             name: program.starts if name in ("postgres", "redis") else program.starts - 1
             for name, program in self.keeper.programs.items()
         }
+        report.put_back_seconds = self.backup.restored_at - self.backup.taken_at
         report.answers = _sorted(self.clients.answers)
         report.acks = len(self.clients.acks)
         report.doubled = sum(bool(intent.doubled) for intent in self.plan.storm)
@@ -215,11 +223,18 @@ class Campaign:
 
     def _note_figures(self, rows: dict[str, list[Any]]) -> None:
         report = self.report
-        report.calls, report.payments = len(rows["requests"]), len(rows["payments"])
-        report.faults = _sorted(Counter(row["fault"] for row in rows["requests"] if row["fault"]))
+        # In recovery mode most look-ups are of keys that were never sent.
+        sent = {row["key"] for row in rows["requests"] if row["method"] == "POST"}
+        requests = [row for row in rows["requests"] if row["key"] in sent]
+        report.never_sent = len(rows["requests"]) - len(requests)
+        report.calls, report.payments = len(requests), len(rows["payments"])
+        report.faults = _sorted(Counter(row["fault"] for row in requests if row["fault"]))
         report.strikes = dict(read(self.ledger, "SELECT kind, count(*) FROM strikes GROUP BY kind"))
         report.faulted = sum(report.faults.values())
         report.events = _sorted(Counter(row["event"] for row in rows["events"]))
+        report.recoveries = self._count("SELECT count(*) FROM payouts_recovery")
+        if self.plan.is_put_back and self.plan.mutant != "no_recovery_mode" and report.recoveries < 1:
+            report.findings.append(("no_recovery_mode", "the database was put back, and nobody noticed"))
         logs = [(self.stand.folder / f"{name}.log").read_bytes() for name in CLUSTERS]
         report.late_results = sum(log.count(LATE) for log in logs)
 

@@ -112,6 +112,50 @@ def test_a_sound_world_has_no_violation(sound: World) -> None:
     assert violations(sound) == []
 
 
+def test_a_database_that_was_put_back_may_have_forgotten(sound: World) -> None:
+    """Numbers of payouts, attempts that are not made again, and look-ups of keys that it does not have."""
+    key = "of a retry that was forgotten"
+    put_back = replace(
+        sound,
+        restored_at=100.0,
+        acks=[*sound.acks, replace(_ack(0), payout=9, at=50.0), *(replace(_ack(n), at=110.0) for n in INTENTS)],
+        requests=[
+            *sound.requests,
+            _request("POST", key, 20.0),
+            _request("GET", "never sent", 105.0),
+            _request("POST", "a0", 105.0),
+        ],
+    )
+
+    assert violations(put_back) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"requests": [_request("POST", "x", 101.0)]}, {"key_of_no_attempt"}),
+        (
+            {"requests": [_request("POST", "a0", at) for at in (101.0, 102.0 + KEY_TTL_SECONDS)]},
+            {"sent_past_ttl"},
+        ),
+        (
+            {"acks": [replace(_ack(0), reference="payout-9", at=50.0)]},
+            {"acknowledged_and_lost", "intent_acknowledged_as_two"},
+        ),
+        (
+            {"acks": [replace(_ack(0), at=110.0), replace(_ack(0), payout=2, at=110.0)]},
+            {"acknowledged_otherwise", "intent_acknowledged_as_two"},
+        ),
+    ],
+)
+def test_what_it_must_not_do_is_found_all_the_same(
+    sound: World, change: dict[str, list[Any]], names: set[str]
+) -> None:
+    more = {name: [*getattr(sound, name), *rows] for name, rows in change.items()}
+
+    assert set(counted(violations(replace(sound, restored_at=100.0, **more)))) == names
+
+
 type Change = Callable[[World], dict[str, Any]]
 
 

@@ -5,13 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_q.models import OrmQ
 
-from payouts import actions, tasks
-from payouts.actions import claims, outcomes
+from payouts import actions, references, tasks
+from payouts.actions import claims, outcomes, recovery
 from payouts.clients import create_client
 from payouts.database import rows
 from payouts.models import Attempt, Attention, Heartbeat, Payout, Scope
@@ -26,7 +27,7 @@ from tests.payouts.providers.double import DoubleProvider, Fault
 
 pytestmark = pytest.mark.django_db
 
-HOMES: tuple[Any, ...] = (actions, claims, rows, supervisor.Pulse, tasks)
+HOMES: tuple[Any, ...] = (actions, claims, recovery, references, rows, supervisor.Pulse, tasks)
 
 
 @pytest.fixture
@@ -218,3 +219,33 @@ def test_the_pauses_between_look_ups_are_those_that_the_launcher_sets(
     assert after.due_at is not None
     assert timedelta(seconds=3_900) < after.due_at - timezone.now() < timedelta(seconds=6_100)
     assert payout.attempts.get().outcome == Attempt.Outcome.OPEN
+
+
+def forgotten(payout: Payout, provider: DoubleProvider) -> None:
+    """Paid, and the database does not know it."""
+    with transaction.atomic():
+        provider.pay(recipes.claimed(payout).instruction, deadline=0)
+        transaction.set_rollback(True)
+
+
+def test_random_keys_pay_twice_what_was_forgotten(mutate: Callable[[str], None], provider: DoubleProvider) -> None:
+    sound = recipes.pending_payout()
+    forgotten(sound, provider)
+    paid(sound, provider)
+
+    mutate("random_keys")
+    mutated = recipes.pending_payout()
+    forgotten(mutated, provider)
+    paid(mutated, provider)
+
+    assert [len(provider.paid(payout.reference)) for payout in (sound, mutated)] == [1, 2]
+
+
+def test_no_recovery_mode_pays_without_asking(mutate: Callable[[str], None], provider: DoubleProvider) -> None:
+    recovery.look()
+    by_hand("UPDATE payouts_installation SET timeline = timeline + 1")
+
+    before = recipes.claimed(recipes.pending_payout()).is_first_call
+    mutate("no_recovery_mode")
+
+    assert (before, recipes.claimed(recipes.pending_payout()).is_first_call) == (False, True)
