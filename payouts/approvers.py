@@ -45,6 +45,7 @@ def blocked(payouts: Collection[Payout]) -> dict[int, Missing]:
         return {}
     approvers = approver_ids()
     barred = close_people(waiting) | decided_people(waiting)
+    barred |= {(payout.pk, payout.sent_again_by_id) for payout in waiting if payout.sent_again_by_id}
     found = {}
     for payout in waiting:
         needed = payout.approvals_required - payout.approvals_given

@@ -51,7 +51,8 @@ GUARDS = {
 }
 # Their functions must be those of the migrations that made them, the last of each.
 GUARDS_SOURCES = tuple(
-    f"payouts.migrations.{name}" for name in ("0002_guards", "0004_late_truths", "0007_installation")
+    f"payouts.migrations.{name}"
+    for name in ("0002_guards", "0004_late_truths", "0007_installation", "0013_sent_again")
 )
 
 
@@ -252,6 +253,14 @@ def _eyes(
             yield "maker_is_not_checker", f"approval {approval.pk} is by somebody who made the payout, or could have"
     if len(given) != payout.approvals_given:
         yield "approvals_counted", f"{payout.approvals_given} approvals are counted, {len(given)} are there"
+    if payout.sent_again_by_id:
+        asked_at = max(
+            (event.at for event in events if isinstance(event.facts, dict) and "newer" in event.facts),
+            default=payout.created_at,
+        )
+        for approval in given.values():
+            if approval.checker_id == payout.sent_again_by_id and approval.at > asked_at:
+                yield "sender_is_not_checker", f"approval {approval.pk} is by the person who sent it again"
     contradicted = ""  # the attempt in question
     for event in events:
         if event.event == EventName.CONFIRMED and _fact(event, "first") in (None, event.actor):

@@ -65,6 +65,7 @@ class Standing:
     handled_keys: bool = False  # of that client
     approvers: tuple[str, ...] = ()  # names of those whose approval stands
     has_approved: bool = False
+    has_sent_again: bool = False  # although a newer payout looks like it
     decisions: int = 0  # this person's approvals and withdrawals
     contradicted: str = ""  # the key of the attempt whose record the provider contradicted last
     has_resolved: bool = False  # answered what people are asked at present: `present_resolutions`
@@ -123,6 +124,7 @@ def _standing(
         handled_keys=(payout.client_id, False) in tied,
         approvers=tuple(approval.checker.get_username() for approval in given.values()),
         has_approved=person.pk in given,
+        has_sent_again=payout.sent_again_by_id == person.pk,
         decisions=sum(approval.attempt is None for approval in own),
         contradicted=doubts[-1] if doubts else "",
         has_resolved=bool(present_resolutions(payout, own, doubts)),
@@ -235,6 +237,8 @@ def why_not_approve(payout: Payout, who: Standing) -> str:
         return obstacle
     if who.has_approved:
         return Personal(_("You have approved this payout already: another person must approve it too."))
+    if who.has_sent_again:
+        return Personal(_("You sent this payout again, so another person must approve it."))
     if who.decisions >= DECISIONS_LIMIT:
         return Personal(_("You have approved and withdrawn too many times. Another person must decide."))
     return ""
@@ -247,7 +251,7 @@ def may_approve(person: User) -> Q:
     is_open = Q(status=Status.PENDING, approvals_given__lt=F("approvals_required")) & ~Q(attention=Attention.ALTERED)
     # By the number of a person's last decision: the odd ones approve, the even ones withdraw.
     may_again = In(_last_decision(person), range(0, DECISIONS_LIMIT, 2))
-    return is_open & ~close_to(person) & Q(may_again)
+    return is_open & ~close_to(person) & ~Q(sent_again_by=person) & Q(may_again)
 
 
 def has_approved(person: User) -> Q:

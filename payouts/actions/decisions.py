@@ -17,6 +17,8 @@ from payouts.models import ApiClient, Attention, EventName, Payout, stamp
 from payouts.rules import Standing
 from payouts.states import Status
 
+ALIKE_SHOWN = 5
+
 
 def hold(payout_id: int, *, by: Person, reason: str, version: int | None = None) -> Payout:
     """Keep a pending payout from being paid until it is released."""
@@ -95,13 +97,33 @@ def settle(payout_id: int, *, by: Actor, reason: str = "", version: int | None =
 
 
 def retry(payout_id: int, *, by: Person, reason: str, version: int | None = None) -> Payout:
-    """Send a failed payout again: its attempt was definitely refused, so the next one has a new key."""
+    """Send a failed payout again: its attempt was definitely refused, so the next one has a new key.
+
+    If newer payouts look like it, somebody may have paid it so: then another person must approve it.
+    """
     with locked(payout_id, version=version) as (payout, at):
         refuse_if(rules.why_not_retry(payout, _standing(by, at)), payout)
         payout.failure_code = payout.failure_message = ""
-        move_one(payout, EventName.RETRIED, Status.PENDING, at=at, by=by, reason=reason)
+        facts: dict[str, Any] = {}
+        if newer := newer_alike(payout):
+            payout.approvals_required += 1
+            payout.sent_again_by = by
+            facts = {"newer": newer, "approvals_required": payout.approvals_required}
+        move_one(payout, EventName.RETRIED, Status.PENDING, at=at, by=by, reason=reason, facts=facts)
         ring_if_due(payout)
     return payout
+
+
+def newer_alike(payout: Payout) -> list[int]:
+    """The ids of newer payouts of the same client, recipient, amount and currency that pay, or have paid."""
+    alike = Payout.objects.filter(
+        recipient_index=payout.recipient_index,
+        client=payout.client_id,
+        amount=payout.amount,
+        currency=payout.currency,
+        pk__gt=payout.pk,
+    ).exclude(status__in=(Status.CANCELLED, Status.REJECTED))
+    return list(alike.order_by("-pk").values_list("pk", flat=True)[:ALIKE_SHOWN])
 
 
 def ask_now(payout_id: int, *, by: Person, reason: str = "", version: int | None = None) -> Payout:

@@ -39,7 +39,9 @@ FEW_ALTERED = 3
 MOVED_FIELDS = (
     "status",
     "version",
+    "approvals_required",
     "approvals_given",
+    "sent_again_by",
     "held_at",
     "held_by",
     "attention",

@@ -83,6 +83,7 @@ def _resolved(
             attempt.finished_at = at  # what the provider said before no longer counts against it
         return EventName.RELEASED, Status(payout.status)
     attempt.outcome, attempt.finished_at = Attempt.Outcome.SUCCEEDED, at
+    payout.approvals_required = min(payout.approvals_required, payout.approvals_given)  # what a retry asked for
     payout.processed_at = at
     payout.failure_code = payout.failure_message = ""
     return EventName.RESOLVED, Status.PROCESSED

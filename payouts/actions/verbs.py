@@ -79,6 +79,23 @@ def _consequence_of_approval(payout: Payout) -> str:
     return _("This is approval %(number)s of %(required)s, the last one: the money leaves.") % words
 
 
+def _consequence_of_retry(payout: Payout) -> str:
+    text = _("It is sent again with a new key. The last attempt was definitely refused.")
+    if not (newer := decisions.newer_alike(payout)):
+        return text
+    alike = _(
+        "There are newer payouts of the same amount to the same recipient: %(newer)s. Make sure that they do not pay"
+        " the same thing. Another person must approve the retry."
+    ) % {"newer": ", ".join(f"#{number}" for number in newer)}
+    return f"{text} {alike}"
+
+
+def _retried(payout: Payout) -> str:
+    if payout.is_approved:
+        return _("%(payout)s: waits for a new attempt.") % {"payout": payout}
+    return _("%(payout)s: sent again when another person has approved it.") % {"payout": payout}
+
+
 def _scheduled(payout: Payout) -> str:
     if payout.scheduled_for is None:
         return _("%(payout)s: will be paid as soon as possible.") % {"payout": payout}
@@ -247,8 +264,8 @@ DECLARED = (
         asks=Asks.REASON,
         label=gettext_lazy("Retry"),
         title=gettext_lazy("Retry the payout"),
-        warning=gettext_lazy("It is sent again with a new key. The last attempt was definitely refused."),
-        done=gettext_lazy("%(payout)s: waits for a new attempt."),
+        warning=_consequence_of_retry,
+        done=_retried,
         icon="refresh",
         look=Look.PRIMARY,
         in_bulk=InBulk(

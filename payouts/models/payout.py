@@ -126,6 +126,15 @@ class Payout(models.Model):
         db_index=False,
         verbose_name=_("held by"),
     )
+    sent_again_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("sent again by"),
+    )  # although a newer payout looks like it
     attention = models.CharField(
         _("needs attention"), max_length=32, choices=Attention, default=Attention.NONE, blank=True
     )
@@ -331,6 +340,7 @@ class Payout(models.Model):
             stamp(self.processed_at),
             stamp(self.withdrawn_at),
             stamp(self.release_at),
+            *([self.sent_again_by_id] if self.sent_again_by_id else []),
             like=like,
         )
 

@@ -82,9 +82,8 @@ class Operators:
         if payout.user_id in self.users_to_schedule and payout.scheduled_for is None:
             later = timezone.now() + timedelta(seconds=TAMPERED_SECONDS)
             actions.schedule(payout.pk, by=self.people[0], scheduled_for=later)
-        given = set(payout.approvals.filter(attempt=None).values_list("checker_id", flat=True))
         for person in self.people:
-            if person.pk not in given and payout.approvals_given < payout.approvals_required:
+            if not rules.why_not_approve(payout, rules.standing(payout, person)):
                 payout = actions.approve(payout.pk, by=person)
 
     def _retry(self, payout: Payout) -> None:

@@ -27,10 +27,10 @@ from tests.payouts.observe import audit_of, by_hand
 pytestmark = pytest.mark.django_db
 
 CLOSE = ("maker", "owner", "former owner", "handler of its keys")
-PEOPLE = (*CLOSE, "first approver", "who withdrew", "stranger", "superuser", "closed account")
-# Of those recipes that end in the same place one is enough; two more places have no recipe.
+PEOPLE = (*CLOSE, "first approver", "who withdrew", "who sent it again", "stranger", "superuser", "closed account")
+# Of those recipes that end in the same place one is enough; three more places have no recipe.
 ALIKE = {"approved", "answered", "resolved", "settled"}
-STATES = sorted({*recipes.PAYOUTS, "seconded", "held_while_awaiting"} - ALIKE)
+STATES = sorted({*recipes.PAYOUTS, "seconded", "held_while_awaiting", "sent_again"} - ALIKE)
 
 
 @pytest.fixture
@@ -64,6 +64,10 @@ def _in_state(state: str, client: ApiClient, people: dict[str, User]) -> Payout:
             payout = actions.approve(payout.pk, by=people["first approver"])
             actions.approve(payout.pk, by=people["who withdrew"])
             payout = actions.withdraw_approval(payout.pk, by=people["who withdrew"])
+        case "sent_again":
+            payout = recipes.failed_payout(client=client)
+            recipes.pending_payout(client=client)
+            payout = actions.retry(payout.pk, by=people["who sent it again"], reason="Again.")
         case "held_while_awaiting":
             payout = recipes.awaiting_payout(client=client)
             payout = actions.hold(payout.pk, by=people["stranger"], reason="Odd.")
@@ -142,7 +146,7 @@ def _check_agreement(payout: Payout, person: User, *, is_close: bool) -> None:
     assert who.is_close == is_close, case
     assert this.filter(rules.close_to(person)).exists() == is_close, case
     assert ((payout.pk, person.pk) in rules.close_people([payout])) == is_close, case
-    assert _is_refused_by_the_trigger(payout, person) == is_close, case
+    assert _is_refused_by_the_trigger(payout, person) == (is_close or who.has_sent_again), case
     assert not _is_refused_by_the_trigger(payout, person, "withdraw"), case
 
 

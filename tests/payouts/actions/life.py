@@ -59,6 +59,7 @@ class Payout:
     needs: int
     is_put_off: bool
     status: str = "pending"
+    sent_again_by: str | None = None
     approved_by: list[str] = field(default_factory=list)
     taken_back: list[str] = field(default_factory=list)
     is_held: bool = False
@@ -182,7 +183,11 @@ class Life:
 
     def refuses_approve(self, payout: Payout, by: str) -> set[str]:
         is_open = payout.status == "pending" and not payout.is_approved
-        is_barred = by == payout.maker or by in payout.approved_by or payout.taken_back.count(by) == MOST_TAKEN_BACK
+        is_barred = (
+            by in {payout.maker, payout.sent_again_by}
+            or by in payout.approved_by
+            or payout.taken_back.count(by) == MOST_TAKEN_BACK
+        )
         return (set() if is_open else NOT_ALLOWED) | (FOUR_EYES if is_barred else set())
 
     def refuses_withdraw_approval(self, payout: Payout, by: str) -> set[str]:
@@ -334,6 +339,16 @@ class Life:
         payout.has_news = False
 
     def retry(self, payout: Payout, by: str) -> None:
+        """Beside a newer one of the same client and amount it takes another person."""
+        amounts = {each.id: amount for each, amount in self._amounts}
+        if any(
+            (each.client, amounts[each.id]) == (payout.client, amounts[payout.id])
+            and each.id > payout.id
+            and each.status not in {"cancelled", "rejected"}
+            for each in self.payouts
+        ):
+            payout.needs += 1
+            payout.sent_again_by = by
         payout.move("retried", "pending")
         self._make_ready(payout)
 
@@ -352,6 +367,7 @@ class Life:
             self._finish(payout, "resolved", "succeeded" if decision == "paid" else "refused")
         elif decision == "paid" and payout.status in {"pending", "failed"}:
             payout.attention = ""
+            payout.needs = min(payout.needs, len(payout.approved_by))
             self._paid_after_all(payout, attempt, "resolved")
         else:
             payout.attention, payout.has_news = "", False

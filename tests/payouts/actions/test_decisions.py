@@ -11,15 +11,18 @@ from django.utils import timezone
 from payouts import actions, vault
 from payouts.actions import (
     AlteredError,
+    FourEyesError,
     InvalidError,
     NotAllowedError,
     NotFoundError,
     PayoutError,
     VersionError,
 )
+from payouts.actions.verbs import VERBS
 from payouts.models import ApiClient, Approval, Attention, Payout
+from payouts.providers import Verdict
 from tests import recipes
-from tests.payouts.observe import by_hand, is_clean, last_event, nothing_changes, rings
+from tests.payouts.observe import audit_of, by_hand, is_clean, last_event, nothing_changes, rings, unguarded
 from tests.recipes import (
     CARD,
     ONE_APPROVAL,
@@ -491,3 +494,90 @@ def test_a_refusal_names_the_moves_that_are_allowed(operator: User) -> None:
         actions.cancel(payout.pk, by=operator)
 
     assert (refusal.value.status, refusal.value.allowed) == ("processed", ["returned"])
+
+
+# A retry beside a newer payout that looks like it
+
+
+def test_a_retry_beside_a_newer_payout_of_the_same_terms_waits_for_another_person(operator: User) -> None:
+    payout = recipes.failed_payout()
+    newer = recipes.pending_payout(client=payout.client)
+
+    payout = actions.retry(payout.pk, by=operator, reason="Again.")
+    between = (payout.status, payout.approvals_required, payout.due_at, payout.events.latest("seq").facts["newer"])
+    with pytest.raises(FourEyesError, match="sent this payout again"):
+        actions.approve(payout.pk, by=operator)
+    payout = actions.approve(payout.pk, by=recipes.person.make())
+
+    assert between == ("pending", 1, None, [newer.pk])
+    assert payout.due_at is not None
+    assert recipes.claimed(payout).attempt.number == 2
+    assert is_clean()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"amount": recipes.Decimal("100.51")},
+        {"currency": "USD"},
+        {"recipient": {"card": "5555 5555 5555 4444"}},
+        {"client": None},
+    ],
+)
+def test_a_retry_beside_payouts_that_differ_asks_nobody(other: dict[str, Any], operator: User) -> None:
+    recipes.pending_payout(client=(client := recipes.client.make()))  # an older one
+    payout = recipes.failed_payout(client=client, idempotency_key="order-1")
+    required = payout.approvals_required
+    others = {"client": client} | other
+    recipes.pending_payout(**{**others, "client": others["client"] or recipes.client.make()})
+    recipes.cancelled_payout(client=client, idempotency_key="order-2")
+
+    payout = actions.retry(payout.pk, by=operator, reason="Again.")
+
+    assert (payout.approvals_required, payout.sent_again_by) == (required, None)
+
+
+def test_the_dialog_names_the_newer_payouts(operator: User) -> None:
+    payout = recipes.failed_payout()
+    newer = [recipes.pending_payout(client=payout.client).pk for _each in range(2)]
+
+    warning = VERBS["retry"].warning(payout)
+
+    assert f"#{newer[1]}, #{newer[0]}" in warning
+    assert "Another person must approve" in warning
+
+
+def test_the_audit_names_the_approval_of_who_sent_it_again(operator: User) -> None:
+    payout = recipes.failed_payout()
+    recipes.pending_payout(client=payout.client)
+    actions.retry(payout.pk, by=operator, reason="Again.")
+    payout = actions.approve(payout.pk, by=recipes.person.make())
+    with unguarded("payouts_approval"):
+        by_hand("UPDATE payouts_approval SET checker_id = %s", operator.pk)
+
+    assert audit_of(payout) == {"approval_sealed", "sender_is_not_checker"}
+
+
+def test_who_sent_it_again_is_sealed(operator: User) -> None:
+    payout = recipes.failed_payout()
+    recipes.pending_payout(client=payout.client)
+    actions.retry(payout.pk, by=operator, reason="Again.")
+
+    by_hand("UPDATE payouts_payout SET sent_again_by_id = NULL WHERE id = %s", payout.pk)
+
+    assert "row_sealed" in audit_of(payout)
+
+
+def test_a_payout_that_waits_for_the_second_person_and_was_paid_needs_no_more_approvals(operator: User) -> None:
+    payout = recipes.failed_payout()
+    recipes.pending_payout(client=payout.client)
+    actions.retry(payout.pk, by=operator, reason="Again.")
+    attempt = payout.attempts.get()
+    actions.hear(message_id="m", reference=attempt.reference, reported=Verdict.SUCCEEDED)
+    for _each in range(2):
+        payout = actions.resolve(
+            payout.pk, by=recipes.person.make(), decision=Approval.Decision.PAID, evidence="Statement, line 7"
+        )
+
+    assert payout.status == "processed"
+    assert is_clean()
