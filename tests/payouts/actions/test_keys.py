@@ -8,9 +8,10 @@ from cryptography.fernet import Fernet
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from payouts import actions
+from payouts import actions, tasks
 from payouts.actions import KeysError, NotAllowedError, keys
-from payouts.models import Attention, KeyMark, Payout
+from payouts.models import Attention, Batch, KeyMark, Payout
+from tests import recipes
 from tests.payouts.observe import by_hand, nothing_changes
 from tests.recipes import SUCCEEDED, awaiting_payout, make_due, pending_payout, processing_payout
 
@@ -152,3 +153,16 @@ def test_a_mark_that_is_junk_fits_no_key(setting: str, text: str) -> None:
 
     with pytest.raises(KeysError):
         keys.require_fit()
+
+
+@pytest.mark.parametrize("make", [recipes.stored_batch, recipes.approved_batch])
+def test_a_batch_is_not_blamed_for_a_wrong_key(make: Any, settings: Any) -> None:
+    batch = make(*recipes.BATCH_ROWS)
+    task = tasks.check_batch if make == recipes.stored_batch else tasks.submit_batch
+    settings.EVENT_HMAC_KEYS, settings.FIELD_ENCRYPTION_KEYS = [OTHER], [NEW_FIELD_KEY]
+
+    with pytest.raises(KeysError):
+        task(batch.pk)
+
+    before, batch = batch.state, Batch.objects.get(pk=batch.pk)
+    assert (batch.state, batch.altered_at, batch.refusal) == (before, None, None)
