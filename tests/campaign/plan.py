@@ -64,7 +64,7 @@ PUT_BACK: Final = ("", "random_keys", "no_recovery_mode")
 # Of the storm: when the state is kept, and when it is put back. For 1,000 orders a minute lies between.
 KEPT_AT: Final = 0.3
 PUT_BACK_AT: Final = 0.9
-# Long enough for the provider to forget keys between the two.
+# Of the mutants: long enough to pay much between the two, and for the provider to forget keys.
 FORGETTING_STORM_SECONDS: Final = 90.0
 # A mutant that only one round meets runs that one alone, on a small storm.
 ROUNDS_OF: Final = {"no_watchdog": ("all_workers_stopped",), "no_sweep": ("nobody_rings",)}
@@ -145,7 +145,7 @@ class Plan:
 
     @property
     def storm_seconds(self) -> float:
-        shortest = FORGETTING_STORM_SECONDS if self.mutant == "no_recovery_mode" else 30.0
+        shortest = FORGETTING_STORM_SECONDS if self.mutant and self.is_put_back else 30.0
         return max(shortest, 0.1 * self.count)
 
     @property
