@@ -82,7 +82,7 @@ def look() -> Finding:
         return Finding(is_recovering=is_recovering)
     with transaction.atomic():
         if not _store(present, before=stored):
-            return Finding(is_recovering=True)  # somebody else has just found it
+            return look()  # somebody else has just found it, and has stored what it is
         if stored == (None,) * len(PARTS):
             log.info("installation_adopted", installation=settings.INSTALLATION)
             return Finding(is_recovering=is_recovering)
