@@ -175,7 +175,8 @@ def _history(payout: Payout, events: list[Event]) -> Iterator[Finding]:
 
 def _fact(event: Event, name: str) -> str | None:
     """An event that SQL put in may hold any JSON."""
-    return str(event.facts.get(name)) if isinstance(event.facts, dict) else None
+    value = event.facts.get(name) if isinstance(event.facts, dict) else None
+    return None if value is None else str(value)
 
 
 def _is_legal(event: Event) -> bool:
@@ -266,7 +267,7 @@ def _eyes(
         if event.event == EventName.CONFIRMED and _fact(event, "first") in (None, event.actor):
             yield "confirmed_by_two", f"event {event.seq} confirms it, by one person"
         if event.event == EventName.FLAGGED and _fact(event, "attention") == Attention.CONTRADICTED:
-            contradicted = _fact(event, "attempt") or ""
+            contradicted = _fact(event, "attempt") or "not told"
         if event.event == EventName.RESOLVED or (event.event == EventName.RELEASED and contradicted):
             contradicted = "" if _fact(event, "attempt") == contradicted else contradicted
             people = {

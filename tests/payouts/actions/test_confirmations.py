@@ -9,7 +9,7 @@ from payouts import actions
 from payouts.actions import FourEyesError, InvalidError, NotAllowedError, VersionError
 from payouts.actions.confirmations import confirm_unchanged
 from payouts.models import Attention, Confirmation, Payout
-from tests.payouts.observe import by_hand, is_clean, last_event, nothing_changes, rings
+from tests.payouts.observe import audit_of, by_hand, is_clean, last_event, nothing_changes, rings
 from tests.recipes import accepted_payout, awaiting_payout, failed_payout, pending_payout, unknown_payout
 
 pytestmark = pytest.mark.django_db
@@ -119,3 +119,15 @@ def test_it_takes_evidence_and_the_version_that_was_seen(checker: User) -> None:
         confirm_unchanged(payout.pk, by=checker, evidence=WHY, version=7)
 
     assert not Confirmation.objects.exists()
+
+
+def test_the_audit_names_a_confirmation_without_a_first_person() -> None:
+    payout = pending_payout()
+    by_hand(
+        "INSERT INTO payouts_event"
+        " (payout_id, seq, event, from_status, to_status, at, actor, reason, trace_id, facts, mac)"
+        " VALUES (%s, 2, 'confirmed', 'pending', 'pending', now(), 'user:one', '', '', '{}', 'x')",
+        payout.pk,
+    )
+
+    assert "confirmed_by_two" in audit_of(payout)
