@@ -94,7 +94,9 @@ def test_a_result_under_keys_that_do_not_fit_is_left_to_a_look_up(settings: Any)
     assert (payout.status, payout.attention, payout.lease_token) == ("processing", "", assignment.lease_token)
 
 
-@pytest.mark.parametrize(("name", "new"), [("EVENT_HMAC_KEYS", OTHER), ("FIELD_ENCRYPTION_KEYS", NEW_FIELD_KEY)])
+@pytest.mark.parametrize(
+    ("name", "new"), [("EVENT_HMAC_KEYS", OTHER), ("FIELD_ENCRYPTION_KEYS", NEW_FIELD_KEY)], ids=["seals", "fields"]
+)
 def test_an_old_worker_waits_once_a_process_writes_with_a_new_key(name: str, new: str, settings: Any) -> None:
     old = getattr(settings, name)
     setattr(settings, name, [new, *old])
