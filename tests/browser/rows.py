@@ -1,5 +1,6 @@
 """One row of every kind, so that every screen has something to show."""
 
+import uuid
 from datetime import timedelta
 from decimal import Decimal
 
@@ -8,9 +9,11 @@ from django.utils import timezone
 from django_q.models import OrmQ, Task
 
 from payouts import actions, clients
-from payouts.actions import bulk, pauses
+from payouts.actions import bulk, pauses, recovery, unknown_payments
+from payouts.actions.unknown_payments import Heard
 from payouts.batches import check, upload
-from payouts.models import AuditRun, DailyTotal, Heartbeat, PayoutLimit, ProviderReport
+from payouts.models import AuditRun, DailyTotal, Heartbeat, PayoutLimit, ProviderReport, UnknownPayment
+from payouts.providers import Verdict
 from payouts.staff import groups
 from payouts.statements import apply, read
 from payouts.worker import schedules
@@ -53,6 +56,7 @@ def everything() -> User:
     PayoutLimit.objects.create(currency="RUB", recipient_amount=Decimal(500000), day_amount=Decimal(9000000))
     Heartbeat.objects.create(cluster="one")
     now = timezone.now()
+    _forgotten()
     pauses.pause("elsewhere", by=recipes.person.make(), reason="It pays to the wrong accounts.")
     for days in range(1, 20):
         DailyTotal.objects.create(
@@ -65,3 +69,14 @@ def everything() -> User:
     )
     OrmQ.objects.create(key="payouts", payload="x", lock=now)
     return admin
+
+
+def _forgotten() -> None:
+    """Two recoveries, of which one waits for a second person, and payments that only the provider knows."""
+    waits = recovery.begin(by="shell:operator", reason="Restored the backup of 03:00.")
+    evidence = "Compared 09:00 to 12:00 with the provider's report: all lines agree."
+    recovery.propose_end(waits.pk, by=recipes.person.make(), evidence=evidence)
+    recovery.begin(by="user:alice", reason="The standby was promoted.")
+    for amount in (Decimal("100.50"), None):
+        heard = Heard(uuid.uuid4(), Verdict.SUCCEEDED, amount, "RUB" if amount else "", provider_id="prv_1")
+        unknown_payments.note([heard], provider="http", source=UnknownPayment.Source.WEBHOOK)

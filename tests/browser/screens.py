@@ -23,7 +23,9 @@ from payouts.models import (
     PayoutLimit,
     ProviderPause,
     ProviderReport,
+    Recovery,
     ReviewRule,
+    UnknownPayment,
 )
 from payouts.states import Stage
 from tests.browser.aside import expect
@@ -253,6 +255,20 @@ SCREENS: dict[str, Screen] = {
     "dialog resume": Screen(Address("operations"), dialog("resume")),
     "pauses": Screen(at("payouts_providerpause_changelist")),
     "pause": Screen(of("payouts_providerpause_change", ProviderPause.objects.all)),
+    "recoveries": Screen(at("payouts_recovery_changelist")),
+    "recovery": Screen(of("payouts_recovery_change", Recovery.objects.all)),
+    "dialog begin recovery": Screen(Address("operations"), dialog("recovery/begin")),
+    "dialog propose the end": Screen(
+        of("payouts_recovery_change", lambda: Recovery.objects.filter(proposed_at=None)), dialog("propose-end")
+    ),
+    "dialog end recovery": Screen(
+        of("payouts_recovery_change", lambda: Recovery.objects.exclude(proposed_at=None)), dialog("end")
+    ),
+    "unknown payments": Screen(at("payouts_unknownpayment_changelist")),
+    "unknown payment": Screen(of("payouts_unknownpayment_change", UnknownPayment.objects.all)),
+    "dialog close an unknown payment": Screen(
+        of("payouts_unknownpayment_change", UnknownPayment.objects.all), dialog("close")
+    ),
     "clusters": Screen(at("payouts_heartbeat_changelist")),
     "schedules": Screen(at("django_q_schedule_changelist")),
     "schedule": Screen(of("django_q_schedule_change", Schedule.objects.all)),

@@ -19,6 +19,7 @@ class PlainAdmin(ModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     actions: ClassVar[Any] = None
     sortable_by: ClassVar[Any] = ()
+    empty_value_display = "–"
 
     def page_url(self, instance: Any) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=(instance.pk,))

@@ -84,7 +84,7 @@ class UnknownPaymentAdmin(DialogsMixin, ViewOnlyAdmin):
     @dialog_action(
         form_class=UnknownPaymentForm,
         permission="close",
-        description=gettext_lazy("Close"),
+        description=gettext_lazy("Close the unknown payment"),
         title=gettext_lazy("Close the unknown payment"),
         submit=gettext_lazy("Close"),
         warning=gettext_lazy("Money left without a payout of ours. Close it when you know what it was."),
