@@ -18,6 +18,7 @@ from tests.drills import (
     duplicates,
     forgetting,
     kills,
+    late,
     outage,
     poison,
     posts,
@@ -32,6 +33,7 @@ DRILLS: dict[str, Drill[Any]] = {
     "races": races.RACES,
     "duplicates": duplicates.DUPLICATES,
     "stopped": duplicates.STOPPED,
+    "late-success": late.LATE_SUCCESS,
     "outage": outage.OUTAGE,
     "poison": poison.POISON,
     "webhooks": webhooks.WEBHOOKS,
@@ -86,7 +88,7 @@ def _passes(started: Stand, drill: Drill[Any], name: str, is_small: bool) -> boo
         traceback.print_exc()
         result = Result("did not come to its end", [str(error)])
     verdict = "FAILED" if result.faults else "ok"
-    print(f"{verdict:6} {name:10} {result.figure} ({time.monotonic() - began_at:.0f} s)", flush=True)
+    print(f"{verdict:6} {name:13} {result.figure} ({time.monotonic() - began_at:.0f} s)", flush=True)
     for fault in result.faults:
         print(f"       {fault}", flush=True)
     return not result.faults

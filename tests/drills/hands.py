@@ -1,4 +1,4 @@
-"""Does in Django what no call over HTTP does: submits many, schedules, rings too often.
+"""Does in Django what no call over HTTP does: submits many, schedules, decides, rings too often.
 
     python -m tests.drills.hands
 
@@ -9,6 +9,7 @@ of JSON.
 import json
 import sys
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
@@ -74,6 +75,16 @@ def schedule(payout_id: int, later_seconds: float) -> bool:
     return True
 
 
+def decide(name: str, ids: list[int]) -> int:
+    """The operator's decision on each, such as retry; returns how many were not refused."""
+    operator, done = User.objects.get(username="operator"), 0
+    for payout_id in ids:
+        with suppress(actions.NotAllowedError):
+            getattr(actions, name)(payout_id, by=operator, reason="A drill.")
+            done += 1
+    return done
+
+
 def double_schedules() -> int:
     """Every schedule twice, and all of them due now; returns how many there are."""
     for each in Schedule.objects.all():
@@ -84,7 +95,7 @@ def double_schedules() -> int:
 
 
 def main() -> None:
-    orders = {each.__name__: each for each in (people, submit, schedule, double_schedules)}
+    orders = {each.__name__: each for each in (people, submit, schedule, decide, double_schedules)}
     for line in sys.stdin:
         name, arguments, options = json.loads(line)
         print(json.dumps(orders[name](*arguments, **options)), flush=True)

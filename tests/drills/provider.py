@@ -6,6 +6,8 @@ Prints its port, then obeys the lines of its standard input and answers each wit
 
     pay | pending | fail | hang     what becomes of calls from now on: paid, taken and not final, 503, never answered
     hold | let go                   paid, but answers wait until they are let go
+    late | let go                   POSTs wait, and are paid when they are let go; look-ups find nothing meanwhile
+    reject                          422 for each POST, and nothing paid
     refuse | listen                 no listener on the port, and one again
     delay MS                        before each answer
     tokens T1 T2                    401 for calls with other tokens; none lets every token in
@@ -49,7 +51,7 @@ class Provider:
 
     async def obey(self, order: str) -> str:
         match order.split():
-            case ["pay" | "pending" | "fail" | "hang" | "hold" as mode]:
+            case ["pay" | "pending" | "fail" | "hang" | "hold" | "late" | "reject" as mode]:
                 self.mode = mode
             case ["let", "go"]:
                 self.mode = "pay"
@@ -75,7 +77,6 @@ class Provider:
 
     def answer(self, method: str, target: str, token: str, body: bytes) -> tuple[int, object] | None:
         """Status and content; None for no answer at all."""
-        self.calls[method] += 1
         if self.tokens and token not in self.tokens:
             return 401, {"code": "unauthorized"}
         if self.mode == "hang":
@@ -85,6 +86,8 @@ class Provider:
         if method == "GET":
             wanted = parse_qs(urlsplit(target).query)["reference"]
             return 200, {"data": [self.payments[each] for each in wanted if each in self.payments]}
+        if self.mode == "reject":
+            return 422, {"code": "limit_exceeded", "message": "The account's limit for today is used up."}
         order = json.loads(body)
         reference = order["reference"]
         status = 200 if reference in self.payments else 201
@@ -121,7 +124,15 @@ class Line(asyncio.Protocol):
         self.received = body[length:]
         method, target, _version = first.split(" ")
         tokens = [line[22:] for line in headers if line.lower().startswith("authorization: bearer ")]
-        answer = self.provider.answer(method, target, (*tokens, "")[0], body[:length])
+        request = (method, target, (*tokens, "")[0], body[:length])
+        self.provider.calls[method] += 1
+        if self.provider.mode == "late" and method == "POST":
+            self.provider.held.append(lambda: self.answer(*request))
+        else:
+            self.answer(*request)
+
+    def answer(self, *request: Any) -> None:
+        answer = self.provider.answer(*request)
         if answer is not None and self.provider.mode == "hold":
             self.provider.held.append(lambda: self.send(*answer))
         elif answer is not None:
