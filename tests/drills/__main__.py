@@ -9,6 +9,7 @@ from typing import Any
 from backoffice.local.servers import ServiceError
 from tests.bench.stand import BenchError, Stand, listen, stand
 from tests.drills import (
+    accounts,
     audit,
     cache,
     clock,
@@ -34,6 +35,7 @@ DRILLS: dict[str, Drill[Any]] = {
     "duplicates": duplicates.DUPLICATES,
     "stopped": duplicates.STOPPED,
     "late-success": late.LATE_SUCCESS,
+    "other-account": accounts.OTHER_ACCOUNT,
     "outage": outage.OUTAGE,
     "poison": poison.POISON,
     "webhooks": webhooks.WEBHOOKS,
