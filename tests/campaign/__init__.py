@@ -6,7 +6,8 @@
     CAMPAIGN_ORPHANS=reaped make campaign          reaped | alive | both: what becomes of a killed program's children
     CAMPAIGN_KEEP=/tmp/kept make campaign          leaves the programs' logs and the provider's ledger there
     CAMPAIGN_MUTANT=no_sweep make campaign         with one mechanism broken, which must be caught
-    make campaign ARGS=--mutants                   every mutant after the other, as a table; 25 minutes
+    make campaign ARGS=--mutants                   every mutant after the other, as a table; half an hour
+    make campaign ARGS="--mutants no_pinning"      some of them
 
 What runs is what production runs, in processes of its own: PostgreSQL that syncs its commits, a Redis, granian with
 the options of the Dockerfile, two `manage.py cluster`. Clients submit over HTTP, operators decide, and meanwhile

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from payouts import actions, references, tasks
-from payouts.actions import claims, moves, recovery
+from payouts.actions import claims, late, moves, recovery
 from payouts.database import rows
 from payouts.models import Attempt, Attention, Event, EventName, Payout
 from payouts.providers import Verdict
@@ -184,3 +184,18 @@ def random_keys() -> None:
 def no_recovery_mode() -> None:
     """Nobody looks at what the database is."""
     recovery.look = recovery.Finding
+
+
+def dropped_success() -> None:
+    """A result whose lease was lost is thrown away."""
+    late.keep = lambda *_results, **_named: None
+
+
+def no_pinning() -> None:
+    """An attempt is looked up and sent at whatever account the settings name."""
+    claims._is_elsewhere = lambda _attempt: False
+
+
+def outliving_leases() -> None:
+    """The leases of a group that was killed end by themselves alone."""
+    actions.end_leases = lambda _holder: 0

@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 from django_q.models import OrmQ
 
 from payouts import actions, references, tasks
-from payouts.actions import claims, outcomes, recovery
+from payouts.actions import claims, late, outcomes, recovery
 from payouts.clients import create_client
 from payouts.database import rows
 from payouts.models import Attempt, Attention, Heartbeat, Payout, Scope
@@ -21,13 +21,16 @@ from payouts.worker import pump, supervisor
 from payouts.worker.broker import Progress
 from tests import recipes
 from tests.campaign import mutants
+from tests.campaign.__main__ import every_mutant
+from tests.campaign.drilled import DRILLED, count_of
 from tests.campaign.plan import MUTANTS
+from tests.campaign.report import CLEAN, VIOLATED
 from tests.payouts.observe import by_hand, rings, unguarded
 from tests.payouts.providers.double import DoubleProvider, Fault
 
 pytestmark = pytest.mark.django_db
 
-HOMES: tuple[Any, ...] = (actions, claims, recovery, references, rows, supervisor.Pulse, tasks)
+HOMES: tuple[Any, ...] = (actions, claims, late, recovery, references, rows, supervisor.Pulse, tasks)
 
 
 @pytest.fixture
@@ -60,7 +63,9 @@ def paid(payout: Payout, provider: DoubleProvider) -> Payout:
 def test_every_mutant_has_a_test_here() -> None:
     tests = [name for name in globals() if name.startswith("test_")]
 
-    assert [mutant for mutant in MUTANTS if not any(name.startswith(f"test_{mutant}_") for name in tests)] == []
+    assert [
+        mutant for mutant in (*MUTANTS, *DRILLED) if not any(name.startswith(f"test_{mutant}_") for name in tests)
+    ] == []
 
 
 def test_new_key_per_call_sends_another_key_than_the_attempts(
@@ -249,3 +254,72 @@ def test_no_recovery_mode_pays_without_asking(mutate: Callable[[str], None], pro
     mutate("no_recovery_mode")
 
     assert (before, recipes.claimed(recipes.pending_payout()).is_first_call) == (False, True)
+
+
+def test_dropped_success_keeps_nothing_of_a_result_whose_lease_is_lost(mutate: Callable[[str], None]) -> None:
+    def kept() -> int:
+        payout = recipes.pending_payout()
+        late_one, second = recipes.claimed(payout), recipes.claimed(payout)
+        actions.record_outcomes([(second, recipes.REFUSED)])
+        actions.record_outcomes([(late_one, recipes.SUCCEEDED)])
+        return payout.attempts.get().exchanges.count()
+
+    before = kept()
+    mutate("dropped_success")
+
+    assert (before, kept()) == (2, 1)
+
+
+def test_no_pinning_looks_up_and_sends_at_another_account(
+    mutate: Callable[[str], None], provider: DoubleProvider, settings: Any
+) -> None:
+    sound, mutated = recipes.unknown_payout(), recipes.unknown_payout()
+    settings.PROVIDER_ACCOUNT = "another"
+
+    before = paid(sound, provider)
+    mutate("no_pinning")
+    after = paid(mutated, provider)
+
+    assert (before.status, before.attention) == (Status.UNKNOWN, Attention.OTHER_ACCOUNT)
+    assert (after.status, [call.instruction.payout for call in provider.calls]) == (
+        Status.PROCESSED,
+        [mutated.reference] * 2,
+    )
+
+
+def test_outliving_leases_stay_with_a_group_that_was_killed(mutate: Callable[[str], None]) -> None:
+    def is_due_once_its_group_is_killed() -> bool:
+        payout = recipes.pending_payout()
+        watch = supervisor.Supervisor()
+        actions.claim(limit=2, holder="one/a")
+        watch._killed["one/a"] = 0.0
+        watch._end_leases()
+        return Payout.objects.due().filter(pk=payout.pk).exists()
+
+    before = is_due_once_its_group_is_killed()
+    mutate("outliving_leases")
+
+    assert (before, is_due_once_its_group_is_killed()) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("FAILED leases 4 held\n       monitor: 4 still wait\n       sentinel: 3 still wait\n", 7),
+        ("FAILED leases did not come to its end\n       Not in 300 seconds: all are called\n", 0),
+    ],
+)
+def test_a_drill_catches_a_mutant_by_the_sentence_of_its_promise_alone(text: str, count: int) -> None:
+    assert count_of("still wait", text) == count
+
+
+@pytest.mark.parametrize(
+    ("alarms", "broken", "exit_code"), [({}, {"x": 1}, CLEAN), ({"x": 1}, {"x": 1}, VIOLATED), ({}, {}, VIOLATED)]
+)
+def test_a_mutant_counts_only_where_its_drill_tells_it_from_the_sound_product(
+    alarms: dict[str, int], broken: dict[str, int], exit_code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.campaign.__main__.false_alarms", lambda _mutants: alarms)
+    monkeypatch.setattr("tests.campaign.__main__.broken_promises", lambda _mutant: broken)
+
+    assert every_mutant(["no_pinning"]) == exit_code

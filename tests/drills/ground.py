@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -166,7 +167,12 @@ class Ground(Stand):
     def start_cluster(
         self, provider: Provider, *, ill: tuple[str, ...] = (), waits: bool = True, **settings: str
     ) -> Cluster:
-        """One that has given its first sign of life, unless it is not waited for."""
+        """One that has given its first sign of life, unless it is not waited for.
+
+        With CAMPAIGN_MUTANT in the environment each that is not ill otherwise has this one mechanism broken.
+        """
+        if not ill and (mutant := os.environ.get("CAMPAIGN_MUTANT")):
+            ill = ("mutant", mutant)
         command = ("-m", "tests.drills.launch", *ill) if ill else ("manage.py", "cluster")
         beats = self.count("payouts_heartbeat")
         cluster = Cluster(self.start("cluster", *command, PROVIDER_URL=provider.url, **settings))

@@ -3,6 +3,7 @@
 python -m tests.drills.launch raises        the provider's adapter raises for the poisoned payout
 python -m tests.drills.launch kills         calling the provider for it kills the worker
 python -m tests.drills.launch clock +600    the clock is so many seconds off
+python -m tests.drills.launch mutant no_pinning    one mechanism is broken (tests/campaign/mutants.py)
 """
 
 import os
@@ -23,6 +24,7 @@ from payouts.providers import Answer, Instruction  # noqa: E402
 from payouts.providers.http.client import HttpProvider  # noqa: E402
 from payouts.providers.registry import MAKERS  # noqa: E402
 from payouts.worker.supervisor import Supervisor  # noqa: E402
+from tests.campaign import mutants  # noqa: E402
 
 POISON = Decimal("666.66")
 
@@ -67,6 +69,8 @@ def main(arguments: list[str]) -> None:
             _stand_in(Killing(settings.PROVIDER_URL, settings.PROVIDER_TOKEN))
         case ["clock", seconds]:
             time_machine.travel(time.time() + float(seconds), tick=True).start()
+        case ["mutant", name]:
+            getattr(mutants, name)()
     Supervisor().run()
 
 
