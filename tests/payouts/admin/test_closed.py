@@ -1,5 +1,6 @@
 """Nothing is open: every address without a login and without a permission, and every action by group."""
 
+import uuid
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from django.test import Client
 from django.urls import reverse
 
 from payouts import clients
-from payouts.actions import pauses
-from payouts.models import Payout
+from payouts.actions import pauses, recovery
+from payouts.models import Payout, UnknownPayment
+from payouts.providers import Verdict
 from payouts.statements import read
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
@@ -48,6 +50,10 @@ ALLOWED: dict[str, set[str]] = {
     "payouts_payout_record_return": {"Approver", "Admin"},
     "payouts_payout_settle": {"Admin"},
     "payouts_payout_reveal": {"Auditor", "Admin"},
+    "payouts_payout_confirm_unchanged": {"Approver", "Admin"},
+    "payouts_recovery_propose_end": {"Approver", "Admin"},
+    "payouts_recovery_end": {"Approver", "Admin"},
+    "payouts_unknownpayment_close": {"Approver", "Admin"},
     "payouts_apiclient_add_key": {"Admin"},
     "payouts_apiclient_revoke_key": {"Admin"},
     "payouts_providerpause_resume": {"Approver", "Admin"},
@@ -66,6 +72,7 @@ FORMS: dict[str, set[str]] = {
     "payouts_apiclient_add": {"Admin"},
     "payouts_approvalband_add": {"Admin"},
     "payouts_payoutlimit_add": {"Admin"},
+    "payouts_recovery_begin": {"Approver", "Admin"},
     "auth_user_add": {"Admin"},
 }
 
@@ -84,6 +91,10 @@ def ids() -> dict[str, Any]:
         ).pk,
         "payouts/providerpause": pauses.pause("elsewhere", by=uploader, reason=CANARY).pk,
         "payouts/providerpause/pause": "http",
+        "payouts/recovery": recovery.begin(by="shell:operator", reason=CANARY).pk,
+        "payouts/unknownpayment": UnknownPayment.objects.create(
+            reference=uuid.uuid4(), reported=Verdict.SUCCEEDED, source=UnknownPayment.Source.WEBHOOK, detail=CANARY
+        ).pk,
         "payouts/batch": recipes.checked_batch(by=uploader, name=f"{CANARY}.csv").pk,
         "auth/user": uploader.pk,
     }

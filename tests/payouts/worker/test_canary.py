@@ -47,6 +47,7 @@ def web(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         "LOG_LEVEL": "DEBUG",
         "LOG_FORMAT": "json",
         "DJANGO_DEBUG": "off",
+        "DJANGO_SETTINGS_MODULE": "tests.payouts.worker.production",
     }
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:
