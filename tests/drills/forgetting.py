@@ -32,6 +32,8 @@ class Numbers:
     """Payouts that the older state of the database has, unpaid."""
     forgotten: int
     """Payouts that it does not have; their clients ask again, under the same keys."""
+    lost: int = 0
+    """Payouts that it does not have, and whose clients have no key under which to ask again."""
 
 
 def restore(stand: Stand, numbers: Numbers) -> Result:
@@ -140,7 +142,8 @@ def _pay_and_stop(here: Ground, provider: Provider, numbers: Numbers) -> None:
     """What will be forgotten: all of it is paid, and nobody is left who works."""
     cluster = here.start_cluster(provider)
     _submit(here, numbers.forgotten, "forgotten")
-    here.await_processed(numbers.known + numbers.forgotten)
+    _submit(here, numbers.lost, "")
+    here.await_processed(numbers.known + numbers.forgotten + numbers.lost)
     cluster.program.stop()
 
 
@@ -163,7 +166,20 @@ def _paid_once(here: Ground, provider: Provider, numbers: Numbers, what: str) ->
         f"all processed again after {seconds:.0f} s"
     )
     result.expect(looked >= count, f"only {looked} look-ups before they were paid")
-    return here.judge(result, provider)
+    red = _reconciled(here, provider) if numbers.lost else {}
+    if numbers.lost:
+        result.figure += f"; {len(red)} of {numbers.lost} that had no key are red after the provider's report"
+    result.expect(list(red.values()) == ["100.50"] * numbers.lost, f"red, with their amounts: {red}")
+    return here.judge(result, provider, lost=red)
+
+
+def _reconciled(here: Ground, provider: Provider) -> dict[str, str]:
+    """The keys and amounts of the payments that are red once the provider's whole report was uploaded."""
+    lines = [f"{each['reference']},succeeded,{each['amount']}" for each in provider.payments]
+    hands = here.start_hands()
+    red: dict[str, str] = hands.do("reconcile", "\n".join(["reference,status,amount", *lines]))
+    hands.stop()
+    return red
 
 
 def _copy_of(stand: Stand, here: Ground) -> str:
@@ -257,7 +273,7 @@ def _give(path: Path, like: Path) -> None:
     os.chown(path, owner.st_uid, owner.st_gid)
 
 
-RESTORE = Drill(restore, full=Numbers(known=20, forgotten=20), small=Numbers(known=4, forgotten=2))
+RESTORE = Drill(restore, full=Numbers(known=20, forgotten=20, lost=5), small=Numbers(known=4, forgotten=2, lost=1))
 FAILOVER = Drill(failover, full=Numbers(known=20, forgotten=20), small=Numbers(known=4, forgotten=2))
 LOST_COMMIT = Drill(lost_commit, full=Numbers(known=20, forgotten=0), small=Numbers(known=4, forgotten=0))
 COPY = Drill(copy, full=Numbers(known=20, forgotten=20), small=Numbers(known=4, forgotten=2))

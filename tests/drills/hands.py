@@ -23,8 +23,9 @@ from django_q.models import Schedule  # noqa: E402
 from django_q.tasks import async_task  # noqa: E402
 
 from payouts import actions, doorbell  # noqa: E402
-from payouts.models import ApiClient, Authenticator  # noqa: E402
+from payouts.models import ApiClient, Authenticator, UnknownPayment  # noqa: E402
 from payouts.staff import second_factor  # noqa: E402
+from payouts.statements import apply, read  # noqa: E402
 
 
 def people(password: str) -> dict[str, list[str]]:
@@ -85,6 +86,13 @@ def decide(name: str, ids: list[int]) -> int:
     return done
 
 
+def reconcile(report: str) -> dict[str, str]:
+    """Upload the provider's report and compare it; returns what is red then: unknown payments and their amounts."""
+    uploader, _is_new = User.objects.get_or_create(username="accountant")
+    apply.run(read.store(report.encode(), name="ledger.csv", by=uploader).pk)
+    return {str(each.reference): str(each.amount) for each in UnknownPayment.objects.filter(closed_at=None)}
+
+
 def double_schedules() -> int:
     """Every schedule twice, and all of them due now; returns how many there are."""
     for each in Schedule.objects.all():
@@ -95,7 +103,7 @@ def double_schedules() -> int:
 
 
 def main() -> None:
-    orders = {each.__name__: each for each in (people, submit, schedule, decide, double_schedules)}
+    orders = {each.__name__: each for each in (people, submit, schedule, decide, reconcile, double_schedules)}
     for line in sys.stdin:
         name, arguments, options = json.loads(line)
         print(json.dumps(orders[name](*arguments, **options)), flush=True)
