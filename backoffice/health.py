@@ -6,7 +6,7 @@ from typing import NamedTuple
 import structlog
 from django.conf import settings
 from django.core.cache import cache
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
@@ -60,7 +60,8 @@ def ready(request: HttpRequest) -> HttpResponse:
     facts: dict[str, object] = {"database": "ok", "cache": _cache_state()}
     try:
         found = _facts()
-    except DatabaseError:
+        keys_state = _keys_state()
+    except Error:
         log.warning("database_away")
         return JsonResponse({"status": "unavailable", **facts, "database": "away"}, status=503)
     facts |= {
@@ -71,7 +72,7 @@ def ready(request: HttpRequest) -> HttpResponse:
         "recovery": found.is_recovering,
         "installation": "other" if found.is_other else "ok",
         "unknown_payments": found.unknown_payments,
-        "keys": _keys_state(),
+        "keys": keys_state,
     }
     return JsonResponse({"status": "ok", **facts})
 
@@ -83,7 +84,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     registry.register(_Figures())
     try:
         return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
-    except DatabaseError:
+    except Error:
         log.warning("database_away")
         return HttpResponse(status=503)
 

@@ -14,7 +14,7 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.wsgi import WSGIHandler
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
 django.setup(set_prefix=False)
@@ -76,7 +76,7 @@ class Gate:
                 keys.begin_writing()
         except KeysError as error:
             return str(error)
-        except DatabaseError:
+        except Error:
             return ""
         self._is_open = True
         self._looks_again_at = time.monotonic() + LOOK_AGAIN_SECONDS
@@ -89,7 +89,7 @@ class Gate:
             keys.require_fit()
         except RetiredKeyError as error:
             return str(error)
-        except (KeysError, DatabaseError):  # a newer key than ours is in use: what we write, others read
+        except (KeysError, Error):  # a newer key than ours is in use: what we write, others read
             pass
         self._looks_again_at = time.monotonic() + LOOK_AGAIN_SECONDS
         return ""

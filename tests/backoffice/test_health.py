@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 
 from payouts.actions import recovery, unknown_payments
 from payouts.models import Heartbeat, UnknownPayment
@@ -60,9 +60,16 @@ def test_recovery_mode_anothers_database_and_unknown_payments_are_told(client, s
         assert f"\n{name} 1.0\n" in text
 
 
-def test_ready_is_503_without_the_database(client):
-    def refuse(*args: object) -> None:
-        raise OperationalError("connection refused")
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+@pytest.mark.parametrize("served_before", [0, 1], ids=["at once", "in between"])
+def test_ready_is_503_without_the_database(client, error, served_before):
+    served = []
+
+    def refuse(execute, *args):
+        if len(served) == served_before:
+            raise error("connection refused")
+        served.append(args)
+        return execute(*args)
 
     with connection.execute_wrapper(refuse):
         response = client.get("/readyz/")
