@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 
 from tests.campaign.clients import Ack
 from tests.campaign.ledger import read
-from tests.campaign.plan import KEY_TTL_SECONDS, Intent
+from tests.campaign.plan import FREEZE, KEY_TTL_SECONDS, Intent
 
 # safety.md
 TRANSITIONS: Final = {
@@ -35,6 +35,9 @@ TRANSITIONS: Final = {
     ("processed", "returned"),
 }
 FINAL_EVENTS: Final = ("succeeded", "refused", "resolved", "reconciled")
+# What the provider calls its answers that refuse, and the product an attempt that it ended without sending it.
+REFUSALS: Final = ("refused", FREEZE)
+NEVER_SENT: Final = "paid_earlier"
 OUTCOME_EVENTS: Final = ("accepted", "outcome_unknown", *FINAL_EVENTS)
 
 type Row = Mapping[str, Any]
@@ -72,6 +75,7 @@ def violations(world: World) -> list[Finding]:
         _keys,
         _histories,
         _outcomes,
+        _refusals,
         _approvals,
         _doubles,
         _own_audit,
@@ -208,6 +212,15 @@ def _outcomes(world: World) -> Iterator[Finding]:
     for attempt in world.attempts:
         if (attempt["outcome"] != "open") != (attempt["reference"] in ended):
             yield "outcome_without_event", f"attempt {attempt['reference']} is {attempt['outcome']}"
+
+
+def _refusals(world: World) -> Iterator[Finding]:
+    """Nothing fails but by the provider's own refusal, even where the payment is found and made good later."""
+    refused = {request["key"] for request in world.requests if request["fault"] in REFUSALS}
+    for event in world.events:
+        facts = event["facts"]
+        if event["event"] == "refused" and facts.get("code") != NEVER_SENT and facts.get("attempt") not in refused:
+            yield "failed_without_refusal", f"attempt {facts.get('attempt')}"
 
 
 def _approvals(world: World) -> Iterator[Finding]:

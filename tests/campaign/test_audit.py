@@ -57,7 +57,13 @@ def _payment(number: int, key: str) -> dict[str, Any]:
 
 
 def _request(method: str, key: str, at: float) -> dict[str, Any]:
-    return {"method": method, "key": key, "at": at, "body_hash": f"body of {key}" if method == "POST" else ""}
+    return {
+        "method": method,
+        "key": key,
+        "at": at,
+        "body_hash": f"body of {key}" if method == "POST" else "",
+        "fault": "refused" if key == "a2" else "",
+    }
 
 
 def _ack(number: int) -> Ack:
@@ -106,6 +112,12 @@ def sound() -> World:
         requests=[_request("POST", key, 10.0) for key in ("a0", "a1", "a2", "b2")] + [_request("GET", "b2", 90.0)],
         payments=[_payment(0, "a0"), _payment(1, "a1"), _payment(2, "b2")],
     )
+
+
+def test_a_failure_that_the_provider_did_not_say_is_found(sound: World) -> None:
+    world = replace(sound, requests=[{**request, "fault": "garbage"} for request in sound.requests])
+
+    assert violations(world) == [("failed_without_refusal", "attempt a2")]
 
 
 def test_a_sound_world_has_no_violation(sound: World) -> None:
