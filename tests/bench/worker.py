@@ -27,6 +27,7 @@ class Instant:
     """Pays everything, at once."""
 
     name = "http"
+    account = "bench"
 
     def pay(self, instruction: Instruction, *, deadline: float) -> Answer:
         return Answer(Verdict.SUCCEEDED, provider_id=f"bench_{instruction.reference}", http_status=201)
