@@ -283,7 +283,7 @@ def awaiting_others(person: User) -> PayoutQuerySet:
 
 
 def why_not_withdraw_approval(payout: Payout, who: Standing) -> str:
-    if obstacle := _why_not_in(payout, Status.PENDING) or _why_inactive(who):
+    if obstacle := _why_not_in(payout, Status.PENDING) or why_inactive(who):
         return obstacle
     return "" if who.has_approved else Personal(_("You have not approved this payout."))
 
@@ -295,7 +295,7 @@ def why_not_reject(payout: Payout, who: Standing) -> str:
 def why_not_hold(payout: Payout, who: Standing) -> str:
     if obstacle := _why_not_in(payout, Status.PENDING):
         return obstacle
-    return _("The payout is on hold already.") if payout.held_at else _why_inactive(who)
+    return _("The payout is on hold already.") if payout.held_at else why_inactive(who)
 
 
 def why_not_release(payout: Payout, who: Standing) -> str:
@@ -305,21 +305,21 @@ def why_not_release(payout: Payout, who: Standing) -> str:
     if obstacle := _why_contradicted(payout):
         return obstacle
     is_held = payout.status == Status.PENDING and payout.held_at
-    return _why_inactive(who) if is_held or payout.attention else _("The payout is not on hold.")
+    return why_inactive(who) if is_held or payout.attention else _("The payout is not on hold.")
 
 
 def why_not_clear_flag(payout: Payout, who: Standing) -> str:
     if obstacle := _why_not_in(payout, *AT_REST) or _why_contradicted(payout):
         return obstacle
-    return _why_inactive(who) if payout.attention else _("The payout needs no attention.")
+    return why_inactive(who) if payout.attention else _("The payout needs no attention.")
 
 
 def why_not_schedule(payout: Payout, who: Standing) -> str:
-    return _why_not_in(payout, Status.PENDING) or _why_inactive(who)
+    return _why_not_in(payout, Status.PENDING) or why_inactive(who)
 
 
 def why_not_cancel(payout: Payout, who: Standing) -> str:
-    return _why_not_move(payout, Status.CANCELLED) or _why_contradicted(payout) or _why_inactive(who)
+    return _why_not_move(payout, Status.CANCELLED) or _why_contradicted(payout) or why_inactive(who)
 
 
 def why_not_withdraw(payout: Payout, who: Standing) -> str:
@@ -336,7 +336,7 @@ def why_not_settle(payout: Payout, who: Standing) -> str:
         return obstacle
     if not payout.is_approved:
         return _("The payout still waits for approvals.")
-    return _("The payout is on hold.") if payout.held_at or payout.attention else _why_inactive(who)
+    return _("The payout is on hold.") if payout.held_at or payout.attention else why_inactive(who)
 
 
 def why_not_retry(payout: Payout, who: Standing) -> str:
@@ -346,7 +346,7 @@ def why_not_retry(payout: Payout, who: Standing) -> str:
         return _("The payout needs attention first: find out why, then clear the flag.")
     if payout.due_at:
         return _("The provider is being asked whether the payout was paid after all. Retry it when that is known.")
-    return _why_inactive(who)
+    return why_inactive(who)
 
 
 def why_not_ask_now(payout: Payout, who: Standing) -> str:
@@ -359,7 +359,7 @@ def why_not_ask_now(payout: Payout, who: Standing) -> str:
         return _("The provider %(provider)s is paused. It will be asked again when somebody resumes it.") % {
             "provider": payout.provider
         }
-    return _why_inactive(who)
+    return why_inactive(who)
 
 
 def why_not_resolve(payout: Payout, who: Standing) -> str:
@@ -385,7 +385,7 @@ def why_not_record_return(payout: Payout, who: Standing) -> str:
 
 
 def why_not_reveal(payout: Payout, who: Standing) -> str:
-    return _not_now(payout) if payout.attention == Attention.ALTERED else _why_inactive(who)
+    return _not_now(payout) if payout.attention == Attention.ALTERED else why_inactive(who)
 
 
 def why_not_confirm_unchanged(payout: Payout, who: Standing) -> str:
@@ -471,7 +471,7 @@ def _why_no_checker(who: Standing) -> str:
     return ""
 
 
-def _why_inactive(who: Standing) -> str:
+def why_inactive(who: Standing | User) -> str:
     return "" if who.is_active else _closed_account()
 
 
@@ -481,10 +481,3 @@ def _closed_account() -> Personal:
 
 def _asked_just_now() -> str:
     return _("The provider is being asked about it just now. Try again in a minute.")
-
-
-# For the rules of other modules
-
-
-def why_inactive(person: User) -> str:
-    return "" if person.is_active else _closed_account()

@@ -17,7 +17,16 @@ from payouts.actions.errors import KeysError
 from payouts.actions.moves import WORKER, Move, clock, db_now, flagged, locked, move_all, without_altered
 from payouts.database import rows
 from payouts.database.rows import StaleError
-from payouts.models import SUSPECT_LEASES, Approval, Attempt, Attention, EventName, Payout, PayoutQuerySet
+from payouts.models import (
+    SUSPECT_LEASES,
+    Approval,
+    Attempt,
+    Attention,
+    EventName,
+    Payout,
+    PayoutQuerySet,
+    by_payout,
+)
 from payouts.providers import Instruction, registry
 from payouts.states import Status
 
@@ -326,10 +335,7 @@ def _exhaustion(payout: Payout, attempt: Attempt | None) -> Attention | None:
 def _attempts_by_payout(payouts: Sequence[Payout]) -> dict[int, list[Attempt]]:
     """The attempts of each, the latest last; a payout that was never sent has none."""
     sent = [payout for payout in payouts if payout.version > 1]
-    found: dict[int, list[Attempt]] = {}
-    for attempt in Attempt.objects.filter(payout__in=sent).order_by("number"):
-        found.setdefault(attempt.payout_id, []).append(attempt)
-    return found
+    return by_payout(Attempt.objects.filter(payout__in=sent).order_by("number"))
 
 
 def _disputed(attempts: Iterable[Attempt]) -> set[int]:
