@@ -4,6 +4,7 @@ What these middlewares send elsewhere are the back office's own pages; the API h
 """
 
 import time
+from abc import ABC, abstractmethod
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -23,7 +24,7 @@ UNGUARDED = {"admin:login", "admin:logout", "second_factor", "second_factor_set_
 SEEN_EVERY_SECONDS = 60
 
 
-class _BackOfficeMiddleware:
+class _BackOfficeMiddleware(ABC):
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
@@ -39,8 +40,9 @@ class _BackOfficeMiddleware:
         except (OperationalError, InterfaceError) as exception:
             return database_away(exception)
 
+    @abstractmethod
     def answer_instead(self, request: HttpRequest, *, is_guarded: bool) -> HttpResponse | None:
-        raise NotImplementedError
+        """What is answered in place of the view, if anything."""
 
 
 class SessionEndMiddleware(_BackOfficeMiddleware):

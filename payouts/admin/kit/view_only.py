@@ -27,5 +27,5 @@ class ViewOnlyAdmin(PlainAdmin):
         return self.enter(request)
 
     def enter(self, request: HttpRequest) -> HttpResponse:
-        """The page on which a new object begins, for those who may add one."""
-        raise NotImplementedError
+        """The page on which a new object begins, for those who may add one: here nobody."""
+        raise PermissionDenied

@@ -1,6 +1,7 @@
 """Filters of the payouts list. A value that cannot be read gives an empty list and a message."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from time import strptime
@@ -47,7 +48,7 @@ def active(changelist: ChangeList) -> list[Chip]:
     return chips
 
 
-class ChoiceFilter(admin.SimpleListFilter):
+class ChoiceFilter(ABC, admin.SimpleListFilter):
     """A choice as a drop-down; a value that is none of them gives an empty list and a message.
 
     `labels` are those of a choice that is the same for everybody, and `any_label` is that of ANY, where it has one.
@@ -93,8 +94,9 @@ class ChoiceFilter(admin.SimpleListFilter):
             return refused(request, queryset, title=str(self.title), text=chosen)
         return self.narrowed(queryset, chosen)
 
+    @abstractmethod
     def narrowed(self, queryset: QuerySet, chosen: str) -> QuerySet:
-        raise NotImplementedError
+        """The rows that have the chosen value."""
 
 
 class StageFilter(ChoiceFilter):
@@ -178,7 +180,7 @@ class FlagFilter(ChoiceFilter):
         return pending.filter(review_flags__contains=[chosen])
 
 
-class RangeFilter(admin.ListFilter):
+class RangeFilter(ABC, admin.ListFilter):
     """Two inputs, `from` and `to`, both inclusive."""
 
     template = "admin/payouts/payout/filter_range.html"
@@ -239,11 +241,13 @@ class RangeFilter(admin.ListFilter):
                 return refused(request, queryset, title=str(self.title), text=text)
         return queryset
 
+    @abstractmethod
     def at_least(self, queryset: QuerySet, text: str) -> QuerySet:
-        raise NotImplementedError
+        """The rows from this value on; raises ValueError for one that cannot be read."""
 
+    @abstractmethod
     def at_most(self, queryset: QuerySet, text: str) -> QuerySet:
-        raise NotImplementedError
+        """The rows up to this value, likewise."""
 
 
 class CreatedFilter(RangeFilter):
