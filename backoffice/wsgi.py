@@ -50,48 +50,54 @@ _for_people = WSGIHandler()
 _for_the_api = ApiHandler()
 
 
-LOOK_AGAIN_SECONDS = 60.0
+LOOK_AGAIN_SECONDS, CLOSED_SECONDS = 60.0, 5.0
 
 
 class Gate:
     """Lets requests through once the database server is found durable, and the keys of this process fit the database.
 
-    That is before the first request. If the database is away then, with the first request for which it is not. A
-    server that was not started again when keys were rotated is closed within a minute: it would write with a key that
-    is retired.
+    That is before the first request. If the database is away then, with the first request for which it is not. A web
+    server that still writes with a retired key is closed within a minute. A closed one looks again every few seconds.
     """
 
     def __init__(self) -> None:
         self._is_open = False
+        self._obstacle = ""
         self._looks_again_at = 0.0
 
     def why_closed(self) -> str:
         """Why nothing may be served. While the database is away nothing can go wrong, so that is no reason."""
-        if self._is_open:
-            return self._why_retired()
+        if time.monotonic() >= self._looks_again_at:
+            self._obstacle = self._why_retired() if self._is_open else self._why_not_open()
+            if self._obstacle:
+                self._looks_again_at = time.monotonic() + CLOSED_SECONDS
+            elif self._is_open:
+                self._looks_again_at = time.monotonic() + LOOK_AGAIN_SECONDS
+        return self._obstacle
+
+    def _why_not_open(self) -> str:
         try:
             with connection.temporary_connection():
                 if obstacle := recovery.why_not_start():
+                    log.critical("payments_stopped", reason=obstacle)
                     return obstacle
                 keys.begin_writing()
         except KeysError as error:
+            log.critical("keys_do_not_fit", reason=str(error))
             return str(error)
         except Error:
             return ""
         self._is_open = True
-        self._looks_again_at = time.monotonic() + LOOK_AGAIN_SECONDS
         return ""
 
     def _why_retired(self) -> str:
-        if time.monotonic() < self._looks_again_at:
-            return ""
         try:
             keys.require_fit()
         except RetiredKeyError as error:
+            log.critical("keys_do_not_fit", reason=str(error))
             return str(error)
         except (KeysError, Error):  # a newer key than ours is in use: what we write, others read
             pass
-        self._looks_again_at = time.monotonic() + LOOK_AGAIN_SECONDS
         return ""
 
 
@@ -101,8 +107,7 @@ if text := gate.why_closed():
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    if not environ.get("PATH_INFO", "").startswith("/healthz") and (obstacle := gate.why_closed()):
-        log.critical("not_started", reason=obstacle)
+    if not environ.get("PATH_INFO", "").startswith("/healthz") and gate.why_closed():
         start_response("503 Service Unavailable", [("Content-Type", "text/plain"), ("Retry-After", "60")])
         return [b"This process and the database do not fit. See its log.\n"]
     handler = _for_the_api if environ.get("PATH_INFO", "").startswith(FOR_MACHINES) else _for_people

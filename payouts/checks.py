@@ -22,7 +22,7 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
 def check_server(databases: Collection[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
     """For `migrate` and `check --database default`; the web server and the cluster ask by themselves."""
     text = recovery.why_not_start() if databases else ""
-    return [_refuse(19, text)] if text else []
+    return [_refuse(21, text)] if text else []
 
 
 def refusals() -> list[str]:

@@ -1,9 +1,11 @@
 """The pages for machines that watch."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
 
 from payouts.actions import recovery, unknown_payments
 from payouts.models import Heartbeat, UnknownPayment
@@ -89,3 +91,18 @@ def test_metrics_are_prometheus_text_without_a_recipient(client):
     assert "payouts_due 1.0" in text
     assert 'payouts_open{currency="RUB",status="pending"} 1.0' in text
     assert "0000 1111" not in text
+
+
+@pytest.mark.django_db
+def test_ready_says_that_the_keys_are_others(client, settings):
+    settings.INDEX_KEY = "another key that is long enough to pass"
+
+    assert client.get("/readyz/").json()["keys"] == "other"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("minutes", "counted"), [(0, "1.0"), (3, "0.0")])
+def test_metrics_count_the_clusters_whose_keys_do_not_fit_now(client, minutes, counted):
+    Heartbeat.objects.create(cluster="one", unfit_at=timezone.now() - timedelta(minutes=minutes))
+
+    assert f"\npayouts_clusters_unfit {counted}\n" in client.get("/metrics").content.decode()

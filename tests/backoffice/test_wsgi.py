@@ -175,7 +175,7 @@ def test_a_web_server_that_would_write_with_a_retired_key_closes(monkeypatch, se
     settings.EVENT_HMAC_KEYS = [*old, *new]
 
     within_the_minute = gate.why_closed()
-    monkeypatch.setattr(wsgi, "LOOK_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(wsgi, "CLOSED_SECONDS", 0)
     gate._looks_again_at = 0
 
     assert (before, within_the_minute) == ("", "")
@@ -203,3 +203,14 @@ def test_a_web_server_that_learns_too_late_that_its_keys_do_not_fit_serves_nothi
         wsgi.application(environ, lambda status, headers: answer.append(status))
 
     assert answer == [*["503 Service Unavailable"] * 3, "200 OK"]
+
+
+def test_a_closed_web_server_asks_the_database_once_for_many_requests(settings, django_assert_num_queries):
+    from backoffice import wsgi
+
+    gate = wsgi.Gate()
+    settings.INDEX_KEY = "another key that is long enough to pass"
+    assert "INDEX_KEY" in gate.why_closed()
+
+    with django_assert_num_queries(0):
+        assert "INDEX_KEY" in gate.why_closed()

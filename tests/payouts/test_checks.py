@@ -85,7 +85,7 @@ def test_a_server_that_may_forget_stops_a_migration_in_production(settings: Any)
 
     settings.NEEDS_DURABLE_SERVER = True
 
-    assert [error.id for error in check_server(databases=["default"])] == ["payouts.E019"]
+    assert [error.id for error in check_server(databases=["default"])] == ["payouts.E021"]
     assert check_server() == []
 
 
