@@ -161,7 +161,9 @@ def end(recovery_id: int, *, by: User, evidence: str, reason: str) -> Recovery:
         if obstacle := operation_rules.why_not_end(recovery, by):
             raise RecoveryError(obstacle)
         if recovery.evidence != evidence:
-            raise RecoveryError(_("The evidence has changed since you read it. Read it again, then decide."))
+            raise RecoveryError(
+                _("The evidence has changed since you read it. Close this dialog, read it again, then decide.")
+            )
         recovery.ended_at, recovery.ended_by, recovery.end_reason = Now(), by, reason
         recovery.save(update_fields=["ended_at", "ended_by", "end_reason"])
     recovery.refresh_from_db()

@@ -19,7 +19,7 @@ _namespaces: "WeakKeyDictionary[object, uuid.UUID]" = WeakKeyDictionary()
 class Installation(models.Model):
     """What this database is: one row, made by the migration, with a namespace that never changes.
 
-    The rest is stored at the first claim, and compared at every later one (payouts/actions/recovery.py).
+    The rest is stored when a cluster first starts, and compared at every claim (payouts/actions/recovery.py).
     """
 
     id = models.SmallIntegerField(primary_key=True, default=1)

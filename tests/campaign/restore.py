@@ -1,4 +1,4 @@
-"""The database is put back to how it was a minute ago, in the middle of everything. The provider's ledger is not."""
+"""The database is put back to how it was a minute ago, near the end of the storm. The provider's ledger is not."""
 
 import time
 from collections.abc import Callable
@@ -9,9 +9,6 @@ import psycopg
 
 PATIENCE_SECONDS: Final = 60.0
 COPY: Final = "minute_ago"
-THROW_OUT: Final = (
-    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND usename = current_user"
-)
 
 
 class Backup:

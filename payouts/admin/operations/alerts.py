@@ -96,12 +96,15 @@ def _unknown_payments() -> list[dict[str, Any]]:
     count = sum(number for _currency, number, _amount in sums)
     if not count:
         return []
-    amounts = ", ".join(money.shown(amount, currency).strip() for currency, _number, amount in sums if amount)
+    amounts = [money.shown(amount, currency) for currency, _number, amount in sums if amount and currency]
+    # A report's lines have no currency, so their amounts have no sum.
+    if untold := sum(number for currency, number, amount in sums if not (amount and currency)):
+        amounts.append(_("without a currency: %(count)s") % {"count": format.number(untold)})
     said = ngettext(
         "The provider has %(count)s payment that we do not know (%(amounts)s).",
         "The provider has %(count)s payments that we do not know (%(amounts)s).",
         count,
-    ) % {"count": format.number(count), "amounts": amounts or _("amount not told")}
+    ) % {"count": format.number(count), "amounts": ", ".join(amounts)}
     then = _("The database may have forgotten them. Find out what they are.")
     link = (_("Unknown payments"), reverse("admin:payouts_unknownpayment_changelist"))
     return [_alert("report", said, then, link=link)]

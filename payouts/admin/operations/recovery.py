@@ -153,7 +153,7 @@ class RecoveryAdmin(DialogsMixin, ViewOnlyAdmin):
         title=gettext_lazy("End recovery mode"),
         submit=gettext_lazy("End recovery mode"),
         warning=lambda found: (
-            _("%(who)s has compared: “%(evidence)s” From now on payouts are paid at once.")
+            _("%(who)s has compared: “%(evidence)s” Afterwards payouts are sent without asking the provider first.")
             % {"who": found.proposed_by.get_username() if found.proposed_by else "–", "evidence": found.evidence}
         ),
         icon="check_circle",
@@ -163,6 +163,8 @@ class RecoveryAdmin(DialogsMixin, ViewOnlyAdmin):
     def end(self, request: HttpRequest, form: Form, found: Recovery) -> str:
         given = form.cleaned_data
         recovery.end(found.pk, by=person(request), evidence=given["evidence"], reason=given["reason"])
+        if Recovery.objects.filter(ended_at=None).exists():
+            return _("This recovery has ended. Recovery mode goes on, because another one is open.")
         return _("Recovery mode has ended.")
 
 

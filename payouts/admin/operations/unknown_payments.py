@@ -33,7 +33,6 @@ class UnknownPaymentForm(forms.Form):
 class UnknownPaymentAdmin(DialogsMixin, ViewOnlyAdmin):
     list_display = ("reference", "state", "sum_shown", "said", "provider", "provider_id", "heard", "detail")
     list_display_links = ("reference",)
-    list_select_related = ("closed_by", "payout")
     list_fullwidth = True
     ordering = ("-id",)
     fields = (
@@ -87,7 +86,7 @@ class UnknownPaymentAdmin(DialogsMixin, ViewOnlyAdmin):
         description=gettext_lazy("Close the unknown payment"),
         title=gettext_lazy("Close the unknown payment"),
         submit=gettext_lazy("Close"),
-        warning=gettext_lazy("Money left without a payout of ours. Close it when you know what it was."),
+        warning=gettext_lazy("The provider has this payment, and we do not. Close it when you know what it was."),
         icon="check_circle",
     )
     def close(self, request: HttpRequest, form: Form, found: UnknownPayment) -> str:

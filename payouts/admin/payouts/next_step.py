@@ -46,7 +46,7 @@ def next_step(
         case Stage.PROCESSING:
             return _processing_step(payout, attempts, is_paused)
         case Stage.UNKNOWN:
-            return _unknown_step(payout, attempts, approvals, is_paused)
+            return _unknown_step(payout, approvals, is_paused)
         case Stage.PROCESSED:
             return NextStep(
                 _("Paid on %(at)s.") % {"at": exact_time(payout.processed_at)}, _("Nothing is left to do.")
@@ -152,9 +152,7 @@ def _processing_step(payout: Payout, attempts: Sequence[Attempt], is_paused: boo
     return NextStep(why, _asked_again(payout, is_paused))
 
 
-def _unknown_step(
-    payout: Payout, attempts: Sequence[Attempt], approvals: Sequence[Approval], is_paused: bool
-) -> NextStep:
+def _unknown_step(payout: Payout, approvals: Sequence[Approval], is_paused: bool) -> NextStep:
     return NextStep(
         _("Nobody knows yet whether it was paid. Do not pay it in another way."),
         f"{_asked_again(payout, is_paused)} {_resolution_hint(payout, approvals)}".strip(),

@@ -47,9 +47,10 @@ class Command(BaseCommand):
                 f"batches {_named(run.unfit_batches)}. Look into them (manage.py audit), then run this again; with "
                 "--leave-unfit the old keys are retired without them."
             )
+        left = run.unfit_payouts or run.unfit_batches
         self.stdout.write(
-            "Everything is under the first keys, and no process may write with the others any more. Take those out "
-            "of FIELD_ENCRYPTION_KEYS, and move those of EVENT_HMAC_KEYS to EVENT_HMAC_KEYS_RETIRED."
+            f"Everything{' else' if left else ''} is under the first keys, and no process may write with the others "
+            "any more. Take those out of FIELD_ENCRYPTION_KEYS, and move those of EVENT_HMAC_KEYS to EVENT_HMAC_KEYS_RETIRED."
         )
         if half := rotation.half_resolved():
             self.stdout.write(
