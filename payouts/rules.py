@@ -373,9 +373,9 @@ def why_not_resolve(payout: Payout, who: Standing) -> str:
     return _asked_just_now() if is_being_asked(payout, who.at) else ""
 
 
-def why_not_say_unpaid(payout: Payout) -> str:
+def why_not_say_unpaid(payout: Payout, attempt: Attempt) -> str:
     """Refuses while news waits to be read: it may say that the payout was paid, and “not paid” lets it go again."""
-    if payout.status == Status.PROCESSED:
+    if payout.status == Status.PROCESSED and attempt.outcome == Attempt.Outcome.SUCCEEDED:
         return _("The payout is recorded as paid. If the money came back or never left, record the return.")
     return _asked_just_now() if payout.news_at and payout.due_at else ""
 

@@ -91,23 +91,19 @@ def exchange(attempt: Attempt, answer: Answer, at: datetime) -> Exchange:
 
 def watched_move(payout: Payout, assignment: Assignment, answer: Answer, at: datetime) -> Move | None:
     """What the provider says of a failed payout whose refusal is in doubt: the last attempt's or an earlier one's."""
-    attempt = spoken_of(assignment, answer)
-    match answer.verdict:
-        case Verdict.SUCCEEDED | Verdict.RETURNED:
-            return paid_after_all(payout, attempt, answer, at)
-        case Verdict.REFUSED | Verdict.ABSENT if not payout.news_at:
-            contradicted = _said_to_be_paid([*assignment.earlier, attempt])
-            if answer.verdict == Verdict.REFUSED:
-                contradicted.discard(attempt.reference)
-            is_settled = not contradicted
-        case _:
-            is_settled = False
-    if is_settled:
+    attempt, known = spoken_of(assignment, answer), [*assignment.earlier, assignment.attempt]
+    if answer.verdict in PAID:
+        return paid_after_all(payout, attempt, answer, at)
+    said = _said_to_be_paid(known)
+    if answer.verdict == Verdict.REFUSED:
+        said.discard(attempt.reference)
+    if answer.verdict in (Verdict.REFUSED, Verdict.ABSENT) and not (said or payout.news_at):
         payout.due_at = None
         return None
     patience = settings.MAX_ATTEMPT_CALLS if answer.verdict == Verdict.PENDING else DOUBTFUL_CALLS
     if assignment.attempt.calls >= patience:
-        return flagged(payout, Attention.CONTRADICTED, attempt)
+        in_doubt = next((each for each in known if each.reference in said), attempt)
+        return flagged(payout, Attention.CONTRADICTED, in_doubt)
     return None
 
 

@@ -32,10 +32,10 @@ def resolve(
     require_evidence(evidence)
     with locked(payout_id, version=version) as (payout, at):
         refuse_if(rules.why_not_resolve(payout, rules.standing(payout, by, at=at)), payout)
-        if decision == Approval.Decision.NOT_PAID:
-            refuse_if(rules.why_not_say_unpaid(payout), payout)
         doubts = contradicted_attempts([payout]).get(payout.pk, [])
         attempt = _attempt_in_question(payout, doubts)
+        if decision == Approval.Decision.NOT_PAID:
+            refuse_if(rules.why_not_say_unpaid(payout, attempt), payout)
         said = list(attempt.resolutions.select_related("attempt"))
         if any(not is_valid_approval(resolution, payout) for resolution in said):
             raise AlteredError

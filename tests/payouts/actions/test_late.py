@@ -9,7 +9,7 @@ from payouts import actions, rules
 from payouts.actions import NotAllowedError, late
 from payouts.admin.payouts.next_step import next_step
 from payouts.api.status_detail import status_detail
-from payouts.models import Attention, Payout
+from payouts.models import Attention, Payout, contradicted_attempts
 from payouts.providers import Answer, Verdict
 from payouts.worker import pump
 from tests import recipes
@@ -225,6 +225,21 @@ def test_what_stays_unclear_is_asked_with_growing_pauses_and_then_left_to_people
     assert looks == late.DOUBTFUL_CALLS - 2
     assert payout.attention == Attention.CONTRADICTED
     assert payout.events.latest("seq").facts["attempt"] == str(payout.attempts.get().reference)
+    assert is_clean()
+
+
+def test_what_is_left_to_people_is_the_attempt_that_the_provider_spoke_of() -> None:
+    payout = answered(recipes.retried_payout(), REFUSED)
+    first, _second = payout.attempts.order_by("number")
+    actions.hear(message_id="m", reference=first.reference, reported=Verdict.SUCCEEDED)
+
+    for _call in range(late.DOUBTFUL_CALLS):
+        if not _fresh(payout).attention:
+            make_due(payout)
+            payout = answered(payout, ABSENT)
+
+    assert payout.attention == Attention.CONTRADICTED
+    assert contradicted_attempts([payout])[payout.pk] == [str(first.reference)]
     assert is_clean()
 
 

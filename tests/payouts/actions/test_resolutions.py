@@ -267,6 +267,16 @@ def test_a_paid_payout_that_is_contradicted_was_paid_or_came_back(checker: User,
     assert is_clean()
 
 
+def test_of_a_paid_payout_people_can_say_that_an_earlier_attempt_was_not_paid() -> None:
+    payout = _contradicted(recipes.answered(recipes.retried_payout(), recipes.SUCCEEDED))
+
+    payout = _say(payout, NOT_PAID)
+
+    assert (payout.status, payout.attention) == ("processed", "")
+    assert [attempt.outcome for attempt in payout.attempts.order_by("number")] == ["refused", "succeeded"]
+    assert is_clean()
+
+
 def test_what_was_said_before_a_contradiction_does_not_count_for_it_and_the_same_people_may_say_again(
     checker: User, second_checker: User
 ) -> None:
