@@ -47,7 +47,8 @@ def confirm_unchanged(payout_id: int, *, by: Person, evidence: str, version: int
         first.agreed_by = by
         first.save(update_fields=["agreed_by"])
         payout.attention = Attention.NONE
-        if payout.status in (Status.PROCESSING, Status.UNKNOWN) or payout.news_at:
+        # A failed one may have been in doubt: the flag has hidden whether it was being looked up.
+        if payout.status in (Status.PROCESSING, Status.UNKNOWN, Status.FAILED) or payout.news_at:
             payout.due_at = at
         facts = {"first": f"user:{first.said_by.get_username()}", "evidence": first.evidence}
         to_status = Status(payout.status)

@@ -25,7 +25,7 @@ def flag(payout: Payout) -> Payout:
     return Payout.objects.get(pk=payout.pk)
 
 
-@pytest.mark.parametrize("recipe", [pending_payout, unknown_payout, accepted_payout])
+@pytest.mark.parametrize("recipe", [pending_payout, unknown_payout, accepted_payout, failed_payout])
 def test_two_people_let_it_go_on_and_what_was_sent_is_looked_up_first(
     recipe: Callable[..., Payout], checker: User, second_checker: User
 ) -> None:
@@ -47,9 +47,8 @@ def test_two_people_let_it_go_on_and_what_was_sent_is_looked_up_first(
     assert is_clean()
 
 
-@pytest.mark.parametrize("recipe", [awaiting_payout, failed_payout])
-def test_what_waits_for_people_waits_on(recipe: Callable[..., Payout], checker: User, second_checker: User) -> None:
-    payout = flag(recipe())
+def test_what_waits_for_people_waits_on(checker: User, second_checker: User) -> None:
+    payout = flag(awaiting_payout())
 
     for person in (checker, second_checker):
         confirm_unchanged(payout.pk, by=person, evidence=WHY)
