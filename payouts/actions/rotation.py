@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from django.db import transaction
-from django.db.models import BinaryField, Func, Value
 from django.db.models.functions import Now
 
 from payouts import vault
@@ -92,13 +91,6 @@ def renew_payouts(rotation: KeyRotation) -> Renewed | None:
 
 def _is_renewed(payout: Payout) -> bool:
     return vault.is_by_first_key(payout.seal) and vault.is_by_first_field_key(payout.recipient)
-
-
-def has_stragglers(rotation: KeyRotation) -> bool:
-    """Whether a process that wrote with an old key has sealed a payout behind the place that the run has come to."""
-    sealed_by = Func("seal", Value(1), Value(vault.KEY_ID_BYTES), function="substring", output_field=BinaryField())
-    old = Payout.objects.annotate(sealed_by=sealed_by).exclude(sealed_by=vault.first_key_id())
-    return old.exclude(pk__in=rotation.unfit_payouts).exists()
 
 
 def finish(rotation: KeyRotation, *, retires: bool) -> None:

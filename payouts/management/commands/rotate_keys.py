@@ -30,9 +30,8 @@ class Command(BaseCommand):
         try:
             run = rotation.begin()
             self._renew_payouts(run)
-            if rotation.has_stragglers(run):
-                run.last_payout_id = 0
-                self._renew_payouts(run)
+            run.last_payout_id = 0  # once more, for what a process that had the old keys wrote behind the run
+            self._renew_payouts(run)
             waiting = self._renew_batches(run)
             retires = not waiting and (options["leave_unfit"] or not (run.unfit_payouts or run.unfit_batches))
             rotation.finish(run, retires=retires)
@@ -50,7 +49,8 @@ class Command(BaseCommand):
         left = run.unfit_payouts or run.unfit_batches
         self.stdout.write(
             f"Everything{' else' if left else ''} is under the first keys, and no process may write with the others "
-            "any more. Take those out of FIELD_ENCRYPTION_KEYS, and move those of EVENT_HMAC_KEYS to EVENT_HMAC_KEYS_RETIRED."
+            "any more. Take those out of FIELD_ENCRYPTION_KEYS, and move those of EVENT_HMAC_KEYS to "
+            "EVENT_HMAC_KEYS_RETIRED."
         )
         if half := rotation.half_resolved():
             self.stdout.write(
