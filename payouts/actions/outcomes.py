@@ -16,7 +16,7 @@ from payouts.actions.moves import WORKER, Move, clock, db_now, flagged, move_all
 from payouts.actions.unknown_payments import Heard
 from payouts.database import rows
 from payouts.models import Attempt, Attention, EventName, Exchange, Payout, UnknownPayment
-from payouts.providers import PAID_LATER, Answer, Verdict, registry
+from payouts.providers import PAID_LATER, Answer, Verdict
 from payouts.states import Status
 
 # Seconds until the next look at a payout whose outcome is not final, by the calls already made; daily from then on.
@@ -110,12 +110,11 @@ def _sorted_out(
 
 def _note_forgotten(standing: Sequence[Recorded]) -> None:
     """Payments under later keys, which we do not have: an attempt that is made with such a key is looked up first."""
-    heard = [
-        Heard(answer.about, answer.verdict, payout.amount, payout.currency, answer.provider_id, f"#{payout.pk}")
-        for payout, _assignment, answer in standing
-        if answer.code == PAID_LATER and answer.about
-    ]
-    unknown_payments.note(heard, provider=registry.DEFAULT, source=UnknownPayment.Source.LOOK_UP)
+    for payout, assignment, answer in standing:
+        if answer.code == PAID_LATER and answer.about:
+            told = (answer.verdict, payout.amount, payout.currency, answer.provider_id, f"#{payout.pk}")
+            provider, source = assignment.attempt.provider, UnknownPayment.Source.LOOK_UP
+            unknown_payments.note([Heard(answer.about, *told)], provider=provider, source=source)
 
 
 ATTEMPT_OUTCOME_FIELDS = (

@@ -20,13 +20,13 @@ from django.utils.translation import gettext as _
 
 from payouts import operation_rules
 from payouts.actions.errors import PayoutError, reason_fault
+from payouts.actions.moves import WORKER
 from payouts.models import Installation, Recovery, UnknownPayment
 
 log = structlog.get_logger(__name__)
 
 type Identity = tuple[int | None, ...]
 
-WORKER = "system:worker"
 # In the order of the columns below. The timeline is how PostgreSQL counts restores and promotions.
 PARTS = ("system identifier", "timeline", "database", "table of payouts")
 # The last one is asked for by our own connections; a pooler may not hand it on.

@@ -72,7 +72,8 @@ def take(attempts: Sequence[Attempt]) -> set[uuid.UUID]:
     payouts = {attempt.reference: attempt.payout_id for attempt in attempts}
     if not payouts:
         return set()
-    found = list(UnknownPayment.objects.select_for_update().filter(reference__in=payouts))
+    providers = {attempt.provider for attempt in attempts}  # the index begins with them
+    found = list(UnknownPayment.objects.select_for_update().filter(provider__in=providers, reference__in=payouts))
     for each in found:
         UnknownPayment.objects.filter(pk=each.pk).update(
             payout_id=payouts[each.reference], closed_at=Coalesce("closed_at", Now())

@@ -131,7 +131,7 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
     for key in assignment.later:
         found = provider.look_up(replace(assignment.instruction, reference=key), deadline=deadline)
         if found.verdict == Verdict.UNKNOWN:
-            return found
+            return replace(found, about=key)
         if found.verdict not in NOT_PAID:
             return Answer(Verdict.UNKNOWN, found.provider_id, PAID_LATER, PAID_LATER_MESSAGE, about=key)
     paid = provider.pay(assignment.instruction, deadline=deadline)
@@ -177,8 +177,12 @@ def _note(taken: list[Outcome]) -> None:
 def _tell_people(failure: KeysError) -> None:
     """The log says why, and the start page of which cluster."""
     log.critical("keys_do_not_fit", reason=str(failure))
-    if broker.progress:
+    if not broker.progress:
+        return
+    try:
         Heartbeat.objects.filter(cluster=broker.progress.cluster).update(unfit_at=Now())
+    except (OperationalError, InterfaceError):
+        log.exception("unfit_not_told")
 
 
 def _give_back(assignments: list[Assignment]) -> None:
