@@ -98,11 +98,11 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             is_secret=True,
         ),
     ),
-    "Keys that are rotated": (
+    "Retired keys": (
         Setting(
             "EVENT_HMAC_KEYS_RETIRED",
-            "Old keys of EVENT_HMAC_KEYS, comma-separated, once `manage.py rotate_keys` says that nothing else needs "
-            "them: they verify history alone.",
+            "Old keys of EVENT_HMAC_KEYS, comma-separated. Move a key here once `manage.py rotate_keys` has finished: "
+            "from then on it only verifies old events and approvals.",
             listed,
             [],
             is_secret=True,
