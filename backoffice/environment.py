@@ -101,7 +101,8 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
     "Retired keys": (
         Setting(
             "EVENT_HMAC_KEYS_RETIRED",
-            "Old keys of EVENT_HMAC_KEYS, comma-separated. Move a key here once `manage.py rotate_keys` has finished: "
+            "Old keys of EVENT_HMAC_KEYS, comma-separated. "
+            "Move a key here once `manage.py rotate_keys` has finished: "
             "from then on it only verifies old events and approvals.",
             listed,
             [],
