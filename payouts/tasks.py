@@ -18,7 +18,8 @@ from django_q.tasks import async_task
 
 from payouts import daily_totals, doorbell
 from payouts.actions import keys, recovery
-from payouts.audit import Broken, batches, missing_guards
+from payouts.audit import batches, of_database
+from payouts.audit.findings import Broken
 from payouts.batches import check, submit
 from payouts.batches.check import CHECK
 from payouts.batches.submit import SUBMIT
@@ -121,7 +122,7 @@ def audit(after_id: int = 0, run_id: int = 0) -> None:
     must_stop = half_time(broker.must_make_way)
     if after_id == 0:
         run_id = AuditRun.objects.create().pk
-        _report(run_id, missing_guards())
+        _report(run_id, of_database())
     last_id = after_id
     for last_id, broken in batches(after_id):
         _report(run_id, broken)

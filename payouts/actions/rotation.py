@@ -18,7 +18,8 @@ from django.db.models.functions import Now
 from payouts import vault
 from payouts.actions import keys
 from payouts.actions.moves import renew_seals
-from payouts.audit import Broken, broken_of
+from payouts.audit import broken_of
+from payouts.audit.findings import Broken
 from payouts.database import rows
 from payouts.models import Approval, Attempt, KeyRotation, Payout
 

@@ -1,0 +1,59 @@
+"""Every invariant, checked over the whole database: what constraints cannot say, and what SQL by hand may have done.
+
+Streams payouts in batches of BATCH, so memory does not grow with their number.
+"""
+
+from collections.abc import Iterator
+from itertools import chain
+
+from payouts import rules
+from payouts.audit import four_eyes, guards, one_payout
+from payouts.audit.findings import Broken
+from payouts.database.snapshot import snapshot
+from payouts.models import Approval, Attempt, Event, Payout, by_payout
+
+BATCH = 1_000
+
+
+def broken_invariants() -> Iterator[Broken]:
+    """All that is wrong: with the database as a whole, then payout by payout in the order of their ids."""
+    yield from of_database()
+    for _last_id, broken in batches():
+        yield from broken
+
+
+def of_database() -> Iterator[Broken]:
+    """What is wrong with the database's guards, and with what is no payout's own."""
+    yield from guards.missing_guards()
+
+
+def batches(after_id: int = 0) -> Iterator[tuple[int, list[Broken]]]:
+    """What is wrong with the payouts beyond that id, a batch at a time, each with the last id that it looked at."""
+    last_id = after_id
+    while True:
+        with snapshot():
+            payouts = list(Payout.objects.filter(pk__gt=last_id).order_by("pk")[:BATCH])
+            broken = broken_of(payouts)
+        if not payouts:
+            return
+        last_id = payouts[-1].pk
+        yield last_id, broken
+
+
+def broken_of(payouts: list[Payout]) -> list[Broken]:
+    """What is wrong with these payouts, which were read in the same snapshot, or are locked."""
+    events = by_payout(Event.objects.filter(payout__in=payouts).order_by("payout_id", "seq"))
+    attempts = by_payout(Attempt.objects.filter(payout__in=payouts).order_by("payout_id", "number"))
+    close_since = rules.close_since({payout.client_id for payout in payouts if payout.client_id})
+    approvals = by_payout(Approval.objects.filter(payout__in=payouts).select_related("attempt").order_by("pk"))
+    return [
+        Broken(payout.pk, invariant, detail)
+        for payout in payouts
+        for invariant, detail in chain(
+            one_payout.row(payout),
+            one_payout.history(payout, events[payout.pk]),
+            one_payout.keys_follow(payout, attempts[payout.pk]),
+            one_payout.paid_once(payout, events[payout.pk], attempts[payout.pk]),
+            four_eyes.enough_people(payout, events[payout.pk], approvals[payout.pk], close_since),
+        )
+    ]

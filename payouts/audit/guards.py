@@ -1,0 +1,65 @@
+"""The database's own guards: each trigger of the migrations is there, switched on, and does what it did."""
+
+import re
+from collections.abc import Iterator
+from importlib import import_module
+
+from django.db import connection
+
+from payouts.audit.findings import Broken
+
+# What PostgreSQL says of each guard (pg_get_triggerdef), with its schema left out.
+GUARDS = {
+    "payout_never_deleted": "BEFORE DELETE OR TRUNCATE ON payouts_payout FOR EACH STATEMENT payouts_refuse_change()",
+    "event_append_only": (
+        "BEFORE DELETE OR UPDATE OR TRUNCATE ON payouts_event FOR EACH STATEMENT payouts_refuse_change()"
+    ),
+    "approval_append_only": (
+        "BEFORE DELETE OR UPDATE OR TRUNCATE ON payouts_approval FOR EACH STATEMENT payouts_refuse_change()"
+    ),
+    "approval_maker_is_not_checker": "BEFORE INSERT ON payouts_approval FOR EACH ROW payouts_refuse_maker()",
+    "attempt_never_deleted": (
+        "BEFORE DELETE OR TRUNCATE ON payouts_attempt FOR EACH STATEMENT payouts_refuse_change()"
+    ),
+    "attempt_key_is_fixed": "BEFORE UPDATE ON payouts_attempt FOR EACH ROW payouts_refuse_other_key()",
+    "installation_namespace_is_fixed": (
+        "BEFORE UPDATE ON payouts_installation FOR EACH ROW payouts_refuse_other_namespace()"
+    ),
+    "installation_never_deleted": (
+        "BEFORE DELETE OR TRUNCATE ON payouts_installation FOR EACH STATEMENT payouts_refuse_change()"
+    ),
+    "recovery_never_deleted": (
+        "BEFORE DELETE OR TRUNCATE ON payouts_recovery FOR EACH STATEMENT payouts_refuse_change()"
+    ),
+    "unknown_payment_never_deleted": (
+        "BEFORE DELETE OR TRUNCATE ON payouts_unknownpayment FOR EACH STATEMENT payouts_refuse_change()"
+    ),
+}
+# Their functions must be those of the migrations that made them, the last of each.
+GUARDS_SOURCES = tuple(
+    f"payouts.migrations.{name}"
+    for name in ("0002_guards", "0004_late_truths", "0007_installation", "0013_sent_again")
+)
+
+
+def missing_guards() -> Iterator[Broken]:
+    source = "".join(import_module(name).FUNCTIONS for name in GUARDS_SOURCES)
+    bodies = dict(re.findall(r"CREATE (?:OR REPLACE )?FUNCTION (\w+)\(\).*?AS \$\$(.*?)\$\$", source, re.DOTALL))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT tgname, regexp_replace(pg_get_triggerdef(t.oid), 'ON [^ .]+[.]', 'ON '), proname, prosrc
+            FROM pg_trigger t JOIN pg_proc p ON p.oid = tgfoid
+            WHERE tgenabled IN ('O', 'A') AND NOT tgisinternal
+            """
+        )
+        found = {
+            (name, text.replace("EXECUTE FUNCTION ", "")): (function, body)
+            for name, text, function, body in cursor.fetchall()
+        }
+    for name, text in GUARDS.items():
+        there = found.get((name, f"CREATE TRIGGER {name} {text}"))
+        if there is None:
+            yield Broken(None, "database_guard", f"the trigger {name} is missing or disabled")
+        elif there not in bodies.items():
+            yield Broken(None, "database_guard", f"the function of the trigger {name} is another one")
