@@ -27,3 +27,11 @@ from payouts.models.payout import (
 from payouts.models.people import AccessEvent, Authenticator, BackupCodes, SavedView
 from payouts.models.providers import Breaker, ProviderPause, WebhookMessage
 from payouts.models.statements import ProviderReport, ReportLine
+from payouts.models.velocity import (
+    WAITS_FOR_LIMIT,
+    WAITS_FOR_US,
+    VelocityLimit,
+    VelocityScope,
+    VelocityUse,
+    VelocityWindow,
+)

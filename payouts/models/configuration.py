@@ -49,10 +49,10 @@ class ApprovalBand(models.Model):
         return f"{self.currency} {self.from_amount} → {self.approvals_required}"
 
     def clean(self) -> None:
-        _check_currency(self.currency)
+        check_currency(self.currency)
 
 
-def _check_currency(code: str) -> None:
+def check_currency(code: str) -> None:
     """Raises ValidationError."""
     try:
         money.minor_units(code)
@@ -146,4 +146,4 @@ class PayoutLimit(models.Model):
         return self.currency
 
     def clean(self) -> None:
-        _check_currency(self.currency)
+        check_currency(self.currency)

@@ -159,6 +159,9 @@ class Payout(models.Model):
     lost_leases = models.SmallIntegerField(default=0, editable=False)  # in a row
     news_at = models.DateTimeField(null=True, editable=False)  # of the last news, until a newer answer
     unreadable_since = models.DateTimeField(null=True, editable=False)  # our keys do not decrypt it
+    # Why the worker puts a payout off that is due, as "velocity:recipient:day", and since when (actions/velocity.py).
+    waits_for = models.CharField(max_length=32, default="", db_default="", editable=False)
+    waits_since = models.DateTimeField(null=True, editable=False)
 
     event_head = models.BinaryField(max_length=vault.SEAL_BYTES)
     seal = models.BinaryField(max_length=vault.SEAL_BYTES)
@@ -231,13 +234,26 @@ class Payout(models.Model):
                 name="payout_lease_ends",
             ),
             models.CheckConstraint(
+                condition=Q(waits_for="", waits_since=None) | (~Q(waits_for="") & Q(waits_since__isnull=False)),
+                name="payout_waits_for_since",
+            ),
+            models.CheckConstraint(
                 condition=Q(withdrawn_at=None) | Q(status__in=[Status.CANCELLED, Status.REJECTED]),
                 name="payout_withdrawn_is_closed",
             ),
         ]
         indexes = [
-            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="payout_due"),
-            models.Index(fields=["due_at"], condition=Q(lost_leases__gte=SUSPECT_LEASES), name="payout_suspect"),
+            # By provider, so that what one owes costs nothing while it is paused or silent (actions/due.py).
+            models.Index(
+                fields=["provider", "due_at"],
+                condition=Q(due_at__isnull=False, lost_leases__lt=SUSPECT_LEASES),
+                name="payout_due_at_provider",
+            ),
+            models.Index(
+                fields=["provider", "due_at"],
+                condition=Q(due_at__isnull=False, lost_leases__gte=SUSPECT_LEASES),
+                name="payout_suspect_at_provider",
+            ),
             models.Index(fields=["client", "user_id", "-id"], condition=Q(withdrawn_at=None), name="payout_of_user"),
             models.Index(fields=["status", "-id"], name="payout_by_status"),
             models.Index(
@@ -247,6 +263,7 @@ class Payout(models.Model):
             ),
             models.Index(fields=["recipient_index", "created_at"], name="payout_of_recipient"),
             models.Index(fields=["-id"], condition=~Q(attention=""), name="payout_needs_attention"),
+            models.Index(fields=["waits_for", "waits_since"], condition=~Q(waits_for=""), name="payout_waits"),
             # Payouts are created in the order of their rows, so ranges of pages tell the days apart.
             BrinIndex(fields=["created_at"], autosummarize=True, pages_per_range=32, name="payout_by_creation"),
             models.Index(

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from payouts.actions import bulk
-from payouts.models import PayoutLimit, ReviewRule
+from payouts.models import PayoutLimit, ReviewRule, VelocityLimit
 from tests import recipes
 from tests.payouts.observe import by_hand, nothing_changes
 from tests.recipes import (
@@ -63,6 +63,8 @@ PAYOUT_RULES: list[tuple[str, Callable[..., Payout], str]] = [
     ("payout_due_is_watched", failed_payout, "due_at = now(), attention = 'contradicted'"),
     ("payout_due_is_watched", cancelled_payout, "due_at = now()"),
     ("payout_due_is_watched", unknown_payout, "attention = 'altered'"),
+    ("payout_waits_for_since", pending_payout, "waits_for = 'velocity:all:day'"),
+    ("payout_waits_for_since", pending_payout, "waits_since = now()"),
     ("payout_due_is_ready", awaiting_payout, "due_at = now()"),
     ("payout_due_is_ready", held_payout, "due_at = now()"),
     ("payout_lease_ends", processing_payout, "due_at = NULL"),
@@ -248,6 +250,28 @@ def test_approval_alternates(decision: str, number: int, checker: User) -> None:
 def test_a_limit_that_says_nothing_sensible_is_refused(name: str, given: dict[str, object]) -> None:
     with pytest.raises(IntegrityError, match=name):
         PayoutLimit.objects.create(**given)
+
+
+A_VELOCITY_LIMIT = {"scope": "client", "currency": "RUB", "window": "minute", "amount": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("velocity_limit_unique", {}),
+        ("velocity_limit_scope_known", {"scope": "country"}),
+        ("velocity_limit_window_known", {"window": "week"}),
+        ("velocity_limit_currency", {"currency": "rub"}),
+        ("velocity_limit_says_something", {"window": "hour", "amount": None}),
+        ("velocity_limit_amount", {"window": "hour", "amount": 0}),
+        ("velocity_limit_amount", {"window": "hour", "amount": 10**16}),
+    ],
+)
+def test_a_velocity_limit_that_breaks_a_rule_is_refused_by_it(name: str, given: dict[str, object]) -> None:
+    VelocityLimit.objects.create(**A_VELOCITY_LIMIT)
+
+    with pytest.raises(IntegrityError, match=f"\\b{name}\\b"):
+        VelocityLimit.objects.create(**A_VELOCITY_LIMIT | given)
 
 
 def test_exchange_once_per_call() -> None:
