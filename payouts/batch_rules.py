@@ -28,6 +28,13 @@ def why_not_decide_on_batch(batch: Batch, person: User) -> str:
     return why_inactive(person)
 
 
+def why_not_stop_batch(batch: Batch, person: User) -> str:
+    """Stopping is the safe direction: the uploader and the approver may, too."""
+    if batch.state == BatchState.SUBMITTED:
+        return _("All its rows have been submitted already. Hold or cancel the payouts instead.")
+    return why_inactive(person) if batch.state == BatchState.SUBMITTING else _batch_not_now(batch)
+
+
 def is_uploader(batch: Batch, person: User) -> bool:
     return batch.uploaded_by_id == person.pk
 
@@ -43,6 +50,8 @@ def _batch_not_now(batch: Batch) -> str:
     """Names who has decided already, if somebody has."""
     if batch.state == BatchState.ALTERED:
         return altered_batch()
+    if batch.stopped_by:
+        return _("It is already stopped by %(who)s.") % {"who": batch.stopped_by.get_username()}
     if batch.approved_by:
         return _("It is already approved by %(who)s.") % {"who": batch.approved_by.get_username()}
     if batch.rejected_by:

@@ -218,6 +218,13 @@ def rejected_batch(*rows: str) -> Batch:
     return Batch.objects.get(pk=batch.pk)
 
 
+def stopped_batch(*rows: str) -> Batch:
+    """Approved, and stopped before its first row became a payout."""
+    batch = approved_batch(*rows)
+    decide.stop(batch.pk, by=person.make(), reason="The rates are last month's.")
+    return Batch.objects.get(pk=batch.pk)
+
+
 def submitted_batch(*rows: str, by: User | None = None, checker: User | None = None) -> Batch:
     batch = approved_batch(*rows, by=by, checker=checker)
     assert submit.run(batch.pk)

@@ -1,4 +1,7 @@
-"""People decide on a batch as a whole: its uploader sends or discards it, another person approves or rejects it."""
+"""People decide on a batch as a whole: its uploader sends or discards it, another person approves or rejects it.
+
+Anybody who may hold payouts may stop an approved one.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,6 +69,17 @@ def reject(batch_id: int, *, by: User, reason: str, revision: int) -> Batch:
     return batch
 
 
+def stop(batch_id: int, *, by: User, reason: str) -> Batch:
+    """Let no further row of an approved batch become a payout, for good. Those that are payouts already stay."""
+    with _locked(batch_id) as batch:
+        _refuse_if(batch_rules.why_not_stop_batch(batch, by))
+        if not reason.strip():
+            raise BatchError(_("Give a reason."))
+        batch.stopped_by, batch.stop_reason = by, _text(reason)
+        _move(batch, "stopped_at", "stopped_by", "stop_reason")
+    return batch
+
+
 def _refuse_if(obstacle: str) -> None:
     """Raises FourEyesError where another person may do it, BatchError where nobody may."""
     if isinstance(obstacle, Personal):
@@ -75,7 +89,7 @@ def _refuse_if(obstacle: str) -> None:
 
 
 @contextmanager
-def _locked(batch_id: int, *, revision: int) -> Iterator[Batch]:
+def _locked(batch_id: int, *, revision: int | None = None) -> Iterator[Batch]:
     """The batch under its row lock, inside a transaction. Raises NotFoundError, BatchVersionError, BatchAlteredError.
 
     Where somebody decided already, the revision is not compared: the refusal then names that person.
@@ -83,7 +97,7 @@ def _locked(batch_id: int, *, revision: int) -> Iterator[Batch]:
     with transaction.atomic():
         batch = (
             Batch.objects.select_for_update(of=("self",))
-            .select_related("uploaded_by", "approved_by", "rejected_by")
+            .select_related("uploaded_by", "approved_by", "rejected_by", "stopped_by")
             .defer("content")
             .filter(pk=batch_id)
             .first()
@@ -92,7 +106,7 @@ def _locked(batch_id: int, *, revision: int) -> Iterator[Batch]:
             raise NotFoundError
         if not batch.is_sealed:
             raise BatchAlteredError
-        if batch.revision != revision and not (batch.approved_by or batch.rejected_by):
+        if revision not in (None, batch.revision) and not (batch.approved_by or batch.rejected_by):
             raise BatchVersionError
         yield batch
 

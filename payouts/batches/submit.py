@@ -7,7 +7,7 @@ it.
 import uuid
 
 import structlog
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
@@ -20,15 +20,20 @@ from payouts.jobs import Job, Stop, never
 from payouts.models import Batch, BatchRow, Payout
 
 log = structlog.get_logger(__name__)
-SUBMIT = Job("payouts.tasks.submit_batch", Batch, Q(approved_at__isnull=False, finished_at=None, altered_at=None))
+SUBMIT = Job(
+    "payouts.tasks.submit_batch",
+    Batch,
+    Q(approved_at__isnull=False, finished_at=None, altered_at=None, stopped_at=None),
+)
 SUBMITTED_AT_ONCE = 200
 
 
 def run(batch_id: int, *, must_stop: Stop = never) -> bool:
     """Make a payout of each valid row, made by the uploader and approved by the batch's approver.
 
-    Returns False if stopped before the end. If the batch or a row is not what was approved, nothing is submitted, or
-    nothing more. A row that another run has in hand is left to it.
+    Returns False if it has to go on later. If the batch or a row is not what was approved, nothing is submitted, or
+    nothing more; nothing more either once somebody has stopped the batch. A row that another run has in hand is left
+    to it.
     """
     batch = (
         Batch.objects.defer("content")
@@ -45,7 +50,8 @@ def run(batch_id: int, *, must_stop: Stop = never) -> bool:
         after = 0
         while rows := list(_waiting(batch).filter(number__gt=after).values_list("pk", "number")[:SUBMITTED_AT_ONCE]):
             for row_id, after in rows:  # noqa: B007 (the last one is where to go on)
-                _submit_one(batch, row_id)
+                if not _submit_one(batch, row_id):
+                    return True
             SUBMIT.give_sign(batch_id)
             if must_stop():
                 return False
@@ -54,7 +60,7 @@ def run(batch_id: int, *, must_stop: Stop = never) -> bool:
         Batch.objects.filter(pk=batch_id).update(altered_at=Now())
         return True
     if not _waiting(batch).exists():
-        Batch.objects.filter(pk=batch_id, finished_at=None).update(finished_at=Now())
+        Batch.objects.filter(pk=batch_id, finished_at=None, stopped_at=None).update(finished_at=Now())
     return True
 
 
@@ -63,16 +69,18 @@ def _waiting(batch: Batch) -> QuerySet[BatchRow]:
     return batch.rows.filter(is_valid=True, payout=None, refusal__isnull=True).order_by("number")
 
 
-def _submit_one(batch: Batch, row_id: int) -> None:
+def _submit_one(batch: Batch, row_id: int) -> bool:
     """Make the row's payout and note it on the row, in a transaction of its own: other submissions need not wait.
 
-    A row that fails says why, and the others go on.
+    A row that fails says why, and the others go on. Returns False, and does nothing, when the batch was stopped.
     """
     try:
         with transaction.atomic():
+            if _is_stopped(batch):
+                return False
             row = _waiting(batch).select_for_update(skip_locked=True).filter(pk=row_id).first()
             if row is None:
-                return
+                return True
             if not row.is_sealed:
                 raise BatchAlteredError
             row.payout = _payout(batch, row)
@@ -86,6 +94,15 @@ def _submit_one(batch: Batch, row_id: int) -> None:
     except Exception:
         log.exception("batch_row_not_submitted", batch=batch.pk, row=row_id)
         _refuse_row(batch, row_id, "row_failed")
+    return True
+
+
+def _is_stopped(batch: Batch) -> bool:
+    """Whether somebody has stopped it. Until the transaction ends nobody can: whoever stops it waits for this row."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT stopped_at IS NOT NULL FROM payouts_batch WHERE id = %s FOR SHARE", [batch.pk])
+        is_stopped: bool = cursor.fetchone()[0]
+    return is_stopped
 
 
 def _payout(batch: Batch, row: BatchRow) -> Payout:

@@ -49,6 +49,16 @@ class Batch(models.Model):
     rejected_at = models.DateTimeField(_("rejected at"), null=True)
     reason = models.CharField(_("reason"), max_length=1000, blank=True)  # of the approval or the rejection
     discarded_at = models.DateTimeField(_("discarded at"), null=True)  # by the person who uploaded it
+    stopped_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("stopped by"),
+    )
+    stopped_at = models.DateTimeField(_("stopped at"), null=True)
+    stop_reason = models.CharField(_("reason for stopping"), max_length=1000, blank=True, db_default="", default="")
     revision = models.PositiveIntegerField(default=1)
     rows_seal = models.BinaryField(max_length=vault.SEAL_BYTES, null=True)
     facts_seal = models.BinaryField(max_length=vault.SEAL_BYTES)
@@ -108,6 +118,15 @@ class Batch(models.Model):
             models.CheckConstraint(
                 condition=Q(finished_at=None) | Q(approved_at__isnull=False), name="batch_finished_was_approved"
             ),
+            models.CheckConstraint(
+                condition=Q(stopped_by=None, stopped_at=None, stop_reason="")
+                | (
+                    Q(stopped_by__isnull=False, stopped_at__isnull=False, approved_at__isnull=False)
+                    & Q(finished_at=None)
+                    & ~Q(stop_reason="")
+                ),
+                name="batch_stopped_by_with_reason",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -129,6 +148,8 @@ class Batch(models.Model):
             return BatchState.PREVIEW
         if self.approved_at is None:
             return BatchState.AWAITING_APPROVAL
+        if self.stopped_at:
+            return BatchState.STOPPED
         return BatchState.SUBMITTED if self.finished_at else BatchState.SUBMITTING
 
     @property
@@ -146,6 +167,7 @@ class Batch(models.Model):
 
     def expected_facts_seal(self, *, like: vault.Stored = b"") -> bytes:
         """The seal of what people decided about the batch."""
+        stopped = (self.stopped_by_id, stamp(self.stopped_at), self.stop_reason) if self.stopped_at else ()
         return vault.seal(
             "batch",
             self.pk,
@@ -162,6 +184,7 @@ class Batch(models.Model):
             self.reason,
             stamp(self.discarded_at),
             self.revision,
+            *stopped,
             like=like,
         )
 
@@ -175,6 +198,7 @@ class BatchState(models.TextChoices):
     AWAITING_APPROVAL = "awaiting_approval", _("Awaiting approval")
     SUBMITTING = "submitting", _("Being submitted")
     SUBMITTED = "submitted", _("Submitted")
+    STOPPED = "stopped", _("Stopped")
     REJECTED = "rejected", _("Rejected")
     DISCARDED = "discarded", _("Discarded")
     ALTERED = "altered", _("Changed outside the product")

@@ -46,6 +46,8 @@ def everything() -> User:
     recipes.submitted_batch(*twice, wrong)
     recipes.sent_batch(*twice, wrong, wrong)
     recipes.checked_batch(*twice, wrong, wrong, wrong, by=admin)
+    recipes.stopped_batch(*twice, twice[0])
+    recipes.approved_batch(*recipes.batch_rows(3))
     unreadable = upload.store(b"user_id;amount\n1;2\n", name="april.csv", by=admin)
     check.run(unreadable.pk)
     recipes.stored_batch(by=admin)

@@ -222,6 +222,11 @@ SCREENS: dict[str, Screen] = {
     "batch to send": Screen(batch(checked_at__isnull=False, refusal__isnull=True, sent_at=None)),
     "batch awaiting approval": Screen(batch(sent_at__isnull=False, approved_at=None)),
     "batch submitted": Screen(batch(finished_at__isnull=False)),
+    "batch being submitted": Screen(batch(approved_at__isnull=False, finished_at=None, stopped_at=None)),
+    "batch stopped": Screen(batch(stopped_at__isnull=False)),
+    "dialog stop a batch": Screen(
+        batch(approved_at__isnull=False, finished_at=None, stopped_at=None), dialog("stop")
+    ),
     "dialog send a batch": Screen(
         batch(checked_at__isnull=False, refusal__isnull=True, sent_at=None), dialog("send")
     ),

@@ -59,7 +59,7 @@ class BatchAdmin(SnapshotMixin, BatchDecisions):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Batch]:
         found: QuerySet[Batch] = super().get_queryset(request)
-        return found.select_related("uploaded_by", "approved_by", "rejected_by").defer("content")
+        return found.select_related("uploaded_by", "approved_by", "rejected_by", "stopped_by").defer("content")
 
     @display(description=gettext_lazy("State"))
     def state_shown(self, batch: Batch) -> SafeString:

@@ -1,4 +1,4 @@
-"""The buttons of a batch's page and their dialogs: send, approve, reject, discard."""
+"""The buttons of a batch's page and their dialogs: send, approve, reject, discard, stop."""
 
 from typing import Any, ClassVar
 
@@ -43,7 +43,7 @@ class ApproveForm(DialogForm):
     reason = text_field(KEPT, is_required=False)
 
 
-class RejectForm(DialogForm):
+class ReasonForm(DialogForm):
     reason = text_field(KEPT)
 
 
@@ -52,19 +52,23 @@ RULES = {
     "approve": batch_rules.why_not_decide_on_batch,
     "reject": batch_rules.why_not_decide_on_batch,
     "discard": batch_rules.why_not_discard_batch,
+    "stop": batch_rules.why_not_stop_batch,
 }
 
 
 class BatchDecisions(DialogsMixin, ViewOnlyAdmin):
     """For the admin of batches: the buttons on a batch's page, and the dialogs behind them."""
 
-    actions_detail: ClassVar[tuple[Any, ...]] = ("send", "approve", "reject", "discard")
+    actions_detail: ClassVar[tuple[Any, ...]] = ("send", "approve", "reject", "discard", "stop")
 
     def has_send_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_add_permission(request)
 
     def has_approve_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perms(("payouts.view_batch", "payouts.approve_payout"))
+
+    def has_stop_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perms(("payouts.view_batch", "payouts.hold_payout"))
 
     def dialog_summary(self, instance: Batch) -> dict[str, Any]:
         return {
@@ -117,7 +121,7 @@ class BatchDecisions(DialogsMixin, ViewOnlyAdmin):
         return _("The batch “%(name)s” is approved. Its payouts are submitted now.") % {"name": batch.name}
 
     @dialog_action(
-        form_class=RejectForm,
+        form_class=ReasonForm,
         permission="approve",
         description=gettext_lazy("Reject"),
         title=gettext_lazy("Reject the whole batch"),
@@ -145,6 +149,23 @@ class BatchDecisions(DialogsMixin, ViewOnlyAdmin):
     def discard(self, request: HttpRequest, form: forms.Form, batch: Batch) -> str:
         decide.discard(batch.pk, by=person(request), revision=form.cleaned_data["version"])
         return _("The batch “%(name)s” is discarded.") % {"name": batch.name}
+
+    @dialog_action(
+        form_class=ReasonForm,
+        permission="stop",
+        description=gettext_lazy("Stop"),
+        title=gettext_lazy("Stop the batch"),
+        submit=gettext_lazy("Stop the batch"),
+        warning=gettext_lazy(
+            "No further row becomes a payout. Those that are payouts already stay: hold or cancel them."
+        ),
+        icon="stop_circle",
+        variant=ActionVariant.DANGER,
+        is_final=True,
+    )
+    def stop(self, request: HttpRequest, form: forms.Form, batch: Batch) -> str:
+        decide.stop(batch.pk, by=person(request), reason=form.cleaned_data["reason"])
+        return _("The batch “%(name)s” is stopped. No further row becomes a payout.") % {"name": batch.name}
 
 
 def _warnings(batch: Batch) -> list[str]:

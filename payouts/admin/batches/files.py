@@ -9,7 +9,7 @@ from django.utils import translation
 from openpyxl import Workbook
 
 from payouts import money
-from payouts.admin.batches.rows import REFUSED, VIEWS, WRONG, faults_of, given_cells
+from payouts.admin.batches.rows import LEFT, REFUSED, VIEWS, WRONG, faults_of, given_cells
 from payouts.admin.kit.downloads import CONTENT_TYPES, attachment
 from payouts.batches import columns
 from payouts.batches.columns import COLUMNS, EXAMPLES
@@ -76,7 +76,8 @@ def _error_lines(batch: Batch, language: str | None) -> Iterator[str]:
     with translation.override(language):
         writer = csv.writer(_Echo(), delimiter=_delimiter())
         yield "\ufeff" + writer.writerow(["line", *COLUMNS, "errors"])
-        rows = batch.rows.filter(VIEWS[WRONG].rows | VIEWS[REFUSED].rows).defer("recipient").order_by("number")
+        unpaid = VIEWS[WRONG].rows | VIEWS[REFUSED].rows | VIEWS[LEFT].rows
+        rows = batch.rows.filter(unpaid).defer("recipient").order_by("number")
         for row in rows.iterator(chunk_size=1_000):
             given = given_cells(row)
             cells = columns.masked(given) if given else _cells(row)

@@ -19,6 +19,7 @@ STATE_LOOKS: dict[BatchState, tuple[str, str]] = {
     BatchState.AWAITING_APPROVAL: ("amber", "approval"),
     BatchState.SUBMITTING: ("blue", "sync"),
     BatchState.SUBMITTED: ("green", "check_circle"),
+    BatchState.STOPPED: ("orange", "stop_circle"),
     BatchState.REJECTED: ("gray", "block"),
     BatchState.DISCARDED: ("gray", "delete"),
     BatchState.ALTERED: ("red", "gpp_maybe"),

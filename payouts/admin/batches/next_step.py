@@ -3,10 +3,12 @@
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from payouts import batch_rules
 from payouts.admin.batches.in_words import username
 from payouts.admin.batches.rows import REFUSED
+from payouts.admin.kit import format
 from payouts.admin.kit.next_step import NextStep
 from payouts.admin.kit.person import person
 from payouts.models import Batch, BatchState
@@ -28,6 +30,8 @@ def next_step(request: HttpRequest, batch: Batch, counts: dict[str, int], *, may
             return NextStep(why, _("The worker makes a payout of each row."))
         case BatchState.SUBMITTED:
             return _submitted(has_refused=bool(counts[REFUSED]))
+        case BatchState.STOPPED:
+            return _stopped(batch, submitted=counts["submitted"])
         case BatchState.REJECTED:
             who = username(batch.rejected_by)
             return NextStep(_("Rejected by %(who)s: none of it is paid.") % {"who": who}, batch.reason)
@@ -64,6 +68,19 @@ def _awaiting_approval(batch: Batch, who: User, *, may_approve: bool) -> NextSte
             _("Check the totals, the rows and the marks, then approve or reject the whole batch."),
         )
     return NextStep(_("Waits for approval."), _("Someone who may approve payouts decides on it."))
+
+
+def _stopped(batch: Batch, *, submitted: int) -> NextStep:
+    who = username(batch.stopped_by)
+    why = _("Stopped by %(who)s: no further row becomes a payout.") % {"who": who}
+    if not submitted:
+        return NextStep(why, _("None of its rows was submitted."))
+    then = ngettext(
+        "%(count)s payout was made before. Hold or cancel it if it must not be paid.",
+        "%(count)s payouts were made before. Hold or cancel those that must not be paid.",
+        submitted,
+    )
+    return NextStep(why, then % {"count": format.number(submitted)}, is_alarm=True)
 
 
 def _submitted(*, has_refused: bool) -> NextStep:

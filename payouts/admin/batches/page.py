@@ -12,6 +12,7 @@ from payouts.admin.batches.in_words import rows_in_words, state_badge, sum_shown
 from payouts.admin.batches.next_step import next_step
 from payouts.admin.batches.rows import (
     EVERY,
+    LEFT,
     REFUSED,
     ROWS_PER_PAGE,
     VIEWS,
@@ -60,7 +61,7 @@ def page_of(request: HttpRequest, batch: Batch, *, may_approve: bool) -> dict[st
         "is_every": chosen == EVERY,
         "rows": [row_shown(row) for row in shown["page"]],
         **shown,
-        "has_error_file": bool(counts[WRONG] or counts[REFUSED]),
+        "has_error_file": bool(counts[WRONG] or counts[REFUSED] or counts[LEFT]),
         "errors_url": reverse("admin:payouts_batch_errors", args=(batch.pk,)),
         "facts": _facts(batch),
         "upload_url": reverse("admin:payouts_batch_add") if request.user.has_perm("payouts.add_batch") else "",
@@ -88,6 +89,8 @@ def _facts(batch: Batch) -> list[tuple[str, str]]:
         (_("Reason"), batch.reason),
         (_("Discarded"), _moment(batch.discarded_at, batch.uploaded_by)),
         (_("Submitted"), format.exact_time(batch.finished_at)),
+        (_("Stopped"), _moment(batch.stopped_at, batch.stopped_by)),
+        (_("Reason for stopping"), batch.stop_reason),
     ]
     return [(label, text) for label, text in facts if text]
 

@@ -18,7 +18,8 @@ from payouts.recipients import name_and_account
 from payouts.states import Stage
 
 ROWS_PER_PAGE = 50
-WRONG, REPEATED, EARLIER, NOTED, REFUSED, EVERY = "errors", "repeated", "earlier", "noted", "refused", "all"
+WRONG, REPEATED, EARLIER, NOTED, REFUSED = "errors", "repeated", "earlier", "noted", "refused"
+LEFT, EVERY = "left", "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,13 @@ VIEWS: dict[str, View] = {
         "red",
         "block",
         Q(refusal__isnull=False),
+    ),
+    LEFT: View(
+        gettext_lazy("Not submitted: stopped"),
+        gettext_lazy("The batch was stopped before these rows."),
+        "orange",
+        "stop_circle",
+        Q(batch__stopped_at__isnull=False, is_valid=True, payout=None, refusal__isnull=True),
     ),
     REPEATED: View(
         gettext_lazy("Repeated in the file"),
@@ -133,6 +141,8 @@ def faults_of(row: BatchRow, given: Given | None) -> list[tuple[str, str]]:
     if row.refusal:
         code, parameters = row.refusal
         return [("", columns.sentence(code, parameters))]
+    if row.batch.stopped_at and row.is_valid and row.payout_id is None:
+        return [("", _("The batch was stopped before this row."))]
     return columns.sentences(given, row.errors)
 
 

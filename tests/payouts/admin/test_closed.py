@@ -61,6 +61,7 @@ ALLOWED: dict[str, set[str]] = {
     "payouts_batch_discard": {"Operator", "Admin"},
     "payouts_batch_approve": {"Approver", "Admin"},
     "payouts_batch_reject": {"Approver", "Admin"},
+    "payouts_batch_stop": {"Operator", "Approver", "Admin"},
     "auth_user_close_account": {"Admin"},
     "auth_user_remove_second_factor": set(),
 }

@@ -1,5 +1,7 @@
 """Who decides on a batch, and when nobody does."""
 
+from collections.abc import Callable
+
 import pytest
 from django.contrib.auth.models import User
 
@@ -9,7 +11,7 @@ from payouts.batches.errors import BatchError, BatchVersionError
 from payouts.models import Batch, BatchState
 from tests.payouts.actions.test_races import at_once
 from tests.payouts.observe import queued
-from tests.recipes import BATCH_ROW, approved_batch, checked_batch, sent_batch
+from tests.recipes import BATCH_ROW, approved_batch, checked_batch, sent_batch, submitted_batch
 
 pytestmark = pytest.mark.django_db
 
@@ -98,6 +100,40 @@ def test_a_rejection_needs_a_reason(checker: User) -> None:
         decide.reject(batch.pk, by=checker, reason=" ", revision=batch.revision)
 
     assert Batch.objects.get().rejected_at is None
+
+
+def test_anybody_stops_an_approved_batch_with_a_reason_and_once(
+    operator: User, checker: User, second_checker: User
+) -> None:
+    batch = approved_batch(by=operator, checker=checker)
+
+    with pytest.raises(BatchError, match="Give a reason"):
+        decide.stop(batch.pk, by=operator, reason=" ")
+    stopped = decide.stop(batch.pk, by=operator, reason="Wrong file.")
+    with pytest.raises(BatchError, match="already stopped by operator"):
+        decide.stop(batch.pk, by=second_checker, reason="Wrong file.")
+
+    assert (stopped.state, stopped.stopped_by, stopped.reason) == (BatchState.STOPPED, operator, "As agreed.")
+
+
+@pytest.mark.parametrize("recipe", [sent_batch, checked_batch, submitted_batch])
+def test_what_is_not_approved_or_is_finished_cannot_be_stopped(
+    recipe: Callable[..., Batch], second_checker: User
+) -> None:
+    batch = recipe()
+
+    with pytest.raises(BatchError):
+        decide.stop(batch.pk, by=second_checker, reason="Wrong file.")
+
+    assert Batch.objects.get().stopped_at is None
+
+
+def test_a_closed_account_stops_nothing(second_checker: User) -> None:
+    batch = approved_batch()
+    second_checker.is_active = False
+
+    with pytest.raises(FourEyesError):
+        decide.stop(batch.pk, by=second_checker, reason="Wrong file.")
 
 
 def test_a_batch_that_is_not_there_is_not_found(checker: User) -> None:

@@ -8,7 +8,7 @@ from payouts.batches import decide, submit
 from payouts.batches.errors import BatchAlteredError
 from payouts.models import Batch, BatchState, Payout
 from tests.payouts.observe import audit_of, by_hand
-from tests.recipes import BATCH_ROWS, approved_batch, sent_batch, submitted_batch
+from tests.recipes import BATCH_ROWS, approved_batch, sent_batch, stopped_batch, submitted_batch
 
 pytestmark = pytest.mark.django_db
 
@@ -66,3 +66,14 @@ def test_payouts_of_a_batch_hold_the_audit_to_their_own_seals(operator: User) ->
         by_hand("UPDATE payouts_payout SET user_id = 8")
 
     assert "row_sealed" in audit_of(payout)
+
+
+def test_a_stop_that_was_taken_back_by_hand_lets_nothing_be_paid() -> None:
+    batch = stopped_batch(*BATCH_ROWS)
+    by_hand("UPDATE payouts_batch SET stopped_at = NULL, stopped_by_id = NULL, stop_reason = ''")
+
+    submit.run(batch.pk)
+
+    batch.refresh_from_db()
+    assert batch.state == BatchState.ALTERED
+    assert not Payout.objects.exists()

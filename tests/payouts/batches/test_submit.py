@@ -6,12 +6,19 @@ import pytest
 from django.contrib.auth.models import User
 
 from payouts import vault
-from payouts.batches import submit
-from payouts.models import Approval, BatchRow, BatchState, Event, Payout
+from payouts.batches import decide, submit
+from payouts.models import Approval, Batch, BatchRow, BatchState, Event, Payout
 from tests import recipes
 from tests.payouts.actions.test_races import at_once
 from tests.payouts.observe import by_hand, is_clean
-from tests.recipes import BATCH_ROW, BATCH_ROWS, approved_batch, sent_batch, stored_batch, submitted_batch
+from tests.recipes import (
+    BATCH_ROW,
+    BATCH_ROWS,
+    approved_batch,
+    sent_batch,
+    stored_batch,
+    submitted_batch,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -117,6 +124,45 @@ def test_submissions_at_the_same_time_pay_every_row_once(monkeypatch: pytest.Mon
     assert batch.state == BatchState.SUBMITTED
     assert Payout.objects.count() == batch.rows.filter(payout__isnull=False).count() == 25
     assert Event.objects.filter(event="approved").count() == 25
+    assert is_clean()
+
+
+def test_a_stopped_batch_makes_no_further_payout(
+    monkeypatch: pytest.MonkeyPatch, maker: User, operator: User, checker: User
+) -> None:
+    monkeypatch.setattr("payouts.batches.submit.SUBMITTED_AT_ONCE", 2)
+    batch = approved_batch(*recipes.batch_rows(5), by=operator, checker=checker)
+    submit.run(batch.pk, must_stop=lambda: True)
+
+    decide.stop(batch.pk, by=maker, reason="The rates are last month's.")
+    is_done = submit.run(batch.pk)
+
+    batch.refresh_from_db()
+    assert is_done
+    assert (batch.state, batch.finished_at, batch.is_sealed) == (BatchState.STOPPED, None, True)
+    assert (batch.stopped_by, batch.stop_reason) == (maker, "The rates are last month's.")
+    assert Payout.objects.count() == batch.rows.filter(payout__isnull=False).count() == 2
+    assert not Batch.objects.filter(submit.SUBMIT.waiting).exists()
+    assert is_clean()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_when_a_stop_returns_no_row_is_on_its_way_any_more(maker: User) -> None:
+    batch = approved_batch(*recipes.batch_rows(40))
+
+    def stop() -> int:
+        while not Payout.objects.exists():
+            pass
+        decide.stop(batch.pk, by=maker, reason="Wrong file.")
+        return Payout.objects.count()
+
+    *_runs, at_the_stop = at_once(*[lambda: submit.run(batch.pk)] * 2, stop)
+    submit.run(batch.pk)
+
+    batch.refresh_from_db()
+    assert batch.state == BatchState.STOPPED
+    assert 0 < at_the_stop < 40
+    assert Payout.objects.count() == batch.rows.filter(payout__isnull=False).count() == at_the_stop
     assert is_clean()
 
 

@@ -28,6 +28,7 @@ from tests.recipes import (
     processing_payout,
     rejected_batch,
     sent_batch,
+    stopped_batch,
     stored_batch,
     submitted_batch,
     unknown_payout,
@@ -370,6 +371,10 @@ BATCH_RULES: list[tuple[str, Callable[..., Batch], str]] = [
     ("batch_ends_once", approved_batch, "discarded_at = now()"),
     ("batch_ends_once", rejected_batch, "discarded_at = now()"),
     ("batch_finished_was_approved", sent_batch, "finished_at = now()"),
+    ("batch_stopped_by_with_reason", approved_batch, "stopped_at = now()"),
+    ("batch_stopped_by_with_reason", stopped_batch, "stopped_by_id = NULL"),
+    ("batch_stopped_by_with_reason", stopped_batch, "stop_reason = ''"),
+    ("batch_stopped_by_with_reason", stopped_batch, "finished_at = now()"),
 ]
 
 

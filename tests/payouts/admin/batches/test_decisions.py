@@ -16,7 +16,7 @@ from tests.recipes import BATCH_ROW, sent_batch
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("name", ["send", "approve", "reject", "discard"])
+@pytest.mark.parametrize("name", ["send", "approve", "reject", "discard", "stop"])
 def test_without_the_permission_a_post_changes_nothing(name: str, as_group: Any) -> None:
     batch = sent_batch()
     given = {"version": batch.revision, "reason": "x", "note": ""}
@@ -111,6 +111,30 @@ def test_a_batch_is_rejected_with_a_reason_and_discarded_without(in_group: Any) 
     assert "Last month&#x27;s file." in text
     assert [batch.state for batch in Batch.objects.order_by("pk")] == [BatchState.REJECTED, BatchState.DISCARDED]
     assert not Payout.objects.exists()
+
+
+def test_a_batch_is_stopped_by_whoever_may_hold_and_its_page_says_what_was_made_before(
+    in_group: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("payouts.batches.submit.SUBMITTED_AT_ONCE", 2)
+    batch = recipes.approved_batch(*recipes.batch_rows(5))
+    submit.run(batch.pk, must_stop=lambda: True)
+    operator = in_group("Operator")
+
+    offered = page(as_user(operator), batch)
+    without = act(as_user(operator), batch, "stop", reason="")
+    stopped = act(as_user(operator), batch, "stop", reason="Last month's rates.")
+    left = page(as_user(operator), batch, "?show=left")
+    file = b"".join(as_user(operator).get(address(batch, "errors.csv").rstrip("/")).streaming_content).decode()
+
+    assert address(batch, "stop") in offered
+    assert "This field is required" in without
+    assert f"Stopped by {operator.username}: no further row becomes a payout." in stopped
+    assert "2 payouts were made before." in stopped
+    assert "Last month&#x27;s rates." in stopped
+    assert address(batch, "stop") not in stopped.replace(f"{address(batch, 'stop')}?", "")
+    assert left.count('class="po-row-found"') == 3
+    assert file.count("The batch was stopped before this row.") == 3
 
 
 def test_of_an_altered_batch_the_page_says_so_and_offers_nothing(as_group: Any) -> None:
