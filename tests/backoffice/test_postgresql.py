@@ -1,7 +1,7 @@
-"""A connection that the server has closed is replaced before a request meets it."""
+"""A connection that the server has closed, or on which it no longer writes, is replaced before a request meets it."""
 
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 
 
 @pytest.mark.django_db(transaction=True)
@@ -31,5 +31,20 @@ def test_the_next_request_gets_a_new_connection():
     connection.close_if_unusable_or_obsolete()
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
+
+    assert connection.connection.info.backend_pid != process_id
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_server_that_refuses_to_write_is_away_and_the_next_request_connects_anew():
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    process_id = connection.connection.info.backend_pid
+
+    with connection.cursor() as cursor, pytest.raises(OperationalError, match="read-only"):
+        cursor.execute("UPDATE payouts_payout SET due_at = NULL")
+    connection.close_if_unusable_or_obsolete()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE payouts_payout SET due_at = NULL")
 
     assert connection.connection.info.backend_pid != process_id

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django_q.models import OrmQ
 
 from payouts import doorbell
@@ -70,6 +70,15 @@ def unguarded(table: str) -> Iterator[None]:
     yield
     by_hand("SET CONSTRAINTS ALL IMMEDIATE")
     by_hand(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+
+
+@contextmanager
+def reading_only() -> Iterator[None]:
+    """The server refuses every write, as a primary does that has become a standby."""
+    with transaction.atomic():
+        by_hand("SET LOCAL transaction_read_only = on")
+        yield
+        transaction.set_rollback(True)
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from django.test import Client
 
 from tests.payouts.admin.conftest import as_user
 from tests.payouts.admin.urls import LIST, dialog, page
+from tests.payouts.observe import reading_only
 from tests.recipes import pending_payout
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +50,17 @@ def test_what_a_person_was_doing_is_not_done(admin_user: User):
     payout.refresh_from_db()
     assert (response.status_code, payout.status, payout.version) == (503, "pending", 1)
     assert browser.get(page(payout)).status_code == 200
+
+
+def test_what_a_person_does_while_the_database_refuses_to_write_is_a_page_that_says_so(admin_user: User):
+    payout = pending_payout()
+    browser = as_user(admin_user)
+
+    with reading_only():
+        response = browser.post(dialog(payout, "cancel"), {"version": 1, "reason": "A mistake."})
+
+    payout.refresh_from_db()
+    assert (response.status_code, payout.status, payout.version) == (503, "pending", 1)
 
 
 def test_another_error_is_still_a_crash(admin_client: Client):

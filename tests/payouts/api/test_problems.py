@@ -5,6 +5,10 @@ import logging
 import pytest
 from django.db import OperationalError, connection
 
+from payouts.models import Payout
+from tests.payouts.api.conftest import EXAMPLE
+from tests.payouts.observe import reading_only
+
 pytestmark = pytest.mark.django_db
 
 
@@ -55,3 +59,12 @@ def test_a_database_that_is_away_is_503_with_a_time_to_come_back(api):
     assert response.status_code == 503
     assert int(response["Retry-After"]) > 0
     assert response["Content-Type"] == "application/problem+json"
+
+
+def test_a_database_that_refuses_to_write_is_503_with_a_time_to_come_back(api):
+    with reading_only():
+        response = api("POST", "/api/payouts/", EXAMPLE)
+
+    assert response.status_code == 503
+    assert int(response["Retry-After"]) > 0
+    assert not Payout.objects.exists()

@@ -7,14 +7,14 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, OperationalError, connection
 
 from payouts import actions
 from payouts.models import Approval, Attempt, Attention, Payout
 from payouts.providers import Answer, Instruction, Verdict
 from payouts.worker import pump
 from tests import recipes
-from tests.payouts.observe import by_hand, is_clean, rings
+from tests.payouts.observe import by_hand, is_clean, reading_only, rings
 from tests.payouts.providers.double import DoubleProvider, Fault
 from tests.recipes import awaiting_payout, held_payout, make_due, pending_payout, scheduled_payout
 
@@ -55,6 +55,17 @@ def test_everything_due_is_paid_once_and_nothing_else(provider: DoubleProvider) 
     assert [len(provider.paid(payout.reference)) for payout in due] == [1] * 30
     assert len(provider.calls) == 30
     assert is_clean()
+
+
+def test_while_the_database_refuses_to_write_nothing_is_claimed_and_nobody_is_called(
+    provider: DoubleProvider,
+) -> None:
+    payout = pending_payout()
+
+    with reading_only(), pytest.raises(OperationalError):
+        _run(provider)
+
+    assert (provider.calls, _status(payout)) == ([], "pending")
 
 
 def test_a_second_run_has_nothing_to_do(provider: DoubleProvider) -> None:
