@@ -331,11 +331,13 @@ def why_not_withdraw(payout: Payout, who: Standing) -> str:
 
 
 def why_not_settle(payout: Payout, who: Standing) -> str:
-    """It must be approved and not on hold, like any other payment."""
+    """It must be approved, released and not on hold, like any other payment."""
     if obstacle := _why_not_in(payout, Status.PENDING):
         return obstacle
     if not payout.is_approved:
         return _("The payout still waits for approvals.")
+    if payout.release_at and payout.release_at > who.at:
+        return _("The last approval can still be withdrawn. Settle the payout when the release delay is over.")
     return _("The payout is on hold.") if payout.held_at or payout.attention else why_inactive(who)
 
 

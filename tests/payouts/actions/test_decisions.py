@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from payouts import actions, vault
@@ -383,6 +384,20 @@ def test_settle_refuses_while_approvals_are_outstanding(operator: User, checker:
 
     with nothing_changes(payout), pytest.raises(NotAllowedError):
         actions.settle(payout.pk, by=operator)
+
+
+def test_settle_waits_for_the_release_delay(settings: Any, operator: User, checker: User) -> None:
+    settings.RELEASE_DELAY_SECONDS = 60
+    payout = actions.approve(awaiting_payout().pk, by=checker)
+
+    with nothing_changes(payout), pytest.raises(NotAllowedError, match="can still be withdrawn"):
+        actions.settle(payout.pk, by=operator)
+    Payout.objects.filter(pk=payout.pk).update(release_at=Now())
+    payout.refresh_from_db()
+    payout.seal = payout.expected_seal()
+    payout.save()
+
+    assert actions.settle(payout.pk, by=operator).status == "processed"
 
 
 def test_settle_refuses_a_held_payout(operator: User) -> None:
