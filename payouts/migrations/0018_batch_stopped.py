@@ -17,7 +17,7 @@ REMOVE = "ALTER TABLE payouts_batch DROP COLUMN stopped_by_id;"
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payouts", "0014_sent_again_enforced"),
+        ("payouts", "0017_velocity_enforced"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

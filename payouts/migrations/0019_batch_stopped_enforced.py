@@ -7,7 +7,7 @@ from payouts.migrations._waits import patiently
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payouts", "0015_batch_stopped")]
+    dependencies = [("payouts", "0018_batch_stopped")]
 
     operations = [
         patiently(),
