@@ -185,6 +185,14 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
     ),
     "People": (
         Setting(
+            "DUAL_CONTROL",
+            "Changes of what decides over money (bands, limits, rules, clients, keys, groups, people's rights) are "
+            "in force only when another person has confirmed them.",
+            on_or_off,
+            None,
+            "on, unless DJANGO_DEBUG is on",
+        ),
+        Setting(
             "SECOND_FACTOR",
             "Whoever may approve, resolve, settle, record returns or see recipients in clear is asked for a code "
             "from a phone at each login. Who has set one up is always asked.",

@@ -224,6 +224,7 @@ LOGIN_URL = "admin:login"
 
 TRUSTED_PROXIES = read("TRUSTED_PROXIES")
 SECOND_FACTOR = not DEBUG if (given := read("SECOND_FACTOR")) is None else given
+DUAL_CONTROL = not DEBUG if (given := read("DUAL_CONTROL")) is None else given
 OTP_TOTP_ISSUER = read("SECOND_FACTOR_ISSUER")
 SESSION_IDLE_SECONDS = read("SESSION_IDLE_SECONDS")
 

@@ -10,17 +10,17 @@ from decimal import Decimal
 from typing import Any
 
 from django.apps import apps
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.db.models import QuerySet
 from django.utils import timezone
 from model_bakery.recipe import Recipe, seq
 
-from payouts import actions
+from payouts import actions, configuration
 from payouts.actions import Assignment
 from payouts.batches import check, decide, submit, upload
 from payouts.exports import request, write
 from payouts.jobs import Stop, never
-from payouts.models import ApiClient, Approval, ApprovalBand, Batch, Export, Payout
+from payouts.models import ApiClient, Approval, ApprovalBand, Batch, Export, Payout, Proposal
 from payouts.providers import Answer, Verdict
 
 CARD = {"card": "4111 1111 1111 1111", "name": "Иван Петров"}
@@ -37,6 +37,21 @@ person = Recipe(User, username=seq("person-"), is_active=True, is_staff=True)
 superuser = person.extend(username=seq("superuser-"), is_superuser=True)
 client = Recipe(ApiClient, name=seq("client-"), owner=None)
 band = Recipe(ApprovalBand, currency="GBP", from_amount=Decimal(0), approvals_required=0)
+
+
+def allowed_to(*permissions: str, **given: Any) -> User:
+    """A person with these permissions: `change_approvalband`."""
+    made: User = person.make(**given)
+    made.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return made
+
+
+def open_proposal(**given: Any) -> Proposal:
+    """Somebody proposes that three people approve payouts in RUB from 1,000,000 on."""
+    band = ApprovalBand.objects.get(currency="RUB", from_amount=1_000_000)
+    after = {"currency": "RUB", "from_amount": "1000000", "approvals_required": 3}
+    by = given.pop("by", None) or allowed_to("change_approvalband")
+    return configuration.propose("approval_band", band.pk, after, by=by, **{"reason": "More eyes."} | given)
 
 
 def pending_payout(**given: Any) -> Payout:

@@ -25,6 +25,7 @@ from payouts.models.payout import (
     terms_hash,
 )
 from payouts.models.people import AccessEvent, Authenticator, BackupCodes, SavedView
+from payouts.models.proposals import Proposal, ProposalQuerySet
 from payouts.models.providers import Breaker, ProviderPause, WebhookMessage
 from payouts.models.statements import ProviderReport, ReportLine
 from payouts.models.velocity import (

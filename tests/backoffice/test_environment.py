@@ -86,6 +86,7 @@ def test_the_sealing_key_is_read_by_the_name_that_it_had_when_there_was_one(monk
     [
         ("DJANGO_DEBUG", False),
         ("SECOND_FACTOR", None),
+        ("DUAL_CONTROL", None),
         ("Q_WORKERS", 2),
         ("API_THROTTLE", "600/m"),
         ("DJANGO_ALLOWED_HOSTS", []),
@@ -135,18 +136,19 @@ def test_a_required_setting_that_is_missing_stops_the_start_and_says_how_to_mend
     assert len(answer.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("name", ["SECOND_FACTOR", "DUAL_CONTROL"])
 @pytest.mark.parametrize(
-    ("debug", "given", "is_asked"),
+    ("debug", "given", "is_on"),
     [("off", "", True), ("off", "off", False), ("on", "", False), ("on", "on", True)],
 )
-def test_the_second_factor_is_asked_for_unless_debug_is_on_or_it_is_set(debug, given, is_asked):
+def test_what_takes_more_than_a_password_or_a_person_is_on_unless_debug_is_on_or_it_is_set(name, debug, given, is_on):
     answer = subprocess.run(
-        [sys.executable, "-c", "from backoffice import settings; print(settings.SECOND_FACTOR)"],
+        [sys.executable, "-c", f"from backoffice import settings; print(settings.{name})"],
         cwd=ROOT,
-        env=os.environ | {"DJANGO_DEBUG": debug, "SECOND_FACTOR": given},
+        env=os.environ | {"DJANGO_DEBUG": debug, name: given},
         capture_output=True,
         text=True,
         check=True,
     )
 
-    assert answer.stdout.strip() == str(is_asked)
+    assert answer.stdout.strip() == str(is_on)

@@ -11,7 +11,7 @@ from payouts.checks import check_server, check_settings
 
 
 def test_the_settings_of_the_tests_contradict_nothing(settings: Any) -> None:
-    settings.SECOND_FACTOR = True
+    settings.SECOND_FACTOR = settings.DUAL_CONTROL = True
 
     assert check_settings() == []
 
@@ -52,6 +52,8 @@ def test_the_settings_of_the_tests_contradict_nothing(settings: Any) -> None:
         ({"SESSION_IDLE_SECONDS": 43_201}, ["payouts.E017"]),
         ({"SECOND_FACTOR": False, "DEBUG": False}, ["payouts.W018"]),
         ({"SECOND_FACTOR": False, "DEBUG": True}, []),
+        ({"DUAL_CONTROL": False, "DEBUG": False}, ["payouts.W022"]),
+        ({"DUAL_CONTROL": False, "DEBUG": True}, []),
         ({"RELEASE_DELAY_SECONDS": -1}, ["payouts.E015"]),
         ({"RELEASE_DELAY_SECONDS": 86_401}, ["payouts.E015"]),
         ({"PROVIDER_WEBHOOK_SECRET": "whsec_"}, ["payouts.E013"]),
@@ -71,7 +73,7 @@ def test_the_settings_of_the_tests_contradict_nothing(settings: Any) -> None:
 def test_settings_that_contradict_each_other_stop_the_start(
     given: dict[str, Any], ids: list[str], settings: Any
 ) -> None:
-    settings.SECOND_FACTOR = True
+    settings.SECOND_FACTOR = settings.DUAL_CONTROL = True
     for name, value in given.items():
         setattr(settings, name, value)
 

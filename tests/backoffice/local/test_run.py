@@ -46,6 +46,7 @@ SET = {
     "PROVIDER_CONCURRENCY": "4",
     "MAX_ATTEMPT_CALLS": "7",
     "RELEASE_DELAY_SECONDS": "60",
+    "DUAL_CONTROL": "on",
     "SECOND_FACTOR": "on",
     "SECOND_FACTOR_ISSUER": "Payouts of ours",
     "SESSION_IDLE_SECONDS": "600",

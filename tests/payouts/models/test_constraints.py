@@ -719,6 +719,45 @@ def test_saved_view_name_unique(operator: User) -> None:
     _refused_by("saved_view_name_unique", statement, operator.pk)
 
 
+PROPOSAL_RULES = [
+    ("proposal_takes_two_people", "decision = 'confirmed', decided_at = now(), decided_by_id = proposed_by_id"),
+    ("proposal_takes_two_people", "decision = 'withdrawn', decided_at = now(), decided_by_id = %(other)s"),
+    ("proposal_decided_by", "decision = 'confirmed', decided_at = now()"),
+    ("proposal_decided_by", "decision = 'confirmed', decided_by_id = %(other)s"),
+    ("proposal_decided_by", "decision = 'expired', decided_at = now(), on_server = 'shell:root'"),
+    ("proposal_decided_by", "decision = 'lost', decided_at = now(), decided_by_id = %(other)s"),
+    (
+        "proposal_applied_when_confirmed",
+        "decision = 'declined', decided_at = now(), on_server = 'x', applied_at = now()",
+    ),
+    ("proposal_has_reason", "reason = ''"),
+]
+
+
+@pytest.mark.parametrize(("name", "change"), PROPOSAL_RULES)
+def test_a_proposal_that_breaks_a_rule_is_refused_by_it(name: str, change: str) -> None:
+    proposal = recipes.open_proposal()
+
+    _refused_by(
+        name,
+        f"UPDATE payouts_proposal SET {change} WHERE id = %(id)s",
+        id=proposal.pk,
+        other=recipes.person.make().pk,
+    )
+
+
+def test_proposal_one_open() -> None:
+    proposal = recipes.open_proposal()
+    columns = "subject, object_id, act, title, before, after, reason, proposed_by_id, expires_at, decision,"
+    columns += " decision_reason, on_server, result_id, facts_seal"
+
+    _refused_by(
+        "proposal_one_open",
+        f"INSERT INTO payouts_proposal ({columns}) SELECT {columns} FROM payouts_proposal WHERE id = %(id)s",
+        id=proposal.pk,
+    )
+
+
 @pytest.mark.parametrize("who", ["client", "maker", "checker"])
 def test_nobody_whom_a_payout_names_can_be_deleted(who: str, checker: User, maker: User) -> None:
     payout = recipes.actions.approve(awaiting_payout(client=recipes.client.make(owner=maker)).pk, by=checker)
@@ -729,8 +768,8 @@ def test_nobody_whom_a_payout_names_can_be_deleted(who: str, checker: User, make
     assert Payout.objects.filter(pk=payout.pk).exists()
 
 
-def _refused_by(name: str, sql: str, *parameters: Any) -> None:
-    with pytest.raises(DatabaseError) as refusal, transaction.atomic():
-        by_hand(sql, *parameters)
+def _refused_by(name: str, sql: str, *parameters: Any, **named: Any) -> None:
+    with pytest.raises(DatabaseError) as refusal, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql, named or parameters)
     diagnosis = refusal.value.__cause__.diag  # type: ignore[union-attr]
     assert diagnosis.constraint_name == name

@@ -1,0 +1,57 @@
+"""Configuration is money: what one person proposes is in force when another has confirmed it.
+
+`change` is the call of pages: it proposes, or makes the change at once while DUAL_CONTROL is off. Each kind of thing
+that can change is a `Subject` (subjects.py); who may do what stands in rules_of_two.py.
+"""
+
+from payouts.configuration import rule_subjects
+from payouts.configuration.errors import ConfigurationError
+from payouts.configuration.proposals import (
+    EXPIRES_AFTER,
+    Changed,
+    apply_now,
+    change,
+    confirm,
+    decline,
+    open_about,
+    open_proposals,
+    propose,
+    take_key,
+    withdraw,
+)
+from payouts.configuration.rules_of_two import (
+    why_not_confirm,
+    why_not_decline,
+    why_not_propose,
+    why_not_take,
+    why_not_withdraw,
+)
+from payouts.configuration.subjects import Act, Line, ModelSubject, Subject, register, subject, subjects
+
+__all__ = [
+    "EXPIRES_AFTER",
+    "Act",
+    "Changed",
+    "ConfigurationError",
+    "Line",
+    "ModelSubject",
+    "Subject",
+    "apply_now",
+    "change",
+    "confirm",
+    "decline",
+    "open_about",
+    "open_proposals",
+    "propose",
+    "register",
+    "rule_subjects",
+    "subject",
+    "subjects",
+    "take_key",
+    "why_not_confirm",
+    "why_not_decline",
+    "why_not_propose",
+    "why_not_take",
+    "why_not_withdraw",
+    "withdraw",
+]
