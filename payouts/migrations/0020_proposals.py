@@ -10,7 +10,7 @@ from payouts.migrations._waits import briefly
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payouts", "0014_sent_again_enforced"),
+        ("payouts", "0019_batch_stopped_enforced"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
