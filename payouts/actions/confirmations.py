@@ -50,7 +50,11 @@ def confirm_unchanged(payout_id: int, *, by: Person, evidence: str, version: int
         # A failed one may have been in doubt: the flag has hidden whether it was being looked up.
         if payout.status in (Status.PROCESSING, Status.UNKNOWN, Status.FAILED) or payout.news_at:
             payout.due_at = at
-        facts = {"first": f"user:{first.said_by.get_username()}", "evidence": first.evidence}
+        facts = {
+            "first": f"user:{first.said_by.get_username()}",
+            "first_person": first.said_by_id,
+            "evidence": first.evidence,
+        }
         to_status = Status(payout.status)
         move_one(payout, EventName.CONFIRMED, to_status, at=at, by=by, reason=evidence, facts=facts)
         ring_if_due(payout)

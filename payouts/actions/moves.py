@@ -72,10 +72,11 @@ class Move:
     reason: str = ""
 
 
-def move_all(moves: Sequence[Move], *, at: datetime, actor: str, reason: str = "") -> None:
+def move_all(moves: Sequence[Move], *, at: datetime, actor: Actor | str, reason: str = "") -> None:
     """Move payouts, the only way there is: check the table, bump the version, write the event and the row, sealed.
 
-    The rows are locked by the caller; the update holds for the version and status that were read, or for nothing.
+    `actor` is a person, a client, or the name of what is neither. The rows are locked by the caller; the update holds
+    for the version and status that were read, or for nothing.
     """
     if not moves:
         return
@@ -104,7 +105,8 @@ def move_all(moves: Sequence[Move], *, at: datetime, actor: str, reason: str = "
             from_status=from_status,
             to_status=payout.status,
             at=at,
-            actor=actor,
+            actor=_actor_name(actor),
+            person=actor if isinstance(actor, User) else None,
             reason=move.reason or reason,
             trace_id=trace.current.get() or payout.trace_id,
             facts=move.facts,
@@ -149,9 +151,7 @@ def move_one(
     reason: str,
     facts: dict[str, Any] | None = None,
 ) -> None:
-    move_all(
-        [Move(payout, event, to_status, facts or {})], at=at, actor=actor_name(by), reason=checked_reason(reason)
-    )
+    move_all([Move(payout, event, to_status, facts or {})], at=at, actor=by, reason=checked_reason(reason))
 
 
 def flagged(payout: Payout, problem: Attention, attempt: Attempt | None = None) -> Move:
@@ -223,14 +223,14 @@ def checked_reason(text: str) -> str:
     return text
 
 
-def actor_name(by: Actor | None) -> str:
-    match by:
+def _actor_name(actor: Actor | str) -> str:
+    match actor:
+        case str():
+            return actor
         case ApiClient():
-            return f"client:{by.name}"
-        case None:
-            return WORKER
+            return f"client:{actor.name}"
         case _:
-            return f"user:{by.get_username()}"
+            return f"user:{actor.get_username()}"
 
 
 def without_altered(payouts: list[Payout]) -> list[Payout]:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from payouts.actions import unknown_payments
-from payouts.actions.moves import Move, flagged, locked, move_all, ring_if_due
+from payouts.actions.moves import Actor, Move, flagged, locked, move_all, ring_if_due
 from payouts.actions.unknown_payments import Heard
 from payouts.database import rows
 from payouts.models import LEASED, Attempt, Attention, EventName, Payout, UnknownPayment, WebhookMessage
@@ -64,7 +64,7 @@ def doubt_refusal(payout: Payout, attempt: Attempt, *, at: datetime, actor: str)
         move_all([flagged(payout, Attention.CONTRADICTED, attempt)], at=at, actor=actor)
 
 
-def ask_again(payout: Payout, *, at: datetime, actor: str) -> None:
+def ask_again(payout: Payout, *, at: datetime, actor: Actor | str) -> None:
     """Let the worker look now, or once more if it is looking now. What needs a person for want of an answer
     goes on; what needs one for another reason stays, and is asked about when it is released."""
     if payout.status not in LEASED:

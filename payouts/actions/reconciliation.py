@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from payouts import rules
 from payouts.actions.errors import AlteredError
-from payouts.actions.moves import Person, actor_name, flag_one, locked, move_one, ring_if_due
+from payouts.actions.moves import Person, flag_one, locked, move_one, ring_if_due
 from payouts.actions.news import ask_again
 from payouts.models import Attempt, Attention, EventName, Payout, ReportLine
 from payouts.providers import Verdict
@@ -80,7 +80,7 @@ def _apply(
     if result in FLAGS and payout.attention not in (FLAGS[result], Attention.CONTRADICTED):
         flag_one(payout, FLAGS[result], at=at, by=by, reason=source, facts=facts)
     elif result == ReportLine.Result.ASKED:
-        ask_again(payout, at=at, actor=actor_name(by))
+        ask_again(payout, at=at, actor=by)
     elif result in CHANGING:
         if payout.attention in ANSWERED_BY_REPORT:
             payout.attention = Attention.NONE

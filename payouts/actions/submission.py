@@ -12,7 +12,7 @@ from payouts import money, recipients, references, trace, vault
 from payouts.actions import review
 from payouts.actions.approvals import approve_as_batch
 from payouts.actions.errors import IdempotencyError, InvalidError, NotAllowedError
-from payouts.actions.moves import Move, Person, actor_name, move_all, ring_if_due
+from payouts.actions.moves import WORKER, Move, Person, move_all, ring_if_due
 from payouts.database.storable import is_storable, text_fault
 from payouts.models import ApiClient, EventName, Payout, namespace, stamp, terms_hash
 from payouts.providers import registry
@@ -67,7 +67,7 @@ def submit(
         with transaction.atomic():
             at, facts = review.judge(payout, recipients.findings(recipient))
             move_all(
-                [Move(payout, EventName.SUBMITTED, Status.PENDING, facts)], at=at, actor=actor_name(client or maker)
+                [Move(payout, EventName.SUBMITTED, Status.PENDING, facts)], at=at, actor=client or maker or WORKER
             )
             ring_if_due(payout)
     except IntegrityError as error:

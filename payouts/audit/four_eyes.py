@@ -37,7 +37,7 @@ def enough_people(
                 yield "sender_is_not_checker", f"approval {approval.pk} is by the person who sent it again"
     contradicted = ""  # the attempt in question
     for event in events:
-        if event.event == EventName.CONFIRMED and fact(event, "first") in (None, event.actor):
+        if event.event == EventName.CONFIRMED and _is_by_one(event):
             yield "confirmed_by_two", f"event {event.seq} confirms it, by one person"
         if event.event == EventName.FLAGGED and fact(event, "attention") == Attention.CONTRADICTED:
             contradicted = fact(event, "attempt") or "not told"
@@ -57,6 +57,13 @@ def enough_people(
         payout.approvals_given < payout.approvals_required
     ):
         yield "approved_before_sent", f"{payout.approvals_given} of {payout.approvals_required} approvals"
+
+
+def _is_by_one(event: Event) -> bool:
+    """Whether the same person was the first to say it. Events from before they held the person tell by the name."""
+    if event.person_id and (first := fact(event, "first_person")):
+        return first == str(event.person_id)
+    return fact(event, "first") in (None, event.actor)
 
 
 def _round(event: Event) -> object:

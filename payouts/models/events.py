@@ -4,6 +4,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -69,6 +70,10 @@ class Event(models.Model):
     to_status = models.CharField(_("to"), max_length=16, choices=Status)
     at = models.DateTimeField(_("at"))
     actor = models.CharField(_("actor"), max_length=200)
+    # The person, because names change and are given to others. Nobody for the worker, a client and a provider.
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
     reason = models.CharField(_("reason"), max_length=1000, blank=True)
     trace_id = models.CharField(_("request ID"), max_length=128, blank=True)
     facts = models.JSONField(_("facts"), default=dict)
@@ -113,6 +118,7 @@ class Event(models.Model):
             self.reason,
             self.trace_id,
             vault.canonical(self.facts).decode(),
+            *([self.person_id] if self.person_id else []),
             like=like,
             is_history=True,
         )

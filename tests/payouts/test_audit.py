@@ -150,6 +150,21 @@ def test_a_history_altered_by_sql_is_named_with_its_invariants(change: str, inva
     assert audit_of(sound) == set()
 
 
+def test_an_event_is_of_the_person_whatever_they_are_called_later(checker: User, operator: User) -> None:
+    payout = actions.approve(awaiting_payout().pk, by=checker)
+    checker.username = "renamed"
+    checker.save()
+
+    event = payout.events.get(seq=2)
+    assert (event.actor, event.person) == ("user:checker", checker)
+    assert payout.events.get(seq=1).person is None  # a client's
+    assert is_clean()
+    for change in (operator.pk, None):
+        with unguarded("payouts_event"):
+            by_hand("UPDATE payouts_event SET person_id = %s WHERE id = %s", change, event.pk)
+        assert audit_of(payout) == {"events_chained"}
+
+
 def test_an_event_moved_to_another_payout_is_noticed_in_both() -> None:
     one, other = processed_payout(), pending_payout()
 

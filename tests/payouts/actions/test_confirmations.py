@@ -39,7 +39,7 @@ def test_two_people_let_it_go_on_and_what_was_sent_is_looked_up_first(
     assert (first.attention, claimed_between) == (Attention.ALTERED, [])
     assert (second.attention, second.status) == (Attention.NONE, payout.status)
     assert last_event(second)[:3] == ("confirmed", payout.status, payout.status)
-    assert second.events.last().facts == {"first": "user:checker", "evidence": WHY}
+    assert second.events.last().facts == {"first": "user:checker", "first_person": checker.pk, "evidence": WHY}
     assert rings() == was_rung + 1
     assert is_clean()
     (assignment,) = actions.claim(limit=10)
