@@ -19,7 +19,7 @@ REMOVE = "ALTER TABLE payouts_event DROP COLUMN person_id;"
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payouts", "0019_batch_stopped_enforced"),
+        ("payouts", "0020_proposals"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

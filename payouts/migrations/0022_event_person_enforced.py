@@ -6,7 +6,7 @@ from payouts.migrations._waits import patiently
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payouts", "0020_event_person")]
+    dependencies = [("payouts", "0021_event_person")]
 
     operations = [
         patiently(),
