@@ -25,7 +25,8 @@ CHECK = Job("payouts.tasks.check_batch", Batch, Q(checked_at=None, discarded_at=
 ROWS_LIMIT = 50_000
 CHECKED_AT_ONCE = 1_000
 DUPLICATES_WITHIN_DAYS = 30
-# After so many tries without a stored row, the worker dies at the file: it is refused.
+# After so many tries that stored no row and did not end, the worker dies at the file, or its marks take too long: it is
+# refused.
 TRIES_LIMIT = 5
 
 
@@ -57,12 +58,12 @@ def run(batch_id: int, *, must_stop: Stop = never) -> bool:
 
 
 def _begin_check(batch_id: int) -> Batch | None:
-    """The batch if it still waits for its check, else None. Each call counts as a try, until a row is stored."""
+    """The batch if it still waits for its check, else None. Each call counts as a try; a stored row begins the count anew."""
     with transaction.atomic():
         batch = Batch.objects.select_for_update().filter(CHECK.waiting, pk=batch_id).first()
         if batch is None:
             return None
-        if batch.content is not None and batch.tries >= TRIES_LIMIT:
+        if batch.tries >= TRIES_LIMIT:
             _refuse(batch_id, [("worker_failed", {})])
             return None
         batch.tries += 1

@@ -96,6 +96,10 @@ SENTENCES: dict[str, Any] = {
     "account_digits": gettext_lazy(
         "Excel keeps only 15 digits of a number: format the column as text, and type the account in again."
     ),
+    "number_digits": gettext_lazy(
+        "Excel keeps only 15 digits of a number, so this is not what was typed: format the cell as text, and type it in "
+        "again."
+    ),
     # Of a row that became no payout
     "refused": gettext_lazy("It was refused: %(text)s"),
     "row_altered": gettext_lazy("The row was changed outside the product."),
@@ -208,7 +212,14 @@ def _cell_faults(given: Given, texts: Mapping[str, str]) -> list[Fault]:
             faults.append((column, "missing", {}))
         elif column == "account" and mark == "number" and (len(text) > EXACT_DIGITS or not text.isdigit()):
             faults.append((column, "account_digits", {}))
+        elif mark == "number" and _digits(text) > EXACT_DIGITS:
+            faults.append((column, "number_digits", {}))
     return faults
+
+
+def _digits(number: str) -> int:
+    """How many digits a spreadsheet had to keep of the number."""
+    return len(number.lstrip("-0.").replace(".", ""))
 
 
 def _is_user_id(text: str) -> bool:

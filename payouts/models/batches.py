@@ -67,7 +67,7 @@ class Batch(models.Model):
     finished_at = models.DateTimeField(_("finished at"), null=True)
     altered_at = models.DateTimeField(_("found altered at"), null=True)
     seen_at = models.DateTimeField(null=True, editable=False)  # when a task for it last began or went on
-    tries = models.PositiveSmallIntegerField(default=0)  # begun without having stored a row
+    tries = models.PositiveSmallIntegerField(default=0)  # begun since it last stored a row
 
     class Meta:
         verbose_name = _("batch")

@@ -2,9 +2,11 @@
 
 import io
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError, connection
 from openpyxl import Workbook
 
 from payouts import vault
@@ -150,6 +152,24 @@ def test_a_file_at_which_the_worker_dies_again_and_again_is_given_up(operator: U
 
     batch.refresh_from_db()
     assert batch.refusal == [["worker_failed", {}]]
+
+
+def test_a_file_whose_marks_take_too_long_is_given_up_too(operator: User) -> None:
+    def time_out(execute: Any, sql: str, *rest: Any) -> Any:
+        if "SET same_as" in sql:
+            raise OperationalError("canceling statement due to statement timeout")
+        return execute(sql, *rest)
+
+    batch = stored_batch(by=operator)
+    with connection.execute_wrapper(time_out):
+        for _each in range(check.TRIES_LIMIT + 1):  # the first stored its rows
+            with pytest.raises(OperationalError):
+                check.run(batch.pk)
+
+        assert check.run(batch.pk)
+
+    batch.refresh_from_db()
+    assert (batch.state, batch.refusal) == (BatchState.REFUSED, [["worker_failed", {}]])
 
 
 def test_a_discarded_batch_is_not_checked_on(operator: User) -> None:

@@ -76,8 +76,25 @@ def test_a_number_of_a_spreadsheet_is_never_ambiguous_and_never_rounded() -> Non
     marks = {"amount": "number"}
 
     assert _faults(marks, amount="12.345") == [("amount", "amount_exact")]
-    assert _faults(marks, amount="0.30000000000000004") == [("amount", "amount_exact")]
     assert _faults(marks, amount="1.125", currency="KWD") == []
+
+
+@pytest.mark.parametrize(
+    ("column", "number"),
+    [
+        ("amount", "70368744177664.02"),  # 70368744177664.01 in the file
+        ("amount", "0.30000000000000004"),
+        ("user_id", "1234567890123456"),
+        ("bank", "1234567890123450"),
+    ],
+)
+def test_a_number_of_a_spreadsheet_with_more_digits_than_it_keeps_is_refused(column: str, number: str) -> None:
+    assert _faults({column: "number"}, **{column: number}) == [(column, "number_digits")]
+
+
+@pytest.mark.parametrize("number", ["10000000000.55", "-0.001", "99999999999999"])
+def test_a_number_of_a_spreadsheet_with_as_many_digits_as_it_keeps_is_read(number: str) -> None:
+    assert "number_digits" not in [code for _column, code in _faults({"amount": "number"}, amount=number)]
 
 
 @pytest.mark.parametrize(
