@@ -1,11 +1,14 @@
 """Recipients by kind, as staff and files give them: read into the details that a payout carries, or refused in words.
 
 What has the wrong shape is refused. A checksum that fails (Luhn, IBAN) is a finding for staff, for the contract takes
-such numbers too.
+such numbers too. However the details spell the account, `identity` says which account it is.
 """
 
 import re
+import unicodedata
+from collections import defaultdict
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from django.db import models
@@ -39,6 +42,17 @@ NAME_KEYS = (
     "фио",
     "получатель",
 )
+# The names, without case, spaces and punctuation, under which clients send what says where the money goes.
+ACCOUNT_PARTS = {
+    "card": ("card", "cardnumber", "cardno", "pan", "карта", "номеркарты"),
+    "iban": ("iban",),
+    "phone": ("phone", "phonenumber", "mobile", "msisdn", "телефон", "номертелефона"),
+    "account": ("account", "accountnumber", "accountno", "счет", "счёт", "номерсчета", "номерсчёта"),
+    "bic": ("bic", "swift", "bik", "бик"),
+}
+PART_OF_NAME = {name: part for part, names in ACCOUNT_PARTS.items() for name in names}
+# Of an object under such a name, as in {"card": {"number": …}}.
+NUMBER_NAMES = ("number", "no", "value", "номер")
 ACCOUNT_KEYS = ("card", "card_number", "pan", "account", "account_number", "iban", "phone", "wallet")
 
 
@@ -169,3 +183,81 @@ def name_and_account(masked: Any) -> tuple[str, str]:
     if not name and not account:
         name = next(iter(texts.values()), "")
     return name, account
+
+
+# One recipient, however spelled
+
+
+def blind_index(details: dict[str, Any]) -> bytes:
+    """Equal for equal accounts, and no help in guessing one: for the duplicate rule and the recipient's limit."""
+    return vault.blind_index(identity(details))
+
+
+def identity(details: dict[str, Any]) -> str:
+    """The account that the details name, in one spelling; two different accounts never have the same.
+
+    The card's digits; or else the IBAN; the account's number with its bank's BIC; the phone number with its country.
+    Spaces, punctuation, letter case, the fields' names and what else is said of the recipient make no difference.
+    Details that name no such account stand for themselves, letter by letter.
+    """
+    parts: dict[str, set[str]] = defaultdict(set)
+    for name, text in _leaves(details):
+        if part := PART_OF_NAME.get(_bare(name).lower()):
+            parts[part].add(_bare(text).upper())
+    cards = {digits for text in parts["card"] if vault.CARD.fullmatch(digits := re.sub(r"\D", "", text))}
+    ibans = {text.removeprefix("IBAN") for text in parts["iban"]}
+    ibans |= {text for text in parts["account"] if iban.is_valid(text)}
+    ibans = {text for text in ibans if IBAN_SHAPE.fullmatch(text)}
+    banks = {text.removesuffix("XXX") if len(text) == BIC_WITH_BRANCH else text for text in parts["bic"]}
+    phones = {phone for text in parts["phone"] if (phone := _international(text))}
+    if cards:
+        return f"card:{_joined(cards)}"
+    if ibans:
+        return f"iban:{_joined(ibans)}"
+    if parts["account"] and banks:
+        return f"account:{_joined(parts['account'])}@{_joined(banks)}"
+    if phones:
+        return f"phone:{_joined(phones)}"
+    return vault.canonical(details).decode()
+
+
+BIC_WITH_BRANCH = 11
+
+
+def _leaves(content: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Every text and number, with the name that it stands under; a number under “card” is the card's."""
+    match content:
+        case dict():
+            for key, value in content.items():
+                is_number = _bare(str(key)).lower() in NUMBER_NAMES
+                yield from _leaves(value, name if name and is_number else str(key))
+        case list():
+            for value in content:
+                yield from _leaves(value, name)
+        case bool() | None:
+            return
+        case Decimal() if abs(content.adjusted()) < 32:  # 4111111111111111.0
+            yield name, format(content.normalize(), "f")
+        case _:
+            yield name, str(content)
+
+
+def _bare(text: str) -> str:
+    """Without spaces, punctuation and what is not seen; digits of every script as 0 to 9."""
+    return "".join(
+        str(unicodedata.digit(character)) if character.isdigit() else character
+        for character in unicodedata.normalize("NFKC", text)
+        if unicodedata.category(character)[0] not in "ZPC"
+    )
+
+
+def _international(bare: str) -> str:
+    """The phone number with its country's code; empty if it has none."""
+    if match := SBP_PHONE.fullmatch(bare):
+        return f"+7{match.group(1)}"
+    digits = bare.removeprefix("+") if bare.startswith("+") else bare.removeprefix("00")
+    return f"+{digits}" if digits != bare and digits.isdigit() and 8 <= len(digits) <= 15 else ""
+
+
+def _joined(texts: set[str]) -> str:
+    return "+".join(sorted(texts))

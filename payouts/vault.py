@@ -159,9 +159,9 @@ def decrypt_file(token: bytes) -> bytes:
         raise UnreadableError("The file cannot be decrypted with the present keys.") from error
 
 
-def blind_index(recipient: Mapping[str, Any]) -> bytes:
-    """Equal for equal recipients, and no help in guessing one: for finding duplicates without decrypting."""
-    return fingerprint("recipient-index", canonical(recipient).decode())
+def blind_index(identity: str) -> bytes:
+    """Equal for equal identities of a recipient (`recipients.identity`), and no help in guessing one."""
+    return fingerprint("recipient-index", identity)
 
 
 def digest(secret: str) -> bytes:

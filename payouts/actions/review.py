@@ -32,7 +32,7 @@ def preview(*, user_id: int | None, amount: Decimal, currency: str, recipient: d
         "user_id": user_id,
         "currency": currency,
         "amount": amount,
-        "recipient_index": vault.blind_index(recipient),
+        "recipient_index": recipients.blind_index(recipient),
         "is_keyless": True,
         "within": REPEATED_WITHIN,
     }

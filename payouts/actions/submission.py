@@ -51,7 +51,7 @@ def submit(
         currency=currency,
         recipient=vault.encrypt(recipient),
         recipient_masked=vault.masked(recipient),
-        recipient_index=vault.blind_index(recipient),
+        recipient_index=recipients.blind_index(recipient),
         comment=comment,
         terms_hash=terms_hash(amount, currency, recipient),
         idempotency_key=idempotency_key,

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
-from payouts import vault
+from payouts import recipients, vault
 from payouts.batches import columns
 from payouts.batches.columns import Fault, Given, Order
 from payouts.batches.seals import totals_of
@@ -25,8 +25,7 @@ CHECK = Job("payouts.tasks.check_batch", Batch, Q(checked_at=None, discarded_at=
 ROWS_LIMIT = 50_000
 CHECKED_AT_ONCE = 1_000
 DUPLICATES_WITHIN_DAYS = 30
-# After so many tries that stored no row and did not end, the worker dies at the file, or its marks take too long: it is
-# refused.
+# After so many tries that stored no row, the file is refused: the worker dies at it, or takes too long.
 TRIES_LIMIT = 5
 
 
@@ -58,7 +57,7 @@ def run(batch_id: int, *, must_stop: Stop = never) -> bool:
 
 
 def _begin_check(batch_id: int) -> Batch | None:
-    """The batch if it still waits for its check, else None. Each call counts as a try; a stored row begins the count anew."""
+    """The batch if it still waits for its check, else None. Each call counts as a try since the last stored row."""
     with transaction.atomic():
         batch = Batch.objects.select_for_update().filter(CHECK.waiting, pk=batch_id).first()
         if batch is None:
@@ -127,7 +126,7 @@ def _valid_row(batch: Batch, number: int, order: Order) -> BatchRow:
         kind=order.kind,
         recipient=vault.encrypt(recipient),
         recipient_masked=vault.masked(recipient),
-        recipient_index=vault.blind_index(recipient),
+        recipient_index=recipients.blind_index(recipient),
         comment=order.comment,
         notes=order.notes,
     )

@@ -97,8 +97,8 @@ SENTENCES: dict[str, Any] = {
         "Excel keeps only 15 digits of a number: format the column as text, and type the account in again."
     ),
     "number_digits": gettext_lazy(
-        "Excel keeps only 15 digits of a number, so this is not what was typed: format the cell as text, and type it in "
-        "again."
+        "Excel keeps only 15 digits of a number, so this is not what was typed: format the cell as text, and type it"
+        " in again."
     ),
     # Of a row that became no payout
     "refused": gettext_lazy("It was refused: %(text)s"),

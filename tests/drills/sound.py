@@ -19,7 +19,7 @@ from django.contrib.auth.models import User  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from payouts import references, vault  # noqa: E402
+from payouts import recipients, references, vault  # noqa: E402
 from payouts.database import rows  # noqa: E402
 from payouts.models import ApiClient, Approval, Attempt, Event, EventName, Payout, terms_hash  # noqa: E402
 from payouts.states import Status  # noqa: E402
@@ -48,7 +48,7 @@ class Maker:
             currency="RUB",
             recipient=vault.encrypt(recipient),
             recipient_masked=vault.masked(recipient),
-            recipient_index=vault.blind_index(recipient),
+            recipient_index=recipients.blind_index(recipient),
             comment="Оплата бонуса",
             terms_hash=terms_hash(amount, "RUB", recipient),
             trace_id=uuid.uuid4().hex,

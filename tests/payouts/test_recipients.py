@@ -1,5 +1,8 @@
 """Recipients as staff and files give them: the right shape or a sentence."""
 
+from decimal import Decimal
+from typing import Any
+
 import pytest
 
 from payouts import recipients
@@ -60,3 +63,71 @@ def test_free_details_are_lines_of_name_and_value() -> None:
 def test_free_details_that_are_no_lines_are_refused_in_words(text: str) -> None:
     with pytest.raises(RecipientError):
         recipients.free(text)
+
+
+CARD = {"card": "4111 1111 1111 1111", "name": "Иван Петров"}
+SPELLINGS: dict[str, dict[str, Any]] = {
+    "no spaces": {"card": "4111111111111111"},
+    "hyphens and a space more": {"card": " 4111-1111-1111-1111 "},
+    "a space that is not seen": {"card": "4111\u200b1111\u202f1111\u00a01111"},
+    "another case": {"Card": "4111 1111 1111 1111"},
+    "another name": {"card_number": "4111 1111 1111 1111"},
+    "one field more": {"card": "4111 1111 1111 1111", "name": "Иван Петров", "note": "1"},
+    "nested": {"recipient": {"PAN": "4111 1111 1111 1111"}},
+    "a number of its own": {"card": {"number": 4111111111111111, "holder": "IVAN"}},
+    "a number with decimals": {"card": Decimal("4.1111111111111110E15")},
+    "digits of another script": {"card": "٤١١١ ١١١١ ١١١١ ١١١١"},
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS.keys())
+def test_one_card_is_one_recipient_however_spelled(spelling: dict[str, Any]) -> None:
+    assert recipients.identity(spelling) == recipients.identity(CARD) == "card:4111111111111111"
+
+
+@pytest.mark.parametrize(
+    ("one", "same"),
+    [
+        ({"iban": "DE89 3704 0044 0532 0130 00"}, {"account": {"IBAN": "de89370400440532013000"}, "name": "Anna"}),
+        ({"iban": "DE89 3704 0044 0532 0130 00"}, {"account_number": "DE89370400440532013000"}),
+        ({"phone": "+7 912 345-67-89", "bank": "Т-Банк"}, {"Phone": "8 (912) 345-67-89", "bank": "Тинькофф"}),
+        ({"phone": "+44 20 7946 0958"}, {"mobile": "0044 2079460958"}),
+        (
+            {"account": "4081 7810 0999 1000 4312", "bic": "044525225"},
+            {"Счёт": "40817810099910004312", "БИК": "044525225", "name": "x"},
+        ),
+        ({"account": "12345678", "bic": "DEUTDEFF"}, {"account": "12345678", "SWIFT": "DEUTDEFFXXX"}),
+    ],
+)
+def test_one_account_is_one_recipient_however_spelled(one: dict[str, Any], same: dict[str, Any]) -> None:
+    assert recipients.identity(one) == recipients.identity(same)
+    assert recipients.blind_index(one) == recipients.blind_index(same)
+
+
+def test_two_accounts_are_two_recipients() -> None:
+    different: list[dict[str, Any]] = [
+        {"card": "4111111111111111"},
+        {"card": "4111111111111112"},
+        {"card": "41111111111"},  # no card
+        {"wallet": "4111111111111111"},
+        {"account": "4111111111111111"},
+        {"account": "4111111111111111", "bic": "044525225"},
+        {"account": "4111111111111111", "bic": "044525226"},
+        {"account": "4111111111111112", "bic": "044525225"},
+        {"iban": "DE89370400440532013000"},
+        {"iban": "DE00370400440532013000"},  # fails its checksum
+        {"account": "DE00370400440532013000"},
+        {"phone": "+79123456789"},
+        {"phone": "+79123456780"},
+        {"phone": "9123456789"},  # of no country
+        {"phone": "+491234567890"},
+        {"wallet": "a"},
+        {"wallet": "A"},
+        {"account": "1", "name": "a"},
+        {"account": "1", "name": "b"},
+        {"cards": ["4111111111111111", "4111111111111112"]},
+        {"card": ["4111111111111111", "4111111111111112"]},
+    ]
+
+    assert len({recipients.identity(details) for details in different}) == len(different)
+    assert len({recipients.blind_index(details) for details in different}) == len(different)

@@ -174,7 +174,7 @@ def _notes(given: dict[str, Any]) -> Iterator[str]:
             continue  # told below, with the payout that it repeats
         yield _("Staff will see: %(flag)s.") % {"flag": format.flag_label(flag)}
     alike = Payout.objects.filter(
-        recipient_index=vault.blind_index(vault.normal(recipient)),
+        recipient_index=recipients.blind_index(vault.normal(recipient)),
         currency=currency,
         amount=amount,
         created_at__gt=timezone.now() - ALIKE_WITHIN,

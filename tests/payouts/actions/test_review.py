@@ -11,12 +11,13 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from payouts import actions
+from payouts import actions, vault
 from payouts.actions import FourEyesError, InvalidError, NotAllowedError
 from payouts.models import ApiClient, Approval, Event, Payout, PayoutLimit, ReviewFlag, ReviewRule
 from payouts.states import Stage
 from tests import recipes
 from tests.payouts.observe import by_hand, is_clean, last_event, nothing_changes, rings
+from tests.payouts.test_recipients import SPELLINGS
 from tests.recipes import (
     TWO_APPROVALS,
     approved_payout,
@@ -70,7 +71,7 @@ def test_the_same_content_without_a_key_asks_for_an_approval(client: ApiClient) 
         {"user_id": 124},
         {"amount": Decimal("100.51")},
         {"currency": "USD"},
-        {"recipient": {"card": "4111 1111 1111 1111", "name": "Пётр Иванов"}},
+        {"recipient": {"card": "4012 8888 8888 1881", "name": "Иван Петров"}},
         {"idempotency_key": "order-8"},
     ],
     ids=lambda other: next(iter(other)),
@@ -81,6 +82,19 @@ def test_what_differs_or_has_a_key_is_no_duplicate(other: dict[str, Any], client
     payout = pending_payout(client=client, **other)
 
     assert payout.review_flags == []
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS.keys())
+def test_another_spelling_of_the_card_is_a_duplicate_and_uses_the_recipients_limit(
+    spelling: dict[str, Any], client: ApiClient
+) -> None:
+    PayoutLimit.objects.create(currency="RUB", recipient_amount=Decimal("200.00"))
+    pending_payout(client=client)
+
+    payout = pending_payout(client=client, recipient=spelling)
+
+    assert {"possible_duplicate", "above_recipient_limit"} <= set(payout.review_flags)
+    assert payout.recipient_details == vault.normal(spelling)
 
 
 def test_the_same_content_of_another_client_is_no_duplicate(client: ApiClient, stranger: ApiClient) -> None:
