@@ -17,7 +17,7 @@ from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
 from payouts import daily_totals, doorbell
-from payouts.actions import keys, recovery
+from payouts.actions import due, keys, recovery
 from payouts.audit import batches, of_database
 from payouts.audit.findings import Broken
 from payouts.batches import check, submit
@@ -85,7 +85,7 @@ def sweep(cluster: str = "") -> None:
     if cluster:
         Heartbeat.objects.update_or_create(cluster=cluster, defaults={"beat_at": Now()})
     recovery.look()
-    if Payout.objects.due().exists():
+    if due.is_anything():
         doorbell.ring()
     for job in (APPLY, WRITE, CHECK, SUBMIT):
         job.ring_for_forgotten()

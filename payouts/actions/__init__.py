@@ -5,7 +5,8 @@ the payout, or raises a PayoutError whose text is a sentence for a person. Times
 """
 
 from payouts.actions.approvals import approve, reject, withdraw_approval
-from payouts.actions.claims import Assignment, claim, claim_suspect, end_leases, give_back
+from payouts.actions.assignments import Assignment
+from payouts.actions.claims import claim, claim_suspect
 from payouts.actions.decisions import (
     ask_now,
     cancel,
@@ -30,6 +31,7 @@ from payouts.actions.errors import (
     RetiredKeyError,
     VersionError,
 )
+from payouts.actions.leases import end_leases, give_back
 from payouts.actions.moves import Actor, Person, set_aside_altered
 from payouts.actions.news import hear
 from payouts.actions.outcomes import ADAPTER_ERROR, record_outcomes

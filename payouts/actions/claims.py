@@ -1,126 +1,101 @@
 """The worker takes payouts that are due, each under a lease."""
 
+import time
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from django.conf import settings
 from django.db import OperationalError, transaction
-from django.db.models.functions import Now
 
-from payouts import doorbell, money, references
-from payouts.actions import breaker, keys, pauses, recovery, unknown_payments
+from payouts import references
+from payouts.actions import breaker, due, keys, recovery, unknown_payments, velocity, waits
 from payouts.actions.approvals import approvals_by_payout, payment_problem
+from payouts.actions.assignments import Assignment, Call, assignments, disputed, may_post_again
 from payouts.actions.errors import KeysError
 from payouts.actions.moves import WORKER, Move, clock, db_now, flagged, locked, move_all, without_altered
 from payouts.database import rows
 from payouts.database.rows import StaleError
-from payouts.models import (
-    SUSPECT_LEASES,
-    Approval,
-    Attempt,
-    Attention,
-    EventName,
-    Payout,
-    PayoutQuerySet,
-    by_payout,
-)
-from payouts.providers import Instruction, registry
+from payouts.models import Approval, Attempt, Attention, EventName, Payout, by_payout
+from payouts.providers import registry
 from payouts.states import Status
-
-UNCLAIMABLE_PAUSE_SECONDS = 3_600
 
 log = structlog.get_logger(__name__)
 
+type Take = Callable[[], list[int]]
+"""Locks due payouts for the present transaction, and returns their ids."""
 
 POISON_LIMIT = 3
-# How many retries may have been forgotten: a payout is rarely sent again more often.
-LATER_KEYS = 3
 # So many times half a lease: long enough for a deploy that brings a new key to every process.
 UNREADABLE_TRIES = 3
 # After so many claims in a row without a recorded result we take it that the payout kills the worker.
 LOST_LEASES_LIMIT = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """One claimed payout: what to call the provider with, and the token that its result must carry."""
-
-    payout_id: int
-    lease_token: uuid.UUID
-    attempt: Attempt
-    instruction: Instruction
-    is_first_call: bool
-    may_post: bool
-    earlier: tuple[Attempt, ...] = ()
-    """The refused attempts before this one: their keys are looked up before this one is sent."""
-    later: tuple[uuid.UUID, ...] = ()
-    """In recovery mode the keys of the next attempts, which the database may have forgotten: looked up likewise."""
-
-    @property
-    def is_doubted(self) -> bool:
-        """Whether the attempt was refused, and may have been paid: it is looked up, and never sent."""
-        return self.attempt.outcome == Attempt.Outcome.REFUSED
+# So long one claim goes on to the next batch while all of each is flagged or put off.
+LOOKING_SECONDS = 5
 
 
 def claim(*, limit: int, holder: str = "") -> list[Assignment]:
-    """Take up to `limit` due payouts, oldest first, each under a lease of LEASE_SECONDS; other claimers skip them.
+    """Take up to `limit` due payouts, each under a lease of LEASE_SECONDS; other claimers skip them.
 
-    `holder` names the group of processes that holds the leases, which ends them when it is killed (`end_leases`).
+    Of each provider its oldest first, and of all providers as many (due.py). `holder` names the group of processes
+    that holds the leases, which ends them when it is killed (leases.py).
 
     A ready payout moves to processing with a new attempt, committed before any call. One whose lease ran out, or
     whose next look-up has come up, keeps its attempt, and its next call looks up first. What must not be paid as it
-    stands is flagged for a person instead, and so is one that cannot even be claimed: it holds up nobody. A provider
-    that does not answer is left alone but for one probe at a time (breaker.py), one that a person has paused is left
-    alone altogether (pauses.py), and suspects are for `claim_suspect`. Raises KeysError, and changes nothing, where
-    the keys of this process do not fit (keys.py).
+    stands is flagged for a person instead, and so is one that cannot even be claimed: it holds up nobody. What
+    exceeds a velocity limit waits (velocity.py). A provider that does not answer is left alone but for one probe at a
+    time (breaker.py), one that a person has paused is left alone altogether (pauses.py), and suspects are for
+    `claim_suspect`. Raises KeysError, and changes nothing, where the keys of this process do not fit (keys.py).
     """
-    due = Payout.objects.due().filter(lost_leases__lt=SUSPECT_LEASES).order_by("due_at")
-    due = due.exclude(provider__in=pauses.paused_providers())
-    if silent := breaker.open_providers():
-        return _claim_probe(holder) or _claim_some(due.exclude(provider__in=silent), limit, holder)
-    return _claim_some(due, limit, holder)
+    owing = due.owed(most=limit)
+    if any(each.is_silent and not each.is_paused for each in owing) and (probe := _claim_probe(holder)):
+        return probe
+    shares = due.shares([each for each in owing if each.is_callable], limit)
+    return _claim_some(lambda: due.take(shares, "sound"), holder) if shares else []
 
 
 def claim_suspect(*, holder: str = "") -> list[Assignment]:
     """Take one due payout whose last claims ended in no record, alone, so that it can take no other with it."""
-    due = Payout.objects.due().filter(lost_leases__gte=SUSPECT_LEASES).order_by("due_at")
-    if not due.exists():
+    owing = [each for each in due.owed("suspect", most=1) if each.is_callable]
+    if not owing:
         return []
-    return _claim_some(due.exclude(provider__in=[*breaker.open_providers(), *pauses.paused_providers()]), 1, holder)
+    oldest = min(owing, key=lambda each: each.oldest_at)
+    return _claim_some(lambda: due.take({oldest.provider: 1}, "suspect"), holder)
 
 
 def _claim_probe(holder: str) -> list[Assignment]:
-    """Take one due payout of a silent provider, when it is time to try that again; no suspect if possible.
-
-    Any of them, not the oldest: if it is old ones that make the provider fail, they would all be tried first.
-    """
+    """Take one due payout of a silent provider, when it is time to try that again."""
     with transaction.atomic():
         provider = breaker.take_probe()
         if provider is None:
             return []
-        claimed = _claim_some(Payout.objects.due().filter(provider=provider).order_by("lost_leases", "?"), 1, holder)
+        claimed = _claim_some(lambda: due.take_any(provider), holder)
         if not claimed:
             breaker.return_probe(provider)
     return claimed
 
 
-def _claim_some(due: PayoutQuerySet, limit: int, holder: str) -> list[Assignment]:
+def _claim_some(take: Take, holder: str) -> list[Assignment]:
+    last_start = time.monotonic() + LOOKING_SECONDS
     try:
-        claimed, looked_at = _claim(due[:limit], holder)
-        while looked_at and not claimed:  # all of them were flagged: what is behind them is due too
-            claimed, looked_at = _claim(due[:limit], holder)
+        claimed, looked_at = _claim(take, holder)
+        # All of them were flagged or put off: what is behind them is due too.
+        while looked_at and not claimed and time.monotonic() < last_start:
+            claimed, looked_at = _claim(take, holder)
         return claimed
     except (OperationalError, KeysError):
         raise
     except Exception:
         log.exception("batch_not_claimed")
+    with transaction.atomic():
+        ids = take()
     claimed, unclaimable = [], []
-    for payout_id in list(due.values_list("pk", flat=True)[:limit]):
+    for payout_id in ids:
         try:
-            claimed += _claim(due.filter(pk=payout_id), holder)[0]
+            claimed += _claim(partial(due.take_one, payout_id), holder)[0]
         except (OperationalError, KeysError):
             raise
         except Exception:
@@ -129,8 +104,7 @@ def _claim_some(due: PayoutQuerySet, limit: int, holder: str) -> list[Assignment
     # When none of many can be claimed, the fault is ours and not the payouts': then they only wait.
     if claimed or len(unclaimable) <= POISON_LIMIT:
         unclaimable = [payout_id for payout_id in unclaimable if not _flag_unworkable(payout_id)]
-    later = Now() + timedelta(seconds=UNCLAIMABLE_PAUSE_SECONDS)
-    Payout.objects.due().filter(pk__in=unclaimable).update(due_at=later, lease_token=None)
+    waits.put_off_for_us(unclaimable)
     return claimed
 
 
@@ -148,82 +122,98 @@ def _flag_unworkable(payout_id: int) -> bool:
     return True
 
 
-def _claim(due: PayoutQuerySet, holder: str) -> tuple[list[Assignment], int]:
+@dataclass(slots=True)
+class _Looked:
+    """A batch of due payouts, by what is to be done with each."""
+
+    history: dict[int, list[Attempt]]
+    flags: list[Move] = field(default_factory=list)
+    put_off: list[Payout] = field(default_factory=list)
+    new: list[Payout] = field(default_factory=list)
+    """To be sent with a new attempt."""
+    again: list[tuple[Payout, Attempt]] = field(default_factory=list)
+    """To be looked up, or sent again under their keys."""
+
+
+def _claim(take: Take, holder: str) -> tuple[list[Assignment], int]:
     """The assignments, and how many payouts were looked at for them."""
     with transaction.atomic():
-        payouts = list(due.annotate(db_now=clock()).select_for_update(skip_locked=True))
+        payouts = list(Payout.objects.filter(pk__in=take()).annotate(db_now=clock()).order_by("due_at", "pk"))
         if not payouts:
             return [], 0
         keys.begin_writing()  # after they were read: whoever sealed them has marked their key before
         found = recovery.look()
         if found.obstacle:
             return [], 0
-        looked_at = len(payouts)
         at: datetime = db_now(payouts[0])
-        lease_token, lease_ends_at = uuid.uuid4(), at + timedelta(seconds=settings.LEASE_SECONDS)
-        payouts = without_altered(payouts)
-        approvals = approvals_by_payout([payout for payout in payouts if payout.approvals_required])
-        history = _attempts_by_payout(payouts)
-        attempts = {payout_id: known[-1] for payout_id, known in history.items()}
-        disputed = _disputed(attempts.values())
-        moves: list[Move] = []
-        fresh: list[Attempt] = []
-        again: list[tuple[Payout, Attempt]] = []
-        calls: list[tuple[Payout, Attempt, bool]] = []
-        put_off: list[Payout] = []
-        for payout in payouts:
-            latest = attempts.get(payout.pk)
-            payout.lost_leases += bool(payout.lease_token)
-            problem = _problem(payout, approvals, history.get(payout.pk, []))
-            if problem == Attention.UNREADABLE and _is_put_off(payout, at):
-                put_off.append(payout)
-                continue
-            payout.unreadable_since = None
-            if problem:
-                moves.append(flagged(payout, problem))
-                continue
-            is_new = payout.status == Status.PENDING
-            if is_new:
-                attempt = _next_attempt(payout, latest, at)
-                facts = {"attempt": str(attempt.reference), "provider": attempt.provider}
-                moves.append(Move(payout, EventName.CLAIMED, Status.PROCESSING, facts))
-                fresh.append(attempt)
-            elif latest is None or latest.outcome != _outcome_of(payout):
-                raise StaleError(f"payout {payout.pk} is {payout.status} without the attempt for it")
-            else:
-                attempt = latest
-                again.append((payout, attempt))
-            attempt.calls += 1
-            attempt.last_called_at = at
-            payout.lease_token, payout.due_at, payout.lease_holder = lease_token, lease_ends_at, holder
-            calls.append((payout, attempt, is_new or _may_post_again(attempt, lease_ends_at, disputed)))
-        move_all(moves, at=at, actor=WORKER)
+        lease_ends_at = at + timedelta(seconds=settings.LEASE_SECONDS)
+        looked = _looked(without_altered(payouts), at)
+        in_doubt = disputed(attempt for _payout, attempt in looked.again)
+        calls = [
+            Call(payout, attempt, may_post_again(attempt, lease_ends_at, in_doubt))
+            for payout, attempt in looked.again
+        ]
+        moves, fresh = _begun(looked, velocity.admit(looked.new), at)  # last: other claims wait for this one now
+        calls += [Call(move.payout, attempt, True) for move, attempt in zip(moves, fresh, strict=True)]
+        _lease(calls, lease_ends_at=lease_ends_at, at=at, holder=holder)
+        move_all([*looked.flags, *moves], at=at, actor=WORKER)
         rows.insert(fresh)
-        rows.update(Payout, [*put_off, *(payout for payout, _attempt in again)], LEASE_FIELDS)
-        rows.update(Attempt, [attempt for _payout, attempt in again], ("calls", "last_called_at"))
-        later_keys = LATER_KEYS if found.is_recovering else 0
-        return _assignments(calls, history, _unheard_of(fresh, found), later_keys), looked_at
+        rows.update(Payout, [*looked.put_off, *(payout for payout, _attempt in looked.again)], LEASE_FIELDS)
+        rows.update(Attempt, [attempt for _payout, attempt in looked.again], ("calls", "last_called_at"))
+        unheard_of = _unheard_of(fresh, found)
+        made = assignments(calls, looked.history, unheard_of=unheard_of, is_recovering=found.is_recovering)
+        return made, len(payouts)
 
 
-def _assignments(
-    calls: Sequence[tuple[Payout, Attempt, bool]],
-    history: dict[int, list[Attempt]],
-    unheard_of: set[uuid.UUID],
-    later_keys: int,
-) -> list[Assignment]:
-    made = []
-    for payout, attempt, may_post in calls:
-        numbers = range(attempt.number + 1, attempt.number + 1 + later_keys)
-        assignment = _assignment(
-            payout,
-            attempt,
-            is_first_call=attempt.reference in unheard_of,
-            may_post=may_post,
-            earlier=tuple(each for each in history.get(payout.pk, ()) if each.number < attempt.number),
-            later=tuple(references.attempt_reference(payout.reference, number) for number in numbers),
-        )
-        made.append(assignment)
-    return made
+def _looked(payouts: Sequence[Payout], at: datetime) -> _Looked:
+    """What is to be done with each of these payouts, which are as they were sealed."""
+    approvals = approvals_by_payout([payout for payout in payouts if payout.approvals_required])
+    looked = _Looked(_attempts_by_payout(payouts))
+    for payout in payouts:
+        attempts = looked.history.get(payout.pk, [])
+        payout.lost_leases += bool(payout.lease_token)
+        problem = _problem(payout, approvals, attempts)
+        if problem == Attention.UNREADABLE and _is_put_off(payout, at):
+            looked.put_off.append(payout)
+            continue
+        payout.unreadable_since = None
+        if problem:
+            looked.flags.append(flagged(payout, problem))
+        elif payout.status != Status.PENDING:
+            if not attempts or attempts[-1].outcome != _outcome_of(payout):
+                raise StaleError(f"payout {payout.pk} is {payout.status} without the attempt for it")
+            looked.again.append((payout, attempts[-1]))
+        elif payout.not_before and payout.not_before > at:
+            log.error("due_before_its_time", payout=payout.pk, not_before=payout.not_before.isoformat())
+            payout.due_at = payout.not_before
+            looked.put_off.append(payout)
+        else:
+            looked.new.append(payout)
+    return looked
+
+
+def _begun(looked: _Looked, over: dict[int, str], at: datetime) -> tuple[list[Move], list[Attempt]]:
+    """Begin the new attempts, but for the payouts that are over a velocity limit: they are put off."""
+    moves, fresh = [], []
+    for payout in looked.new:
+        if payout.pk in over:
+            waits.put_off(payout, over[payout.pk], at)
+            looked.put_off.append(payout)
+            continue
+        attempts = looked.history.get(payout.pk)
+        attempt = _next_attempt(payout, attempts[-1] if attempts else None, at)
+        facts = {"attempt": str(attempt.reference), "provider": attempt.provider}
+        moves.append(Move(payout, EventName.CLAIMED, Status.PROCESSING, facts))
+        fresh.append(attempt)
+    return moves, fresh
+
+
+def _lease(calls: Sequence[Call], *, lease_ends_at: datetime, at: datetime, holder: str) -> None:
+    token = uuid.uuid4()
+    for call in calls:
+        call.attempt.calls += 1
+        call.attempt.last_called_at = at
+        call.payout.lease_token, call.payout.lease_holder, call.payout.due_at = token, holder, lease_ends_at
 
 
 def _next_attempt(payout: Payout, latest: Attempt | None, at: datetime) -> Attempt:
@@ -244,7 +234,15 @@ def _unheard_of(fresh: Sequence[Attempt], found: recovery.Finding) -> set[uuid.U
     return set() if found.is_recovering else {attempt.reference for attempt in fresh} - known
 
 
-LEASE_FIELDS = ("lease_token", "lease_holder", "due_at", "lost_leases", "unreadable_since")
+LEASE_FIELDS = (
+    "lease_token",
+    "lease_holder",
+    "due_at",
+    "lost_leases",
+    "unreadable_since",
+    "waits_for",
+    "waits_since",
+)
 
 
 def _is_put_off(payout: Payout, at: datetime) -> bool:
@@ -258,15 +256,6 @@ def _is_put_off(payout: Payout, at: datetime) -> bool:
     return True
 
 
-def _may_post_again(attempt: Attempt, lease_ends_at: datetime, disputed: set[int]) -> bool:
-    """Whether its key may be sent again where the provider has nothing under it."""
-    return (
-        attempt.outcome == Attempt.Outcome.OPEN
-        and lease_ends_at < attempt.key_expires_at  # whatever a claim does, it does before its lease ends
-        and attempt.pk not in disputed
-    )
-
-
 def _outcome_of(payout: Payout) -> Attempt.Outcome:
     """What the latest attempt of a payout that was sent must say."""
     match payout.status:
@@ -276,38 +265,6 @@ def _outcome_of(payout: Payout) -> Attempt.Outcome:
             return Attempt.Outcome.REFUSED
         case _:
             return Attempt.Outcome.OPEN
-
-
-def give_back(assignments: Sequence[Assignment]) -> None:
-    """Return claimed payouts that were not called for; they are due at once, and looked up first."""
-    by_token = {(assignment.payout_id, assignment.lease_token) for assignment in assignments}
-    if not by_token:
-        return
-    with transaction.atomic():
-        payouts = list(
-            Payout.objects.filter(pk__in=[payout_id for payout_id, _token in by_token])
-            .annotate(db_now=clock())
-            .select_for_update()
-            .order_by("pk")
-        )
-        payouts = [payout for payout in payouts if (payout.pk, payout.lease_token) in by_token]
-        for payout in payouts:
-            payout.lease_token, payout.due_at = None, db_now(payout)
-        rows.update(Payout, payouts, ("lease_token", "due_at"))
-
-
-def end_leases(holder: str) -> int:
-    """End at once the leases of a group of workers that was killed; returns how many.
-
-    Whoever claims these payouts next looks them up first, and counts a lost lease, as when a lease has run out.
-    """
-    with transaction.atomic():
-        held = Payout.objects.filter(lease_holder=holder, lease_token__isnull=False, due_at__gt=Now())
-        ids = list(held.order_by("pk").select_for_update().values_list("pk", flat=True))
-        Payout.objects.filter(pk__in=ids).update(due_at=Now())
-        if ids:
-            doorbell.ring()
-    return len(ids)
 
 
 def _problem(payout: Payout, approvals: dict[int, list[Approval]], attempts: Sequence[Attempt]) -> Attention | None:
@@ -336,38 +293,3 @@ def _attempts_by_payout(payouts: Sequence[Payout]) -> dict[int, list[Attempt]]:
     """The attempts of each, the latest last; a payout that was never sent has none."""
     sent = [payout for payout in payouts if payout.version > 1]
     return by_payout(Attempt.objects.filter(payout__in=sent).order_by("number"))
-
-
-def _disputed(attempts: Iterable[Attempt]) -> set[int]:
-    """Attempts about which a person has given evidence: whatever it says, the key must not be sent again."""
-    unknown = [attempt.pk for attempt in attempts if attempt.outcome == Attempt.Outcome.OPEN]
-    return set(Approval.objects.filter(attempt__in=unknown).values_list("attempt_id", flat=True).distinct())
-
-
-def _assignment(
-    payout: Payout,
-    attempt: Attempt,
-    *,
-    is_first_call: bool,
-    may_post: bool,
-    earlier: tuple[Attempt, ...],
-    later: tuple[uuid.UUID, ...],
-) -> Assignment:
-    assert payout.lease_token is not None
-    return Assignment(
-        payout_id=payout.pk,
-        lease_token=payout.lease_token,
-        attempt=attempt,
-        instruction=Instruction(
-            reference=attempt.reference,
-            payout=payout.reference,
-            amount=money.exact(payout.amount, payout.currency),
-            currency=payout.currency,
-            recipient=payout.recipient_details,
-            request_id=payout.trace_id,
-        ),
-        is_first_call=is_first_call,
-        may_post=may_post,
-        earlier=earlier,
-        later=later,
-    )

@@ -24,7 +24,7 @@ def confirm_unchanged(payout_id: int, *, by: Person, evidence: str, version: int
     """
     require_evidence(evidence)
     with transaction.atomic():
-        payout = Payout.objects.select_for_update().annotate(db_now=clock()).filter(pk=payout_id).first()
+        payout = Payout.objects.select_for_update(no_key=True).annotate(db_now=clock()).filter(pk=payout_id).first()
         if payout is None:
             raise NotFoundError
         if version is not None and payout.version != version:

@@ -17,7 +17,7 @@ import structlog
 from django.conf import settings
 from django.db.models import F
 
-from payouts.actions.claims import Assignment
+from payouts.actions.assignments import Assignment
 from payouts.actions.moves import WORKER, Move, flagged
 from payouts.actions.news import ask_again, doubt_refusal
 from payouts.database import rows

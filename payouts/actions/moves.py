@@ -58,6 +58,8 @@ MOVED_FIELDS = (
     "lost_leases",
     "news_at",
     "unreadable_since",
+    "waits_for",
+    "waits_since",
     "event_head",
     "seal",
 )
@@ -90,6 +92,7 @@ def move_all(moves: Sequence[Move], *, at: datetime, actor: Actor | str, reason:
         payout.status = move.to_status.value
         payout.version += 1
         payout.updated_at = at
+        payout.waits_for, payout.waits_since = "", None
         if payout.status == Status.PENDING:
             payout.due_at = _due_at(payout, at)
         elif payout.status != from_status and payout.status not in (Status.PROCESSING, Status.UNKNOWN):
@@ -189,7 +192,7 @@ def locked(
     where a process with a newer key has sealed it.
     """
     with transaction.atomic():
-        payouts = Payout.objects.select_for_update().annotate(db_now=clock())
+        payouts = Payout.objects.select_for_update(no_key=True).annotate(db_now=clock())
         if isinstance(by, ApiClient):
             payouts = payouts.in_api().filter(client=by)
         payout = payouts.filter(pk=payout_id).first()
@@ -259,7 +262,7 @@ def set_aside_altered(payout_ids: Collection[int]) -> list[int]:
     Returns their ids. Raises KeysError where the keys of this process do not fit.
     """
     with transaction.atomic():
-        payouts = list(Payout.objects.select_for_update().filter(pk__in=payout_ids).order_by("pk"))
+        payouts = list(Payout.objects.select_for_update(no_key=True).filter(pk__in=payout_ids).order_by("pk"))
         keys.require_fit()
         altered = [payout.pk for payout in payouts if not payout.is_sealed and payout.attention != Attention.ALTERED]
         _set_aside(altered)

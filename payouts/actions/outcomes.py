@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from payouts.actions import late, unknown_payments
-from payouts.actions.claims import Assignment
+from payouts.actions.assignments import Assignment
 from payouts.actions.moves import WORKER, Move, clock, db_now, flagged, move_all, without_altered
 from payouts.actions.unknown_payments import Heard
 from payouts.database import rows
@@ -36,7 +36,7 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
         payouts = list(
             Payout.objects.filter(pk__in={assignment.payout_id for assignment, _answer in outcomes})
             .annotate(db_now=clock())
-            .select_for_update()
+            .select_for_update(no_key=True)
             .defer("recipient")
             .order_by("pk")
         )

@@ -64,7 +64,9 @@ def renew_payouts(rotation: KeyRotation) -> Renewed | None:
     """
     with transaction.atomic():
         payouts = list(
-            Payout.objects.select_for_update().filter(pk__gt=rotation.last_payout_id).order_by("pk")[:AT_ONCE]
+            Payout.objects.select_for_update(no_key=True)
+            .filter(pk__gt=rotation.last_payout_id)
+            .order_by("pk")[:AT_ONCE]
         )
         if not payouts:
             return None

@@ -6,7 +6,7 @@ and nothing else does. A new attempt counts, a retry again; look-ups do not.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from payouts.models import Payout, VelocityLimit
@@ -37,14 +37,3 @@ def admit(payouts: Sequence[Payout]) -> dict[int, str]:
 def use() -> list[Use]:
     """The limits in force, and how much of each is used now, for the Operations page."""
     return []
-
-
-def put_off(payout: Payout, reason: str, at: datetime) -> None:
-    """Let the payout wait for `reason` (`Payout.waits_for`): for seconds at first, for a minute in the end."""
-    payout.waits_for, payout.waits_since = reason, payout.waits_since or at
-    waited = (at - payout.waits_since).total_seconds()
-    payout.due_at = at + timedelta(seconds=min(max(waited, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS))
-
-
-SHORTEST_PAUSE_SECONDS = 2
-LONGEST_PAUSE_SECONDS = 60

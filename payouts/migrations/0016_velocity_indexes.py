@@ -10,11 +10,7 @@ from django.db.models import Q
 
 from payouts.migrations._waits import concurrently
 
-DUE = models.Index(
-    fields=["provider", "due_at"],
-    condition=Q(due_at__isnull=False, lost_leases__lt=1),
-    name="payout_due_at_provider",
-)
+DUE = models.Index(fields=["provider", "due_at"], condition=Q(due_at__isnull=False), name="payout_due_at_provider")
 SUSPECTS = models.Index(
     fields=["provider", "due_at"],
     condition=Q(due_at__isnull=False, lost_leases__gte=1),

@@ -245,9 +245,7 @@ class Payout(models.Model):
         indexes = [
             # By provider, so that what one owes costs nothing while it is paused or silent (actions/due.py).
             models.Index(
-                fields=["provider", "due_at"],
-                condition=Q(due_at__isnull=False, lost_leases__lt=SUSPECT_LEASES),
-                name="payout_due_at_provider",
+                fields=["provider", "due_at"], condition=Q(due_at__isnull=False), name="payout_due_at_provider"
             ),
             models.Index(
                 fields=["provider", "due_at"],

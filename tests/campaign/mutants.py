@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from payouts import actions, references, tasks
-from payouts.actions import claims, late, moves, recovery
+from payouts.actions import assignments, claims, late, moves, recovery
 from payouts.database import rows
 from payouts.models import Attempt, Attention, Event, EventName, Payout
 from payouts.providers import Verdict
@@ -25,13 +25,13 @@ OLD_SECONDS: Final = 8
 
 def new_key_per_call() -> None:
     """Every call has a key of its own."""
-    sound = claims._assignment
+    sound = assignments._assignment
 
     def assignment(*given: Any, **named: Any) -> actions.Assignment:
         made = sound(*given, **named)
         return dataclasses.replace(made, instruction=dataclasses.replace(made.instruction, reference=uuid.uuid4()))
 
-    claims._assignment = assignment
+    assignments._assignment = assignment
 
 
 def failing_by_age() -> None:
@@ -111,14 +111,14 @@ def no_sweep() -> None:
 
 def post_past_ttl() -> None:
     """An attempt whose key is past its TTL is sent again, without looking up."""
-    sound = claims._assignment
+    sound = assignments._assignment
 
     def assignment(payout: Payout, attempt: Attempt, **named: Any) -> actions.Assignment:
         if attempt.key_expires_at < timezone.now():
             named |= {"is_first_call": True, "may_post": True}
         return sound(payout, attempt, **named)
 
-    claims._assignment = assignment
+    assignments._assignment = assignment
 
 
 def event_outside_transaction() -> None:

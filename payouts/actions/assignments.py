@@ -1,0 +1,111 @@
+"""What a worker is given with each payout that it has claimed: whom to call, with which key, and what it may do."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from payouts import money, references
+from payouts.models import Approval, Attempt, Payout
+from payouts.providers import Instruction
+
+# How many retries may have been forgotten: a payout is rarely sent again more often.
+LATER_KEYS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One claimed payout: what to call the provider with, and the token that its result must carry."""
+
+    payout_id: int
+    lease_token: uuid.UUID
+    attempt: Attempt
+    instruction: Instruction
+    is_first_call: bool
+    may_post: bool
+    earlier: tuple[Attempt, ...] = ()
+    """The refused attempts before this one: their keys are looked up before this one is sent."""
+    later: tuple[uuid.UUID, ...] = ()
+    """In recovery mode the keys of the next attempts, which the database may have forgotten: looked up likewise."""
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether the attempt was refused, and may have been paid: it is looked up, and never sent."""
+        return self.attempt.outcome == Attempt.Outcome.REFUSED
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A claimed payout, the attempt to call for, and whether its key may be sent."""
+
+    payout: Payout
+    attempt: Attempt
+    may_post: bool
+
+
+def assignments(
+    calls: Sequence[Call],
+    history: dict[int, list[Attempt]],
+    *,
+    unheard_of: set[uuid.UUID],
+    is_recovering: bool,
+) -> list[Assignment]:
+    """One for each call. `unheard_of` are the keys that the provider cannot know yet."""
+    made = []
+    for call in calls:
+        payout, attempt = call.payout, call.attempt
+        numbers = range(attempt.number + 1, attempt.number + 1 + (LATER_KEYS if is_recovering else 0))
+        assignment = _assignment(
+            payout,
+            attempt,
+            is_first_call=attempt.reference in unheard_of,
+            may_post=call.may_post,
+            earlier=tuple(each for each in history.get(payout.pk, ()) if each.number < attempt.number),
+            later=tuple(references.attempt_reference(payout.reference, number) for number in numbers),
+        )
+        made.append(assignment)
+    return made
+
+
+def may_post_again(attempt: Attempt, lease_ends_at: datetime, disputed: set[int]) -> bool:
+    """Whether its key may be sent again where the provider has nothing under it."""
+    return (
+        attempt.outcome == Attempt.Outcome.OPEN
+        and lease_ends_at < attempt.key_expires_at  # whatever a claim does, it does before its lease ends
+        and attempt.pk not in disputed
+    )
+
+
+def disputed(attempts: Iterable[Attempt]) -> set[int]:
+    """Attempts about which a person has given evidence: whatever it says, the key must not be sent again."""
+    unknown = [attempt.pk for attempt in attempts if attempt.outcome == Attempt.Outcome.OPEN]
+    return set(Approval.objects.filter(attempt__in=unknown).values_list("attempt_id", flat=True).distinct())
+
+
+def _assignment(
+    payout: Payout,
+    attempt: Attempt,
+    *,
+    is_first_call: bool,
+    may_post: bool,
+    earlier: tuple[Attempt, ...],
+    later: tuple[uuid.UUID, ...],
+) -> Assignment:
+    assert payout.lease_token is not None
+    return Assignment(
+        payout_id=payout.pk,
+        lease_token=payout.lease_token,
+        attempt=attempt,
+        instruction=Instruction(
+            reference=attempt.reference,
+            payout=payout.reference,
+            amount=money.exact(payout.amount, payout.currency),
+            currency=payout.currency,
+            recipient=payout.recipient_details,
+            request_id=payout.trace_id,
+        ),
+        is_first_call=is_first_call,
+        may_post=may_post,
+        earlier=earlier,
+        later=later,
+    )
