@@ -71,7 +71,9 @@ LOOKS: dict[str, Look] = {
         gettext_lazy("The uploader made the payout, or could have. Two other people must record the outcome."),
     ),
     Result.ASKED: Look(
-        "blue", "contact_support", gettext_lazy("Reported as rejected. The provider itself is being asked.")
+        "blue",
+        "contact_support",
+        gettext_lazy("We did not know this yet. The provider is being asked: its answer counts."),
     ),
     Result.SETTLED: Look("green", "task_alt", gettext_lazy("It had no outcome. Now it is processed.")),
     Result.RETURNED: Look("gray", "undo", gettext_lazy("The money came back. The return is recorded.")),

@@ -49,6 +49,7 @@ class ReportLine(models.Model):
     class Result(models.TextChoices):
         WAITING = "", _("not looked at yet")
         AGREES = "agrees", _("agrees")
+        # These two, and `own`, are of lines from when a report settled payouts by itself.
         SETTLED = "settled", _("settled")
         RETURNED = "returned", _("returned")
         ASKED = "asked", _("the provider is asked")

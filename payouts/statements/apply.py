@@ -1,8 +1,8 @@
 """The worker holds a report against our record.
 
-It settles what is not known, records what came back and flags what differs (`actions.reconcile`). It never fails a
-payout, because a failed one can be sent again: there the provider is asked. A line and what it did are one
-transaction, so a run that dies is taken up where it ended, and two runs at once do nothing twice.
+Where a line says what we do not know, the provider is asked; what differs is flagged (`actions.reconcile`). A report
+settles nothing: one person's file could say anything. A line and what it did are one transaction, so a run that dies
+is taken up where it ended, and two runs at once do nothing twice.
 """
 
 import uuid

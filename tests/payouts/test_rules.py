@@ -18,8 +18,7 @@ from payouts.actions import PayoutError, bulk
 from payouts.actions.verbs import IN_BULK, VERBS, Asks, Verb
 from payouts.approvers import approver_ids, blocked
 from payouts.clients import create_key
-from payouts.models import ApiClient, ApiKey, Approval, Attention, BulkDecision, Payout, ReportLine
-from payouts.providers import Verdict
+from payouts.models import ApiClient, ApiKey, Approval, Attention, BulkDecision, Payout
 from payouts.states import Stage
 from tests import recipes
 from tests.payouts.observe import audit_of, by_hand
@@ -251,22 +250,6 @@ def test_who_is_close_to_a_payout_records_no_return_and_resolves_nothing(
         actions.record_return(paid.pk, by=people[name], evidence="Statement, line 7.")
     with pytest.raises(actions.FourEyesError):
         actions.resolve(unknown.pk, by=people[name], decision=Approval.Decision.PAID, evidence="Line 7.")
-
-
-@pytest.mark.parametrize("name", CLOSE)
-@pytest.mark.parametrize("reported", [Verdict.SUCCEEDED, Verdict.RETURNED])
-def test_a_report_of_somebody_close_to_a_payout_settles_nothing_of_it(
-    reported: Verdict, name: str, client: ApiClient, people: dict[str, User]
-) -> None:
-    payout = _in_state("unknown", client, people)
-    attempt = payout.attempts.get()
-
-    found = actions.reconcile(
-        attempt.reference, reported=reported, amount=payout.amount, by=people[name], source="march.csv:2"
-    )
-
-    assert found == (payout.pk, ReportLine.Result.OWN)
-    assert Payout.objects.get(pk=payout.pk).version == payout.version
 
 
 def test_who_came_close_after_approving_may_withdraw_the_approval_and_the_audit_finds_nothing(

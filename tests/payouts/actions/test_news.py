@@ -1,11 +1,13 @@
 """What comes from the provider by itself: webhooks, money that the bank gave back, reports."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from payouts import actions
 from payouts.actions import FourEyesError, InvalidError, NotAllowedError, moves
@@ -16,6 +18,7 @@ from tests import recipes
 from tests.payouts.observe import audit_of, by_hand, is_clean, last_event, nothing_changes, rings
 from tests.payouts.providers.double import DoubleProvider, Fault
 from tests.recipes import (
+    ABSENT,
     PAYOUTS,
     PENDING,
     REFUSED,
@@ -285,15 +288,6 @@ def test_nobody_says_not_paid_before_the_provider_is_asked_about_its_news(
     assert actions.resolve(payout.pk, by=second_checker, **say).status == "failed"
 
 
-def test_news_that_nobody_has_asked_about_outlives_a_report_that_settles(operator: User) -> None:
-    payout = _hear(unknown_payout(), Verdict.RETURNED)
-
-    _reconcile(payout, Verdict.SUCCEEDED, operator)
-
-    assert (payout.status, _is_due(payout)) == ("processed", True)
-    assert is_clean()
-
-
 def test_news_of_a_payout_that_waits_for_the_worker_leaves_its_place_in_the_queue() -> None:
     payout = unknown_payout()
     make_due(payout)
@@ -417,10 +411,10 @@ def _reconcile(payout: Payout, reported: Verdict, by: User, amount: str = "100.5
 @pytest.mark.parametrize(
     ("recipe", "reported", "result", "status"),
     [
-        ("processing", Verdict.SUCCEEDED, Result.SETTLED, "processed"),
-        ("accepted", Verdict.SUCCEEDED, Result.SETTLED, "processed"),
-        ("unknown", Verdict.SUCCEEDED, Result.SETTLED, "processed"),
-        ("half_resolved", Verdict.SUCCEEDED, Result.SETTLED, "processed"),
+        ("processing", Verdict.SUCCEEDED, Result.ASKED, "processing"),
+        ("accepted", Verdict.SUCCEEDED, Result.ASKED, "processing"),
+        ("unknown", Verdict.SUCCEEDED, Result.ASKED, "unknown"),
+        ("half_resolved", Verdict.SUCCEEDED, Result.ASKED, "unknown"),
         ("processed", Verdict.SUCCEEDED, Result.AGREES, "processed"),
         ("resolved", Verdict.SUCCEEDED, Result.AGREES, "processed"),
         ("returned", Verdict.SUCCEEDED, Result.AGREES, "returned"),
@@ -432,8 +426,8 @@ def _reconcile(payout: Payout, reported: Verdict, by: User, amount: str = "100.5
         ("failed", Verdict.REFUSED, Result.AGREES, "failed"),
         ("retried", Verdict.REFUSED, Result.AGREES, "pending"),
         ("returned", Verdict.REFUSED, Result.AGREES, "returned"),
-        ("processed", Verdict.RETURNED, Result.RETURNED, "returned"),
-        ("unknown", Verdict.RETURNED, Result.RETURNED, "returned"),
+        ("processed", Verdict.RETURNED, Result.ASKED, "processed"),
+        ("unknown", Verdict.RETURNED, Result.ASKED, "unknown"),
         ("returned", Verdict.RETURNED, Result.AGREES, "returned"),
         ("failed", Verdict.RETURNED, Result.CONTRADICTS, "failed"),
         ("accepted", Verdict.PENDING, Result.AGREES, "processing"),
@@ -479,24 +473,71 @@ def test_a_report_that_has_two_attempts_as_paid_calls_a_person_in_whichever_orde
         actions.reconcile(keys[index], reported=Verdict.SUCCEEDED, amount=amount, by=operator, source="march.csv")
 
     payout.refresh_from_db()
-    assert (payout.status, payout.attention) == ("processed", Attention.CONTRADICTED)
+    assert (payout.status, payout.attention) == ("unknown", Attention.CONTRADICTED)
     assert is_clean()
 
 
-@pytest.mark.parametrize("attention", [Attention.NOT_FOUND, Attention.UNWORKABLE])
-def test_a_report_that_has_the_payment_answers_what_nobody_could(attention: Attention, operator: User) -> None:
+@pytest.mark.parametrize("reported", [Verdict.SUCCEEDED, Verdict.RETURNED])
+def test_one_persons_report_settles_nothing_that_the_provider_does_not_confirm(
+    reported: Verdict, operator: User, provider: DoubleProvider, settings: Any
+) -> None:
+    settings.PROVIDER_KEY_TTL_SECONDS = 0  # its key may not be sent again
+    unpaid = answered(pending_payout(), UNKNOWN)
+
+    assert _reconcile(unpaid, reported, operator) == Result.ASKED
+    pump.run(provider=provider)
+
+    unpaid.refresh_from_db()
+    assert (unpaid.status, unpaid.processed_at) == ("unknown", None)
+    assert provider.paid(unpaid.reference) == []
+    assert is_clean()
+
+
+def test_the_providers_answer_settles_what_a_report_has_asked_about(operator: User, provider: DoubleProvider) -> None:
+    paid = pending_payout()
+    provider.script(Fault.TIMEOUT_AFTER)
+    pump.run(provider=provider)
+    assert Payout.objects.get(pk=paid.pk).status == "unknown"
+    Payout.objects.update(due_at=timezone.now() + timedelta(days=1))
+
+    assert _reconcile(paid, Verdict.SUCCEEDED, operator) == Result.ASKED
+    assert last_event(paid) == ("asked", "unknown", "unknown", "user:operator", "march.csv, line 2")
+    assert paid.events.latest("seq").facts["report"] == "march.csv, line 2"
+    pump.run(provider=provider)
+
+    paid.refresh_from_db()
+    assert paid.status == "processed"
+    assert len(provider.paid(paid.reference)) == 1
+    assert is_clean()
+
+
+@pytest.mark.parametrize("attention", [Attention.NOT_FOUND, Attention.UNWORKABLE, Attention.TOO_MANY_CALLS])
+def test_a_report_that_has_the_payment_lets_the_provider_be_asked_about_what_was_left_to_people(
+    attention: Attention, operator: User
+) -> None:
     payout = _flagged(unknown_payout(), attention)
 
     _reconcile(payout, Verdict.SUCCEEDED, operator)
 
-    assert (payout.status, payout.attention) == ("processed", "")
+    assert (payout.status, payout.attention, _is_due(payout)) == ("unknown", "", True)
+    assert is_clean()
 
 
-def test_who_made_a_payout_settles_it_by_no_report(maker: User) -> None:
-    payout = unknown_payout(maker=maker)
+@pytest.mark.parametrize("attention", [Attention.NOT_FOUND, Attention.UNWORKABLE])
+def test_what_the_provider_does_not_confirm_stays_with_people(
+    attention: Attention, operator: User, settings: Any
+) -> None:
+    settings.PROVIDER_KEY_TTL_SECONDS = 0
+    payout = answered(pending_payout(), Answer(Verdict.UNKNOWN, code="adapter_error"))
+    payout = _flagged(payout, attention)
+    _reconcile(payout, Verdict.SUCCEEDED, operator)
+    answer = ABSENT if attention == Attention.NOT_FOUND else Answer(Verdict.UNKNOWN, code="adapter_error")
 
-    with nothing_changes(payout):
-        assert _reconcile(payout, Verdict.SUCCEEDED, maker) == Result.OWN
+    payout = answered(payout, answer)
+    if not payout.attention:  # news came before that call, so it is asked once more
+        payout = answered(payout, answer)
+
+    assert (payout.status, payout.attention) == ("unknown", attention)
 
 
 def test_a_report_line_about_an_altered_payout_changes_nothing(operator: User) -> None:
@@ -514,15 +555,15 @@ def test_a_report_line_that_is_not_ours_says_so(operator: User) -> None:
     assert found == (None, Result.NOT_OURS)
 
 
-def test_a_late_answer_to_a_payout_that_a_report_settled_is_dropped(operator: User) -> None:
+def test_a_refusal_that_may_be_older_than_the_report_is_not_the_last_word(operator: User) -> None:
     payout = unknown_payout()
     assignment = claimed(payout)
     _reconcile(payout, Verdict.SUCCEEDED, operator)
 
-    assert actions.record_outcomes([(assignment, REFUSED)]) == 0
+    assert actions.record_outcomes([(assignment, REFUSED)]) == 1
 
     payout.refresh_from_db()
-    assert payout.status == "processed"
+    assert (payout.status, _is_due(payout)) == ("unknown", True)
     assert audit_of(payout) == set()
 
 

@@ -614,8 +614,7 @@ def test_the_timeline_tells_of_returns_reports_and_news(as_group: Any) -> None:
 
     assert text.count("march.csv, line 7") == 2
     assert "march.csv:7" not in text
-    assert "Settled by the provider" in text
-    assert "Returned by the bank" in text
+    assert text.count("Provider asked ahead of time") == 2
 
 
 def test_news_that_lifts_a_flag_is_told_as_the_providers(as_group: Any, settings: Any) -> None:
