@@ -1,5 +1,15 @@
 """The back office's screens, by subject. To change a payout, a screen calls a function of `payouts.actions`."""
 
-from payouts.admin import batches, clients, configuration, exports, operations, payouts, people, statements
+from payouts.admin import batches, clients, configuration, exports, operations, payouts, people, proposals, statements
 
-__all__ = ["batches", "clients", "configuration", "exports", "operations", "payouts", "people", "statements"]
+__all__ = [
+    "batches",
+    "clients",
+    "configuration",
+    "exports",
+    "operations",
+    "payouts",
+    "people",
+    "proposals",
+    "statements",
+]

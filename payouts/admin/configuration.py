@@ -3,10 +3,7 @@
 Each list and form shows its history below.
 """
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,11 +13,13 @@ from payouts import money
 from payouts.admin.kit import format
 from payouts.admin.kit.history import HistoryMixin
 from payouts.admin.kit.plain import PlainAdmin, never
+from payouts.admin.kit.proposed import ProposedMixin
 from payouts.models import ApprovalBand, PayoutLimit, ReviewFlag, ReviewRule
 
 
 @admin.register(ApprovalBand)
-class ApprovalBandAdmin(HistoryMixin, PlainAdmin):
+class ApprovalBandAdmin(ProposedMixin, HistoryMixin, PlainAdmin):
+    proposal_subject = "approval_band"
     list_display = ("currency", "from_shown", "approvals_required")
     list_display_links = ("currency", "from_shown")
     ordering = ("currency", "from_amount")
@@ -31,7 +30,8 @@ class ApprovalBandAdmin(HistoryMixin, PlainAdmin):
 
 
 @admin.register(ReviewRule)
-class ReviewRuleAdmin(HistoryMixin, PlainAdmin):
+class ReviewRuleAdmin(ProposedMixin, HistoryMixin, PlainAdmin):
+    proposal_subject = "review_rule"
     list_display = ("when", "effect")
     list_display_links = ("when",)
     readonly_fields = ("when",)
@@ -47,17 +47,11 @@ class ReviewRuleAdmin(HistoryMixin, PlainAdmin):
 
 
 @admin.register(PayoutLimit)
-class PayoutLimitAdmin(HistoryMixin, PlainAdmin):
+class PayoutLimitAdmin(ProposedMixin, HistoryMixin, PlainAdmin):
+    proposal_subject = "limit"
     list_display = ("currency", "of_recipient", "of_day")
     list_display_links = ("currency",)
     fields = ("currency", "recipient_amount", "day_amount")
-
-    def save_model(self, request: HttpRequest, obj: PayoutLimit, form: Any, change: Any) -> None:
-        """Write the form's own columns alone.
-
-        Submissions count what is used of a limit, and a form that was opened earlier must not overwrite that.
-        """
-        obj.save(update_fields=["currency", "recipient_amount", "day_amount"] if change else None)
 
     @display(description=gettext_lazy("To one recipient within 24 hours"))
     def of_recipient(self, limit: PayoutLimit) -> str:

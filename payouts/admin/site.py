@@ -15,6 +15,7 @@ from payouts.admin.kit import format
 from payouts.admin.operations.alerts import alerts, signs
 from payouts.admin.operations.providers import provider_rows
 from payouts.admin.payouts.search import matching_ids
+from payouts.admin.proposals import waiting
 from payouts.models import Payout
 
 
@@ -54,6 +55,11 @@ def _work() -> list[dict[str, Any]]:
 
 def _rules_and_access() -> list[dict[str, Any]]:
     return [
+        {
+            **_list(_("Proposed changes"), "how_to_reg", "payouts.proposal"),
+            "badge": "payouts.admin.proposals.waiting.badge",
+            "badge_variant": "primary",
+        },
         _list(_("Review rules"), "flag_check", "payouts.reviewrule"),
         _list(_("Limits"), "speed", "payouts.payoutlimit"),
         _list(_("Approval bands"), "rule", "payouts.approvalband"),
@@ -121,6 +127,7 @@ def start(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context |= {
         "alerts": alerts(),
         "lead": dashboard.lead(user),
+        "changes": waiting.lead(user),
         "cards": dashboard.cards(user),
         "on_their_way": dashboard.on_their_way(),
         "ages": dashboard.ages(),

@@ -20,25 +20,28 @@ from payouts.configuration.proposals import (
     withdraw,
 )
 from payouts.configuration.rules_of_two import (
+    confirmers,
     why_not_confirm,
     why_not_decline,
     why_not_propose,
     why_not_take,
     why_not_withdraw,
 )
-from payouts.configuration.subjects import Act, Line, ModelSubject, Subject, register, subject, subjects
+from payouts.configuration.subjects import Act, Content, Line, ModelSubject, Subject, register, subject, subjects
 
 __all__ = [
     "EXPIRES_AFTER",
     "Act",
     "Changed",
     "ConfigurationError",
+    "Content",
     "Line",
     "ModelSubject",
     "Subject",
     "apply_now",
     "change",
     "confirm",
+    "confirmers",
     "decline",
     "open_about",
     "open_proposals",

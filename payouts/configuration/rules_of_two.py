@@ -7,6 +7,7 @@ from payouts.configuration.subjects import Subject, subject
 from payouts.models import Proposal
 
 Decision = Proposal.Decision
+BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 def why_not_propose(kind: Subject, act: str, by: User) -> str:
@@ -23,6 +24,15 @@ def why_not_confirm(proposal: Proposal, by: User) -> str:
     if by.pk in kind.people(proposal):
         return _("It is about you, so another person must confirm it.")
     return why_not_allowed(kind, proposal.act, by)
+
+
+def confirmers(proposal: Proposal) -> list[User]:
+    """The staff who may confirm it, by name."""
+    kind = subject(proposal.subject)
+    found = User.objects.filter(is_active=True, is_staff=True)
+    for permission in kind.permissions(proposal.act):
+        found = found.filter(pk__in=User.objects.with_perm(permission, backend=BACKEND).values("pk"))
+    return [person for person in found.order_by("username") if not why_not_confirm(proposal, person)]
 
 
 def why_not_decline(proposal: Proposal, by: User) -> str:

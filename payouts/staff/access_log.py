@@ -32,6 +32,10 @@ ACTS = {
     "key_revoked": _("revoked a key"),
     "second_factor_removed": _("removed the second factor"),
     "account_closed": _("closed the account"),
+    "proposed": _("proposed a change"),
+    "proposal_confirmed": _("confirmed a change"),
+    "proposal_declined": _("declined a change"),
+    "proposal_withdrawn": _("withdrew a proposed change"),
 }
 
 

@@ -39,6 +39,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     gettext_noop("Operator"): (*VIEW, "add_payout", *OPERATE, "add_batch"),
     gettext_noop("Approver"): (
         *VIEW,
+        "view_proposal",
         "approve_payout",
         "hold_payout",
         "resolve_payout",
@@ -48,9 +49,17 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "end_recovery",
         "close_unknownpayment",
     ),
-    gettext_noop("Auditor"): (*VIEW, "view_accessevent", "reveal_payout", "export_payout", "view_export"),
+    gettext_noop("Auditor"): (
+        *VIEW,
+        "view_proposal",
+        "view_accessevent",
+        "reveal_payout",
+        "export_payout",
+        "view_export",
+    ),
     gettext_noop("Admin"): (
         *VIEW,
+        "view_proposal",
         "view_accessevent",
         "add_payout",
         *OPERATE,

@@ -8,11 +8,19 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from django_q.models import OrmQ, Task
 
-from payouts import actions, clients
+from payouts import actions, clients, configuration
 from payouts.actions import bulk, pauses, recovery, unknown_payments
 from payouts.actions.unknown_payments import Heard
 from payouts.batches import check, upload
-from payouts.models import AuditRun, DailyTotal, Heartbeat, PayoutLimit, ProviderReport, UnknownPayment
+from payouts.models import (
+    ApprovalBand,
+    AuditRun,
+    DailyTotal,
+    Heartbeat,
+    PayoutLimit,
+    ProviderReport,
+    UnknownPayment,
+)
 from payouts.providers import Verdict
 from payouts.staff import groups
 from payouts.statements import apply, read
@@ -55,6 +63,7 @@ def everything() -> User:
     while not recipes.write_exports():
         pass
     recipes.asked_export("stage=held", format="xlsx", by=admin)
+    _proposed()
     PayoutLimit.objects.create(currency="RUB", recipient_amount=Decimal(500000), day_amount=Decimal(9000000))
     Heartbeat.objects.create(cluster="one")
     now = timezone.now()
@@ -71,6 +80,15 @@ def everything() -> User:
     )
     OrmQ.objects.create(key="payouts", payload="x", lock=now)
     return admin
+
+
+def _proposed() -> None:
+    """A change that was confirmed, and one that waits."""
+    proposer, second = (recipes.allowed_to("change_approvalband") for _each in range(2))
+    configuration.confirm(recipes.open_proposal(by=proposer).pk, by=second)
+    band = ApprovalBand.objects.get(currency="EUR", from_amount=0)
+    after = {"currency": "EUR", "from_amount": "0", "approvals_required": 1}
+    configuration.propose("approval_band", band.pk, after, by=proposer, reason="The auditors ask for it.")
 
 
 def _forgotten() -> None:

@@ -21,6 +21,7 @@ from payouts.models import (
     Export,
     Payout,
     PayoutLimit,
+    Proposal,
     ProviderPause,
     ProviderReport,
     Recovery,
@@ -110,6 +111,10 @@ def report_refused(page: Page) -> None:
 
 def batch(**facts: Any) -> Address:
     return of("payouts_batch_change", lambda: Batch.objects.filter(**facts))
+
+
+def proposal(decision: str) -> Address:
+    return of("payouts_proposal_change", lambda: Proposal.objects.filter(decision=decision))
 
 
 def batch_refused(page: Page) -> None:
@@ -233,6 +238,11 @@ SCREENS: dict[str, Screen] = {
     "dialog approve a batch": Screen(batch(sent_at__isnull=False, approved_at=None), dialog("approve")),
     "dialog reject a batch": Screen(batch(sent_at__isnull=False, approved_at=None), dialog("reject")),
     # Rules and access
+    "proposals": Screen(at("payouts_proposal_changelist")),
+    "proposal": Screen(proposal("")),
+    "proposal confirmed": Screen(proposal("confirmed")),
+    "dialog confirm": Screen(proposal(""), dialog("confirm")),
+    "dialog decline": Screen(proposal(""), dialog("decline")),
     "rules": Screen(at("payouts_reviewrule_changelist")),
     "rule": Screen(of("payouts_reviewrule_change", ReviewRule.objects.all)),
     "limits": Screen(at("payouts_payoutlimit_changelist")),

@@ -56,7 +56,7 @@ class UserAdmin(DialogsMixin, StockUserAdmin, PlainAdmin):
     filter_vertical = ()
     sortable_by = None
     actions_detail: ClassVar[tuple[Any, ...]] = ("remove_second_factor", "close_account")
-    change_form_outer_before_template = "admin/auth/user/rules.html"
+    change_form_outer_before_template = "admin/payouts/proposal/about.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         found: QuerySet[User] = super().get_queryset(request)

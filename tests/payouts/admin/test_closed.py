@@ -62,6 +62,10 @@ ALLOWED: dict[str, set[str]] = {
     "payouts_batch_approve": {"Approver", "Admin"},
     "payouts_batch_reject": {"Approver", "Admin"},
     "payouts_batch_stop": {"Operator", "Approver", "Admin"},
+    "payouts_proposal_confirm": {"Admin"},
+    "payouts_proposal_decline": {"Admin"},
+    "payouts_proposal_withdraw": {"Admin"},
+    "payouts_proposal_take": {"Admin"},
     "auth_user_close_account": {"Admin"},
     "auth_user_remove_second_factor": set(),
 }
@@ -97,6 +101,7 @@ def ids() -> dict[str, Any]:
             reference=uuid.uuid4(), reported=Verdict.SUCCEEDED, source=UnknownPayment.Source.WEBHOOK, detail=CANARY
         ).pk,
         "payouts/batch": recipes.checked_batch(by=uploader, name=f"{CANARY}.csv").pk,
+        "payouts/proposal": recipes.open_proposal(reason=CANARY).pk,
         "auth/user": uploader.pk,
     }
 

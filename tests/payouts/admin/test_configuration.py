@@ -4,11 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.admin import site
 from django.contrib.admin.models import LogEntry
-from django.test import RequestFactory
 
-from payouts.admin.configuration import PayoutLimitAdmin
 from payouts.models import ApprovalBand, PayoutLimit
 from tests import recipes
 
@@ -53,13 +50,12 @@ def test_an_admin_deletes_a_band(as_group: Any) -> None:
     assert not ApprovalBand.objects.filter(pk=band.pk).exists()
 
 
-def test_a_limit_that_is_changed_keeps_what_was_used_of_it_meanwhile(db: None) -> None:
-    PayoutLimit.objects.create(currency="RUB", day_amount=Decimal(1000))
-    opened = PayoutLimit.objects.get()
+def test_a_limit_that_is_changed_keeps_what_was_used_of_it_meanwhile(as_group: Any) -> None:
+    limit = PayoutLimit.objects.create(currency="RUB", day_amount=Decimal(1000))
     recipes.pending_payout(amount=Decimal("600.00"))
-    opened.day_amount = Decimal(2000)
+    fields = {"currency": "RUB", "recipient_amount": "", "day_amount": "2000"}
 
-    PayoutLimitAdmin(PayoutLimit, site).save_model(RequestFactory().post("/"), opened, form=None, change=True)
+    as_group("Admin").post(f"/admin/payouts/payoutlimit/{limit.pk}/change/", fields)
 
     stored = PayoutLimit.objects.get()
     assert (stored.day_amount, stored.used_amount) == (Decimal(2000), Decimal("600.00"))

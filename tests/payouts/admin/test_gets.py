@@ -49,6 +49,7 @@ TABLES = (
     "payouts_bulkitem",
     "payouts_savedview",
     "payouts_batch",
+    "payouts_proposal",
     "payouts_batchrow",
     "django_q_schedule",
     "django_q_ormq",
@@ -104,6 +105,7 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
     report = read.store(b"reference,status,amount\nr-1,pending,1\n", name="march.csv", by=person)
     asked = recipes.asked_export("", format="csv", by=person)
     recipes.write_exports()
+    proposal = recipes.open_proposal()
     batch = recipes.sent_batch(recipes.BATCH_ROW, "7;x;RUB;card;1;;;")
     queued = OrmQ.objects.first() or OrmQ.objects.create(key="x", payload="x")
     Heartbeat.objects.create(cluster="one")
@@ -127,6 +129,7 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
             "payouts/providerreport": report.pk,
             "payouts/export": asked.pk,
             "payouts/batch": batch.pk,
+            "payouts/proposal": proposal.pk,
             "payouts/approvalband": ApprovalBand.objects.first().pk,
             "auth/user": person.pk,
             "auth/group": Group.objects.first().pk,

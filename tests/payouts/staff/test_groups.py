@@ -24,6 +24,7 @@ def test_the_groups_may_do_these_things_and_no_more() -> None:
 
     assert may["Operator"] == view | {"add_batch", "add_payout", "hold_payout", "cancel_payout", "retry_payout"}
     assert may["Approver"] == view | evidence | {
+        "view_proposal",
         "approve_payout",
         "hold_payout",
         "resolve_payout",
@@ -32,7 +33,9 @@ def test_the_groups_may_do_these_things_and_no_more() -> None:
         "close_unknownpayment",
         "export_payout",
     }
-    assert may["Auditor"] == view | queue | {"reveal_payout", "view_accessevent", "export_payout", "view_export"}
+    assert may["Auditor"] == view | queue | {
+        *("reveal_payout", "view_accessevent", "view_proposal", "export_payout", "view_export"),
+    }
     assert may["Admin"] >= view | queue | evidence | {
         *(
             "approve_payout",
