@@ -196,7 +196,7 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 21 * 1024**2
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    "payouts.staff.authority.SealedBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

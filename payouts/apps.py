@@ -28,9 +28,10 @@ class PayoutsConfig(AppConfig):
         from django.db.models.signals import post_migrate
 
         from payouts.actions import keys
-        from payouts.staff import access_log, groups
+        from payouts.staff import access_log, authority, groups
         from payouts.worker import schedules
 
+        authority.connect()
         post_migrate.connect(groups.make_groups, sender=self)
         post_migrate.connect(schedules.register, sender=self)
         post_migrate.connect(keys.begin, sender=self)

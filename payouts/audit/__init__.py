@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from payouts import rules
-from payouts.audit import four_eyes, guards, one_payout
+from payouts.audit import four_eyes, guards, one_payout, sealed
 from payouts.audit.findings import Broken
 from payouts.database.snapshot import snapshot
 from payouts.models import Approval, Attempt, Event, Payout, by_payout
@@ -25,6 +25,7 @@ def broken_invariants() -> Iterator[Broken]:
 def of_database() -> Iterator[Broken]:
     """What is wrong with the database's guards, and with what is no payout's own."""
     yield from guards.missing_guards()
+    yield from sealed.people()
 
 
 def batches(after_id: int = 0) -> Iterator[tuple[int, list[Broken]]]:

@@ -24,6 +24,7 @@ from payouts.exports.cells import COLUMNS, as_csv, cells, texts, xlsx_cell
 from payouts.exports.request import NEEDED, OPEN, ExportError, Rows, record
 from payouts.jobs import Stop, never
 from payouts.models import Export, ExportChunk, Payout
+from payouts.staff import authority
 
 log = structlog.get_logger(__name__)
 
@@ -93,11 +94,12 @@ def _write(export: Export, rows_of: Rows, turn_ends: float, must_stop: Stop) -> 
     if export.lost_leases >= LOST_LEASES_LIMIT:
         _fail(export, Failure.UNWORKABLE)
         return
-    if not (export.asked_by.is_active and export.asked_by.has_perms(NEEDED)):
+    by = authority.genuine(export.asked_by_id)
+    if by is None or not (by.is_active and by.has_perms(NEEDED)):
         _fail(export, Failure.NOT_ALLOWED)
         return
     try:
-        rows = rows_of(export.query, by=export.asked_by)
+        rows = rows_of(export.query, by=by)
     except ExportError:
         _fail(export, Failure.FILTER)
         return

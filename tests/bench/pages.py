@@ -46,7 +46,7 @@ def make_people() -> None:
 def logged_in() -> Client:
     browser = Client(headers={"accept-language": "en"}, SERVER_NAME="127.0.0.1")
     person = User.objects.get(username=PERSON)
-    browser.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(person, backend="payouts.staff.authority.SealedBackend")
     if apps.is_installed("django_otp.plugins.otp_totp"):
         from django_otp import DEVICE_ID_SESSION_KEY
         from django_otp.plugins.otp_totp.models import TOTPDevice

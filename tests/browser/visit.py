@@ -44,5 +44,5 @@ def hold_still(context: BrowserContext) -> None:
 def session(user: User, origin: str) -> Any:
     """The cookie of one who has logged in."""
     client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user, backend="payouts.staff.authority.SealedBackend")
     return {"name": settings.SESSION_COOKIE_NAME, "value": client.session.session_key, "url": origin}

@@ -17,6 +17,7 @@ from payouts.admin.operations.figures import capped, loads, oldest_due
 from payouts.admin.operations.providers import open_pauses
 from payouts.admin.payouts.depths import against_target
 from payouts.models import AuditRun, Breaker, Heartbeat, Installation, ProviderPause, Recovery, UnknownPayment
+from payouts.staff import authority
 from payouts.states import Stage
 
 # Its sweep lets it try again every few seconds.
@@ -31,6 +32,7 @@ def alerts() -> list[dict[str, Any]]:
         said.append(_alert("dns", _("No cluster is alive: nothing is paid."), waits))
     said += _unfit_keys()
     said += _anothers_database()
+    said += _altered_people()
     said += [_recovery(each) for each in Recovery.objects.filter(ended_at=None).order_by("pk")]
     said += _unknown_payments()
     paused = open_pauses()
@@ -76,6 +78,15 @@ def _anothers_database() -> list[dict[str, Any]]:
         "ours": settings.INSTALLATION,
     }
     return [_alert("domain_disabled", said, _("It is a copy. docs/recovery.md says how it becomes your own."))]
+
+
+def _altered_people() -> list[dict[str, Any]]:
+    """The alert about people and groups whom some SQL has changed."""
+    if not (names := [found.name for found in authority.unfit()]):
+        return []
+    said = _("Not what the back office stored, so without any rights: %(names)s.") % {"names": ", ".join(names)}
+    then = _("Somebody wrote to the database. Run manage.py audit, look into it, then manage.py seal_people.")
+    return [_alert("person_alert", said, then)]
 
 
 def _recovery(found: Recovery) -> dict[str, Any]:

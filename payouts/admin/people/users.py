@@ -30,7 +30,7 @@ from payouts.admin.kit.plain import PlainAdmin, never
 from payouts.admin.people.change_messages import with_lists_and_switches
 from payouts.admin.people.permission_words import listed_in_words, offer_in_words
 from payouts.models import Authenticator
-from payouts.staff import access_log, second_factor
+from payouts.staff import access_log, authority, second_factor
 
 admin.site.unregister(User)
 # Their pages show the keys and codes.
@@ -209,7 +209,7 @@ class UserAdmin(DialogsMixin, StockUserAdmin, PlainAdmin):
     def close_account(self, request: HttpRequest, form: Form, person: User) -> str:
         if not _may_close(request, person):
             raise PermissionDenied
-        if User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
+        if authority.close(person.pk):
             access_log.log_act(request.user, person, "account_closed", reason=form.cleaned_data["reason"])
         return _("The account of %(name)s is closed.") % {"name": person.get_username()}
 

@@ -37,5 +37,5 @@ def as_group(in_group: Callable[[str], User]) -> Callable[[str], Client]:
 
 def as_user(user: User) -> Client:
     browser = Client(headers={"accept-language": "en"})
-    browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(user, backend="payouts.staff.authority.SealedBackend")
     return browser

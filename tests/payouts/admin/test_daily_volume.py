@@ -100,7 +100,7 @@ def test_the_chart_has_words_for_who_cannot_see_it(as_group: Any) -> None:
 def test_numbers_are_written_as_the_language_does(in_group: Any) -> None:
     DailyTotal.objects.create(on=days_ago(1).date(), currency="RUB", paid_count=1234, paid_amount=Decimal("1234.5"))
     browser = Client(headers={"accept-language": "ru"})
-    browser.force_login(in_group("Operator"), backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(in_group("Operator"), backend="payouts.staff.authority.SealedBackend")
 
     volume = browser.get(START).context["volume"]
 

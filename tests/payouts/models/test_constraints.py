@@ -712,6 +712,14 @@ def test_an_item_of_a_bulk_decision_that_breaks_a_rule_is_refused_by_it(
     _refused_by(name, f"{statement} VALUES ({values}, %s, %s, 1)", decision.pk, payout.pk)
 
 
+def test_authority_seal_once(operator: User) -> None:
+    _refused_by(
+        "authority_seal_once",
+        "INSERT INTO payouts_authorityseal (kind, object_id, version, seal) VALUES ('person', %s, 2, 'x')",
+        operator.pk,
+    )
+
+
 def test_saved_view_name_unique(operator: User) -> None:
     statement = "INSERT INTO payouts_savedview (owner_id, name, query) VALUES (%s, 'Mine', 'stage=held')"
     by_hand(statement, operator.pk)
