@@ -28,6 +28,7 @@ class PayoutsConfig(AppConfig):
         from django.db.models.signals import post_migrate
 
         from payouts.actions import keys
+        from payouts.models import sealed_sets
         from payouts.staff import access_log, authority, groups
         from payouts.worker import schedules
 
@@ -35,6 +36,7 @@ class PayoutsConfig(AppConfig):
         post_migrate.connect(groups.make_groups, sender=self)
         post_migrate.connect(schedules.register, sender=self)
         post_migrate.connect(keys.begin, sender=self)
+        post_migrate.connect(sealed_sets.seal_new_sets, sender=self)
         user_logged_in.connect(access_log.logged_in)
         user_logged_out.connect(access_log.logged_out)
         user_login_failed.connect(access_log.login_failed)

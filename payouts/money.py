@@ -58,6 +58,12 @@ def plain(amount: Decimal) -> str:
     return format(amount, "f")
 
 
+def bare(amount: Decimal) -> str:
+    """One spelling for equal amounts, whatever their decimals: "100.5", "100"."""
+    text = plain(amount)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def shown(amount: Decimal, currency: str) -> str:
     """For people, in their language: "1 234,50 RUB", with no-break spaces."""
     try:

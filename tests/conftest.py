@@ -121,6 +121,14 @@ def _empty_cache() -> None:
 
 
 @pytest.fixture(autouse=True)
+def _configuration_is_read_anew() -> None:
+    """The test before has rolled its own back."""
+    from payouts.models import sealed_sets
+
+    sealed_sets.forget()
+
+
+@pytest.fixture(autouse=True)
 def _no_language_is_left_by_the_test_before() -> None:
     """A request leaves its language to its thread."""
     from django.utils import translation

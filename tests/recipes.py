@@ -20,7 +20,7 @@ from payouts.actions import Assignment
 from payouts.batches import check, decide, submit, upload
 from payouts.exports import request, write
 from payouts.jobs import Stop, never
-from payouts.models import ApiClient, Approval, ApprovalBand, Batch, Export, Payout, Proposal
+from payouts.models import ApiClient, Approval, ApprovalBand, Batch, Export, Payout, Proposal, ReviewRule
 from payouts.providers import Answer, Verdict
 
 CARD = {"card": "4111 1111 1111 1111", "name": "Иван Петров"}
@@ -37,6 +37,13 @@ person = Recipe(User, username=seq("person-"), is_active=True, is_staff=True)
 superuser = person.extend(username=seq("superuser-"), is_superuser=True)
 client = Recipe(ApiClient, name=seq("client-"), owner=None)
 band = Recipe(ApprovalBand, currency="GBP", from_amount=Decimal(0), approvals_required=0)
+
+
+def set_rules(effect: str, *flags: str) -> None:
+    """What these review flags do; all of them, if none is named."""
+    for rule in ReviewRule.objects.filter(flag__in=flags) if flags else ReviewRule.objects.all():
+        rule.effect = effect
+        rule.save()
 
 
 def allowed_to(*permissions: str, **given: Any) -> User:

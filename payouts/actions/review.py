@@ -1,15 +1,16 @@
 """What the review rules say of a new payout: its flags, and how many approvals it needs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from django.db import connection
 
 from payouts import recipients, vault
-from payouts.models import Payout, ReviewFlag
+from payouts.models import ApprovalBand, Payout, PayoutLimit, ReviewFlag, ReviewRule
+from payouts.models.sealed_sets import verified_sets
 
 # The same terms again within this time, without an idempotency key, may be a payout that was sent twice.
 REPEATED_WITHIN = timedelta(minutes=10)
@@ -24,9 +25,41 @@ class Judgement:
     approvals_required: int
 
 
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What is configured for a currency, as the product wrote it."""
+
+    bands: tuple[ApprovalBand, ...]
+    limit: PayoutLimit | None
+    asking: frozenset[str]  # the flags that ask for one more approval
+
+    @classmethod
+    def of(cls, currency: str) -> Self:
+        """Raises ConfigurationAlteredError where SQL has changed it."""
+        found = verified_sets(["bands", "rules", "limits"])
+        return cls(
+            bands=tuple(band for band in found["bands"] if band.currency == currency),
+            limit=next((limit for limit in found["limits"] if limit.currency == currency), None),
+            asking=frozenset(rule.flag for rule in found["rules"] if rule.effect == ReviewRule.Effect.ASK),
+        )
+
+    def approvals_for(self, amount: Decimal) -> int:
+        """One where no band says otherwise."""
+        reached = [band for band in self.bands if band.from_amount <= amount]
+        return max(reached, key=lambda band: band.from_amount).approvals_required if reached else 1
+
+    @property
+    def amounts(self) -> dict[str, Decimal | None]:
+        return {
+            "recipient_amount": self.limit.recipient_amount if self.limit else None,
+            "day_amount": self.limit.day_amount if self.limit else None,
+        }
+
+
 def preview(*, user_id: int | None, amount: Decimal, currency: str, recipient: dict[str, Any]) -> Judgement:
     """What would be said of a payout that a person enters by hand; nothing is stored or counted."""
     recipient = vault.normal(recipient)
+    in_force = InForce.of(currency)
     facing: dict[str, Any] = {
         "client": None,
         "user_id": user_id,
@@ -35,17 +68,22 @@ def preview(*, user_id: int | None, amount: Decimal, currency: str, recipient: d
         "recipient_index": recipients.blind_index(recipient),
         "is_keyless": True,
         "within": REPEATED_WITHIN,
+        **in_force.amounts,
     }
     with connection.cursor() as cursor:
         cursor.execute(PREVIEW, facing)
-        return _judgement(cursor.fetchone(), recipients.findings(recipient), is_by_hand=True)
+        answers = cursor.fetchone()
+    required = in_force.approvals_for(amount)
+    return _judgement(required, answers, in_force.asking, recipients.findings(recipient), is_by_hand=True)
 
 
 def judge(payout: Payout, findings: Sequence[ReviewFlag]) -> tuple[datetime, dict[str, Any]]:
     """Give a new payout its id, its time, its flags and the approvals that it needs; returns the time and the facts.
 
     Payouts that may be each other's duplicates, or exceed one recipient's limit together, are judged one at a time.
+    Raises ConfigurationAlteredError.
     """
+    in_force = InForce.of(payout.currency)
     facing: dict[str, Any] = {
         "client": payout.client_id,
         "user_id": payout.user_id,
@@ -54,20 +92,21 @@ def judge(payout: Payout, findings: Sequence[ReviewFlag]) -> tuple[datetime, dic
         "recipient_index": bytes(payout.recipient_index),
         "is_keyless": payout.idempotency_key is None,
     }
-    answering: Any = {**facing, "within": REPEATED_WITHIN}
+    answering: Any = {**facing, **in_force.amounts, "within": REPEATED_WITHIN}
     with connection.cursor() as cursor:
         cursor.execute(
             TURN,
             {
                 "repetition": _lock_number("repetition", *map(str, facing.values())),
                 "recipient": _lock_number("recipient", payout.currency, bytes(payout.recipient_index).hex()),
-                "currency": payout.currency,
+                "recipient_amount": answering["recipient_amount"],
                 "is_keyless": facing["is_keyless"],
             },
         )
         cursor.execute(JUDGEMENT, answering)
         payout.pk, at, *answers = cursor.fetchone()
-    judgement = _judgement(answers, findings, is_by_hand=payout.client_id is None)
+    required = in_force.approvals_for(payout.amount)
+    judgement = _judgement(required, answers, in_force.asking, findings, is_by_hand=payout.client_id is None)
     payout.review_flags = [flag.value for flag in judgement.flags]
     payout.created_at = at
     payout.approvals_required = judgement.approvals_required
@@ -79,8 +118,15 @@ def judge(payout: Payout, findings: Sequence[ReviewFlag]) -> tuple[datetime, dic
     return at, facts
 
 
-def _judgement(answers: Sequence[Any], findings: Sequence[ReviewFlag], *, is_by_hand: bool) -> Judgement:
-    required, is_repeated, is_above_recipient, is_above_day, asking = answers
+def _judgement(
+    required: int,
+    answers: Sequence[Any],
+    asking: Collection[str],
+    findings: Sequence[ReviewFlag],
+    *,
+    is_by_hand: bool,
+) -> Judgement:
+    is_repeated, is_above_recipient, is_above_day = answers
     flags = list(findings)
     if is_repeated:
         flags.append(ReviewFlag.POSSIBLE_DUPLICATE)
@@ -100,27 +146,21 @@ def _lock_number(*parts: str) -> int:
 # A statement of its own: the judgement must see what was committed while this one waited.
 TURN = """
 SELECT (SELECT pg_advisory_xact_lock(%(repetition)s) WHERE %(is_keyless)s)::text,
-       (SELECT pg_advisory_xact_lock(%(recipient)s) FROM payouts_payoutlimit
-        WHERE currency = %(currency)s AND recipient_amount IS NOT NULL)::text
+       (SELECT pg_advisory_xact_lock(%(recipient)s) WHERE %(recipient_amount)s::numeric IS NOT NULL)::text
 """
 ANSWERS = """
-       coalesce((SELECT approvals_required FROM payouts_approvalband
-                 WHERE currency = %(currency)s AND from_amount <= %(amount)s
-                 ORDER BY from_amount DESC LIMIT 1), 1),
        %(is_keyless)s AND EXISTS (
            SELECT 1 FROM payouts_payout
            WHERE recipient_index = %(recipient_index)s AND created_at > now() - %(within)s
              AND user_id = %(user_id)s AND client_id IS NOT DISTINCT FROM %(client)s
              AND currency = %(currency)s AND amount = %(amount)s AND status NOT IN ('cancelled', 'rejected')),
-       coalesce((SELECT %(amount)s + coalesce((
+       CASE WHEN %(recipient_amount)s::numeric IS NULL THEN false
+            ELSE %(amount)s + coalesce((
                      SELECT sum(amount) FROM payouts_payout
                      WHERE recipient_index = %(recipient_index)s AND created_at > now() - interval '1 day'
                        AND currency = %(currency)s AND status NOT IN ('cancelled', 'rejected', 'failed')), 0)
-                     > recipient_amount
-                 FROM payouts_payoutlimit
-                 WHERE currency = %(currency)s AND recipient_amount IS NOT NULL), false),
-       coalesce((SELECT is_above FROM used), false),
-       ARRAY(SELECT flag FROM payouts_reviewrule WHERE effect = 'ask')
+                 > %(recipient_amount)s::numeric END,
+       coalesce((SELECT is_above FROM used), false)
 """
 USED_WITH_IT = """
 %(amount)s + CASE WHEN used_on = (now() AT TIME ZONE 'UTC')::date THEN used_amount ELSE 0 END
@@ -129,15 +169,15 @@ JUDGEMENT = f"""
 WITH used AS (
     UPDATE payouts_payoutlimit
     SET used_on = (now() AT TIME ZONE 'UTC')::date, used_amount = {USED_WITH_IT}
-    WHERE currency = %(currency)s AND day_amount IS NOT NULL
-    RETURNING used_amount > day_amount AS is_above
+    WHERE currency = %(currency)s AND %(day_amount)s::numeric IS NOT NULL
+    RETURNING used_amount > %(day_amount)s::numeric AS is_above
 )
 SELECT nextval(pg_get_serial_sequence('payouts_payout', 'id')), clock_timestamp(), {ANSWERS}
 """  # noqa: S608 (constants)
 PREVIEW = f"""
 WITH used AS (
-    SELECT {USED_WITH_IT} > day_amount AS is_above FROM payouts_payoutlimit
-    WHERE currency = %(currency)s AND day_amount IS NOT NULL
+    SELECT {USED_WITH_IT} > %(day_amount)s::numeric AS is_above FROM payouts_payoutlimit
+    WHERE currency = %(currency)s AND %(day_amount)s::numeric IS NOT NULL
 )
 SELECT {ANSWERS}
 """  # noqa: S608 (constants)

@@ -16,6 +16,10 @@ from payouts.api.auth import KeyAuth, ScopeError, ThrottledError, UnauthorizedEr
 from payouts.api.body import BodyError, ExactRenderer, MediaTypeError, StrictParser
 from payouts.api.document import ABOUT, DocumentedApi
 from payouts.api.problems import plain_problem, problem
+from payouts.models import ConfigurationAlteredError
+
+# A person must look into it first.
+ALTERED_RETRY_AFTER_SECONDS = 300
 
 log = structlog.get_logger(__name__)
 
@@ -126,6 +130,11 @@ def _key_reused(request: HttpRequest, error: actions.IdempotencyError) -> HttpRe
 def _database_away(request: HttpRequest, error: Exception) -> HttpResponse:
     log.warning("database_failed", exc_info=error)
     return plain_problem(503)
+
+
+@_answers(ConfigurationAlteredError)
+def _configuration_altered(request: HttpRequest, error: ConfigurationAlteredError) -> HttpResponse:
+    return problem(503, str(error), headers={"Retry-After": str(ALTERED_RETRY_AFTER_SECONDS)})
 
 
 def _bad_input(errors: dict[str, list[str]]) -> HttpResponse:

@@ -34,11 +34,21 @@ GUARDS = {
     "unknown_payment_never_deleted": (
         "BEFORE DELETE OR TRUNCATE ON payouts_unknownpayment FOR EACH STATEMENT payouts_refuse_change()"
     ),
+    "configuration_seal_grows": (
+        "BEFORE UPDATE ON payouts_configurationseal FOR EACH ROW payouts_refuse_lower_version()"
+    ),
+    "configuration_seal_never_deleted": (
+        "BEFORE DELETE OR TRUNCATE ON payouts_configurationseal FOR EACH STATEMENT payouts_refuse_change()"
+    ),
+    "proposal_is_fixed": "BEFORE UPDATE ON payouts_proposal FOR EACH ROW payouts_refuse_other_proposal()",
+    "proposal_never_deleted": (
+        "BEFORE DELETE OR TRUNCATE ON payouts_proposal FOR EACH STATEMENT payouts_refuse_change()"
+    ),
 }
 # Their functions must be those of the migrations that made them, the last of each.
 GUARDS_SOURCES = tuple(
     f"payouts.migrations.{name}"
-    for name in ("0002_guards", "0004_late_truths", "0007_installation", "0013_sent_again")
+    for name in ("0002_guards", "0004_late_truths", "0007_installation", "0013_sent_again", "0024_sealed_sets")
 )
 
 

@@ -189,10 +189,7 @@ class ModelSubject(Subject):
 
 def as_json(value: Any) -> Any:
     """One spelling for equal values of a column."""
-    if isinstance(value, Decimal):
-        text = money.plain(value)
-        return text.rstrip("0").rstrip(".") if "." in text else text
-    return value
+    return money.bare(value) if isinstance(value, Decimal) else value
 
 
 def remember(instance: Any, proposal: Proposal) -> None:

@@ -28,6 +28,7 @@ from payouts.models.payout import (
 from payouts.models.people import AccessEvent, Authenticator, BackupCodes, SavedView
 from payouts.models.proposals import Proposal, ProposalQuerySet
 from payouts.models.providers import Breaker, ProviderPause, WebhookMessage
+from payouts.models.sealed_sets import ConfigurationAlteredError, ConfigurationSeal, SealedRow
 from payouts.models.statements import ProviderReport, ReportLine
 from payouts.models.velocity import (
     WAITS_FOR_LIMIT,

@@ -7,10 +7,14 @@ from django.utils.translation import gettext_lazy as _
 
 from payouts import money
 from payouts.models.history import History
+from payouts.models.sealed_sets import SealedRow
 
 
-class ApprovalBand(models.Model):
+class ApprovalBand(SealedRow):
     """How many people must approve a payout of a currency, from an amount on."""
+
+    sealed_set = "bands"
+    sealed_columns = ("currency", "from_amount", "approvals_required")
 
     currency = models.CharField(_("currency"), max_length=3)
     from_amount = models.DecimalField(_("from amount"))
@@ -73,8 +77,11 @@ class ReviewFlag(models.TextChoices):
     IBAN_CHECKSUM = "iban_checksum", _("the IBAN fails its checksum")
 
 
-class ReviewRule(models.Model):
+class ReviewRule(SealedRow):
     """What a review flag does: it is shown, or it asks for one approval more (one in all, however many flags ask)."""
+
+    sealed_set = "rules"
+    sealed_columns = ("effect",)
 
     class Effect(models.TextChoices):
         NOTE = "note", _("note: shown to staff")
@@ -99,11 +106,14 @@ class ReviewRule(models.Model):
         return str(self.get_flag_display())
 
 
-class PayoutLimit(models.Model):
+class PayoutLimit(SealedRow):
     """How much may be submitted in a currency before staff are told: to one recipient in 24 hours, in all in a day.
 
     A day is one of UTC. `used_amount` is what was submitted on `used_on` since the day's limit was set.
     """
+
+    sealed_set = "limits"
+    sealed_columns = ("currency", "recipient_amount", "day_amount")
 
     currency = models.CharField(_("currency"), max_length=3, unique=True)
     recipient_amount = models.DecimalField(

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from payouts import money
 from payouts.models.configuration import check_currency
 from payouts.models.history import History
+from payouts.models.sealed_sets import SealedRow
 
 WAITS_FOR_LIMIT = "velocity:"  # and the limit's scope and window, in Payout.waits_for
 # There too: none of many payouts could be claimed, so the fault is ours.
@@ -49,11 +50,14 @@ WINDOW_LENGTHS: dict[str, timedelta] = {
 }
 
 
-class VelocityLimit(models.Model):
+class VelocityLimit(SealedRow):
     """How much the worker sends in a currency within a window, in all, or by provider, client or recipient.
 
     What exceeds it waits (`Payout.waits_for`), until the window has room or two people let it go.
     """
+
+    sealed_set = "velocity"
+    sealed_columns = ("scope", "currency", "window", "amount", "count")
 
     scope = models.CharField(_("counts"), max_length=16, choices=VelocityScope)
     currency = models.CharField(_("currency"), max_length=3)

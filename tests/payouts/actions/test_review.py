@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from payouts import actions, vault
 from payouts.actions import FourEyesError, InvalidError, NotAllowedError
-from payouts.models import ApiClient, Approval, Event, Payout, PayoutLimit, ReviewFlag, ReviewRule
+from payouts.models import ApiClient, Approval, Event, Payout, PayoutLimit, ReviewFlag
 from payouts.states import Stage
 from tests import recipes
 from tests.payouts.observe import by_hand, is_clean, last_event, nothing_changes, rings
@@ -132,7 +132,7 @@ def test_the_same_payout_entered_by_hand_twice_is_a_duplicate(maker: User) -> No
 
 
 def test_a_flag_that_only_notes_asks_for_nothing(client: ApiClient) -> None:
-    ReviewRule.objects.filter(flag=ReviewFlag.POSSIBLE_DUPLICATE).update(effect="note")
+    recipes.set_rules("note", ReviewFlag.POSSIBLE_DUPLICATE)
     pending_payout(client=client)
 
     payout = pending_payout(client=client)
@@ -142,7 +142,7 @@ def test_a_flag_that_only_notes_asks_for_nothing(client: ApiClient) -> None:
 
 
 def test_however_many_flags_ask_it_is_one_approval_more(client: ApiClient) -> None:
-    ReviewRule.objects.update(effect="ask")
+    recipes.set_rules("ask")
     given = {"client": client, "recipient": {"card": "0000 1111 2222 3333"}}
     pending_payout(**given)
 

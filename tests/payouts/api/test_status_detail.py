@@ -218,7 +218,7 @@ def test_the_second_approval_is_told_apart_from_what_the_amount_needs(api: Api) 
 
 
 def test_a_flag_that_asked_for_nothing_is_no_reason(api: Api) -> None:
-    ReviewRule.objects.filter(flag=ReviewFlag.POSSIBLE_DUPLICATE).update(effect=ReviewRule.Effect.NOTE)
+    recipes.set_rules(ReviewRule.Effect.NOTE, ReviewFlag.POSSIBLE_DUPLICATE)
     api.submit(amount=250_000)
 
     payout = api.submit(amount=250_000)
@@ -231,7 +231,7 @@ def test_a_rule_that_changes_later_changes_no_reason(api: Api) -> None:
     api.submit()
     payout = api.submit()
 
-    ReviewRule.objects.update(effect=ReviewRule.Effect.NOTE)
+    recipes.set_rules(ReviewRule.Effect.NOTE)
 
     assert api("GET", f"/api/payouts/{payout['id']}/").json()["approvals"] == payout["approvals"]
 
@@ -241,7 +241,7 @@ def test_a_rule_that_changes_later_changes_no_reason(api: Api) -> None:
     [({"card": "4111 1111 1111 1112"}, "card_checksum"), ({"iban": "DE89370400440532013001"}, "iban_checksum")],
 )
 def test_a_checksum_that_fails_may_be_the_reason(api: Api, recipient: dict[str, str], code: str) -> None:
-    ReviewRule.objects.update(effect=ReviewRule.Effect.ASK)
+    recipes.set_rules(ReviewRule.Effect.ASK)
 
     payout = api.submit(recipient_details=recipient)
 
@@ -250,7 +250,7 @@ def test_a_checksum_that_fails_may_be_the_reason(api: Api, recipient: dict[str, 
 
 def test_what_other_clients_paid_is_a_plain_review(api: Api, make_api: Callable[..., Api]) -> None:
     """A limit counts the payouts of all clients: which one was exceeded would tell of theirs."""
-    ReviewRule.objects.update(effect=ReviewRule.Effect.ASK)
+    recipes.set_rules(ReviewRule.Effect.ASK)
     PayoutLimit.objects.create(currency="RUB", recipient_amount=Decimal(1_000), day_amount=Decimal(1_000))
     card = {"card": "4111 1111 1111 1111"}
     make_api("other").submit(amount=999, recipient_details=card)

@@ -288,8 +288,8 @@ def test_a_review_rule_is_of_a_known_flag() -> None:
 
 
 def test_a_review_rule_has_a_known_effect() -> None:
-    with pytest.raises(IntegrityError, match="review_rule_effect_known"):
-        ReviewRule.objects.update(effect="refuse")
+    with pytest.raises(IntegrityError, match="review_rule_effect_known"), transaction.atomic():
+        by_hand("UPDATE payouts_reviewrule SET effect = 'refuse'")
 
 
 def test_approval_resolution_nobody_twice() -> None:
@@ -658,10 +658,19 @@ EXPORT_CHUNK = (
         ("recovery_never_deleted", "TRUNCATE payouts_recovery"),
         ("unknown_payment_never_deleted", "DELETE FROM payouts_unknownpayment"),
         ("unknown_payment_never_deleted", "TRUNCATE payouts_unknownpayment"),
+        ("proposal_is_fixed", "UPDATE payouts_proposal SET reason = 'better'"),
+        ("proposal_is_fixed", "UPDATE payouts_proposal SET after = '{}'"),
+        ("proposal_never_deleted", "DELETE FROM payouts_proposal"),
+        ("proposal_never_deleted", "TRUNCATE payouts_proposal"),
+        ("configuration_seal_grows", "UPDATE payouts_configurationseal SET version = version - 1"),
+        ("configuration_seal_grows", "UPDATE payouts_configurationseal SET name = name || '2'"),
+        ("configuration_seal_never_deleted", "DELETE FROM payouts_configurationseal"),
+        ("configuration_seal_never_deleted", "TRUNCATE payouts_configurationseal"),
     ],
 )
 def test_what_happened_can_be_neither_changed_nor_deleted(name: str, statement: str) -> None:
     payout = half_resolved_payout()
+    recipes.open_proposal()
     by_hand("SET CONSTRAINTS ALL IMMEDIATE")
 
     with nothing_changes(payout):
@@ -745,6 +754,9 @@ PROPOSAL_RULES = [
 @pytest.mark.parametrize(("name", "change"), PROPOSAL_RULES)
 def test_a_proposal_that_breaks_a_rule_is_refused_by_it(name: str, change: str) -> None:
     proposal = recipes.open_proposal()
+    if name == "proposal_has_reason":
+        by_hand("SET CONSTRAINTS ALL IMMEDIATE")
+        by_hand("ALTER TABLE payouts_proposal DISABLE TRIGGER proposal_is_fixed")
 
     _refused_by(
         name,
