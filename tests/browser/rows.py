@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from django_q.models import OrmQ, Task
 
-from payouts import actions, clients, configuration
+from payouts import accounts, actions, clients, configuration
 from payouts.actions import bulk, pauses, recovery, unknown_payments
 from payouts.actions.unknown_payments import Heard
 from payouts.batches import check, upload
@@ -64,6 +64,7 @@ def everything() -> User:
         pass
     recipes.asked_export("stage=held", format="xlsx", by=admin)
     _proposed()
+    _closed()
     PayoutLimit.objects.create(currency="RUB", recipient_amount=Decimal(500000), day_amount=Decimal(9000000))
     Heartbeat.objects.create(cluster="one")
     now = timezone.now()
@@ -89,6 +90,16 @@ def _proposed() -> None:
     band = ApprovalBand.objects.get(currency="EUR", from_amount=0)
     after = {"currency": "EUR", "from_amount": "0", "approvals_required": 1}
     configuration.propose("approval_band", band.pk, after, by=proposer, reason="The auditors ask for it.")
+
+
+def _closed() -> None:
+    """A closed account that let something go, and one that could be closed."""
+    for name in ("leaver", "closed"):
+        person: User = recipes.person.make(username=name)
+        clients.create_client(f"{name}s-shop", scopes=["payouts:write"], owner_id=person.pk)
+        actions.approve(recipes.awaiting_payout(amount=recipes.TWO_APPROVALS).pk, by=person)
+        recipes.approved_batch(*recipes.batch_rows(2 if name == "leaver" else 4), checker=person)
+    accounts.close(person.pk, by=recipes.person.make(), reason="Left the company.")
 
 
 def _forgotten() -> None:

@@ -261,6 +261,10 @@ SCREENS: dict[str, Screen] = {
     "new person": Screen(at("auth_user_add")),
     "password of a person": Screen(of("auth_user_password_change", User.objects.all)),
     "own password": Screen(at("password_change")),
+    "dialog close an account": Screen(
+        of("auth_user_change", lambda: User.objects.filter(username="leaver")), dialog("close-account")
+    ),
+    "second look": Screen(of("auth_user_second_look", lambda: User.objects.filter(is_active=False))),
     "groups": Screen(at("auth_group_changelist")),
     "group": Screen(of("auth_group_change", Group.objects.all)),
     "access log": Screen(at("payouts_accessevent_changelist")),

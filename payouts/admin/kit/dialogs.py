@@ -24,6 +24,7 @@ from unfold.widgets import (
 )
 
 from payouts import vault
+from payouts.accounts import AccountError
 from payouts.actions import PayoutError
 from payouts.admin.kit.fields import moment_field, text_field
 from payouts.clients import ClientError
@@ -95,6 +96,9 @@ class OutcomeForm(EvidenceForm):
         return super().answers() | {"decision": Approval.Decision(self.cleaned_data["decision"])}
 
 
+# What the domain says no with: sentences for people.
+REFUSALS = (PayoutError, ClientError, ConfigurationError, AccountError)
+
 type Perform = Callable[[Any, HttpRequest, forms.Form, Any], str | HttpResponse]
 
 
@@ -113,7 +117,7 @@ def dialog_action(
     """A button on an object's page that opens a dialog.
 
     The function does the work of a valid form. It returns the sentence for the page that is shown again, or an answer
-    of its own; its PayoutError, ClientError or ConfigurationError goes back into the form. `permission` names a
+    of its own; its REFUSALS go back into the form. `permission` names a
     `has_…_permission` method. `warning` may be a function of the object. `is_final` marks what cannot be undone. The
     admin's `dialog_obstacle(request, name, object)` may say why the action cannot be done now.
     """
@@ -173,7 +177,7 @@ def _performed(
     """The answer to what was done; None when it was refused, with the refusal in the form."""
     try:
         done = perform(model_admin, request, form, instance)
-    except (PayoutError, ClientError, ConfigurationError) as error:
+    except REFUSALS as error:
         form.add_error(None, str(error))
         return None
     except vault.UnreadableError:

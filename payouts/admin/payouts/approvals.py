@@ -44,7 +44,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         "next_query": f"?tab={chosen}&after={payouts[-1].pk}" if has_more else "",
         "first_query": f"?tab={chosen}",
         "empty": _empty(chosen, may_approve=may_approve),
-        "rows": _rows(request, payouts, is_others=chosen == OTHERS),
+        "rows": rows_of(request, payouts, is_others=chosen == OTHERS),
         "bulk_verbs": bulk.offered(request, _stage(chosen)) if chosen != OTHERS else [],
         "bulk_name": bulk.CHOSEN,
         "bulk_url": reverse("admin:payouts_payout_bulk"),
@@ -95,7 +95,8 @@ def _stage(tab: str) -> str:
     return Stage.HELD.value if tab == HELD else Stage.AWAITING_APPROVAL.value
 
 
-def _rows(request: HttpRequest, payouts: list[Payout], *, is_others: bool) -> list[dict[str, Any]]:
+def rows_of(request: HttpRequest, payouts: list[Payout], *, is_others: bool) -> list[dict[str, Any]]:
+    """What `admin/payouts/queue.html` shows of each; none of the others' has a button that approves it."""
     standings = rules.standings(payouts, person(request))
     missing = blocked(payouts)
     allowed = {name for name in ("approve", "hold", "release") if may(request, VERBS[name])}

@@ -4,16 +4,17 @@ Whoever sets another's password could act as two people, so only superusers chan
 over them.
 """
 
+from functools import partial
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as StockUserAdmin
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet
 from django.forms import Form
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
@@ -23,14 +24,17 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from payouts import accounts
 from payouts.admin.kit import format
-from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, dialog_action
+from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, back_to, dialog_action
 from payouts.admin.kit.fields import text_field
+from payouts.admin.kit.person import person
 from payouts.admin.kit.plain import PlainAdmin, never
+from payouts.admin.people import second_look
 from payouts.admin.people.change_messages import with_lists_and_switches
 from payouts.admin.people.permission_words import listed_in_words, offer_in_words
 from payouts.models import Authenticator
-from payouts.staff import access_log, authority, second_factor
+from payouts.staff import access_log, second_factor
 
 admin.site.unregister(User)
 # Their pages show the keys and codes.
@@ -65,6 +69,10 @@ class UserAdmin(DialogsMixin, StockUserAdmin, PlainAdmin):
             is_mover=Exists(second_factor.movers().filter(pk=OuterRef("pk"))),
             has_second_factor=Exists(Authenticator.objects.filter(user=OuterRef("pk"), confirmed=True)),
         )
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(partial(second_look.second_look_view, self))
+        return [path("<int:object_id>/second-look/", view, name="auth_user_second_look"), *super().get_urls()]
 
     # Who may do what
 
@@ -122,7 +130,10 @@ class UserAdmin(DialogsMixin, StockUserAdmin, PlainAdmin):
         return field
 
     def page(self, request: HttpRequest, instance: User) -> dict[str, Any]:
-        return {"rule": _rule(request, instance)}
+        return {
+            "rule": _rule(request, instance),
+            "second_look_url": "" if instance.is_active else second_look.url_of(instance),
+        }
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         return with_lists_and_switches(super().construct_change_message(request, form, formsets, add), form)
@@ -171,11 +182,7 @@ class UserAdmin(DialogsMixin, StockUserAdmin, PlainAdmin):
     def dialog_obstacle(self, request: HttpRequest, name: str, instance: User) -> str:
         if name == "remove_second_factor" and not second_factor.has_one(instance):
             return _("This person has no second factor.")
-        if name == "close_account" and not _may_close(request, instance):
-            return _("You cannot close your own account. Only a superuser can close a superuser's account.")
-        if name == "close_account" and not instance.is_active:
-            return _("This account is closed already.")
-        return ""
+        return accounts.why_not_close(instance, person(request)) if name == "close_account" else ""
 
     @dialog_action(
         form_class=PersonReasonForm,
@@ -202,25 +209,19 @@ class UserAdmin(DialogsMixin, StockUserAdmin, PlainAdmin):
         description=gettext_lazy("Close account"),
         title=gettext_lazy("Close the account"),
         submit=gettext_lazy("Close account"),
-        warning=gettext_lazy("Every session of this person ends at once. Their past actions stay in the history."),
+        warning=second_look.what_closing_does,
         icon="person_off",
         is_final=True,
     )
-    def close_account(self, request: HttpRequest, form: Form, person: User) -> str:
-        if not _may_close(request, person):
-            raise PermissionDenied
-        if authority.close(person.pk):
-            access_log.log_act(request.user, person, "account_closed", reason=form.cleaned_data["reason"])
-        return _("The account of %(name)s is closed.") % {"name": person.get_username()}
+    def close_account(self, request: HttpRequest, form: Form, leaver: User) -> HttpResponse:
+        accounts.close(leaver.pk, by=person(request), reason=form.cleaned_data["reason"])
+        messages.success(request, _("The account of %(name)s is closed.") % {"name": leaver.get_username()})
+        return back_to(request, second_look.url_of(leaver))
 
 
 def _is_mover(person: User) -> bool:
     known: bool | None = getattr(person, "is_mover", None)
     return second_factor.movers().filter(pk=person.pk).exists() if known is None else known
-
-
-def _may_close(request: HttpRequest, person: User) -> bool:
-    return person != request.user and (request.user.is_superuser or not person.is_superuser)
 
 
 def _rule(request: HttpRequest, person: User) -> str:
