@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models.functions import Now
@@ -19,7 +20,9 @@ class ClientError(Exception):
     """The client or key cannot be made; the text is a sentence for a person."""
 
 
-def create_client(name: str, *, scopes: Sequence[str], owner_id: int | None = None) -> tuple[ApiClient, str]:
+def create_client(
+    name: str, *, scopes: Sequence[str], owner_id: int | None = None, by: User | None = None
+) -> tuple[ApiClient, str]:
     """A new client and its key in clear, which is stored nowhere. Raises ClientError."""
     client = ApiClient(name=name, owner_id=owner_id)
     try:
@@ -28,25 +31,38 @@ def create_client(name: str, *, scopes: Sequence[str], owner_id: int | None = No
         raise ClientError(" ".join(error.messages)) from error
     with transaction.atomic():
         client.save(force_insert=True)
-        return client, create_key(client, scopes=scopes)
+        return client, create_key(client, scopes=scopes, by=by)
 
 
-def create_key(client: ApiClient, *, scopes: Sequence[str], expires_at: datetime | None = None) -> str:
-    """A new key of the client, in clear: `pk_PREFIX_SECRET` with 256 random bits of secret. Raises ClientError."""
+def check_scopes(scopes: Sequence[str]) -> None:
+    """Raises ClientError."""
     unknown = [scope for scope in scopes if scope not in Scope.values]
     if unknown or not scopes:
         raise ClientError(
             _("Scopes are one or more of %(scopes)s, not “%(given)s”.")
             % {"scopes": ", ".join(Scope.values), "given": ", ".join(unknown)}
         )
+
+
+def create_key(
+    client: ApiClient, *, scopes: Sequence[str], expires_at: datetime | None = None, by: User | None = None
+) -> str:
+    """A new key of the client, in clear: `pk_PREFIX_SECRET` with 256 random bits of secret. Raises ClientError.
+
+    Whoever makes it, `by` or whose request it is, has handled a key of the client from then on.
+    """
+    check_scopes(scopes)
     prefix, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
-    ApiKey.objects.create(
+    key = ApiKey(
         client=client,
         prefix=prefix,
         secret_hash=vault.digest(secret),
         scopes=sorted(set(scopes)),
         expires_at=expires_at,
     )
+    if by is not None:
+        key._history_user = by  # type: ignore[attr-defined]
+    key.save(force_insert=True)
     return f"pk_{prefix}_{secret}"
 
 

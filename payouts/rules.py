@@ -213,6 +213,11 @@ def close_since(clients: Collection[int]) -> dict[tuple[int, int], datetime]:
     return found
 
 
+def people_of_client(client_id: int) -> set[int]:
+    """Everybody who owns or owned this client, or handled its keys: they are no checkers of anything about it."""
+    return {person for _client, person, _is_owner in _ties({client_id})}
+
+
 def _ties(clients: Collection[int], person: User | None = None) -> set[tuple[int, int, bool]]:
     """These clients with the people who own or owned them (True), or handled their keys (False)."""
     owned = ApiClient.objects.filter(pk__in=clients, owner__isnull=False)

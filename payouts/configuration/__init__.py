@@ -4,7 +4,7 @@
 that can change is a `Subject` (subjects.py); who may do what stands in rules_of_two.py.
 """
 
-from payouts.configuration import rule_subjects
+from payouts.configuration import client_subjects, people_subjects, rule_subjects
 from payouts.configuration.errors import ConfigurationError
 from payouts.configuration.proposals import (
     EXPIRES_AFTER,
@@ -40,11 +40,13 @@ __all__ = [
     "Subject",
     "apply_now",
     "change",
+    "client_subjects",
     "confirm",
     "confirmers",
     "decline",
     "open_about",
     "open_proposals",
+    "people_subjects",
     "propose",
     "register",
     "rule_subjects",

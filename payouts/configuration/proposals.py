@@ -37,6 +37,7 @@ class Changed:
 
     proposal: Proposal | None
     instance: Any = None
+    key: str = ""  # in clear, this once, where one was made
 
 
 def change(
@@ -48,11 +49,17 @@ def change(
     """
     if settings.DUAL_CONTROL:
         return Changed(propose(subject_name, object_id, after, by=by, reason=reason, act=act))
-    return Changed(None, apply_now(subject_name, object_id, after, by=by, act=act))
+    with _in_one_transaction():
+        kind, proposal, instance = _considered(subject_name, object_id, after, by=by, act=act)
+        made = kind.apply(proposal, instance)
+        if not (kind.is_taken and act == Act.ADD):
+            return Changed(None, made)
+        proposal.result_id = str(made.pk)
+        return Changed(None, made, kind.take(proposal))
 
 
 def apply_now(subject_name: str, object_id: object, after: Content, *, by: User, act: str = Act.CHANGE) -> Any:
-    """Make a change without a second person: while DUAL_CONTROL is off, and in the safe direction.
+    """Make a change in the safe direction, for which one person is enough, whatever DUAL_CONTROL says.
 
     Returns the object. Raises ConfigurationError.
     """
@@ -108,7 +115,7 @@ def confirm(proposal_id: int, *, by: User | None = None, on_server: str = "") ->
         _decide(proposal, Decision.CONFIRMED, by=by, on_server=on_server)
         made = kind.apply(proposal, instance)
         proposal.result_id = str(made.pk) if made is not None else ""
-        proposal.applied_at = None if kind.is_taken else proposal.decided_at
+        proposal.applied_at = None if kind.is_taken and proposal.act == Act.ADD else proposal.decided_at
         _seal(proposal)
     name = "proposal_confirmed" if by else "proposal_confirmed_on_server"
     log.warning(name, proposal=proposal.pk, subject=kind.name, by=by.get_username() if by else on_server)

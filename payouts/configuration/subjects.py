@@ -42,7 +42,7 @@ class Subject(ABC):
     name: ClassVar[str]
     label: Text
     acts: ClassVar[tuple[Proposal.Act, ...]] = (Act.CHANGE,)
-    # Whether the proposer takes what was confirmed (a key, which is shown once): `take_key`.
+    # Whether the proposer takes what is added (a key, which is shown once): `take_key`.
     is_taken: ClassVar[bool] = False
 
     @abstractmethod

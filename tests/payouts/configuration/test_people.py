@@ -1,0 +1,160 @@
+"""What people and groups may do, their passwords and second factors: never by one person alone."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group, User
+
+from payouts import configuration
+from payouts.configuration import Act, ConfigurationError
+from payouts.models import AccessEvent, Authenticator, Proposal
+from payouts.staff import authority
+from tests.recipes import allowed_to, person, superuser
+
+pytestmark = pytest.mark.django_db
+
+PEOPLE = ("add_user", "change_user", "view_group")
+
+
+@pytest.fixture(autouse=True)
+def _two_people(settings: Any) -> None:
+    settings.DUAL_CONTROL = True
+
+
+@pytest.fixture
+def boss(db: None) -> User:
+    return superuser.make(username="boss")
+
+
+@pytest.fixture
+def second(db: None) -> User:
+    return allowed_to(*PEOPLE, username="second")
+
+
+def as_it_is(who: User, **changes: Any) -> dict[str, Any]:
+    return configuration.subject("person").snapshot(who) | changes
+
+
+def proposed(subject: str, who: User | None, after: dict[str, Any], by: User, act: str = Act.CHANGE) -> Proposal:
+    return configuration.propose(subject, who.pk if who else "", after, by=by, reason="They asked.", act=act)
+
+
+def test_a_person_becomes_an_approver_when_another_confirms(boss: User, second: User) -> None:
+    somebody = person.make()
+
+    proposal = proposed("person", somebody, as_it_is(somebody, groups=["Approver"]), boss)
+    assert not User.objects.get(pk=somebody.pk).has_perm("payouts.approve_payout")
+    configuration.confirm(proposal.pk, by=second)
+
+    assert User.objects.get(pk=somebody.pk).has_perm("payouts.approve_payout")
+    assert authority.unfit() == []
+    lines = configuration.subject("person").lines(proposal.before, proposal.after)
+    assert [tuple(line) for line in lines] == [("Groups", "–", "Approver")]
+
+
+def test_a_new_person_comes_with_a_password_that_no_page_shows(second: User) -> None:
+    proposer = allowed_to(*PEOPLE)
+    after = {
+        "username": "new",
+        "first_name": "",
+        "last_name": "",
+        "email": "",
+        "is_active": True,
+        "is_staff": True,
+        "is_superuser": False,
+        "groups": [],
+        "permissions": [],
+        "password": make_password("a long enough word"),
+    }
+
+    proposal = proposed("person", None, after, proposer, Act.ADD)
+    configuration.confirm(proposal.pk, by=second)
+
+    made = User.objects.get(username="new")
+    assert made.check_password("a long enough word")
+    assert after["password"] not in str(configuration.subject("person").lines(proposal.before, proposal.after))
+    assert AccessEvent.objects.filter(kind="password_set", user=made).exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"groups": ["Approver"]},
+        {"groups": ["Operator"]},
+        {"is_superuser": True},
+        {"permissions": ["payouts.add_payout"]},
+    ],
+)
+def test_who_is_no_superuser_proposes_no_rights_over_money(changes: dict[str, Any], second: User) -> None:
+    somebody = person.make()
+
+    with pytest.raises(ConfigurationError, match="superuser"):
+        proposed("person", somebody, as_it_is(somebody, **changes), second)
+
+
+def test_nobody_proposes_or_confirms_anything_about_themself(boss: User) -> None:
+    other = superuser.make()
+    for subject, after, act in (
+        ("person", as_it_is(boss, first_name="B"), Act.CHANGE),
+        ("password", {"password": make_password("another long word")}, Act.CHANGE),
+    ):
+        with pytest.raises(ConfigurationError, match="your own account"):
+            proposed(subject, boss, after, boss, act)
+        proposal = proposed(subject, boss, after, other, act)
+        with pytest.raises(ConfigurationError, match="about you"):
+            configuration.confirm(proposal.pk, by=boss)
+
+
+def test_a_closed_account_is_opened_by_two_and_closed_by_one(boss: User, second: User) -> None:
+    somebody = person.make(is_active=False)
+
+    configuration.confirm(proposed("person", somebody, as_it_is(somebody, is_active=True), boss).pk, by=second)
+
+    somebody.refresh_from_db()
+    assert somebody.is_active
+    with pytest.raises(ConfigurationError, match="Close the account instead"):
+        proposed("person", somebody, as_it_is(somebody, is_active=False), boss)
+
+
+def test_a_password_is_set_by_two(boss: User, second: User) -> None:
+    somebody = person.make()
+    new = make_password("another long word")
+
+    proposal = proposed("password", somebody, {"password": new}, boss)
+    configuration.confirm(proposal.pk, by=second)
+
+    somebody.refresh_from_db()
+    assert somebody.check_password("another long word")
+    assert authority.unfit() == []
+
+
+def test_a_second_factor_is_removed_by_two(boss: User, second: User) -> None:
+    somebody = person.make()
+    Authenticator.objects.create(user=somebody, name="authenticator", key="a" * 40, confirmed=True)
+    with pytest.raises(ConfigurationError, match="superuser"):
+        proposed("second_factor", somebody, {}, second, Act.DELETE)
+
+    proposal = proposed("second_factor", somebody, {}, boss, Act.DELETE)
+    assert Authenticator.objects.exists()
+    configuration.confirm(proposal.pk, by=second)
+
+    assert not Authenticator.objects.exists()
+
+
+def test_what_a_group_may_do_is_changed_by_two_superusers_who_are_not_in_it(boss: User) -> None:
+    member, other = superuser.make(), superuser.make()
+    group = Group.objects.create(name="Treasury")
+    member.groups.add(group)
+    after = {"name": "Treasury", "permissions": ["payouts.approve_payout"]}
+
+    proposal = configuration.propose("group", group.pk, after, by=boss, reason="They asked.")
+    with pytest.raises(ConfigurationError, match="about you"):
+        configuration.confirm(proposal.pk, by=member)
+    configuration.confirm(proposal.pk, by=other)
+
+    assert [each.codename for each in group.permissions.all()] == ["approve_payout"]
+    assert authority.unfit() == []
+    admins = Group.objects.get(name="Admin")
+    with pytest.raises(ConfigurationError, match="stay as they are"):
+        configuration.propose("group", admins.pk, {"name": "Admin", "permissions": []}, by=boss, reason="Why")
