@@ -17,7 +17,7 @@ from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
 from payouts import daily_totals, doorbell
-from payouts.actions import due, keys, recovery
+from payouts.actions import due, keys, recovery, submitted
 from payouts.audit import batches, of_database
 from payouts.audit.findings import Broken
 from payouts.batches import check, submit
@@ -98,6 +98,11 @@ def remind_of_approvals() -> None:
     )
     if count := waiting.count():
         log.warning("approvals_overdue", count=count)
+
+
+def merge_sums() -> None:
+    """Merge the parts of what was submitted in past hours."""
+    submitted.tidy()
 
 
 def prune() -> None:

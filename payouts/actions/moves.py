@@ -13,7 +13,7 @@ from django.db.models import DateTimeField, Func
 from django.utils.translation import gettext as _
 
 from payouts import doorbell, trace, vault
-from payouts.actions import keys
+from payouts.actions import keys, submitted
 from payouts.actions.errors import (
     AlteredError,
     InvalidError,
@@ -125,6 +125,9 @@ def move_all(moves: Sequence[Move], *, at: datetime, actor: Actor | str, reason:
     else:
         rows.update(Payout, payouts, MOVED_FIELDS, was_status=was_status)
         rows.insert(events)
+        counted = zip(payouts, map(submitted.is_counted, was_status), strict=True)
+        changes = [(each, submitted.is_counted(each.status) - was) for each, was in counted]
+        submitted.recount([(each, change) for each, change in changes if change])
 
 
 def renew_seals(payouts: Sequence[Payout]) -> None:

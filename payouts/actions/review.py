@@ -9,6 +9,7 @@ from typing import Any, Self
 from django.db import connection
 
 from payouts import recipients, vault
+from payouts.actions import submitted
 from payouts.models import ApprovalBand, Payout, PayoutLimit, ReviewFlag, ReviewRule
 from payouts.models.sealed_sets import verified_sets
 
@@ -80,7 +81,8 @@ def preview(*, user_id: int | None, amount: Decimal, currency: str, recipient: d
 def judge(payout: Payout, findings: Sequence[ReviewFlag]) -> tuple[datetime, dict[str, Any]]:
     """Give a new payout its id, its time, its flags and the approvals that it needs; returns the time and the facts.
 
-    Payouts that may be each other's duplicates, or exceed one recipient's limit together, are judged one at a time.
+    Payouts that may be each other's duplicates are judged one at a time. Where there is a limit, it is added to the
+    sums of its currency and recipient; what others submit in the same instant is not seen (submitted.py).
     Raises ConfigurationAlteredError.
     """
     in_force = InForce.of(payout.currency)
@@ -94,15 +96,8 @@ def judge(payout: Payout, findings: Sequence[ReviewFlag]) -> tuple[datetime, dic
     }
     answering: Any = {**facing, **in_force.amounts, "within": REPEATED_WITHIN}
     with connection.cursor() as cursor:
-        cursor.execute(
-            TURN,
-            {
-                "repetition": _lock_number("repetition", *map(str, facing.values())),
-                "recipient": _lock_number("recipient", payout.currency, bytes(payout.recipient_index).hex()),
-                "recipient_amount": answering["recipient_amount"],
-                "is_keyless": facing["is_keyless"],
-            },
-        )
+        if facing["is_keyless"]:
+            cursor.execute(TURN, [_lock_number("repetition", *map(str, facing.values()))])
         cursor.execute(JUDGEMENT, answering)
         payout.pk, at, *answers = cursor.fetchone()
     required = in_force.approvals_for(payout.amount)
@@ -144,40 +139,25 @@ def _lock_number(*parts: str) -> int:
 
 
 # A statement of its own: the judgement must see what was committed while this one waited.
-TURN = """
-SELECT (SELECT pg_advisory_xact_lock(%(repetition)s) WHERE %(is_keyless)s)::text,
-       (SELECT pg_advisory_xact_lock(%(recipient)s) WHERE %(recipient_amount)s::numeric IS NOT NULL)::text
-"""
-ANSWERS = """
+TURN = "SELECT pg_advisory_xact_lock(%s)"
+ANSWERS = f"""
        %(is_keyless)s AND EXISTS (
            SELECT 1 FROM payouts_payout
-           WHERE recipient_index = %(recipient_index)s AND created_at > now() - %(within)s
+           WHERE recipient_index = %(recipient_index)s AND amount = %(amount)s AND created_at > now() - %(within)s
              AND user_id = %(user_id)s AND client_id IS NOT DISTINCT FROM %(client)s
-             AND currency = %(currency)s AND amount = %(amount)s AND status NOT IN ('cancelled', 'rejected')),
-       CASE WHEN %(recipient_amount)s::numeric IS NULL THEN false
-            ELSE %(amount)s + coalesce((
-                     SELECT sum(amount) FROM payouts_payout
-                     WHERE recipient_index = %(recipient_index)s AND created_at > now() - interval '1 day'
-                       AND currency = %(currency)s AND status NOT IN ('cancelled', 'rejected', 'failed')), 0)
-                 > %(recipient_amount)s::numeric END,
-       coalesce((SELECT is_above FROM used), false)
-"""
-USED_WITH_IT = """
-%(amount)s + CASE WHEN used_on = (now() AT TIME ZONE 'UTC')::date THEN used_amount ELSE 0 END
-"""
+             AND currency = %(currency)s AND status NOT IN ('cancelled', 'rejected')),
+       coalesce(%(amount)s + {submitted.OF_RECIPIENT} > %(recipient_amount)s::numeric, false),
+       coalesce(%(amount)s + {submitted.OF_CURRENCY} > %(day_amount)s::numeric, false)
+"""  # noqa: S608 (constants)
 JUDGEMENT = f"""
-WITH used AS (
-    UPDATE payouts_payoutlimit
-    SET used_on = (now() AT TIME ZONE 'UTC')::date, used_amount = {USED_WITH_IT}
-    WHERE currency = %(currency)s AND %(day_amount)s::numeric IS NOT NULL
-    RETURNING used_amount > %(day_amount)s::numeric AS is_above
-)
-SELECT nextval(pg_get_serial_sequence('payouts_payout', 'id')), clock_timestamp(), {ANSWERS}
+WITH present AS MATERIALIZED (SELECT clock_timestamp() AS at), counted AS MATERIALIZED (
+    SELECT kind, key, %(currency)s::varchar AS currency, date_trunc('hour', at, 'UTC') AS hour,
+           1 AS count, %(amount)s::numeric AS amount
+    FROM present CROSS JOIN (
+        VALUES ('currency', ''::bytea, %(day_amount)s::numeric),
+               ('recipient', %(recipient_index)s::bytea, %(recipient_amount)s::numeric)) AS w (kind, key, most)
+    WHERE most IS NOT NULL
+), {submitted.ADD}
+SELECT nextval(pg_get_serial_sequence('payouts_payout', 'id')), at, {ANSWERS} FROM present
 """  # noqa: S608 (constants)
-PREVIEW = f"""
-WITH used AS (
-    SELECT {USED_WITH_IT} > %(day_amount)s::numeric AS is_above FROM payouts_payoutlimit
-    WHERE currency = %(currency)s AND %(day_amount)s::numeric IS NOT NULL
-)
-SELECT {ANSWERS}
-"""  # noqa: S608 (constants)
+PREVIEW = f"SELECT {ANSWERS}"

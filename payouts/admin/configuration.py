@@ -57,6 +57,6 @@ class PayoutLimitAdmin(ProposedMixin, HistoryMixin, PlainAdmin):
     def of_recipient(self, limit: PayoutLimit) -> str:
         return money.shown(limit.recipient_amount, limit.currency) if limit.recipient_amount else "–"
 
-    @display(description=gettext_lazy("All payouts of a day (UTC)"))
+    @display(description=gettext_lazy("All payouts within 24 hours"))
     def of_day(self, limit: PayoutLimit) -> str:
         return money.shown(limit.day_amount, limit.currency) if limit.day_amount else "–"

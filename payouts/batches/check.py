@@ -170,7 +170,7 @@ def _mark_repeated(batch_id: int) -> None:
 
 
 def _mark_paid_before(batch_id: int, after: int) -> int | None:
-    """Note on the next rows which payout of the last days paid the same. Returns the last row's number, if any."""
+    """Note on the next rows the newest payout of the last days that paid the same. Returns the last row's number."""
     following = BatchRow.objects.filter(batch=batch_id, number__gt=after).order_by("number")
     numbers = list(following.values_list("number", flat=True)[:CHECKED_AT_ONCE])
     if not numbers:
@@ -179,20 +179,21 @@ def _mark_paid_before(batch_id: int, after: int) -> int | None:
         cursor.execute(
             """
             UPDATE payouts_batchrow AS r SET earlier_id = e.payout_id
-            FROM (SELECT b.id, max(p.id) AS payout_id
-                  FROM payouts_batchrow b JOIN payouts_payout p ON p.recipient_index = b.recipient_index
-                  WHERE b.batch_id = %s AND b.number BETWEEN %s AND %s AND b.is_valid
-                    AND p.currency = b.currency AND p.amount = b.amount
-                    AND p.created_at > now() - make_interval(days => %s) AND p.status <> ALL (%s)
-                  GROUP BY b.id) AS e
+            FROM (SELECT b.id, p.id AS payout_id
+                  FROM payouts_batchrow b CROSS JOIN LATERAL (
+                      SELECT id FROM payouts_payout
+                      WHERE recipient_index = b.recipient_index AND amount = b.amount AND currency = b.currency
+                        AND created_at > now() - make_interval(days => %s) AND status <> ALL (%s)
+                      ORDER BY created_at DESC LIMIT 1) AS p
+                  WHERE b.batch_id = %s AND b.number BETWEEN %s AND %s AND b.is_valid) AS e
             WHERE r.id = e.id
             """,
             [
+                DUPLICATES_WITHIN_DAYS,
+                [Status.REJECTED.value, Status.CANCELLED.value],
                 batch_id,
                 numbers[0],
                 numbers[-1],
-                DUPLICATES_WITHIN_DAYS,
-                [Status.REJECTED.value, Status.CANCELLED.value],
             ],
         )
     return numbers[-1]

@@ -30,6 +30,7 @@ from payouts.models.proposals import Proposal, ProposalQuerySet
 from payouts.models.providers import Breaker, ProviderPause, WebhookMessage
 from payouts.models.sealed_sets import ConfigurationAlteredError, ConfigurationSeal, SealedRow
 from payouts.models.statements import ProviderReport, ReportLine
+from payouts.models.submitted import SubmittedSum
 from payouts.models.velocity import (
     WAITS_FOR_LIMIT,
     WAITS_FOR_US,

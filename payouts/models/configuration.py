@@ -1,8 +1,11 @@
 """What decides how many approvals a payout needs, and what staff are told of it."""
 
+from typing import Any
+
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from payouts import money
@@ -107,9 +110,9 @@ class ReviewRule(SealedRow):
 
 
 class PayoutLimit(SealedRow):
-    """How much may be submitted in a currency before staff are told: to one recipient in 24 hours, in all in a day.
+    """How much may be submitted in a currency within 24 hours before staff are told: to one recipient, and in all.
 
-    A day is one of UTC. `used_amount` is what was submitted on `used_on` since the day's limit was set.
+    What was submitted stands in `SubmittedSum`, from when the limits were set on (`counts_from`).
     """
 
     sealed_set = "limits"
@@ -120,12 +123,11 @@ class PayoutLimit(SealedRow):
         _("limit of a recipient"), null=True, blank=True, help_text=_("For one recipient within 24 hours.")
     )
     day_amount = models.DecimalField(
-        _("limit of a day"), null=True, blank=True, help_text=_("For all payouts of one day (UTC) together.")
+        _("limit of a day"), null=True, blank=True, help_text=_("For all payouts within 24 hours together.")
     )
-    used_on = models.DateField(null=True, editable=False)
-    used_amount = models.DecimalField(default=0, editable=False)
+    counts_from = models.DateTimeField(default=timezone.now, null=True, editable=False)
 
-    history = History(without=("used_on", "used_amount"))
+    history = History(without=("counts_from",))
 
     class Meta:
         verbose_name = _("limit")
@@ -154,6 +156,15 @@ class PayoutLimit(SealedRow):
 
     def __str__(self) -> str:
         return self.currency
+
+    def save(self, **options: Any) -> None:
+        before = PayoutLimit.objects.filter(pk=self.pk).first()
+        if before and any(
+            getattr(before, name) is None and getattr(self, name) is not None
+            for name in ("recipient_amount", "day_amount")
+        ):
+            self.counts_from = timezone.now()
+        super().save(**options)
 
     def clean(self) -> None:
         check_currency(self.currency)

@@ -259,7 +259,8 @@ class Payout(models.Model):
                 condition=Q(status__in=sorted(OPEN)),
                 name="payout_open_by_age",
             ),
-            models.Index(fields=["recipient_index", "created_at"], name="payout_of_recipient"),
+            # The same amount to the same recipient: of a recipient who gets very many it finds these alone.
+            models.Index(fields=["recipient_index", "amount", "created_at"], name="payout_of_recipient_amount"),
             models.Index(fields=["-id"], condition=~Q(attention=""), name="payout_needs_attention"),
             models.Index(fields=["waits_for", "waits_since"], condition=~Q(waits_for=""), name="payout_waits"),
             # Payouts are created in the order of their rows, so ranges of pages tell the days apart.

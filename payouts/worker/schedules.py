@@ -14,6 +14,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     "sweep": {"func": "payouts.tasks.sweep", "schedule_type": Schedule.MINUTES, "minutes": 1},
     "remind of approvals": {"func": "payouts.tasks.remind_of_approvals", "schedule_type": Schedule.HOURLY},
     "count days": {"func": "payouts.tasks.count_days", "schedule_type": Schedule.CRON, "cron": "12 * * * *"},
+    "merge sums": {"func": "payouts.tasks.merge_sums", "schedule_type": Schedule.CRON, "cron": "7 * * * *"},
     "prune": {"func": "payouts.tasks.prune", "schedule_type": Schedule.CRON, "cron": "20 3 * * *"},
     "audit": {"func": "payouts.tasks.audit", "schedule_type": Schedule.CRON, "cron": "40 3 * * *"},
 }

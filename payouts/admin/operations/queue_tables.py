@@ -30,6 +30,7 @@ for model in (Schedule, Success, Failure, OrmQ):
 SCHEDULE_WORDS = {
     "sweep": gettext_lazy("Picks up missed payouts"),
     "remind of approvals": gettext_lazy("Reports approvals that wait for more than a day"),
+    "merge sums": gettext_lazy("Adds up what was submitted in past hours"),
     "count days": gettext_lazy("Adds up what was paid on past days"),
     "prune": gettext_lazy("Deletes old results of tasks"),
     "audit": gettext_lazy("Checks every invariant of every payout"),

@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection, connections, transaction
+from django.db.models import Sum
 
 from payouts import actions
-from payouts.actions import Assignment, NotAllowedError, PayoutError, pauses
+from payouts.actions import Assignment, NotAllowedError, PayoutError, pauses, submitted
 from payouts.actions.pauses import PauseError
 from payouts.audit import broken_invariants
-from payouts.models import ApiClient, Approval, Attempt, Event, Payout, PayoutLimit, ProviderPause
+from payouts.models import ApiClient, Approval, Attempt, Event, Payout, PayoutLimit, ProviderPause, SubmittedSum
 from payouts.worker import pump
 from tests import recipes
-from tests.payouts.observe import is_clean, rings
+from tests.payouts.observe import by_hand, is_clean, rings
 from tests.payouts.providers.double import DoubleProvider
 from tests.recipes import SUCCEEDED, awaiting_payout, claimed, make_due, pending_payout, unknown_payout
 
@@ -64,18 +65,47 @@ def test_of_eight_equal_submissions_without_a_key_seven_are_possible_duplicates(
     assert Payout.objects.filter(approvals_required=0).count() == 1
 
 
-def test_eight_submissions_at_once_use_the_limits_one_by_one(client: ApiClient) -> None:
+def test_what_is_submitted_at_once_is_added_up_without_loss(client: ApiClient) -> None:
     PayoutLimit.objects.create(currency="RUB", recipient_amount=Decimal("300.00"), day_amount=Decimal("500.00"))
 
-    results = at_once(
-        *[
-            lambda user_id=user_id: pending_payout(client=client, user_id=user_id, amount=Decimal("100.00"))
-            for user_id in range(1, 9)
-        ]
-    )
+    def submit(number: int) -> None:
+        for each in range(5):
+            pending_payout(client=client, amount=Decimal("10.00"), idempotency_key=f"order-{number}-{each}")
 
-    flags = [flag for payout in results for flag in payout.review_flags]
-    assert (flags.count("above_recipient_limit"), flags.count("above_day_limit")) == (5, 3)
+    at_once(*[lambda number=number: submit(number) for number in range(8)])
+    after = pending_payout(client=client, user_id=9, amount=Decimal("0.01"))
+
+    sums = SubmittedSum.objects.values_list("kind").annotate(Sum("count"), Sum("amount")).order_by("kind")
+    assert list(sums) == [("currency", 41, Decimal("400.01")), ("recipient", 41, Decimal("400.01"))]
+    assert after.review_flags == ["above_recipient_limit"]
+    submitted.tidy()
+    assert list(sums) == [("currency", 41, Decimal("400.01")), ("recipient", 41, Decimal("400.01"))]
+
+
+def test_a_submission_that_is_stuck_holds_up_no_other(client: ApiClient) -> None:
+    """As a transaction does whose web server was stopped in its middle."""
+    PayoutLimit.objects.create(currency="RUB", recipient_amount=Decimal("300.00"), day_amount=Decimal("500.00"))
+    pending_payout(client=client, idempotency_key="first")
+    is_stuck, is_over = threading.Event(), threading.Event()
+
+    def be_stuck() -> None:
+        with transaction.atomic():
+            pending_payout(client=client, idempotency_key="stuck")
+            is_stuck.set()
+            assert is_over.wait(30)
+
+    def go_on() -> list[Payout]:
+        assert is_stuck.wait(30)
+        by_hand("SET lock_timeout = '1s'")
+        try:
+            return [pending_payout(client=client, idempotency_key=f"other-{number}") for number in range(3)]
+        finally:
+            is_over.set()
+
+    _stuck, others = at_once(be_stuck, go_on)
+
+    assert [payout.review_flags for payout in others] == [[], *[["above_recipient_limit"]] * 2]
+    assert SubmittedSum.objects.filter(kind="currency").count() == 2
 
 
 def test_eight_submissions_with_one_key_make_one_payout(client: ApiClient) -> None:

@@ -8,24 +8,28 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db.models import F, Sum
 from django.utils import timezone
 
 from payouts import actions, vault
-from payouts.actions import FourEyesError, InvalidError, NotAllowedError
-from payouts.models import ApiClient, Approval, Event, Payout, PayoutLimit, ReviewFlag
+from payouts.actions import FourEyesError, InvalidError, NotAllowedError, submitted
+from payouts.models import ApiClient, Approval, Event, Payout, PayoutLimit, ReviewFlag, SubmittedSum
 from payouts.states import Stage
 from tests import recipes
 from tests.payouts.observe import by_hand, is_clean, last_event, nothing_changes, rings
 from tests.payouts.test_recipients import SPELLINGS
 from tests.recipes import (
+    REFUSED,
     TWO_APPROVALS,
+    answered,
     approved_payout,
     awaiting_payout,
     cancelled_payout,
     failed_payout,
     pending_payout,
+    processed_payout,
     processing_payout,
+    returned_payout,
     unknown_payout,
 )
 
@@ -169,7 +173,8 @@ def test_an_iban_that_fails_its_checksum_is_noted(client: ApiClient) -> None:
 
 
 def test_above_the_recipients_limit_it_asks_for_an_approval(client: ApiClient) -> None:
-    PayoutLimit.objects.create(currency="RUB", recipient_amount=LIMIT)
+    since = timezone.now() - timedelta(hours=1)
+    PayoutLimit.objects.create(currency="RUB", recipient_amount=LIMIT, counts_from=since)
     failed_payout(client=client, amount=Decimal("700.00"), user_id=2)
     pending_payout(client=client, amount=Decimal("600.00"))
     elsewhere = pending_payout(client=client, amount=Decimal("900.00"), recipient={"card": "4012 8888 8888 1881"})
@@ -181,11 +186,35 @@ def test_above_the_recipients_limit_it_asks_for_an_approval(client: ApiClient) -
     assert (above.review_flags, above.approvals_required) == (["above_recipient_limit"], 1)
 
 
-def test_the_recipients_limit_counts_the_last_24_hours(client: ApiClient) -> None:
+def test_what_was_paid_to_a_recipient_counts_towards_the_limit(client: ApiClient) -> None:
     PayoutLimit.objects.create(currency="RUB", recipient_amount=LIMIT)
-    came_in(pending_payout(client=client, amount=LIMIT), minutes_ago=24 * 60 + 1)
+    for make in (processed_payout, returned_payout, unknown_payout):
+        make(client=client, amount=Decimal("300.00"), idempotency_key=make.__name__)
 
-    assert pending_payout(client=client, amount=LIMIT).review_flags == []
+    within = pending_payout(client=client, amount=Decimal("100.00"), idempotency_key="within")
+    above = pending_payout(client=client, amount=Decimal("0.01"), idempotency_key="above")
+
+    assert (within.review_flags, above.review_flags) == ([], ["above_recipient_limit"])
+
+
+@pytest.mark.parametrize("limit", ["recipient_amount", "day_amount"])
+def test_a_limit_counts_the_last_24_hours_and_the_hour_that_they_begin_in(limit: str, client: ApiClient) -> None:
+    PayoutLimit.objects.create(currency="RUB", **{limit: LIMIT})
+    pending_payout(client=client, amount=LIMIT)
+
+    hours_ago(24)
+    above = pending_payout(client=client, amount=Decimal("0.01"), idempotency_key="above")
+    actions.cancel(above.pk, by=client)
+    SubmittedSum.objects.filter(amount__lt=LIMIT).delete()
+    hours_ago(1)
+
+    assert above.review_flags == [f"above_{limit.removesuffix('_amount')}_limit"]
+    assert pending_payout(client=client, amount=LIMIT, idempotency_key="later").review_flags == []
+
+
+def hours_ago(hours: int) -> None:
+    """Let what was submitted have come in so many hours earlier."""
+    SubmittedSum.objects.update(hour=F("hour") - timedelta(hours=hours))
 
 
 def test_above_the_days_limit_it_asks_for_an_approval(client: ApiClient, stranger: ApiClient) -> None:
@@ -197,33 +226,88 @@ def test_above_the_days_limit_it_asks_for_an_approval(client: ApiClient, strange
 
     assert (within.review_flags, dollars.review_flags) == ([], [])
     assert (above.review_flags, above.approvals_required) == (["above_day_limit"], 1)
-    assert PayoutLimit.objects.get().used_amount == Decimal("1000.01")
+    assert used() == {"currency": (2, Decimal("1000.01"))}
 
 
-def test_a_new_day_begins_with_nothing_used(client: ApiClient) -> None:
-    limit = PayoutLimit.objects.create(currency="RUB", day_amount=LIMIT)
-    pending_payout(client=client, amount=LIMIT)
-    PayoutLimit.objects.update(used_on=limit_day() - timedelta(days=1))
-
-    payout = pending_payout(client=client, amount=Decimal("10.00"))
-
-    limit.refresh_from_db()
-    assert payout.review_flags == []
-    assert (limit.used_on, limit.used_amount) == (limit_day(), Decimal("10.00"))
+def used() -> dict[str, tuple[int, Decimal]]:
+    """The count and the sum that stand for each kind; one recipient and one currency."""
+    kinds = SubmittedSum.objects.order_by("kind").values_list("kind").annotate(Sum("count"), Sum("amount"))
+    return {kind: (count, amount) for kind, count, amount in kinds}
 
 
-def limit_day() -> Any:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT (now() AT TIME ZONE 'UTC')::date")
-        return cursor.fetchone()[0]
-
-
-def test_a_repeated_key_uses_nothing_of_the_days_limit(client: ApiClient) -> None:
+def test_a_repeated_key_uses_nothing_of_a_limit(client: ApiClient) -> None:
     PayoutLimit.objects.create(currency="RUB", day_amount=LIMIT)
     for _each in range(2):
         pending_payout(client=client, amount=Decimal("600.00"), idempotency_key="order-7")
 
-    assert PayoutLimit.objects.get().used_amount == Decimal("600.00")
+    assert used() == {"currency": (1, Decimal("600.00"))}
+
+
+def test_what_comes_to_nothing_is_taken_off_the_sums_and_what_is_sent_again_is_added(
+    client: ApiClient, checker: User, operator: User
+) -> None:
+    PayoutLimit.objects.create(
+        currency="RUB", recipient_amount=LIMIT, day_amount=LIMIT, counts_from=timezone.now() - timedelta(hours=1)
+    )
+    payouts = [pending_payout(client=client, idempotency_key=f"order-{number}") for number in range(4)]
+    both = {"currency", "recipient"}
+
+    actions.cancel(payouts[0].pk, by=client)
+    actions.reject(payouts[1].pk, by=checker, reason="No contract.")
+    answered(payouts[2], REFUSED)
+    assert used() == dict.fromkeys(both, (1, Decimal("100.50")))
+
+    actions.retry(payouts[2].pk, by=operator, reason="The account is open again.")
+    assert used() == dict.fromkeys(both, (2, Decimal("201.00")))
+    assert is_clean()
+
+
+def test_what_was_made_before_the_limit_was_set_is_not_taken_off_it(client: ApiClient) -> None:
+    early = pending_payout(client=client)
+    PayoutLimit.objects.create(currency="RUB", recipient_amount=LIMIT, day_amount=LIMIT)
+    pending_payout(client=client, idempotency_key="late")
+
+    actions.cancel(early.pk, by=client)
+
+    assert used() == dict.fromkeys(("currency", "recipient"), (1, Decimal("100.50")))
+
+
+def test_a_limit_that_is_set_beside_another_counts_from_then_on() -> None:
+    limit = PayoutLimit.objects.create(
+        currency="RUB", day_amount=LIMIT, counts_from=timezone.now() - timedelta(days=1)
+    )
+    before = limit.counts_from
+
+    limit.day_amount = LIMIT * 2
+    limit.save()
+    assert limit.counts_from == before
+    limit.recipient_amount = LIMIT
+    limit.save()
+
+    assert PayoutLimit.objects.get().counts_from > before + timedelta(hours=23)
+
+
+def test_without_a_limit_nothing_is_added_up(client: ApiClient) -> None:
+    actions.cancel(pending_payout(client=client).pk, by=client)
+
+    assert not SubmittedSum.objects.exists()
+
+
+def test_the_parts_of_past_hours_are_merged_and_old_hours_go(client: ApiClient) -> None:
+    now = timezone.now().replace(minute=0, second=0, microsecond=0)
+    for hour in (now, now - timedelta(hours=1), now - timedelta(hours=28)):
+        for amount in (5, -2, 4):
+            SubmittedSum.objects.create(
+                kind="currency", key=b"", currency="RUB", hour=hour, count=1, amount=Decimal(amount)
+            )
+
+    submitted.tidy()
+
+    parts = SubmittedSum.objects.order_by("hour", "pk").values_list("hour", "count", "amount")
+    assert list(parts) == [
+        (now - timedelta(hours=1), 3, Decimal(7)),
+        *((now, 1, Decimal(amount)) for amount in (5, -2, 4)),
+    ]
 
 
 # By hand

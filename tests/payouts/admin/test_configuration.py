@@ -1,13 +1,11 @@
 """Approval bands, review rules and limits."""
 
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from payouts.models import ApprovalBand, PayoutLimit
-from tests import recipes
+from payouts.models import ApprovalBand
 
 pytestmark = pytest.mark.django_db
 
@@ -48,15 +46,3 @@ def test_an_admin_deletes_a_band(as_group: Any) -> None:
     as_group("Admin").post(f"{BANDS}{band.pk}/delete/", {"post": "yes"})
 
     assert not ApprovalBand.objects.filter(pk=band.pk).exists()
-
-
-def test_a_limit_that_is_changed_keeps_what_was_used_of_it_meanwhile(as_group: Any) -> None:
-    limit = PayoutLimit.objects.create(currency="RUB", day_amount=Decimal(1000))
-    recipes.pending_payout(amount=Decimal("600.00"))
-    fields = {"currency": "RUB", "recipient_amount": "", "day_amount": "2000"}
-
-    as_group("Admin").post(f"/admin/payouts/payoutlimit/{limit.pk}/change/", fields)
-
-    stored = PayoutLimit.objects.get()
-    assert (stored.day_amount, stored.used_amount) == (Decimal(2000), Decimal("600.00"))
-    assert [each.day_amount for each in stored.history.order_by("history_id")] == [Decimal(1000), Decimal(2000)]

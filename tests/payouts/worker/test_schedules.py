@@ -15,6 +15,7 @@ def test_the_schedules_are_these_and_can_run() -> None:
         ("sweep", "payouts.tasks.sweep"),
         ("remind of approvals", "payouts.tasks.remind_of_approvals"),
         ("count days", "payouts.tasks.count_days"),
+        ("merge sums", "payouts.tasks.merge_sums"),
         ("prune", "payouts.tasks.prune"),
         ("audit", "payouts.tasks.audit"),
     }
