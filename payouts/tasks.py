@@ -17,7 +17,7 @@ from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
 from payouts import daily_totals, doorbell
-from payouts.actions import due, keys, recovery, submitted
+from payouts.actions import due, keys, recovery, submitted, velocity
 from payouts.audit import batches, of_database
 from payouts.audit.findings import Broken
 from payouts.batches import check, submit
@@ -108,10 +108,11 @@ def merge_sums() -> None:
 def prune() -> None:
     """Delete what nobody needs any more.
 
-    q2's old results, webhooks' ids that are refused by their age, old exports' files, and what clusters that are gone
-    left.
+    q2's old results, webhooks' ids that are refused by their age, old exports' files, what clusters that are gone
+    left, and use that no velocity limit counts any more.
     """
     request.prune()
+    velocity.prune()
     Task.objects.filter(stopped__lt=timezone.now() - PRUNE_AFTER).delete()
     Heartbeat.objects.filter(beat_at__lt=timezone.now() - PRUNE_AFTER).delete()
     OrmQ.objects.filter(key__contains=":", lock__lt=timezone.now() - STALE_QUEUE_AFTER).delete()

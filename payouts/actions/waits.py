@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
+from django.db.models.functions import Now
 
+from payouts import doorbell
 from payouts.models import WAITS_FOR_US, Payout
 
 SHORTEST_PAUSE_SECONDS = 2
@@ -67,6 +69,12 @@ def put_off_for_us(payout_ids: Collection[int]) -> None:
                 "longest": LONGEST_PAUSE_SECONDS,
             },
         )
+
+
+def end(payout_id: int) -> None:
+    """Let the worker look at a payout at once that it has put off, and ring for it."""
+    if Payout.objects.filter(pk=payout_id, due_at__isnull=False).exclude(waits_for="").update(due_at=Now()):
+        doorbell.ring()
 
 
 def over_limit() -> list[Waiting]:

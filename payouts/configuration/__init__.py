@@ -4,7 +4,7 @@
 that can change is a `Subject` (subjects.py); who may do what stands in rules_of_two.py.
 """
 
-from payouts.configuration import client_subjects, people_subjects, rule_subjects
+from payouts.configuration import client_subjects, people_subjects, rule_subjects, velocity_subjects
 from payouts.configuration.errors import ConfigurationError
 from payouts.configuration.proposals import (
     EXPIRES_AFTER,
@@ -28,6 +28,7 @@ from payouts.configuration.rules_of_two import (
     why_not_withdraw,
 )
 from payouts.configuration.subjects import Act, Content, Line, ModelSubject, Subject, register, subject, subjects
+from payouts.configuration.velocity_subjects import let_go
 
 __all__ = [
     "EXPIRES_AFTER",
@@ -44,6 +45,7 @@ __all__ = [
     "confirm",
     "confirmers",
     "decline",
+    "let_go",
     "open_about",
     "open_proposals",
     "people_subjects",
@@ -53,6 +55,7 @@ __all__ = [
     "subject",
     "subjects",
     "take_key",
+    "velocity_subjects",
     "why_not_confirm",
     "why_not_decline",
     "why_not_propose",

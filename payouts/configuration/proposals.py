@@ -43,14 +43,15 @@ class Changed:
 def change(
     subject_name: str, object_id: object, after: Content, *, by: User, reason: str = "", act: str = Act.CHANGE
 ) -> Changed:
-    """Propose a change, or make it at once while DUAL_CONTROL is off. Raises ConfigurationError.
+    """Propose a change, or make it at once: while DUAL_CONTROL is off, and in the safe direction.
 
-    `after` is what the object is to be, and is empty for a deletion; `object_id` is empty for a new one.
+    Raises ConfigurationError. `after` is what the object is to be, and is empty for a deletion; `object_id` is empty
+    for a new one.
     """
-    if settings.DUAL_CONTROL:
-        return Changed(propose(subject_name, object_id, after, by=by, reason=reason, act=act))
     with _in_one_transaction():
         kind, proposal, instance = _considered(subject_name, object_id, after, by=by, act=act)
+        if settings.DUAL_CONTROL and not kind.is_safe(proposal):
+            return Changed(propose(subject_name, object_id, after, by=by, reason=reason, act=act))
         made = kind.apply(proposal, instance)
         if not (kind.is_taken and act == Act.ADD):
             return Changed(None, made)

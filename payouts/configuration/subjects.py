@@ -80,6 +80,10 @@ class Subject(ABC):
         Called when it is proposed, and again when it is confirmed; the server is no person.
         """
 
+    def is_safe(self, proposal: Proposal) -> bool:
+        """Whether the change only bounds money more: then one person makes it, at once."""
+        return False
+
     def people(self, proposal: Proposal) -> set[int]:
         """The ids of those whom it is about: they confirm nothing about themselves."""
         return set()

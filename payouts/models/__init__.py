@@ -32,8 +32,11 @@ from payouts.models.sealed_sets import ConfigurationAlteredError, ConfigurationS
 from payouts.models.statements import ProviderReport, ReportLine
 from payouts.models.submitted import SubmittedSum
 from payouts.models.velocity import (
+    BUCKETS,
+    LET_GO,
     WAITS_FOR_LIMIT,
     WAITS_FOR_US,
+    WINDOW_LENGTHS,
     VelocityLimit,
     VelocityScope,
     VelocityUse,

@@ -18,6 +18,10 @@ class ProposalQuerySet(models.QuerySet["Proposal"]):
         """Those that somebody can still confirm."""
         return self.filter(decision="", expires_at__gt=Now())
 
+    def in_force(self) -> Self:
+        """Confirmed, and not yet expired: for what a confirmation allows for a time."""
+        return self.filter(decision=Proposal.Decision.CONFIRMED, expires_at__gt=Now())
+
     def to_take(self) -> Self:
         """Confirmed keys that their proposers have not taken yet."""
         return self.filter(decision=Proposal.Decision.CONFIRMED, applied_at=None, expires_at__gt=Now())

@@ -12,7 +12,9 @@ from payouts.models.history import History
 from payouts.models.sealed_sets import SealedRow
 
 WAITS_FOR_LIMIT = "velocity:"  # and the limit's scope and window, in Payout.waits_for
-# There too: none of many payouts could be claimed, so the fault is ours.
+# The subject of a proposal that lets a payout go over the limits.
+LET_GO = "let_go"
+# In Payout.waits_for too: none of many payouts could be claimed, so the fault is ours.
 WAITS_FOR_US = "claim"
 
 

@@ -18,6 +18,7 @@ VIEW = (
     "view_approvalband",
     "view_reviewrule",
     "view_payoutlimit",
+    "view_velocitylimit",
     "view_heartbeat",
     "view_providerpause",
     "view_providerreport",
@@ -33,6 +34,7 @@ CLIENTS = ("add_apiclient", "change_apiclient", "add_apikey", "change_apikey")
 RULES = (
     *("add_approvalband", "change_approvalband", "delete_approvalband"),
     *("change_reviewrule", "add_payoutlimit", "change_payoutlimit", "delete_payoutlimit"),
+    *("add_velocitylimit", "change_velocitylimit", "delete_velocitylimit"),
 )
 
 GROUPS: dict[str, tuple[str, ...]] = {
