@@ -8,24 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models.functions import Now
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Value
+from django.db.models.functions import Coalesce, Greatest, Least, Now
 
 from payouts import doorbell
 from payouts.models import WAITS_FOR_US, Payout
 
-SHORTEST_PAUSE_SECONDS = 2
-LONGEST_PAUSE_SECONDS = 60
+# As long as it has waited already, within these.
+SHORTEST_PAUSE = timedelta(seconds=2)
+LONGEST_PAUSE = timedelta(seconds=60)
 # More payouts than this are told as so many.
 COUNTED = 10_000
 
-# As long as it has waited already, within the two bounds.
-PUT_OFF = """
-UPDATE payouts_payout SET waits_for = %(reason)s, waits_since = coalesce(waits_since, statement_timestamp()),
-       lease_token = NULL, due_at = statement_timestamp() + greatest(
-           %(shortest)s * interval '1 second',
-           least(%(longest)s * interval '1 second', statement_timestamp() - waits_since))
-WHERE id = ANY(%(ids)s) AND due_at <= statement_timestamp()
-"""
 OVER_LIMIT = """
 SELECT currency, waits_for, count(*), min(waits_since)
 FROM (SELECT currency, waits_for, waits_since FROM payouts_payout
@@ -50,25 +44,21 @@ class Waiting:
 
 
 def put_off(payout: Payout, reason: str, at: datetime) -> None:
-    """Let the payout wait: for seconds at first, for a minute in the end. The caller writes it, WAIT_FIELDS."""
+    """Let the payout wait: for seconds at first, for a minute in the end. The caller writes it."""
     payout.waits_for, payout.waits_since = reason, payout.waits_since or at
-    waited = (at - payout.waits_since).total_seconds()
-    pause = max(SHORTEST_PAUSE_SECONDS, min(LONGEST_PAUSE_SECONDS, waited))
-    payout.due_at = at + timedelta(seconds=pause)
+    payout.due_at = at + max(SHORTEST_PAUSE, min(LONGEST_PAUSE, at - payout.waits_since))
 
 
 def put_off_for_us(payout_ids: Collection[int]) -> None:
-    """Let these wait because none of them could be claimed, which is no fault of theirs."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            PUT_OFF,
-            {
-                "ids": list(payout_ids),
-                "reason": WAITS_FOR_US,
-                "shortest": SHORTEST_PAUSE_SECONDS,
-                "longest": LONGEST_PAUSE_SECONDS,
-            },
-        )
+    """Let these wait because none of them could be claimed, which is no fault of theirs; as `put_off` does."""
+    waited = ExpressionWrapper(Now() - Coalesce(F("waits_since"), Now()), output_field=DurationField())
+    pause = Greatest(Value(SHORTEST_PAUSE), Least(Value(LONGEST_PAUSE), waited), output_field=DurationField())
+    Payout.objects.due().filter(pk__in=payout_ids).update(
+        waits_for=WAITS_FOR_US,
+        waits_since=Coalesce("waits_since", Now()),
+        due_at=ExpressionWrapper(Now() + pause, output_field=DateTimeField()),
+        lease_token=None,
+    )
 
 
 def end(payout_id: int) -> None:

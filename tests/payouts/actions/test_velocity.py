@@ -51,7 +51,7 @@ def test_what_exceeds_a_limit_waits_and_a_smaller_one_behind_it_goes_on(caplog: 
     assert taken == [first.pk, small.pk]
     assert (large.status, large.version, large.attention, large.waits_for) == ("pending", 1, "", "velocity:all:hour")
     assert large.waits_since is not None
-    assert large.due_at == large.waits_since + timedelta(seconds=waits.SHORTEST_PAUSE_SECONDS)
+    assert large.due_at == large.waits_since + waits.SHORTEST_PAUSE
     assert not large.attempts.exists()
     assert "over_velocity_limit" in caplog.text
     assert is_clean()
@@ -71,7 +71,7 @@ def test_a_payout_that_goes_on_waiting_is_told_of_once_and_looked_at_each_minute
 
     payout.refresh_from_db()
     assert payout.due_at is not None
-    assert timedelta(seconds=55) < payout.due_at - timezone.now() <= timedelta(seconds=waits.LONGEST_PAUSE_SECONDS)
+    assert timedelta(seconds=55) < payout.due_at - timezone.now() <= waits.LONGEST_PAUSE
     assert "over_velocity_limit" not in caplog.text
 
 

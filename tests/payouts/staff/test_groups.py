@@ -14,7 +14,7 @@ def test_the_groups_may_do_these_things_and_no_more() -> None:
         for model in (
             *("payout", "event", "attempt", "approval", "apiclient", "apikey", "approvalband", "heartbeat"),
             *("providerreport", "reportline", "reviewrule", "payoutlimit", "providerpause", "batch"),
-            *("recovery", "unknownpayment"),
+            *("recovery", "unknownpayment", "velocitylimit"),
         )
     }
     evidence = {"add_providerreport", "return_payout"}
