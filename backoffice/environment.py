@@ -174,6 +174,18 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "another name pays nothing: see docs/recovery.md.",
             default="payouts",
         ),
+        Setting(
+            "CHECKPOINTS",
+            "Where the signed checkpoint of each hour is kept outside the database: a folder, or "
+            "`s3://bucket/prefix`. Without it they are in the database and in the log alone: see docs/safety.md.",
+        ),
+        Setting(
+            "CHECKPOINT_RETENTION_DAYS",
+            "How long nobody can delete or replace a checkpoint in a bucket with object lock. With 0 the bucket's "
+            "own rule holds.",
+            int,
+            0,
+        ),
     ),
     "Approvals": (
         Setting(

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import structlog
 from django.apps import apps
+from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -18,14 +19,16 @@ from django_q.tasks import async_task
 
 from payouts import daily_totals, doorbell
 from payouts.actions import due, keys, recovery, submitted, velocity
-from payouts.audit import batches, of_database
+from payouts.audit import anchored, batches, of_database
 from payouts.audit.findings import Broken
 from payouts.batches import check, submit
 from payouts.batches.check import CHECK
 from payouts.batches.submit import SUBMIT
+from payouts.checkpoints.make import make_due
+from payouts.checkpoints.places import PlaceError, keep_outside
 from payouts.exports import request, write
 from payouts.exports.request import WRITE, Rows
-from payouts.jobs import half_time, run_slice
+from payouts.jobs import Stop, half_time, run_slice
 from payouts.models import AuditRun, Heartbeat, Payout, WebhookMessage
 from payouts.statements import apply
 from payouts.statements.read import APPLY
@@ -136,7 +139,38 @@ def audit(after_id: int = 0, run_id: int = 0) -> None:
             AuditRun.objects.filter(pk=run_id).update(seen_at=Now())
             async_task("payouts.tasks.audit", last_id, run_id)
             return
+    _audit_checkpoints(0, run_id, must_stop)
+
+
+def audit_checkpoints(after_number: int, run_id: int) -> None:
+    """Go on with the audit behind this checkpoint."""
+    keys.require_fit()
+    _audit_checkpoints(after_number, run_id, half_time(broker.must_make_way))
+
+
+def _audit_checkpoints(after_number: int, run_id: int, must_stop: Stop) -> None:
+    for number, broken in anchored.own(after_number):
+        _report(run_id, broken)
+        if number and must_stop():
+            AuditRun.objects.filter(pk=run_id).update(seen_at=Now())
+            async_task("payouts.tasks.audit_checkpoints", number, run_id)
+            return
+    if settings.CHECKPOINTS:
+        try:
+            _report(run_id, anchored.kept_outside())
+        except PlaceError as error:
+            log.error("checkpoints_unreachable", reason=str(error))
     AuditRun.objects.filter(pk=run_id).update(seen_at=Now(), finished_at=Now())
+
+
+def checkpoint() -> None:
+    """Make a checkpoint of all payouts' histories, and write it outside."""
+    keys.begin_writing()
+    make_due()
+    try:
+        keep_outside()
+    except PlaceError as error:
+        log.error("checkpoints_unreachable", reason=str(error))
 
 
 def _report(run_id: int, broken: Iterable[Broken]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from payouts import rules
-from payouts.audit import four_eyes, guards, one_payout, sealed
+from payouts.audit import anchored, four_eyes, guards, one_payout, sealed
 from payouts.audit.findings import Broken
 from payouts.database.snapshot import snapshot
 from payouts.models import Approval, Attempt, Event, Payout, by_payout
@@ -16,9 +16,11 @@ BATCH = 1_000
 
 
 def broken_invariants() -> Iterator[Broken]:
-    """All that is wrong: with the database as a whole, then payout by payout in the order of their ids."""
+    """All that is wrong: with the database as a whole, then payout by payout, then since each checkpoint."""
     yield from of_database()
     for _last_id, broken in batches():
+        yield from broken
+    for _number, broken in anchored.own():
         yield from broken
 
 

@@ -22,6 +22,9 @@ GUARDS = {
         "BEFORE DELETE OR TRUNCATE ON payouts_attempt FOR EACH STATEMENT payouts_refuse_change()"
     ),
     "attempt_key_is_fixed": "BEFORE UPDATE ON payouts_attempt FOR EACH ROW payouts_refuse_other_key()",
+    "checkpoint_never_deleted": (
+        "BEFORE DELETE OR TRUNCATE ON payouts_checkpoint FOR EACH STATEMENT payouts_refuse_change()"
+    ),
     "installation_namespace_is_fixed": (
         "BEFORE UPDATE ON payouts_installation FOR EACH ROW payouts_refuse_other_namespace()"
     ),

@@ -6,6 +6,7 @@ Rows of payouts are written by `payouts.actions` alone, and never deleted.
 from payouts.models.attempts import Approval, Attempt, Confirmation, Exchange
 from payouts.models.authority import AuthoritySeal
 from payouts.models.batches import Batch, BatchRow, BatchState
+from payouts.models.checkpoints import Checkpoint
 from payouts.models.clients import ApiClient, ApiKey, ApiKeyQuerySet, Scope
 from payouts.models.configuration import ApprovalBand, PayoutLimit, ReviewFlag, ReviewRule
 from payouts.models.decisions import BulkDecision, BulkItem

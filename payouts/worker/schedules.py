@@ -15,6 +15,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     "remind of approvals": {"func": "payouts.tasks.remind_of_approvals", "schedule_type": Schedule.HOURLY},
     "count days": {"func": "payouts.tasks.count_days", "schedule_type": Schedule.CRON, "cron": "12 * * * *"},
     "merge sums": {"func": "payouts.tasks.merge_sums", "schedule_type": Schedule.CRON, "cron": "7 * * * *"},
+    "checkpoint": {"func": "payouts.tasks.checkpoint", "schedule_type": Schedule.CRON, "cron": "5 * * * *"},
     "prune": {"func": "payouts.tasks.prune", "schedule_type": Schedule.CRON, "cron": "20 3 * * *"},
     "audit": {"func": "payouts.tasks.audit", "schedule_type": Schedule.CRON, "cron": "40 3 * * *"},
 }

@@ -7,8 +7,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from payouts.actions import KeysError, keys, set_aside_altered
-from payouts.audit import broken_invariants
+from payouts.audit import anchored, broken_invariants
+from payouts.checkpoints.document import DocumentError
+from payouts.checkpoints.places import PlaceError, documents
 from payouts.models import Payout
+
+LIMIT = 10_000
 
 
 class Command(BaseCommand):
@@ -16,6 +20,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+        parser.add_argument(
+            "--against",
+            metavar="CHECKPOINT",
+            help="name what is missing, or was put back, since these checkpoints too: a file, a folder or s3://…",
+        )
         parser.add_argument(
             "--set-aside",
             action="store_true",
@@ -27,7 +36,13 @@ class Command(BaseCommand):
             keys.require_fit()
         except KeysError as error:
             raise CommandError(str(error), returncode=2) from None
-        broken = list(islice(broken_invariants(), 10_000))
+        broken = list(islice(broken_invariants(), LIMIT))
+        if options["against"]:
+            try:
+                broken += islice(anchored.against(documents(options["against"])), LIMIT)
+            except (PlaceError, DocumentError) as error:
+                raise CommandError(str(error), returncode=2) from None
+        broken = list(dict.fromkeys(broken))
         if options["set_aside"]:
             set_aside_altered(
                 [item.payout_id for item in broken if item.payout_id and item.invariant == "row_sealed"]

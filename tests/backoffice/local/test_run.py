@@ -32,6 +32,8 @@ SET = {
     "DJANGO_DEBUG": "off",
     "DJANGO_ALLOWED_HOSTS": "payouts.example.com",
     "DJANGO_CSRF_TRUSTED_ORIGINS": "https://payouts.example.com",
+    "CHECKPOINTS": "s3://anchors/production",
+    "CHECKPOINT_RETENTION_DAYS": "30",
     "PORT": "8123",
     "WEB_CONCURRENCY": "3",
     "REDIS_URL": "redis://cache.example.com/1",

@@ -664,6 +664,8 @@ EXPORT_CHUNK = (
         ("proposal_never_deleted", "TRUNCATE payouts_proposal"),
         ("configuration_seal_grows", "UPDATE payouts_configurationseal SET version = version - 1"),
         ("configuration_seal_grows", "UPDATE payouts_configurationseal SET name = name || '2'"),
+        ("checkpoint_never_deleted", "DELETE FROM payouts_checkpoint"),
+        ("checkpoint_never_deleted", "TRUNCATE payouts_checkpoint"),
         ("configuration_seal_never_deleted", "DELETE FROM payouts_configurationseal"),
         ("configuration_seal_never_deleted", "TRUNCATE payouts_configurationseal"),
     ],

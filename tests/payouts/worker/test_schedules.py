@@ -16,6 +16,7 @@ def test_the_schedules_are_these_and_can_run() -> None:
         ("remind of approvals", "payouts.tasks.remind_of_approvals"),
         ("count days", "payouts.tasks.count_days"),
         ("merge sums", "payouts.tasks.merge_sums"),
+        ("checkpoint", "payouts.tasks.checkpoint"),
         ("prune", "payouts.tasks.prune"),
         ("audit", "payouts.tasks.audit"),
     }

@@ -1,0 +1,46 @@
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from payouts.actions import KeysError, keys
+from payouts.checkpoints.make import make_due
+from payouts.checkpoints.places import PlaceError, keep_outside
+
+
+class Command(BaseCommand):
+    help = (
+        "Make a signed checkpoint of all payouts' histories now, log it, and write it to CHECKPOINTS. A schedule "
+        "does so every hour; `manage.py audit --against` names what is missing since one."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            keys.begin_writing()
+        except KeysError as error:
+            raise CommandError(str(error), returncode=2) from None
+        made = make_due()
+        try:
+            written = keep_outside()
+        except PlaceError as error:
+            raise CommandError(f"Made, but not written to {settings.CHECKPOINTS}: {error}") from None
+        if not made:
+            raise CommandError("Another process is making one.")
+        last = made[-1]
+        if options["json"]:
+            report = {"number": last.number, "root": last.root, "totals": last.totals, "written": written}
+            self.stdout.write(json.dumps(report))
+            return
+        self.stdout.write(f"Checkpoint {last.number}: {last.root}")
+        for currency, kinds in sorted(last.totals.items()):
+            for kind, (count, amount) in kinds.items():
+                self.stdout.write(f"{kind}: {count} payouts, {amount} {currency}")
+        if settings.CHECKPOINTS:
+            self.stdout.write(f"Written to {settings.CHECKPOINTS}: {written}.")
+        else:
+            self.stdout.write("It is in the database and in the log alone: set CHECKPOINTS to a folder or a bucket.")
