@@ -1,6 +1,7 @@
 """For monitoring: alive, ready, and figures. They have counts and ages, and never a payout."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import NamedTuple
 
 import structlog
@@ -13,20 +14,19 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from payouts.actions import KeysError, keys
+from payouts.actions import KeysError, due, keys, waits
 
 log = structlog.get_logger(__name__)
 
 FACTS = """
 SELECT (SELECT count(*) FROM payouts_heartbeat WHERE beat_at > now() - %s * interval '1 second'),
-       (SELECT count(*) FROM payouts_payout WHERE due_at <= now()),
        (SELECT count(*) FROM django_q_ormq WHERE lock <= now()),
-       (SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0)::float FROM payouts_payout WHERE due_at <= now()),
        (SELECT count(*) FROM payouts_breaker WHERE open_until IS NOT NULL),
        EXISTS (SELECT FROM payouts_recovery WHERE ended_at IS NULL),
        EXISTS (SELECT FROM payouts_installation WHERE name NOT IN ('', %s)),
        (SELECT count(*) FROM payouts_unknownpayment WHERE closed_at IS NULL),
-       (SELECT count(*) FROM payouts_heartbeat WHERE unfit_at > now() - interval '2 minutes')
+       (SELECT count(*) FROM payouts_heartbeat WHERE unfit_at > now() - interval '2 minutes'),
+       statement_timestamp()
 """
 BY_STATUS = """
 SELECT status, currency, count(*) FROM payouts_payout
@@ -36,16 +36,26 @@ WHERE status IN ('pending', 'processing', 'unknown', 'failed') GROUP BY status, 
 
 class Facts(NamedTuple):
     clusters: int
-    due: int
     queued: int
-    backlog_age_seconds: float
-    """How long the oldest due payout has waited beyond its time."""
     providers_silent: int
     is_recovering: bool
     is_other: bool
     """The database is another installation's: nothing is paid."""
     unknown_payments: int
     clusters_unfit: int
+    now: datetime
+
+
+class Backlog(NamedTuple):
+    """What the worker has before it. Counts are exact up to due.COUNTED of each provider, and waits.COUNTED."""
+
+    due: int
+    age_seconds: float
+    """How long the oldest due payout, or the first that could not be claimed, has waited beyond its time."""
+    over_limit: int
+    claims_failing_since: datetime | None
+    """Since when payouts cannot be claimed for a fault of ours: the worker's log says which."""
+    claims_failing_seconds: float
 
 
 @require_safe
@@ -60,14 +70,17 @@ def ready(request: HttpRequest) -> HttpResponse:
     facts: dict[str, object] = {"database": "ok", "cache": _cache_state()}
     try:
         found = _facts()
+        backlog = _backlog(found.now)
         keys_state = _keys_state()
     except Error:
         log.warning("database_away")
         return JsonResponse({"status": "unavailable", **facts, "database": "away"}, status=503)
     facts |= {
         "clusters": found.clusters,
-        "backlog": found.due,
-        "backlog_age_seconds": round(found.backlog_age_seconds, 1),
+        "backlog": backlog.due,
+        "backlog_age_seconds": round(backlog.age_seconds, 1),
+        "over_limit": backlog.over_limit,
+        "claims_failing_since": backlog.claims_failing_since,
         "providers_silent": found.providers_silent,
         "recovery": found.is_recovering,
         "installation": "other" if found.is_other else "ok",
@@ -95,12 +108,19 @@ class _Figures:
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         found = _facts()
+        backlog = _backlog(found.now)
         for name, meaning, value in (
             ("clusters_alive", "Clusters whose heartbeat is fresh", found.clusters),
             ("clusters_unfit", "Clusters that pay nothing: their keys do not fit", found.clusters_unfit),
-            ("due", "Payouts that the worker should look at now", found.due),
+            ("due", "Payouts that the worker should look at now", backlog.due),
             ("queued_tasks", "Tasks that wait for a worker", found.queued),
-            ("backlog_age_seconds", "Wait of the oldest due payout", found.backlog_age_seconds),
+            ("backlog_age_seconds", "Wait of the oldest due payout", backlog.age_seconds),
+            ("over_limit", "Payouts that wait for a velocity limit", backlog.over_limit),
+            (
+                "claims_failing_seconds",
+                "For how long payouts cannot be claimed for a fault of ours",
+                backlog.claims_failing_seconds,
+            ),
             ("providers_silent", "Providers whose circuit breaker is open", found.providers_silent),
             ("recovery", "1 while the provider is asked before every payment", found.is_recovering),
             ("other_installation", "1 while nothing is paid: another installation's database", found.is_other),
@@ -119,6 +139,19 @@ def _facts() -> Facts:
     with connection.cursor() as cursor:
         cursor.execute(FACTS, [settings.STALL_SECONDS, settings.INSTALLATION])
         return Facts(*cursor.fetchone())
+
+
+def _backlog(now: datetime) -> Backlog:
+    owed = due.owed()
+    failing, failing_since = waits.failing()
+    since = min([*(each.oldest_at for each in owed), *([failing_since] if failing_since else [])], default=now)
+    return Backlog(
+        due=sum(each.count for each in owed) + failing,
+        age_seconds=max((now - since).total_seconds(), 0.0),
+        over_limit=sum(each.count for each in waits.over_limit()),
+        claims_failing_since=failing_since,
+        claims_failing_seconds=max((now - failing_since).total_seconds(), 0.0) if failing_since else 0.0,
+    )
 
 
 def _keys_state() -> str:

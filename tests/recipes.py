@@ -20,7 +20,17 @@ from payouts.actions import Assignment
 from payouts.batches import check, decide, submit, upload
 from payouts.exports import request, write
 from payouts.jobs import Stop, never
-from payouts.models import ApiClient, Approval, ApprovalBand, Batch, Export, Payout, Proposal, ReviewRule
+from payouts.models import (
+    ApiClient,
+    Approval,
+    ApprovalBand,
+    Batch,
+    Export,
+    Payout,
+    Proposal,
+    ReviewRule,
+    VelocityLimit,
+)
 from payouts.providers import Answer, Verdict
 
 CARD = {"card": "4111 1111 1111 1111", "name": "Иван Петров"}
@@ -98,6 +108,15 @@ def held_payout(**given: Any) -> Payout:
 def scheduled_payout(**given: Any) -> Payout:
     """Ready, but not before tomorrow."""
     return pending_payout(**{"scheduled_for": timezone.now() + timedelta(days=1)} | given)
+
+
+def over_limit_payout(**given: Any) -> Payout:
+    """Ready, and put off for a velocity limit, which has just been taken away again."""
+    payout = pending_payout(**given)
+    limit = VelocityLimit.objects.create(scope="all", currency="RUB", window="minute", amount=1)
+    assert actions.claim(limit=10) == []
+    limit.delete()
+    return Payout.objects.get(pk=payout.pk)
 
 
 def claimed(payout: Payout, *, may_wait: bool = True) -> Assignment:

@@ -18,19 +18,20 @@ from payouts.actions import waits
 from payouts.models import (
     BUCKETS,
     LET_GO,
+    WAITS_FOR_CONFIGURATION,
     WINDOW_LENGTHS,
+    ConfigurationAlteredError,
     Payout,
     Proposal,
     VelocityLimit,
     VelocityScope,
 )
+from payouts.models.sealed_sets import verified
 
 log = structlog.get_logger(__name__)
 
 # A process that is stopped between its lock and its commit holds up the claims of its currencies for so long.
 IDLE_SECONDS = 10
-# Of a limit by client or recipient, these keys at most are read for a page.
-KEYS_SHOWN = 1_000
 
 LOCK = """
 SELECT set_config('idle_in_transaction_session_timeout', %s, true),
@@ -109,16 +110,20 @@ class Use:
 
 
 def limits() -> tuple[VelocityLimit, ...]:
-    """The limits in force, as they were sealed."""
-    return tuple(VelocityLimit.objects.all())
+    """The limits in force, as they were sealed. Raises ConfigurationAlteredError."""
+    return verified("velocity")
 
 
 def admit(payouts: Sequence[Payout]) -> dict[int, str]:
     """Say of each payout that exceeds a limit which, by its id; the others' use is written. Oldest first.
 
-    In the claim's transaction, with these rows locked, and nothing slow after it.
+    In the claim's transaction, with these rows locked, and nothing slow after it. All wait where SQL has changed the
+    limits.
     """
-    applying = _applying(payouts)
+    try:
+        applying = _applying(payouts)
+    except ConfigurationAlteredError:
+        return {payout.pk: WAITS_FOR_CONFIGURATION for payout in payouts}
     if not applying:
         return {}
     _lock({payout.currency for payout in payouts if applying.get(payout.currency)})
@@ -150,7 +155,10 @@ def terms_let_go(payout: Payout) -> dict[str, str | int]:
 
 
 def use() -> list[Use]:
-    """The limits in force, and how much of each is used now, for the Operations page."""
+    """The limits in force, and how much of each is used now, for the Operations page.
+
+    Raises ConfigurationAlteredError.
+    """
     waiting = {(each.currency, each.reason): each for each in waits.over_limit()}
     found = []
     for limit in limits():

@@ -12,7 +12,7 @@ from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F,
 from django.db.models.functions import Coalesce, Greatest, Least, Now
 
 from payouts import doorbell
-from payouts.models import WAITS_FOR_US, Payout
+from payouts.models import WAITS_FOR_LIMIT, WAITS_FOR_US, Payout
 
 # As long as it has waited already, within these.
 SHORTEST_PAUSE = timedelta(seconds=2)
@@ -23,7 +23,7 @@ COUNTED = 10_000
 OVER_LIMIT = """
 SELECT currency, waits_for, count(*), min(waits_since)
 FROM (SELECT currency, waits_for, waits_since FROM payouts_payout
-      WHERE waits_for <> '' AND waits_for <> %(us)s LIMIT %(counted)s) AS waiting
+      WHERE waits_for <> '' AND starts_with(waits_for, %(limit)s) LIMIT %(counted)s) AS waiting
 GROUP BY currency, waits_for ORDER BY currency, waits_for
 """
 FAILING = """
@@ -70,7 +70,7 @@ def end(payout_id: int) -> None:
 def over_limit() -> list[Waiting]:
     """What waits for a velocity limit, by currency and limit; COUNTED payouts at most in all."""
     with connection.cursor() as cursor:
-        cursor.execute(OVER_LIMIT, {"us": WAITS_FOR_US, "counted": COUNTED})
+        cursor.execute(OVER_LIMIT, {"limit": WAITS_FOR_LIMIT, "counted": COUNTED})
         return [Waiting(*row) for row in cursor.fetchall()]
 
 

@@ -22,7 +22,7 @@ COLUMNS = ", ".join(PUBLIC_FIELDS)
 # What `Payout.stage` and status_detail.py look at, besides the public fields.
 WHY = (
     *("version", "approvals_required", "approvals_given", "review_flags", "held_at", "attention"),
-    *("scheduled_for", "release_at", "failure_code", "failure_message", "due_at"),
+    *("scheduled_for", "release_at", "failure_code", "failure_message", "due_at", "waits_for"),
 )
 # In the order in which `Payout.from_db` wants them.
 ONE_FIELDS = tuple(field.attname for field in Payout._meta.concrete_fields if field.attname in {*PUBLIC_FIELDS, *WHY})

@@ -16,6 +16,7 @@ WAITS_FOR_LIMIT = "velocity:"  # and the limit's scope and window, in Payout.wai
 LET_GO = "let_go"
 # In Payout.waits_for too: none of many payouts could be claimed, so the fault is ours.
 WAITS_FOR_US = "claim"
+WAITS_FOR_CONFIGURATION = "configuration"  # SQL has changed the limits: nothing is sent by them
 
 
 class VelocityScope(models.TextChoices):

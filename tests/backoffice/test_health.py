@@ -1,5 +1,6 @@
 """The pages for machines that watch."""
 
+import re
 from datetime import timedelta
 from uuid import uuid4
 
@@ -7,8 +8,9 @@ import pytest
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from payouts.actions import recovery, unknown_payments
-from payouts.models import Heartbeat, UnknownPayment
+from payouts import actions
+from payouts.actions import claims, recovery, unknown_payments
+from payouts.models import Heartbeat, Payout, UnknownPayment, VelocityLimit
 from payouts.providers import Verdict
 from tests.recipes import pending_payout
 
@@ -39,6 +41,8 @@ def test_ready_tells_of_the_database_the_cache_the_clusters_and_the_backlog(clie
         "cache": "ok",
         "clusters": 1,
         "backlog": 1,
+        "over_limit": 0,
+        "claims_failing_since": None,
         "providers_silent": 0,
         "keys": "ok",
         "recovery": False,
@@ -60,6 +64,37 @@ def test_recovery_mode_anothers_database_and_unknown_payments_are_told(client, s
     assert (facts["recovery"], facts["installation"], facts["unknown_payments"]) == (True, "other", 1)
     for name in ("payouts_recovery", "payouts_other_installation", "payouts_unknown_payments"):
         assert f"\n{name} 1.0\n" in text
+
+
+def test_what_waits_for_a_limit_is_told(client):
+    VelocityLimit.objects.create(scope="all", currency="RUB", window="minute", amount=50)
+    pending_payout()
+    actions.claim(limit=10)
+
+    facts = client.get("/readyz/").json()
+
+    assert (facts["backlog"], facts["over_limit"], facts["claims_failing_since"]) == (0, 1, None)
+    assert "\npayouts_over_limit 1.0\n" in client.get("/metrics").content.decode()
+
+
+def test_claims_that_fail_for_a_fault_of_ours_are_told_and_count_as_due(client, monkeypatch):
+    def broken(*_given):
+        raise RuntimeError("a fault of ours")
+
+    for _each in range(5):
+        pending_payout()
+    monkeypatch.setattr(claims, "payment_problem", broken)
+    actions.claim(limit=10)
+    Payout.objects.update(waits_since=timezone.now() - timedelta(minutes=10))
+
+    facts = client.get("/readyz/").json()
+    text = client.get("/metrics").content.decode()
+
+    assert facts["backlog"] == 5
+    assert 590 < facts["backlog_age_seconds"] < 660
+    assert facts["claims_failing_since"] is not None
+    assert "\npayouts_due 5.0\n" in text
+    assert 590 < float(re.search(r"\npayouts_claims_failing_seconds (\S+)\n", text)[1]) < 660
 
 
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])

@@ -13,10 +13,19 @@ from django.utils import timezone
 from payouts import actions, configuration
 from payouts.actions import velocity, waits
 from payouts.configuration import Act, ConfigurationError
-from payouts.models import LET_GO, Attempt, Payout, Proposal, VelocityLimit, VelocityUse
+from payouts.models import LET_GO, Attempt, ConfigurationAlteredError, Payout, Proposal, VelocityLimit, VelocityUse
+from payouts.models.sealed_sets import forget
 from tests import recipes
 from tests.payouts.observe import by_hand, is_clean, nothing_changes, unguarded
-from tests.recipes import REFUSED, allowed_to, answered, claimed, make_due, pending_payout, unknown_payout
+from tests.recipes import (
+    REFUSED,
+    allowed_to,
+    answered,
+    claimed,
+    make_due,
+    pending_payout,
+    unknown_payout,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -197,6 +206,22 @@ def test_use_against_limit_is_told_for_the_fullest_key() -> None:
     assert (told["all"].count, told["all"].amount, told["all"].waiting) == (2, Decimal("800.50"), 0)
     assert (told["recipient"].count, told["recipient"].amount, told["recipient"].waiting) == (1, Decimal("700.00"), 1)
     assert told["recipient"].waiting_since is not None
+
+
+def test_limits_that_sql_has_changed_send_nothing_and_look_ups_go_on() -> None:
+    unknown = unknown_payout()
+    _limit(amount=50)
+    payout = pending_payout()
+    by_hand("UPDATE payouts_velocitylimit SET amount = 9999999")
+    forget()
+    make_due(unknown)
+
+    assert _taken() == [unknown.pk]
+
+    assert _waiting() == {payout.pk: "configuration"}
+    assert waits.over_limit() == []
+    with pytest.raises(ConfigurationAlteredError):
+        velocity.use()
 
 
 # Two people let one go

@@ -59,6 +59,11 @@ DETAILS: dict[str, tuple[Callable[[], Payout], Stage, str]] = {
     "ready": (recipes.pending_payout, Stage.READY, "It is ready to be sent to the provider."),
     "ready after approval": (recipes.approved_payout, Stage.READY, "It is ready to be sent to the provider."),
     "ready again": (recipes.retried_payout, Stage.READY, "It is ready to be sent to the provider."),
+    "over a velocity limit": (
+        recipes.over_limit_payout,
+        Stage.READY,
+        "It waits, because a limit for what is sent is reached. It goes on by itself, or by staff.",
+    ),
     "under way": (
         recipes.processing_payout,
         Stage.PROCESSING,
