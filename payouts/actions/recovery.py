@@ -44,6 +44,7 @@ SELECT i.name,
        ARRAY[s.system_identifier, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint,
              d.oid::bigint, 'payouts_payout'::regclass::oid::bigint],
        EXISTS (SELECT FROM payouts_recovery WHERE ended_at IS NULL),
+       EXISTS (SELECT FROM payouts_recovery WHERE ended_at IS NOT NULL),
        {IS_DURABLE}
 FROM payouts_installation i, pg_control_system() s, pg_database d WHERE d.datname = current_database()
 """  # noqa: S608 (a constant)
@@ -71,7 +72,7 @@ def look() -> Finding:
 
     In the caller's transaction, if there is one. The first time, what it is is stored.
     """
-    name, stored, present, is_recovering, is_durable = _facts()
+    name, stored, present, is_recovering, has_recovered, is_durable = _facts()
     if not is_durable and settings.NEEDS_DURABLE_SERVER:
         return _stopped(NOT_DURABLE)
     if name and name != settings.INSTALLATION:
@@ -79,7 +80,7 @@ def look() -> Finding:
             f"The database belongs to the installation {name!r}, and INSTALLATION is {settings.INSTALLATION!r}."
         )
     if stored == present:
-        return Finding(is_recovering=is_recovering)
+        return Finding(is_recovering=is_recovering or (has_recovered and _begun_for_altered()))
     with transaction.atomic():
         if not _store(present, before=stored):
             return look()  # somebody else has just found it, and has stored what it is
@@ -120,7 +121,7 @@ def adopt(*, by: str) -> Recovery:
         was = Installation.objects.select_for_update().get()
         if was.name in ("", settings.INSTALLATION):
             raise RecoveryError(_("The database is this installation's already."))
-        _name, stored, present, _is_recovering, _is_durable = _facts()
+        _name, stored, present, *_others = _facts()
         _store(present, before=stored)
         return _begin(Recovery.Cause.ADOPTED, f"{was.name} → {settings.INSTALLATION}", by=by)
 
@@ -135,9 +136,10 @@ def propose_end(recovery_id: int, *, by: User, evidence: str) -> Recovery:
         recovery = _locked(recovery_id)
         if obstacle := operation_rules.why_not_propose_end(recovery, by):
             raise RecoveryError(obstacle)
+        # Whoever wrote an earlier proposal: this one takes its place, and its seal.
         recovery.proposed_at, recovery.proposed_by, recovery.evidence = Now(), by, evidence
         recovery.save(update_fields=["proposed_at", "proposed_by", "evidence"])
-    recovery.refresh_from_db()
+        _seal(recovery)
     log.warning("recovery_end_proposed", recovery=recovery.pk, by=by.get_username())
     return recovery
 
@@ -164,18 +166,35 @@ def end(recovery_id: int, *, by: User, evidence: str, reason: str) -> Recovery:
             raise RecoveryError(
                 _("The evidence has changed since you read it. Close this dialog, read it again, then decide.")
             )
+        if not recovery.is_sealed:
+            raise RecoveryError(_("The proposal was changed outside the back office: propose it anew."))
         recovery.ended_at, recovery.ended_by, recovery.end_reason = Now(), by, reason
         recovery.save(update_fields=["ended_at", "ended_by", "end_reason"])
-    recovery.refresh_from_db()
+        _seal(recovery)
     log.warning("recovery_ended", recovery=recovery.pk, by=by.get_username())
     return recovery
 
 
-def _facts() -> tuple[str, Identity, Identity, bool, bool]:
+def _facts() -> tuple[str, Identity, Identity, bool, bool, bool]:
     with connection.cursor() as cursor:
         cursor.execute(FACTS)
-        name, stored, present, is_recovering, is_durable = cursor.fetchone()
-    return name, tuple(stored), tuple(present), is_recovering, is_durable
+        name, stored, present, is_recovering, has_recovered, is_durable = cursor.fetchone()
+    return name, tuple(stored), tuple(present), is_recovering, has_recovered, is_durable
+
+
+def _begun_for_altered() -> bool:
+    """Begin a new recovery where SQL has ended one, or has changed one that had ended; returns whether it has."""
+    ended = Recovery.objects.filter(ended_at__isnull=False).order_by("pk")
+    if all(each.is_sealed for each in ended):
+        return False
+    with transaction.atomic():
+        altered = [each for each in ended.select_for_update(no_key=True) if not each.is_sealed]
+        if altered:
+            named = ", ".join(str(each.pk) for each in altered)
+            _begin(Recovery.Cause.CHANGED, f"recovery {named} was changed outside the product", by=WORKER)
+        for each in altered:
+            _seal(each)  # as it is: the new one names it, and takes its place
+    return True
 
 
 def _store(present: Identity, *, before: Identity) -> bool:
@@ -196,10 +215,18 @@ def _differences(stored: Identity, present: Identity) -> str:
 
 
 def _begin(cause: Recovery.Cause, reason: str, *, by: str) -> Recovery:
-    made = Recovery.objects.create(cause=cause, reason=reason, begun_by=by)
-    made.refresh_from_db()
+    with transaction.atomic():
+        made = Recovery.objects.create(cause=cause, reason=reason, begun_by=by)
+        _seal(made)
     log.error("recovery_begun", recovery=made.pk, cause=cause.value, reason=reason, by=by)
     return made
+
+
+def _seal(recovery: Recovery) -> None:
+    """Seal the row as it is in the database now, in the transaction that wrote it."""
+    recovery.refresh_from_db()
+    recovery.facts_seal = recovery.expected_seal()
+    Recovery.objects.filter(pk=recovery.pk).update(facts_seal=recovery.facts_seal)
 
 
 def _locked(recovery_id: int) -> Recovery:

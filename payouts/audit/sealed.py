@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from payouts.audit.findings import Broken
-from payouts.models import Proposal
+from payouts.models import Proposal, Recovery
 from payouts.models.sealed_sets import fault_of, sealed_sets
 from payouts.staff import authority
 
@@ -12,6 +12,12 @@ def people() -> Iterator[Broken]:
     for found in authority.unfit():
         kind = found.content.kind.value
         yield Broken(None, f"{kind}_sealed", f"the {kind} {found.name} is not what the back office stored")
+
+
+def recoveries() -> Iterator[Broken]:
+    for recovery in Recovery.objects.order_by("pk"):
+        if not recovery.is_sealed:
+            yield Broken(None, "recovery_sealed", f"recovery {recovery.pk} was changed outside the product")
 
 
 def configuration() -> Iterator[Broken]:

@@ -16,7 +16,7 @@ from payouts import money
 from payouts.checkpoints.document import LEAF_BYTES, Leaf, of_row, packed, signed
 from payouts.daily_totals import SETTLED_AFTER
 from payouts.database.snapshot import snapshot
-from payouts.models import AuthoritySeal, Checkpoint, ConfigurationSeal
+from payouts.models import AuthoritySeal, Checkpoint, ConfigurationSeal, Recovery
 
 log = structlog.get_logger(__name__)
 
@@ -130,7 +130,12 @@ def versions() -> dict[str, int]:
     found = AuthoritySeal.objects.order_by("kind", "object_id").values_list("kind", "object_id", "version")
     people = {f"{kind} {object_id}": version for kind, object_id, version in found}
     sets = ConfigurationSeal.objects.order_by("name").values_list("name", "version")
-    return {f"set {name}": version for name, version in sets} | people
+    # How far each has come: begun, its end proposed, ended.
+    recoveries = {
+        f"recovery {pk}": 1 + (proposed_at is not None) + (ended_at is not None)
+        for pk, proposed_at, ended_at in Recovery.objects.order_by("pk").values_list("pk", "proposed_at", "ended_at")
+    }
+    return {f"set {name}": version for name, version in sets} | people | recoveries
 
 
 def _rows(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:

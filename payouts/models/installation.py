@@ -9,7 +9,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from payouts.models.payout import Payout
+from payouts import vault
+from payouts.models.payout import Payout, stamp
 from payouts.providers import registry
 
 # By connection, because a process outlives the database that it is connected to.
@@ -93,6 +94,7 @@ class Recovery(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("ended by")
     )
     end_reason = models.CharField(_("reason to end"), max_length=1000, blank=True)
+    facts_seal = models.BinaryField(max_length=vault.SEAL_BYTES, null=True, editable=False)
 
     class Meta:
         verbose_name = _("recovery")
@@ -122,6 +124,22 @@ class Recovery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.began_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether payouts.actions.recovery wrote the row as it is."""
+        return bool(self.facts_seal) and bytes(self.facts_seal or b"") == self.expected_seal(like=self.facts_seal)
+
+    def expected_seal(self, *, like: vault.Stored = b"") -> bytes:
+        """With `like`, to be compared with that seal. Retired keys verify it too: what has ended is history."""
+        return vault.seal(
+            "recovery",
+            *(self.pk, self.cause, self.reason, stamp(self.began_at), self.begun_by),
+            *(stamp(self.proposed_at), self.proposed_by_id, self.evidence),
+            *(stamp(self.ended_at), self.ended_by_id, self.end_reason),
+            like=like,
+            is_history=True,
+        )
 
 
 class UnknownPayment(models.Model):

@@ -18,7 +18,7 @@ from payouts.providers import Answer, Instruction, Verdict
 from payouts.references import attempt_reference
 from payouts.worker import pump
 from tests import recipes
-from tests.payouts.observe import by_hand, is_clean, nothing_changes
+from tests.payouts.observe import audit_of, by_hand, is_clean, nothing_changes
 from tests.payouts.providers.double import DoubleProvider, Fault
 from tests.recipes import claimed, failed_payout, pending_payout, unknown_payout
 
@@ -334,6 +334,44 @@ def test_a_closed_account_does_neither(checker: User, operator: User) -> None:
     recovery.propose_end(found.pk, by=recipes.person.make(), evidence="Report 7 agrees.")
     with pytest.raises(RecoveryError):
         recovery.end(found.pk, by=operator, evidence="Report 7 agrees.", reason="Read it.")
+
+
+def test_a_recovery_that_sql_ended_begins_anew(adopted: Installation, checker: User, operator: User) -> None:
+    found = recovery.begin(by="operator", reason="The disk was put back.")
+    by_hand(
+        "UPDATE payouts_recovery SET proposed_at = now(), proposed_by_id = %s, evidence = 'Compared.',"
+        " ended_at = now(), ended_by_id = %s, end_reason = 'All there.' WHERE id = %s",
+        checker.pk,
+        operator.pk,
+        found.pk,
+    )
+    assert audit_of(None) == {"recovery_sealed"}
+
+    assert recovery.look().is_recovering
+
+    begun = Recovery.objects.get(ended_at=None)
+    assert (begun.cause, begun.begun_by) == (Recovery.Cause.CHANGED, "system:worker")
+    assert f"recovery {found.pk} was changed" in begun.reason
+    assert is_clean()
+    assert recovery.look().is_recovering
+    assert Recovery.objects.count() == 2
+
+
+def test_a_proposal_that_sql_wrote_is_none(checker: User, operator: User) -> None:
+    found = recovery.begin(by="operator", reason="The disk was put back.")
+    by_hand(
+        "UPDATE payouts_recovery SET proposed_at = now(), proposed_by_id = %s, evidence = 'Compared.' WHERE id = %s",
+        checker.pk,
+        found.pk,
+    )
+
+    with pytest.raises(RecoveryError, match="outside"):
+        recovery.end(found.pk, by=operator, evidence="Compared.", reason="All there.")
+
+    assert Recovery.objects.get().ended_at is None
+    recovery.propose_end(found.pk, by=checker, evidence="Compared with the statement.")
+    recovery.end(found.pk, by=operator, evidence="Compared with the statement.", reason="All there.")
+    assert is_clean()
 
 
 def test_what_has_ended_is_over(checker: User, operator: User) -> None:
