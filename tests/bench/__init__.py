@@ -1,7 +1,7 @@
 """How fast the product is, on services of its own: `make bench`. It measures and never fails for being slow.
 
-    make bench                              everything, in about four minutes on two cores
-    make bench ARGS="latency"               some of: drain, latency, api
+    make bench                              everything, in about six minutes on two cores
+    make bench ARGS="latency"               some of: drain, latency, api, hot
     make bench ARGS="api --rows 100000"     with fewer payouts behind
     make bench ARGS=--small                 little of everything, in a minute: does each part work?
 

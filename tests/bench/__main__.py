@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from backoffice.local.servers import ServiceError
-from tests.bench import api, drain, latency
+from tests.bench import api, drain, hot, latency
 from tests.bench import fill as filling
 from tests.bench.figures import Figure, table, write
 from tests.bench.numbers import FULL, SMALL, Numbers
 from tests.bench.stand import ROOT, BenchError, Stand, listen, stand
 
-PARTS = ("drain", "latency", "api")
+PARTS = ("drain", "latency", "api", "hot")
 RESULTS = ROOT / "var" / "bench.json"
 
 
@@ -76,6 +76,9 @@ def measure(started: Stand, parts: set[str], numbers: Numbers) -> Iterator[Figur
     if "latency" in parts:
         say("latency")
         yield from latency.measure(started, numbers.latency_payouts)
+    if "hot" in parts:
+        say(f"{numbers.hot_rows:,} payouts of one recipient, and due at a paused provider")
+        yield from hot.measure(started, numbers)
     if not {"drain", "api"} & parts:
         return
     say(f"{numbers.rows:,} finished payouts behind")

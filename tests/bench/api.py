@@ -54,10 +54,10 @@ def measure(stand: Stand, ids: tuple[int, int], numbers: Numbers) -> Iterator[Fi
                         "choices": choices,
                     }
                     before = stand.cost(web)
-                    result = _load(stand, order)
+                    result = load(stand, order)
                     rates[side].append(result["per_second"])
                     costs[side].append(stand.cost(web).per_thousand(before, result["answers"]))
-                    _check(name, side, result, web)
+                    check_answers(name, side, result, web)
             yield Figure(
                 name,
                 "/s",
@@ -71,7 +71,7 @@ def measure(stand: Stand, ids: tuple[int, int], numbers: Numbers) -> Iterator[Fi
             )
 
 
-def _load(stand: Stand, order: dict) -> dict:
+def load(stand: Stand, order: dict) -> dict:
     with stand.running("load", "-m", "tests.bench.load") as program:
         assert program.process.stdin is not None
         program.process.stdin.write(json.dumps(order))
@@ -79,7 +79,7 @@ def _load(stand: Stand, order: dict) -> dict:
         return json.loads(program.ask())
 
 
-def _check(name: str, side: str, result: dict, web: Program) -> None:
+def check_answers(name: str, side: str, result: dict, web: Program) -> None:
     if any(int(status) >= 300 for status in result["statuses"]):
         print(web.log.read_text()[-2000:], file=sys.stderr)
         raise BenchError(f"{name} of {side} was answered with {result['statuses']}: {result['refusal']}")

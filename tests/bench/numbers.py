@@ -14,6 +14,9 @@ class Numbers:
     rounds: int
     """Of each call of the API."""
     round_seconds: float
+    hot_rows: int
+    """Payouts to one recipient in a day, and due at a paused provider."""
+    claims: int
 
 
 FULL = Numbers(
@@ -24,6 +27,8 @@ FULL = Numbers(
     latency_payouts=80,
     rounds=7,
     round_seconds=1.2,
+    hot_rows=100_000,
+    claims=30,
 )
 SMALL = Numbers(
     rows=1_000,
@@ -33,4 +38,6 @@ SMALL = Numbers(
     latency_payouts=4,
     rounds=1,
     round_seconds=0.5,
+    hot_rows=500,
+    claims=3,
 )

@@ -2,11 +2,14 @@
 
     python -m tests.bench.worker
 
-Reads commands, a line each, and prints a line when each is done: `submit N`, or `pump` to run the worker's pump until
-nothing is due.
+Reads commands, a line each, and prints a line when each is done: `submit N`, `pump` to run the worker's pump until
+nothing is due, `limits` to set both limits in RUB beyond what is submitted, or `claim TIMES N`, which prints the
+seconds that a quarter of the claims of N took at most.
 """
 
+import statistics
 import sys
+import time
 import uuid
 from decimal import Decimal
 
@@ -17,7 +20,7 @@ django.setup()
 from django.db import connection  # noqa: E402
 
 from payouts import actions  # noqa: E402
-from payouts.models import ApiClient  # noqa: E402
+from payouts.models import ApiClient, PayoutLimit  # noqa: E402
 from payouts.providers import Answer, Instruction, Verdict  # noqa: E402
 from payouts.providers.registry import MAKERS  # noqa: E402
 from payouts.worker import pump  # noqa: E402
@@ -50,6 +53,16 @@ def submit(count: int) -> None:
         )
 
 
+def claim(times: int, count: int) -> float:
+    took = []
+    for _each in range(times):
+        began_at = time.perf_counter()
+        claimed = actions.claim(limit=count)
+        took.append(time.perf_counter() - began_at)
+        assert len(claimed) == count, f"{len(claimed)} claimed of {count}"
+    return statistics.quantiles(took, n=4)[0]
+
+
 def main() -> None:
     connection.ensure_connection()
     instant = Instant()
@@ -60,6 +73,11 @@ def main() -> None:
                 submit(int(count))
             case ["pump"]:
                 pump.run()
+            case ["limits"]:
+                PayoutLimit.objects.create(currency="RUB", day_amount=10**13, recipient_amount=10**13)
+            case ["claim", times, count]:
+                print(claim(int(times), int(count)), flush=True)
+                continue
         print("done", flush=True)
 
 
