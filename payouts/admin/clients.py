@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.forms import Form
@@ -22,12 +23,15 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
 )
 
-from payouts import clients
+from payouts import clients, configuration
 from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, dialog_action, show_dialog
 from payouts.admin.kit.fields import day_field
 from payouts.admin.kit.history import Change, HistoryMixin, changes
+from payouts.admin.kit.person import person
 from payouts.admin.kit.plain import PlainAdmin, never
+from payouts.admin.kit.proposed import ProposedMixin, after_proposing, changed_by, why_field
+from payouts.configuration import Act
 from payouts.models import ApiClient, ApiKey, Scope
 from payouts.staff import access_log
 
@@ -67,7 +71,11 @@ class ClientForm(forms.ModelForm, KeyFields):
 
 
 class KeyForm(KeyFields, DialogForm):
-    """The dialog of a further key."""
+    """The dialog of a further key, which another person must confirm while DUAL_CONTROL is on."""
+
+    def prepare(self, client: ApiClient) -> None:
+        if settings.DUAL_CONTROL:
+            self.fields["reason"] = why_field()
 
 
 class RevokeForm(DialogForm):
@@ -86,7 +94,9 @@ class RevokeForm(DialogForm):
 
 
 @admin.register(ApiClient)
-class ApiClientAdmin(HistoryMixin, DialogsMixin, PlainAdmin):
+class ApiClientAdmin(ProposedMixin, HistoryMixin, DialogsMixin, PlainAdmin):
+    proposal_subject = "api_client"
+    proposal_subjects_beside = ("api_key",)
     list_display = ("name", "keys_shown", "scopes_shown", "owner", "last_used", "expiry", "state")
     list_fullwidth = True
     search_fields = ("name",)
@@ -123,15 +133,15 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, PlainAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("name",) if obj else ()
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
-        super().save_model(request, obj, form, change)
-        if not change:
-            obj.key_in_clear = clients.create_key(
-                obj, scopes=form.cleaned_data["scopes"], expires_at=form.cleaned_data["expires_on"]
-            )
+    def proposed_content(self, request: HttpRequest, instance: ApiClient, form: Any) -> configuration.Content:
+        content = super().proposed_content(request, instance, form)
+        return content if instance.pk else content | _of_key(form.cleaned_data)
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         """Show the key on this answer itself: a redirect would have to store it somewhere."""
+        key = changed_by(request).key
+        if not key:
+            return super().response_add(request, obj, post_url_continue)
         return TemplateResponse(
             request,
             "admin/payouts/apiclient/key.html",
@@ -140,7 +150,7 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, PlainAdmin):
                 "opts": self.opts,
                 "title": _("Key of %(client)s") % {"client": obj.name},
                 "client": obj,
-                "key": obj.key_in_clear,
+                "key": key,
                 "page_url": self.page_url(obj),
             },
         )
@@ -206,15 +216,19 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, PlainAdmin):
         permission="add_key",
         description=gettext_lazy("New key"),
         title=gettext_lazy("Make a new key"),
-        submit=gettext_lazy("Make key"),
+        submit=lambda: _("Propose") if settings.DUAL_CONTROL else _("Make key"),
         warning=gettext_lazy("The present keys keep working. Revoke them when the client uses the new one."),
         icon="key",
         variant=ActionVariant.PRIMARY,
     )
     def add_key(self, request: HttpRequest, form: Form, client: ApiClient) -> HttpResponse:
-        key = clients.create_key(
-            client, scopes=form.cleaned_data["scopes"], expires_at=form.cleaned_data["expires_on"]
+        given = form.cleaned_data
+        changed = configuration.change(
+            "api_key", client.pk, _of_key(given), by=person(request), reason=given.get("reason", ""), act=Act.ADD
         )
+        if changed.proposal is not None:
+            return after_proposing(request, changed.proposal, otherwise=self.page_url(client))
+        key = changed.key
         access_log.log_act(request.user, client, "key_made", key=f"pk_{key.split('_')[1]}")
         return show_dialog(request, self, client, {"title": _("The new key"), "key": key})
 
@@ -233,6 +247,12 @@ class ApiClientAdmin(HistoryMixin, DialogsMixin, PlainAdmin):
         clients.revoke_key(key.pk)
         access_log.log_act(request.user, client, "key_revoked", key=f"pk_{key.prefix}")
         return _("The key pk_%(prefix)s… is revoked.") % {"prefix": key.prefix}
+
+
+def _of_key(given: dict[str, Any]) -> configuration.Content:
+    """The key of a valid form, as it is proposed."""
+    expires_at = given["expires_on"]
+    return {"scopes": given["scopes"], "expires_at": expires_at.isoformat() if expires_at else None}
 
 
 def _state(key: ApiKey) -> SafeString:

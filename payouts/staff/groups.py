@@ -1,5 +1,7 @@
 """The groups of the back office and what each may do, made after every migrate."""
 
+from collections.abc import Iterable
+
 from django.apps import apps
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
@@ -105,6 +107,11 @@ VERBS: tuple[tuple[Promise, str], ...] = (
     (gettext_lazy("Read the access log"), "payouts.view_accessevent"),
     (gettext_lazy("See system pages: schedules, queue, failed tasks"), "django_q.view_ormq"),
 )
+
+
+def named(permissions: Iterable[Permission]) -> list[str]:
+    """As in “payouts.view_payout”, sorted."""
+    return sorted(f"{each.content_type.app_label}.{each.codename}" for each in permissions)
 
 
 def in_words(permission: Permission) -> str:

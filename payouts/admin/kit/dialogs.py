@@ -117,9 +117,9 @@ def dialog_action(
     """A button on an object's page that opens a dialog.
 
     The function does the work of a valid form. It returns the sentence for the page that is shown again, or an answer
-    of its own; its REFUSALS go back into the form. `permission` names a
-    `has_…_permission` method. `warning` may be a function of the object. `is_final` marks what cannot be undone. The
-    admin's `dialog_obstacle(request, name, object)` may say why the action cannot be done now.
+    of its own; its REFUSALS go back into the form. `permission` names a `has_…_permission` method. `warning` may be a
+    function of the object, `submit` one of nothing. `is_final` marks what cannot be undone. The admin's
+    `dialog_obstacle(request, name, object)` may say why the action cannot be done now.
     """
 
     def decorate(perform: Perform) -> Any:
@@ -143,7 +143,7 @@ def dialog_action(
                 {
                     "title": title,
                     "warning": warning(instance) if callable(warning) else warning,
-                    "submit": submit,
+                    "submit": submit() if callable(submit) else submit,
                     "is_final": is_final,
                     "form": form,
                     "obstacle": "" if is_post else model_admin.dialog_obstacle(request, name, instance),

@@ -14,7 +14,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -22,7 +21,7 @@ from payouts import configuration
 from payouts.admin.kit.dialogs import back_to, show_dialog
 from payouts.admin.kit.fields import text_field
 from payouts.admin.kit.person import person
-from payouts.configuration import Act, ConfigurationError
+from payouts.configuration import Act, Changed, ConfigurationError
 from payouts.models import Proposal
 from payouts.staff import access_log
 
@@ -40,25 +39,21 @@ class WhyForm(forms.Form):
     reason = why_field()
 
 
-def proposal_url(proposal: Proposal) -> str:
-    return reverse("admin:payouts_proposal_change", args=(proposal.pk,))
-
-
-def told(request: HttpRequest, proposal: Proposal) -> None:
-    """Say that it is proposed, with a link to it, and note it in the access log."""
+def after_proposing(request: HttpRequest, proposal: Proposal, *, otherwise: str) -> HttpResponse:
+    """Note it in the access log, and lead to the proposal, or to the other address those who may not see it."""
     access_log.log_act(request.user, proposal, "proposed", what=proposal.title)
-    words = _("Proposed. Nothing has changed yet: another person must confirm it within 72 hours.")
+    messages.success(request, _("Proposed. Nothing has changed yet: another person must confirm it within 72 hours."))
     if request.user.has_perm("payouts.view_proposal"):
-        link = format_html('<a class="po-link" href="{}">{}</a>', proposal_url(proposal), _("Open the proposal"))
-        messages.success(request, format_html("{} {}", words, link))
-    else:
-        messages.success(request, words)
+        otherwise = reverse("admin:payouts_proposal_change", args=(proposal.pk,))
+    return back_to(request, otherwise)
 
 
 class ProposedMixin:
     """For a PlainAdmin. Its saves and deletions go through payouts.configuration."""
 
     proposal_subject: str
+    # Of these the object's page shows open proposals besides.
+    proposal_subjects_beside: tuple[str, ...] = ()
     opts: Any
     model: Any
     form: Any
@@ -100,7 +95,9 @@ class ProposedMixin:
     ) -> HttpResponse:
         instance = given["obj"]
         if instance is not None:
-            context["open_proposal"] = configuration.open_about(self.proposal_subject, instance.pk)
+            about = (self.proposal_subject, *self.proposal_subjects_beside)
+            found = (configuration.open_about(name, instance.pk) for name in about)
+            context["open_proposals"] = [proposal for proposal in found if proposal]
         if settings.DUAL_CONTROL:
             context |= {"show_save_and_continue": False, "show_save_and_add_another": False}
         response: HttpResponse = super().render_change_form(request, context, *args, **given)  # type: ignore[misc]
@@ -127,18 +124,18 @@ class ProposedMixin:
             reason=form.cleaned_data.get(REASON, ""),
             act=Act.CHANGE if change else Act.ADD,
         )
-        _proposed(request, changed.proposal)
-        if changed.instance is not None:
+        request.__dict__["changed"] = changed
+        if changed.proposal is None:
             obj.pk = changed.instance.pk
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Nothing: what belongs to it is in the content that was proposed, or made with it."""
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        return None if _proposed(request) else super().log_addition(request, obj, message)  # type: ignore[misc]
+        return None if changed_by(request).proposal else super().log_addition(request, obj, message)  # type: ignore[misc]
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        return None if _proposed(request) else super().log_change(request, obj, message)  # type: ignore[misc]
+        return None if changed_by(request).proposal else super().log_change(request, obj, message)  # type: ignore[misc]
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         response: HttpResponse = _after(request, self) or super().response_add(request, obj, post_url_continue)  # type: ignore[misc]
@@ -186,8 +183,7 @@ class ProposedMixin:
                 form.add_error(None, str(error))
             else:
                 assert done.proposal is not None
-                told(request, done.proposal)
-                return back_to(request, admin.page_url(instance))
+                return after_proposing(request, done.proposal, otherwise=admin.page_url(instance))
         context = {
             "title": _("Propose to delete: %(what)s") % {"what": instance},
             "warning": _("It stays in force until another person confirms."),
@@ -201,20 +197,16 @@ class ProposedMixin:
         return {"heading": str(instance)}
 
 
-def _proposed(request: HttpRequest, proposal: Proposal | None = None) -> Proposal | None:
-    """What this request has proposed; with a proposal, remembers it."""
-    if proposal is not None:
-        request.__dict__["proposal"] = proposal
-    found: Proposal | None = request.__dict__.get("proposal")
+def changed_by(request: HttpRequest) -> Changed:
+    """What became of the form of this request."""
+    found: Changed = request.__dict__.get("changed", Changed(None))
     return found
 
 
 def _after(request: HttpRequest, admin: Any) -> HttpResponse | None:
     """The answer to a form that proposed something; None when it has saved."""
-    proposal = _proposed(request)
+    proposal = changed_by(request).proposal
     if proposal is None:
         return None
-    told(request, proposal)
-    if request.user.has_perm("payouts.view_proposal"):
-        return HttpResponseRedirect(proposal_url(proposal))
-    return HttpResponseRedirect(reverse(f"admin:{admin.opts.app_label}_{admin.opts.model_name}_changelist"))
+    listed = reverse(f"admin:{admin.opts.app_label}_{admin.opts.model_name}_changelist")
+    return after_proposing(request, proposal, otherwise=listed)

@@ -12,7 +12,9 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from payouts import configuration
 from payouts.admin.kit.plain import PlainAdmin, never
+from payouts.admin.kit.proposed import ProposedMixin
 from payouts.admin.people.change_messages import with_lists_and_switches
 from payouts.admin.people.permission_words import listed_in_words, offer_in_words
 from payouts.staff import groups
@@ -21,7 +23,8 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(StockGroupAdmin, PlainAdmin):
+class GroupAdmin(ProposedMixin, StockGroupAdmin, PlainAdmin):
+    proposal_subject = "group"
     list_display = ("title",)
     readonly_fields = ("title", "permissions_in_words")
     filter_horizontal = ()
@@ -53,6 +56,9 @@ class GroupAdmin(StockGroupAdmin, PlainAdmin):
             field.help_text = ""
             offer_in_words(field)
         return field
+
+    def proposed_content(self, request: HttpRequest, instance: Group, form: Any) -> configuration.Content:
+        return {"name": instance.name, "permissions": groups.named(form.cleaned_data["permissions"])}
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         return with_lists_and_switches(super().construct_change_message(request, form, formsets, add), form)

@@ -1,7 +1,7 @@
-"""People. Only superusers may create superusers or widen their own rights.
+"""People. Only superusers propose superusers, and change those who make payouts or decide on them.
 
-Whoever sets another's password could act as two people, so only superusers change those who make payouts or decide
-over them.
+Whoever sets another's password could act as two people, so another person confirms it, as every change of rights.
+Closing an account takes one person, at once.
 """
 
 from functools import partial
@@ -24,17 +24,20 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from payouts import accounts
+from payouts import accounts, configuration
 from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, back_to, dialog_action
 from payouts.admin.kit.fields import text_field
 from payouts.admin.kit.person import person
 from payouts.admin.kit.plain import PlainAdmin, never
+from payouts.admin.kit.proposed import ProposedMixin, after_proposing, changed_by
 from payouts.admin.people import second_look
 from payouts.admin.people.change_messages import with_lists_and_switches
+from payouts.admin.people.passwords import PasswordMixin
 from payouts.admin.people.permission_words import listed_in_words, offer_in_words
+from payouts.configuration.people_subjects import SWITCHES, TEXTS
 from payouts.models import Authenticator
-from payouts.staff import access_log, second_factor
+from payouts.staff import access_log, groups, second_factor
 
 admin.site.unregister(User)
 # Their pages show the keys and codes.
@@ -48,10 +51,13 @@ class PersonReasonForm(DialogForm):
 
 
 @admin.register(User)
-class UserAdmin(DialogsMixin, StockUserAdmin, PlainAdmin):
+class UserAdmin(ProposedMixin, DialogsMixin, PasswordMixin, StockUserAdmin, PlainAdmin):
+    proposal_subject = "person"
+    proposal_subjects_beside = ("password", "second_factor")
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    change_user_password_template = "admin/auth/user/new_password.html"  # noqa: S105 (a template)
     list_display = ("username", "full_name", "group_names", "second_factor", "is_active", "last_login")
     list_filter = ()
     list_fullwidth = True
@@ -60,7 +66,11 @@ class UserAdmin(DialogsMixin, StockUserAdmin, PlainAdmin):
     filter_vertical = ()
     sortable_by = None
     actions_detail: ClassVar[tuple[Any, ...]] = ("remove_second_factor", "close_account")
-    change_form_outer_before_template = "admin/payouts/proposal/about.html"
+    add_fieldsets = (
+        (None, {"fields": ("username", "usable_password", "password1", "password2")}),
+        (gettext_lazy("Personal info"), {"fields": ("first_name", "last_name", "email")}),
+        (gettext_lazy("Permissions"), {"fields": ("is_staff", "groups")}),
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         found: QuerySet[User] = super().get_queryset(request)
@@ -106,8 +116,25 @@ class UserAdmin(DialogsMixin, StockUserAdmin, PlainAdmin):
             for title, options in fieldsets
         ]
 
+    def form_of(self, instance: Any) -> type[Form]:
+        found: type[Form] = self.form if instance else self.add_form
+        return found
+
+    def proposed_content(self, request: HttpRequest, instance: User, form: Any) -> configuration.Content:
+        given = form.cleaned_data
+        stored = User.objects.filter(pk=instance.pk).first()
+        content = configuration.subject("person").snapshot(stored) or {"groups": [], "permissions": []}
+        content |= {name: getattr(instance, name) for name in (*TEXTS, *SWITCHES)}
+        if "groups" in given:
+            content["groups"] = sorted(group.name for group in given["groups"])
+        if "user_permissions" in given:
+            content["permissions"] = groups.named(given["user_permissions"])
+        return content if stored else {**content, "password": instance.password}
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        always = ("last_login", "date_joined")
+        always: tuple[str, ...] = ("last_login", "date_joined")
+        if obj is not None and obj.is_active:
+            always = ("is_active", *always)  # closed by its own dialog, which stops the keys too
         if request.user.is_superuser:
             return always
         if obj is not None and not self.has_change_permission(request, obj):
@@ -139,8 +166,7 @@ class UserAdmin(DialogsMixin, StockUserAdmin, PlainAdmin):
         return with_lists_and_switches(super().construct_change_message(request, form, formsets, add), form)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        decided_before = bool(getattr(form.instance, "is_decider", False))
-        super().save_related(request, form, formsets, change)
+        decided_before = bool(getattr(form.instance, "is_decider", False)) or changed_by(request).proposal is not None
         if not decided_before and second_factor.deciders().filter(pk=form.instance.pk).exists():
             messages.warning(
                 request,
@@ -197,11 +223,15 @@ class UserAdmin(DialogsMixin, StockUserAdmin, PlainAdmin):
         icon="phonelink_erase",
         is_final=True,
     )
-    def remove_second_factor(self, request: HttpRequest, form: Form, person: User) -> str:
-        if not second_factor.remove(person):
-            return _("%(name)s no longer had a second factor.") % {"name": person.get_username()}
-        access_log.log_act(request.user, person, "second_factor_removed", reason=form.cleaned_data["reason"])
-        return _("The second factor of %(name)s is removed.") % {"name": person.get_username()}
+    def remove_second_factor(self, request: HttpRequest, form: Form, loser: User) -> str | HttpResponse:
+        reason = form.cleaned_data["reason"]
+        changed = configuration.change(
+            "second_factor", loser.pk, {}, by=person(request), reason=reason, act=configuration.Act.DELETE
+        )
+        if changed.proposal is not None:
+            return after_proposing(request, changed.proposal, otherwise=self.page_url(loser))
+        access_log.log_act(request.user, loser, "second_factor_removed", reason=reason)
+        return _("The second factor of %(name)s is removed.") % {"name": loser.get_username()}
 
     @dialog_action(
         form_class=PersonReasonForm,

@@ -175,14 +175,14 @@ def test_given_and_taken_groups_are_told(in_group: Callable[[str], User]) -> Non
     person, superuser = in_group("Operator"), recipes.superuser.make()
     browser = as_user(superuser)
     auditors = str(Group.objects.get(name="Auditor").pk)
-    form = {"username": person.username, "is_staff": "on", "groups": [auditors]}
+    form = {"username": person.username, "groups": [auditors]}
 
     browser.post(f"/admin/auth/user/{person.pk}/change/", form)
 
     (line,) = browser.get(LOG, {"kind": "acts"}).context["lines"]
     assert "Groups: +Auditor." in line["detail"]
     assert "Groups: −Operator." in line["detail"]
-    assert "May log in: no." in line["detail"]
+    assert "Staff: no." in line["detail"]
 
 
 def test_no_password_stands_in_the_log(in_group: Callable[[str], User]) -> None:
