@@ -4,6 +4,7 @@ Nothing of the product is imported: what must hold is written down here once mor
 """
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from psycopg.rows import dict_row
 from tests.campaign.clients import Ack
 from tests.campaign.ledger import read
 from tests.campaign.plan import FREEZE, KEY_TTL_SECONDS, Intent
+
+WINDOW_SECONDS: Final = 60.0
 
 # safety.md
 TRANSITIONS: Final = {
@@ -59,6 +62,12 @@ class World:
     payments: Iterable[Row]
     tampered: Mapping[int, str] = field(default_factory=dict)
     torn: Iterable[int] = ()
+    limits: Iterable[tuple[float, Decimal]] = ()
+    """Of what may leave in a minute: from when on, by time.time(), a limit may have been in force."""
+    changes: Iterable[Row] = ()
+    """Rows of the bands' and limits' history that tell of a change."""
+    proposals: Iterable[Row] = ()
+    """Those that were confirmed."""
     named_by_product: Iterable[tuple[int | None, str]] = ()
     """Payout and invariant, from `manage.py audit --json`."""
     restored_at: float = 0.0
@@ -77,6 +86,8 @@ def violations(world: World) -> list[Finding]:
         _outcomes,
         _refusals,
         _approvals,
+        _velocity,
+        _two_people,
         _doubles,
         _own_audit,
     )
@@ -248,6 +259,50 @@ def _approvals_needed(payout: Row) -> int:
     return (payout["amount"] >= 100_000) + (payout["amount"] >= 1_000_000)
 
 
+def _velocity(world: World) -> Iterator[Finding]:
+    """Within no minute more was sent than the limit that was in force, but for what two people had let go.
+
+    A payment counts when its attempt was made, which is before it was called for.
+    """
+    if not world.limits:
+        return
+    attempts = {attempt["reference"]: attempt for attempt in world.attempts}
+    let_go = {
+        (proposal["before"]["reference"], proposal["before"]["attempt"])
+        for proposal in world.proposals
+        if proposal["subject"] == "let_go"
+    }
+    sent = []
+    for payment in world.payments:
+        attempt = attempts.get(payment["key"])
+        if attempt and (payment["payout"], attempt["number"]) not in let_go:
+            sent.append((attempt["created_at"].timestamp(), Decimal(payment["amount"])))
+    sent.sort()
+    first, total = 0, Decimal(0)
+    for at, amount in sent:
+        total += amount
+        while sent[first][0] <= at - WINDOW_SECONDS:
+            total -= sent[first][1]
+            first += 1
+        limit = max(limit for since, limit in world.limits if since <= at)
+        if total > limit:
+            yield "over_velocity_limit", f"{total} within a minute before {at:.0f}, the limit {limit}"
+
+
+def _two_people(world: World) -> Iterator[Finding]:
+    """Each change of a band or a limit was proposed by one person and confirmed by another."""
+    confirmed = {
+        proposal["id"]: proposal
+        for proposal in world.proposals
+        if proposal["decided_by_id"] not in (None, proposal["proposed_by_id"])
+    }
+    for change in world.changes:
+        number = re.match(r"proposal (\d+),", change["reason"])
+        proposal = confirmed.get(int(number[1])) if number else None
+        if proposal is None or proposal["object_id"] != str(change["object_id"]):
+            yield "changed_by_one_person", f"{change['what']} {change['object_id']}: {change['reason']!r}"
+
+
 def _doubles(world: World) -> Iterator[Finding]:
     stored = Counter(payout["user_id"] - 1 for payout in world.payouts)
     for number, count in stored.items():
@@ -286,10 +341,19 @@ DATABASE: Final = {
                maker_id
         FROM payouts_payout ORDER BY id""",
     "attempts": """
-        SELECT reference::text AS reference, payout_id, outcome FROM payouts_attempt ORDER BY payout_id, number""",
+        SELECT reference::text AS reference, payout_id, number, outcome, created_at
+        FROM payouts_attempt ORDER BY payout_id, number""",
     "events": """
         SELECT payout_id, seq, event, from_status, to_status, at, facts FROM payouts_event ORDER BY payout_id, seq""",
     "approvals": "SELECT payout_id, checker_id, at FROM payouts_approval WHERE attempt_id IS NULL",
+    "changes": """
+        SELECT 'band' AS what, id AS object_id, coalesce(history_change_reason, '') AS reason
+        FROM payouts_historicalapprovalband WHERE history_type = '~'
+        UNION ALL SELECT 'velocity limit', id, coalesce(history_change_reason, '')
+        FROM payouts_historicalvelocitylimit WHERE history_type = '~'""",
+    "proposals": """
+        SELECT id, subject, object_id, before, proposed_by_id, decided_by_id
+        FROM payouts_proposal WHERE decision = 'confirmed'""",
 }
 LEDGER: Final = {
     "requests": ("seq", "at", "method", "key", "body_hash", "pid", "fault"),

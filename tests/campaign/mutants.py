@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from payouts import actions, references, tasks
-from payouts.actions import assignments, claims, late, moves, recovery
+from payouts.actions import assignments, claims, late, moves, recovery, velocity
 from payouts.database import rows
-from payouts.models import Attempt, Attention, Event, EventName, Payout
+from payouts.models import Attempt, Attention, Event, EventName, Payout, sealed_sets
 from payouts.providers import Verdict
 from payouts.states import Status
 from payouts.worker import supervisor
@@ -184,6 +185,22 @@ def random_keys() -> None:
 def no_recovery_mode() -> None:
     """Nobody looks at what the database is."""
     recovery.look = recovery.Finding
+
+
+def no_velocity_limit() -> None:
+    """What is ready is sent, however much it is."""
+    velocity.admit = lambda _payouts: {}
+
+
+def no_dual_control() -> None:
+    """One person changes the configuration."""
+    settings.DUAL_CONTROL = False
+
+
+def unsealed_configuration() -> None:
+    """Bands, rules and limits are believed as they stand."""
+    sealed_sets.verified_by = lambda name, _version, _seal: sealed_sets._rows(name)
+    sealed_sets._fits = lambda _seal: True
 
 
 def dropped_success() -> None:

@@ -1,6 +1,6 @@
 """The operators: two people who approve, retry what was refused, and resolve what the worker leaves to them.
 
-    python -m tests.campaign.operators LEDGER
+    python -m tests.campaign.operators LEDGER LIMITS
 
 Their evidence for a resolution is the provider's ledger: what was paid is PAID; what was not, and cannot be any more
 because its key is past its TTL, is NOT_PAID, and then retried. They go on when PostgreSQL is back.
@@ -24,6 +24,8 @@ from payouts import actions, rules  # noqa: E402
 from payouts.actions import PayoutError, recovery  # noqa: E402
 from payouts.models import Approval, Attempt, Attention, Payout, Recovery, contradicted_attempts  # noqa: E402
 from payouts.states import Status  # noqa: E402
+from tests.campaign import mutants  # noqa: E402
+from tests.campaign.admins import Admins  # noqa: E402
 from tests.campaign.ledger import read  # noqa: E402
 from tests.campaign.people import CHECKERS  # noqa: E402
 from tests.campaign.plan import HANG_SECONDS, KEY_TTL_SECONDS, Plan  # noqa: E402
@@ -119,12 +121,16 @@ class Operators:
                 return
 
 
-def main(ledger: Path) -> None:
+def main(ledger: Path, limits: Path) -> None:
     """Until SIGTERM."""
-    operators = Operators(ledger, Plan.from_environment())
+    plan = Plan.from_environment()
+    operators, admins = Operators(ledger, plan), Admins(limits)
+    if plan.mutant == "no_dual_control":  # what people do is done here
+        mutants.no_dual_control()
     while True:
         try:
             operators.look()
+            admins.look()
         except (DatabaseError, InterfaceError) as error:
             print(f"{type(error).__name__}: {error}", flush=True)
             connection.close()
@@ -132,4 +138,4 @@ def main(ledger: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -18,6 +18,7 @@ SETTINGS: Final = {
     "SWEEP_SECONDS": "2",
     "STALL_SECONDS": "8",
     "WEB_CONCURRENCY": "2",
+    "DUAL_CONTROL": "on",
 }
 # The cluster that is frozen past its leases. q2's time limit, shorter than a lease, would end a woken worker before
 # it records its late answer; here it is longer (system check W005), so that only the fencing token is in the way.
@@ -58,6 +59,9 @@ MUTANTS: Final = (
     "approvals_not_rechecked",
     "random_keys",
     "no_recovery_mode",
+    "no_velocity_limit",
+    "no_dual_control",
+    "unsealed_configuration",
 )
 # The database is put back in the sound product's run, and where that is what the mutant cannot survive.
 PUT_BACK: Final = ("", "random_keys", "no_recovery_mode")
@@ -71,6 +75,14 @@ ROUNDS_OF: Final = {"no_watchdog": ("all_workers_stopped",), "no_sweep": ("nobod
 # Altered by SQL, so not to be paid: by what is altered.
 TAMPERED: Final = ("approval_deleted", "count_raised")
 TAMPERED_EACH: Final = 3
+# While SQL has lowered the bands, so many that need an approval are asked for.
+LOWERED_BANDS: Final = ("", "unsealed_configuration")
+LOWERED_SECONDS: Final = 6.0
+# The velocity limit to begin with: so much a minute for each order of the storm. Each is of 5,000 or of much more.
+FIRST_LIMIT_EACH: Final = 3_000
+# In the runs of the other mutants it is out of the way, so that what they break is what is found.
+OUT_OF_THE_WAY: Final = 10**10
+LIMITED: Final = ("", "no_velocity_limit", "no_dual_control", "unsealed_configuration")
 
 
 @dataclass(frozen=True)
@@ -158,6 +170,11 @@ class Plan:
         return ROUNDS_OF.get(self.mutant, ROUNDS if not self.mutant else ())
 
     @property
+    def first_limit(self) -> int:
+        """What may leave in a minute, until people raise it."""
+        return FIRST_LIMIT_EACH * self.count if self.mutant in LIMITED else OUT_OF_THE_WAY
+
+    @property
     def strikes(self) -> dict[str, int]:
         """How many payouts have each strike in mind."""
         return dict.fromkeys(KILLS, max(2, self.count // 150))
@@ -196,6 +213,11 @@ class Plan:
         first = self.count + 1_000 + 100 * TAMPERED.index(kind)
         return [Intent(first + n, "150000.00", "clean") for n in range(TAMPERED_EACH)]
 
+    @property
+    def under_lowered_bands(self) -> list[Intent]:
+        first = self.count + 1_500
+        return [Intent(first + n, "150000.00", "clean") for n in range(TAMPERED_EACH)]
+
     def round(self, name: str) -> list[Intent]:
         first = self.count + 100 * ROUNDS.index(name)
         treatment = "unanswered" if name == "nobody_rings" else "clean"
@@ -205,4 +227,4 @@ class Plan:
     def intents(self) -> dict[int, Intent]:
         rounds = [intent for name in ROUNDS for intent in self.round(name)]
         tampered = [intent for kind in TAMPERED for intent in self.tampered(kind)]
-        return {intent.number: intent for intent in (*self.storm, *rounds, *tampered)}
+        return {intent.number: intent for intent in (*self.storm, *rounds, *tampered, *self.under_lowered_bands)}

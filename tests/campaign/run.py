@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,13 +24,24 @@ from tests.campaign.audit import World, rows_of, violations
 from tests.campaign.chaos import Chaos
 from tests.campaign.clients import Clients
 from tests.campaign.ledger import read
-from tests.campaign.plan import AWAY_SECONDS, FROZEN_CLUSTER, FROZEN_SETTINGS, ROUND_SECONDS, TAMPERED, Intent, Plan
+from tests.campaign.plan import (
+    AWAY_SECONDS,
+    FROZEN_CLUSTER,
+    FROZEN_SETTINGS,
+    LOWERED_BANDS,
+    LOWERED_SECONDS,
+    ROUND_SECONDS,
+    TAMPERED,
+    Intent,
+    Plan,
+)
 from tests.campaign.programs import Keeper, members
 from tests.campaign.report import Report
 from tests.campaign.restore import Backup
 from tests.campaign.tamper import Tamperer
 from tests.campaign.watch import Watch
 
+LIMITS: Final = "limits.jsonl"
 CLUSTERS: Final = ("cluster-1", "cluster-2")
 START_SECONDS: Final = 300
 DRAIN_SECONDS: Final = 120
@@ -49,7 +61,7 @@ class Campaign:
         self.stand = stand
         self.keeper = keeper
         self.plan = plan
-        self.ledger = stand.folder / "ledger.sqlite3"
+        self.ledger, self.limits = stand.folder / "ledger.sqlite3", stand.folder / LIMITS
         self.report = Report(plan.seed, plan.mutant, plan.orphans, len(plan.storm), plan.is_small, plan.settings)
         self.port = free_port()
         self.clients = Clients(plan, self.port, key)
@@ -63,6 +75,9 @@ class Campaign:
         self._start()
         say("the storm")
         self._storm()
+        if self.plan.mutant in LOWERED_BANDS:
+            say("the bands lowered by SQL")
+            self._lower_bands()
         for name in self.plan.rounds:
             say(f"the round {name}")
             self._round(name)
@@ -84,7 +99,7 @@ class Campaign:
         for name in CLUSTERS:
             settings = FROZEN_SETTINGS if name == FROZEN_CLUSTER else {}
             self.keeper.add(name, "-m", "tests.campaign.launch", "cluster", **settings)
-        self.keeper.add("operators", "-m", "tests.campaign.operators", str(self.ledger))
+        self.keeper.add("operators", "-m", "tests.campaign.operators", str(self.ledger), str(self.limits))
         if not self.keeper.until(self._is_up, START_SECONDS):
             self._failed("web")
 
@@ -122,6 +137,22 @@ class Campaign:
 
     def _is_awake(self) -> bool:
         return not any(marks.state(self.keeper.programs[name].pid) == "T" for name in CLUSTERS)
+
+    def _lower_bands(self) -> None:
+        """Somebody with SQL asks for no approvals, orders, and puts the bands back as they were."""
+        intents, bands = self.plan.under_lowered_bands, "payouts_approvalband"
+        before = self.stand.query(f"SELECT id, approvals_required FROM {bands} WHERE currency = 'RUB'")
+        self._by_hand(f"UPDATE {bands} SET approvals_required = 0 WHERE currency = 'RUB'")
+        self.clients.submit([(time.monotonic(), intent) for intent in intents])
+        self.keeper.until(lambda: self.clients.done, LOWERED_SECONDS)
+        for band, required in before:
+            self._by_hand(f"UPDATE {bands} SET approvals_required = %s WHERE id = %s", required, band)
+        if not self.keeper.until(lambda: self._are_paid(intents), self.plan.within(ROUND_SECONDS)):
+            self.report.findings.append(("round_not_finished", "the bands lowered by SQL"))
+
+    def _by_hand(self, statement: str, *values: Any) -> None:
+        with psycopg.connect(self.stand.services.database) as connection:
+            connection.execute(statement, values)
 
     def _round(self, name: str) -> None:
         """Do the round's harm to the idle clusters, ask for more payouts, and wait until they are paid."""
@@ -183,6 +214,7 @@ class Campaign:
             torn=sorted(self.watch.torn),
             named_by_product=self._named_by_product(),
             restored_at=self.backup.restored_at,
+            limits=[(at, Decimal(amount)) for at, amount in map(json.loads, self.limits.read_text().splitlines())],
             **rows,
         )
         self.report.findings += violations(world)
@@ -261,9 +293,9 @@ def run(plan: Plan) -> Report:
         keeper.settings |= started.settings | plan.environment()
         started.manage("migrate", "--verbosity", "0")
         key = subprocess.run(
-            [sys.executable, "-m", "tests.campaign.people"],
+            [sys.executable, "-m", "tests.campaign.people", str(started.folder / LIMITS)],
             cwd=ROOT,
-            env=os.environ | started.settings,
+            env=os.environ | started.settings | plan.environment(),
             check=True,
             capture_output=True,
             text=True,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -46,6 +47,25 @@ def _payout(number: int, version: int) -> dict[str, Any]:
     }
 
 
+def _attempt(key: str, payout: int, outcome: str, *, number: int = 1) -> dict[str, Any]:
+    at = datetime.fromtimestamp(100.0 + payout, UTC)
+    return {"reference": key, "payout_id": payout, "number": number, "outcome": outcome, "created_at": at}
+
+
+def _confirmed(subject: str, object_id: str, by: int, decided_by: int, **before: Any) -> dict[str, Any]:
+    return {
+        "id": 7,
+        "subject": subject,
+        "object_id": object_id,
+        "before": before,
+        "proposed_by_id": by,
+        "decided_by_id": decided_by,
+    }
+
+
+CHANGED = {"what": "band", "object_id": 3, "reason": "proposal 7, confirmed by second admin"}
+
+
 def _payment(number: int, key: str) -> dict[str, Any]:
     return {
         "key": key,
@@ -78,10 +98,10 @@ def sound() -> World:
         acks=[_ack(0), _ack(0), _ack(1), _ack(2)],
         payouts=[_payout(0, 3), _payout(1, 4), _payout(2, 7)],
         attempts=[
-            {"reference": "a0", "payout_id": 1, "outcome": "succeeded"},
-            {"reference": "a1", "payout_id": 2, "outcome": "succeeded"},
-            {"reference": "a2", "payout_id": 3, "outcome": "refused"},
-            {"reference": "b2", "payout_id": 3, "outcome": "succeeded"},
+            _attempt("a0", 1, "succeeded"),
+            _attempt("a1", 2, "succeeded"),
+            _attempt("a2", 3, "refused"),
+            _attempt("b2", 3, "succeeded", number=2),
         ],
         events=[
             *_events(
@@ -234,12 +254,39 @@ def _set(rows: Any, place: int, **changed: Any) -> list[dict[str, Any]]:
             lambda w: {"tampered": {1: "count_raised"}},
             {"tampered_and_paid", "altered_and_not_named"},
         ),
+        (lambda w: {"limits": [(0.0, Decimal("150107.49"))]}, {"over_velocity_limit"}),
+        (lambda w: {"limits": [(0.0, Decimal(1)), (103.5, Decimal(999_999))]}, {"over_velocity_limit"}),
+        (lambda w: {"changes": [CHANGED]}, {"changed_by_one_person"}),
+        (
+            lambda w: {"changes": [{**CHANGED, "reason": ""}], "proposals": [_confirmed("approval_band", "3", 1, 2)]},
+            {"changed_by_one_person"},
+        ),
+        (
+            lambda w: {"changes": [CHANGED], "proposals": [_confirmed("approval_band", "3", 1, 1)]},
+            {"changed_by_one_person"},
+        ),
+        (
+            lambda w: {"changes": [CHANGED], "proposals": [_confirmed("approval_band", "4", 1, 2)]},
+            {"changed_by_one_person"},
+        ),
         (lambda w: {"named_by_product": [(1, "row_sealed")]}, {"audit_row_sealed"}),
         (lambda w: {"named_by_product": [(None, "database_guard")]}, {"audit_database_guard"}),
     ],
 )
 def test_what_is_wrong_is_found_by_its_name(sound: World, change: Change, names: set[str]) -> None:
     assert counted(violations(replace(sound, **change(sound)))).keys() == names
+
+
+def test_what_two_people_did_is_no_violation(sound: World) -> None:
+    let_go = _confirmed("let_go", "2", 1, 2, reference="payout-1", attempt=1)
+    world = replace(
+        sound,
+        limits=[(0.0, Decimal("107.50"))],
+        changes=[CHANGED],
+        proposals=[_confirmed("approval_band", "3", 1, 2), {**let_go, "id": 8}],
+    )
+
+    assert violations(world) == []
 
 
 def test_an_intent_that_was_stored_twice_is_found(sound: World) -> None:

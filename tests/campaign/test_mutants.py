@@ -11,11 +11,11 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_q.models import OrmQ
 
-from payouts import actions, references, tasks
-from payouts.actions import claims, late, outcomes, recovery
+from payouts import actions, configuration, references, tasks
+from payouts.actions import assignments, claims, late, outcomes, recovery, velocity
 from payouts.clients import create_client
 from payouts.database import rows
-from payouts.models import Attempt, Attention, Heartbeat, Payout, Scope
+from payouts.models import ApprovalBand, Attempt, Attention, Heartbeat, Payout, Scope, VelocityLimit, sealed_sets
 from payouts.states import Status
 from payouts.worker import pump, supervisor
 from payouts.worker.broker import Progress
@@ -30,7 +30,9 @@ from tests.payouts.providers.double import DoubleProvider, Fault
 
 pytestmark = pytest.mark.django_db
 
-HOMES: tuple[Any, ...] = (actions, claims, late, recovery, references, rows, supervisor.Pulse, tasks)
+HOMES: tuple[Any, ...] = (
+    *(actions, assignments, claims, late, recovery, references, rows, sealed_sets, supervisor.Pulse, tasks, velocity),
+)
 
 
 @pytest.fixture
@@ -105,6 +107,39 @@ def test_timeout_as_failure_fails_what_was_paid(mutate: Callable[[str], None], p
 
     assert (before, paid(recipes.pending_payout(), provider).status) == (Status.UNKNOWN, Status.FAILED)
     assert len(provider.payments) == 2
+
+
+def test_no_velocity_limit_sends_what_exceeds_one(mutate: Callable[[str], None], provider: DoubleProvider) -> None:
+    VelocityLimit.objects.create(scope="all", currency="RUB", window="minute", amount=1)
+
+    before = paid(recipes.pending_payout(), provider).status
+    mutate("no_velocity_limit")
+
+    assert (before, paid(recipes.pending_payout(), provider).status) == (Status.PENDING, Status.PROCESSED)
+
+
+def test_no_dual_control_lets_one_person_change_a_band(mutate: Callable[[str], None], settings: Any) -> None:
+    settings.DUAL_CONTROL = True
+    band = ApprovalBand.objects.filter(currency="USD").latest("from_amount")
+    after = configuration.subject("approval_band").snapshot(band) | {"approvals_required": 0}
+    insider = recipes.allowed_to("change_approvalband")
+
+    mutate("no_dual_control")
+    configuration.change("approval_band", band.pk, after, by=insider)
+
+    band.refresh_from_db()
+    assert band.approvals_required == 0
+
+
+def test_unsealed_configuration_believes_bands_that_sql_has_lowered(mutate: Callable[[str], None]) -> None:
+    by_hand("UPDATE payouts_approvalband SET approvals_required = 0")
+    sealed_sets.forget()
+    with pytest.raises(sealed_sets.ConfigurationAlteredError):
+        recipes.awaiting_payout()
+
+    mutate("unsealed_configuration")
+
+    assert recipes.awaiting_payout().approvals_required == 0
 
 
 def test_ignore_idempotency_key_makes_two_payouts(mutate: Callable[[str], None]) -> None:
