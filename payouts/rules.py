@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
-from django.db.models import F, Max, Min, OuterRef, Q, Subquery, Value
+from django.db.models import F, Max, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import In
 from django.utils import timezone
@@ -21,7 +21,6 @@ from django.utils.translation import gettext as _
 
 from payouts.models import (
     ApiClient,
-    ApiKey,
     Approval,
     Attempt,
     Attention,
@@ -44,7 +43,7 @@ ASKABLE = (Attention.NONE, *UNANSWERED, Attention.OTHER_ACCOUNT)
 AT_REST = (Status.PROCESSED, Status.FAILED, Status.RETURNED, Status.REJECTED, Status.CANCELLED)
 
 
-# History is dated by the web server's clock, approvals by the database's. The trigger refuses what lies between.
+# Ties are dated by the web server's clock, approvals by the database's. The trigger refuses what lies between.
 CLOCKS_DIFFER_BY = timedelta(minutes=1)
 
 
@@ -63,6 +62,7 @@ class Standing:
     is_maker: bool = False
     is_owner: bool = False  # of the API client that made it, now or before
     handled_keys: bool = False  # of that client
+    is_client_altered: bool = False  # by SQL: nobody knows who is close to it
     approvers: tuple[str, ...] = ()  # names of those whose approval stands
     has_approved: bool = False
     has_sent_again: bool = False  # although a newer payout looks like it
@@ -74,7 +74,7 @@ class Standing:
     @property
     def is_close(self) -> bool:
         """Whether this person has made it, or could have: then somebody else must check it."""
-        return self.is_maker or self.is_owner or self.handled_keys
+        return self.is_maker or self.is_owner or self.handled_keys or self.is_client_altered
 
 
 def standing(payout: Payout, person: User, *, at: datetime | None = None) -> Standing:
@@ -84,8 +84,7 @@ def standing(payout: Payout, person: User, *, at: datetime | None = None) -> Sta
 def standings(payouts: Collection[Payout], person: User, *, at: datetime | None = None) -> dict[int, Standing]:
     """What the person is to each of these payouts, by its id, in three queries however many there are."""
     at = at or timezone.now()
-    clients = {payout.client_id for payout in payouts if payout.client_id}
-    tied = {(client, is_owner) for client, _person, is_owner in _ties(clients, person)}
+    clients = _clients({payout.client_id for payout in payouts if payout.client_id})
     approvals = Approval.objects.filter(payout__in=payouts).select_related("checker", "attempt")
     decided = by_payout(approvals.order_by("number", "pk"))
     flagged = [payout for payout in payouts if payout.attention == Attention.ALTERED]
@@ -99,7 +98,9 @@ def standings(payouts: Collection[Payout], person: User, *, at: datetime | None 
     doubts = contradicted_attempts(asked) if asked else {}
     return {
         payout.pk: replace(
-            _standing(payout, person, at, tied, decided[payout.pk], doubts.get(payout.pk, [])),
+            _standing(
+                payout, person, at, clients.get(payout.client_id or 0), decided[payout.pk], doubts.get(payout.pk, [])
+            ),
             has_confirmed=(payout.pk, payout.version) in confirmed,
         )
         for payout in payouts
@@ -110,7 +111,7 @@ def _standing(
     payout: Payout,
     person: User,
     at: datetime,
-    tied: set[tuple[int, bool]],
+    client: ApiClient | None,
     approvals: list[Approval],
     doubts: list[str],
 ) -> Standing:
@@ -120,8 +121,9 @@ def _standing(
         at=at,
         is_active=person.is_active,
         is_maker=payout.maker_id == person.pk,
-        is_owner=(payout.client_id, True) in tied,
-        handled_keys=(payout.client_id, False) in tied,
+        is_owner=client is not None and person.pk in client.owner_ids,
+        handled_keys=client is not None and person.pk in client.handler_ids,
+        is_client_altered=client is not None and not client.is_sealed,
         approvers=tuple(approval.checker.get_username() for approval in given.values()),
         has_approved=person.pk in given,
         has_sent_again=payout.sent_again_by_id == person.pk,
@@ -156,33 +158,33 @@ def standing_approvals(approvals: Iterable[Approval]) -> dict[int, Approval]:
 
 
 # Who must not check a payout: whoever made it, owns or owned its API client, or handled that client's keys. Who has
-# made or revoked a key may have seen it, and could have submitted with it.
+# made or revoked a key may have seen it, and could have submitted with it. `ApiClient.ties` says who, under a seal;
+# while that does not fit, nobody may check what the client made.
 
 
 def is_close(payout: Payout, person: User) -> bool:
     """Whether the person must not check this payout."""
     if payout.maker_id == person.pk:
         return True
-    return payout.client_id is not None and bool(_ties({payout.client_id}, person))
+    return any(
+        not client.is_sealed or person.pk in client.close_ids
+        for client in _clients({payout.client_id} if payout.client_id else ()).values()
+    )
 
 
 def close_people(payouts: Collection[Payout]) -> set[tuple[int, int]]:
     """`is_close` for all people: pairs of a payout's id and a person's."""
-    tied: dict[int, set[int]] = {}
-    for client, person, _is_owner in _ties({payout.client_id for payout in payouts if payout.client_id}):
-        tied.setdefault(client, set()).add(person)
+    clients = _clients({payout.client_id for payout in payouts if payout.client_id})
+    tied = {client.pk: client.close_ids for client in clients.values()}
     makers = {(payout.pk, payout.maker_id) for payout in payouts if payout.maker_id}
     return makers | {(payout.pk, person) for payout in payouts for person in tied.get(payout.client_id or 0, ())}
 
 
 def close_to(person: User) -> Q:
     """A filter: the payouts that this person must not check (`is_close`)."""
-    clients = (
-        ApiClient.objects.filter(owner=person).values("pk"),
-        ApiClient.history.filter(owner=person).order_by().values("id"),
-        ApiKey.history.filter(history_user=person).order_by().values("client_id"),
-    )
-    return Q(maker=person) | Q(client__in=clients[0]) | Q(client__in=clients[1]) | Q(client__in=clients[2])
+    number = str(person.pk)
+    tied = Q(owner=person) | Q(ties__owners__has_key=number) | Q(ties__handlers__has_key=number)
+    return Q(maker=person) | Q(client__in=ApiClient.objects.filter(tied).values("pk"))
 
 
 def is_makers_own(approval: Approval, payout: Payout) -> bool:
@@ -204,30 +206,23 @@ def was_close(payout: Payout, approval: Approval, since: dict[tuple[int, int], d
 
 def close_since(clients: Collection[int]) -> dict[tuple[int, int], datetime]:
     """Since when each person is close to each of these clients, by the ids of both."""
-    owners = ApiClient.history.filter(id__in=clients, owner__isnull=False).values_list("id", "owner_id")
-    handlers = ApiKey.history.filter(client_id__in=clients, history_user__isnull=False)
     found: dict[tuple[int, int], datetime] = {}
-    for rows in (owners, handlers.values_list("client_id", "history_user_id")):
-        for client, person, began_at in rows.annotate(began_at=Min("history_date")).order_by():
-            found[client, person] = min(found.get((client, person), began_at), began_at)
+    for client in _clients(clients).values():
+        for people in client.ties.values() if client.is_sealed else ():
+            for number, began in people.items():
+                began_at = datetime.fromisoformat(began)
+                place = client.pk, int(number)
+                found[place] = min(found.get(place, began_at), began_at)
     return found
 
 
 def people_of_client(client_id: int) -> set[int]:
     """Everybody who owns or owned this client, or handled its keys: they are no checkers of anything about it."""
-    return {person for _client, person, _is_owner in _ties({client_id})}
+    return {person for client in _clients({client_id}).values() for person in client.close_ids}
 
 
-def _ties(clients: Collection[int], person: User | None = None) -> set[tuple[int, int, bool]]:
-    """These clients with the people who own or owned them (True), or handled their keys (False)."""
-    owned = ApiClient.objects.filter(pk__in=clients, owner__isnull=False)
-    owned_before = ApiClient.history.filter(id__in=clients, owner__isnull=False)
-    handled = ApiKey.history.filter(client_id__in=clients, history_user__isnull=False)
-    if person is not None:
-        owned, owned_before = owned.filter(owner=person), owned_before.filter(owner=person)
-        handled = handled.filter(history_user=person)
-    by_owner = (query.values_list("id", "owner_id", Value(True)) for query in (owned, owned_before))
-    return set(handled.values_list("client_id", "history_user_id", Value(False)).union(*by_owner).order_by())
+def _clients(ids: Collection[int]) -> dict[int, ApiClient]:
+    return ApiClient.objects.in_bulk(ids) if ids else {}
 
 
 # Verbs: why not
@@ -465,6 +460,8 @@ def _all_approved(who: Standing) -> str:
 def _why_no_checker(who: Standing) -> str:
     if not who.is_active:
         return _closed_account()
+    if who.is_client_altered:
+        return _("The API client that made this payout was changed outside the product: nobody may decide on it.")
     if who.is_maker:
         return Personal(_("You made this payout, so another person must decide on it."))
     if who.is_owner:

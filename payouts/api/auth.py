@@ -76,7 +76,8 @@ class KeyAuth(HttpBearer):
 
 
 def _anonymous() -> Caller | None:
-    keys = ApiKey.objects.usable().filter(client__name=settings.API_ANONYMOUS_CLIENT).select_related("client")
+    named = ApiKey.objects.usable().filter(client__name=settings.API_ANONYMOUS_CLIENT).select_related("client")
+    keys = [key for key in named if key.is_sealed and key.client.is_sealed]
     scopes = {scope for key in keys for scope in key.scopes}
     return Caller(keys[0].client, frozenset(scopes)) if keys else None
 

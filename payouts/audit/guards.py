@@ -47,11 +47,41 @@ GUARDS = {
     "proposal_never_deleted": (
         "BEFORE DELETE OR TRUNCATE ON payouts_proposal FOR EACH STATEMENT payouts_refuse_change()"
     ),
+    "band_history_append_only": (
+        "BEFORE DELETE OR UPDATE OR TRUNCATE ON payouts_historicalapprovalband"
+        " FOR EACH STATEMENT payouts_refuse_change()"
+    ),
+    "rule_history_append_only": (
+        "BEFORE DELETE OR UPDATE OR TRUNCATE ON payouts_historicalreviewrule"
+        " FOR EACH STATEMENT payouts_refuse_change()"
+    ),
+    "limit_history_append_only": (
+        "BEFORE DELETE OR UPDATE OR TRUNCATE ON payouts_historicalpayoutlimit"
+        " FOR EACH STATEMENT payouts_refuse_change()"
+    ),
+    "velocity_history_append_only": (
+        "BEFORE DELETE OR UPDATE OR TRUNCATE ON payouts_historicalvelocitylimit"
+        " FOR EACH STATEMENT payouts_refuse_change()"
+    ),
+    "client_history_append_only": (
+        "BEFORE DELETE OR UPDATE OR TRUNCATE ON payouts_historicalapiclient"
+        " FOR EACH STATEMENT payouts_refuse_change()"
+    ),
+    "key_history_append_only": (
+        "BEFORE DELETE OR UPDATE OR TRUNCATE ON payouts_historicalapikey FOR EACH STATEMENT payouts_refuse_change()"
+    ),
 }
 # Their functions must be those of the migrations that made them, the last of each.
 GUARDS_SOURCES = tuple(
     f"payouts.migrations.{name}"
-    for name in ("0002_guards", "0004_late_truths", "0007_installation", "0013_sent_again", "0024_sealed_sets")
+    for name in (
+        "0002_guards",
+        "0004_late_truths",
+        "0007_installation",
+        "0013_sent_again",
+        "0024_sealed_sets",
+        "0031_client_seals_filled",
+    )
 )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from payouts.audit.findings import Broken
-from payouts.models import Proposal, Recovery
+from payouts.models import ApiClient, ApiKey, Proposal, Recovery
 from payouts.models.sealed_sets import fault_of, sealed_sets
 from payouts.staff import authority
 
@@ -21,10 +21,18 @@ def recoveries() -> Iterator[Broken]:
 
 
 def configuration() -> Iterator[Broken]:
-    """Each sealed set with the rows that differ from their history, and each proposal."""
+    """Each sealed set with the rows that differ from their history; each client and key, and each proposal."""
     for name in sorted(sealed_sets()):
         if fault := fault_of(name):
             yield Broken(None, "configuration_sealed", fault)
+    for client in ApiClient.objects.order_by("pk"):
+        if not client.is_sealed:
+            yield Broken(None, "client_sealed", f"the API client {client.name} was changed outside the product")
+    for key in ApiKey.objects.order_by("pk").select_related("client"):
+        if not key.is_sealed:
+            yield Broken(
+                None, "api_key_sealed", f"the key pk_{key.prefix} of {key.client.name} was changed or put in"
+            )
     for proposal in Proposal.objects.order_by("pk").iterator():
         if not proposal.is_sealed:
             yield Broken(None, "proposal_sealed", f"proposal {proposal.pk} was changed outside the product")

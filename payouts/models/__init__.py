@@ -7,7 +7,7 @@ from payouts.models.attempts import Approval, Attempt, Confirmation, Exchange
 from payouts.models.authority import AuthoritySeal
 from payouts.models.batches import Batch, BatchRow, BatchState
 from payouts.models.checkpoints import Checkpoint
-from payouts.models.clients import ApiClient, ApiKey, ApiKeyQuerySet, Scope
+from payouts.models.clients import ApiClient, ApiKey, ApiKeyQuerySet, ClientAlteredError, Scope
 from payouts.models.configuration import ApprovalBand, PayoutLimit, ReviewFlag, ReviewRule
 from payouts.models.decisions import BulkDecision, BulkItem
 from payouts.models.events import Event, EventName, by_payout, contradicted_attempts
@@ -23,13 +23,13 @@ from payouts.models.payout import (
     Attention,
     Payout,
     PayoutQuerySet,
-    stamp,
     terms_hash,
 )
 from payouts.models.people import AccessEvent, Authenticator, BackupCodes, SavedView
 from payouts.models.proposals import Proposal, ProposalQuerySet
 from payouts.models.providers import Breaker, ProviderPause, WebhookMessage
 from payouts.models.sealed_sets import ConfigurationAlteredError, ConfigurationSeal, SealedRow
+from payouts.models.stamps import stamp
 from payouts.models.statements import ProviderReport, ReportLine
 from payouts.models.submitted import SubmittedSum
 from payouts.models.velocity import (

@@ -10,7 +10,8 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from payouts import vault
-from payouts.models.payout import Payout, stamp
+from payouts.models.payout import Payout
+from payouts.models.stamps import stamp
 
 
 class Attempt(models.Model):

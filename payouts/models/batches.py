@@ -8,7 +8,8 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from payouts import money, vault
-from payouts.models.payout import Payout, stamp
+from payouts.models.payout import Payout
+from payouts.models.stamps import stamp
 
 
 class Batch(models.Model):

@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from payouts import vault
 from payouts.models.attempts import Approval, Attempt
-from payouts.models.payout import Attention, Payout, stamp
+from payouts.models.payout import Attention, Payout
+from payouts.models.stamps import stamp
 from payouts.states import Status
 
 

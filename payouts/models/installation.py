@@ -10,7 +10,8 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from payouts import vault
-from payouts.models.payout import Payout, stamp
+from payouts.models.payout import Payout
+from payouts.models.stamps import stamp
 from payouts.providers import registry
 
 # By connection, because a process outlives the database that it is connected to.

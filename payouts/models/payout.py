@@ -1,7 +1,7 @@
 """The payout's row, and every rule that the database itself keeps of it."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from payouts import money, vault
 from payouts.models.clients import ApiClient
+from payouts.models.stamps import stamp
 from payouts.states import OPEN, PAID, Stage, Status
 
 
@@ -364,8 +365,3 @@ class Payout(models.Model):
 def terms_hash(amount: Decimal, currency: str, recipient: dict[str, Any]) -> bytes:
     """What an approval is bound to: amount, currency and recipient, under a key that SQL does not have."""
     return vault.fingerprint("terms", money.plain(amount.normalize()), currency, vault.canonical(recipient).decode())
-
-
-def stamp(moment: datetime | None) -> str | None:
-    """One spelling for one instant, whatever its zone."""
-    return moment.astimezone(UTC).isoformat() if moment else None

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from payouts import vault
-from payouts.models.payout import stamp
+from payouts.models.stamps import stamp
 
 
 class ProposalQuerySet(models.QuerySet["Proposal"]):

@@ -8,7 +8,7 @@ row seals the set anew, in the same transaction, after the rows that stood befor
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import structlog
 from django.apps import apps
@@ -49,11 +49,11 @@ class ConfigurationSeal(models.Model):
         return f"{self.name} {self.version}"
 
 
-class SealedRows[Row: "SealedRow"](models.QuerySet[Row]):
-    """Rows are written one by one, each with its set's new seal."""
+class SealedRows[Row: models.Model](models.QuerySet[Row]):
+    """Rows are written one by one, each with its new seal, or its set's."""
 
     def update(self, **values: Any) -> int:
-        if sealed := sorted(set(values) & set(self.model.sealed_columns)):
+        if sealed := sorted(set(values) & set(cast(Any, self.model).sealed_columns)):
             raise TypeError(f"{', '.join(sealed)} of {self.model.__name__} is sealed: change and save each row.")
         return super().update(**values)
 

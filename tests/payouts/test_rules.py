@@ -18,7 +18,7 @@ from payouts.actions import PayoutError, bulk
 from payouts.actions.verbs import IN_BULK, VERBS, Asks, Verb
 from payouts.approvers import approver_ids, blocked
 from payouts.clients import create_key
-from payouts.models import ApiClient, ApiKey, Approval, Attention, BulkDecision, Payout
+from payouts.models import ApiClient, ApiKey, Approval, Attention, BulkDecision, Payout, stamp
 from payouts.states import Stage
 from tests import recipes
 from tests.payouts.observe import audit_of, by_hand
@@ -274,8 +274,10 @@ def test_the_audit_names_an_approval_by_somebody_who_was_close_already(
     name: str, client: ApiClient, people: dict[str, User]
 ) -> None:
     payout = _in_state("awaiting", client, people)
-    for history in ("payouts_historicalapiclient", "payouts_historicalapikey"):
-        by_hand(f"UPDATE {history} SET history_date = now() - interval '1 hour'")
+    client.refresh_from_db()
+    for tied in client.ties.values():
+        tied.update(dict.fromkeys(tied, stamp(timezone.now() - timedelta(hours=1))))
+    client.seal_anew()
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE payouts_approval DISABLE TRIGGER approval_maker_is_not_checker")
     by_hand(
@@ -291,8 +293,9 @@ def test_a_clock_that_is_a_little_behind_accuses_nobody(client: ApiClient, peopl
     payout = recipes.awaiting_payout(client=client, amount=recipes.TWO_APPROVALS)
     actions.approve(payout.pk, by=people["stranger"])
     client.owner = people["stranger"]
-    client._history_date = timezone.now() - timedelta(seconds=5)  # type: ignore[attr-defined]
     client.save()
+    client.ties["owners"][str(people["stranger"].pk)] = stamp(timezone.now() - timedelta(seconds=5))
+    client.seal_anew()
 
     assert audit_of(payout) == set()
 

@@ -98,6 +98,12 @@ def _value(record: Any, field: models.Field) -> str:
             return str(value)
 
 
+def _name_then(record: Any) -> str:
+    """What the object was called then. `record.instance` would query for what the history has not kept."""
+    columns = {field.attname: getattr(record, field.attname) for field in record.tracked_fields}
+    return str(record.instance_type(**columns))
+
+
 class HistoryMixin:
     """For a PlainAdmin. An admin may add its own to `history_sections`."""
 
@@ -108,7 +114,7 @@ class HistoryMixin:
     def history_sections(self, instance: Any) -> Sequence[tuple[str, list[Change]]]:
         """Titles and changes for the page of this object, or for the list when there is none."""
         if instance is None:
-            return [(_("Last changes"), changes(self.model.history.all(), subject=lambda each: str(each.instance)))]
+            return [(_("Last changes"), changes(self.model.history.all(), subject=_name_then))]
         own = self.model.history.filter(**{self.model._meta.pk.name: instance.pk})
         return [(_("History"), changes(own))]
 

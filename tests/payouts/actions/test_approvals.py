@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 
 from payouts import actions
 from payouts.actions import AlteredError, FourEyesError, NotAllowedError, PayoutError
-from payouts.models import ApiClient, Payout
+from payouts.models import Payout
 from tests import recipes
 from tests.payouts.observe import by_hand, is_clean, last_event, nothing_changes, rings
 from tests.recipes import TWO_APPROVALS, approved_payout, awaiting_payout, pending_payout
@@ -67,7 +67,8 @@ def test_approve_refuses_the_owner_of_the_client_that_submitted(maker: User) -> 
 def test_the_maker_stays_the_maker_when_the_client_changes_hands(maker: User, operator: User) -> None:
     owned = recipes.client.make(owner=maker)
     payout = awaiting_payout(client=owned)
-    ApiClient.objects.filter(pk=owned.pk).update(owner=operator)
+    owned.owner = operator
+    owned.save()
 
     with nothing_changes(payout), pytest.raises(FourEyesError):
         actions.approve(payout.pk, by=maker)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from payouts import actions, vault
 from payouts.actions import FourEyesError, InvalidError, NotAllowedError, submitted
+from payouts.clients import create_key
 from payouts.models import ApiClient, Approval, Event, Payout, PayoutLimit, ReviewFlag, SubmittedSum
 from payouts.states import Stage
 from tests import recipes
@@ -342,8 +343,7 @@ def test_a_form_that_is_sent_twice_with_other_content_is_refused(maker: User) ->
 
 def test_who_made_a_key_of_the_client_does_not_approve_its_payouts(checker: User, second_checker: User) -> None:
     client = recipes.client.make()
-    key = client.keys.create(prefix="pk_1", secret_hash=b"x" * 32, scopes=["payouts:write"])
-    key.history.update(history_user=checker)
+    create_key(client, scopes=["payouts:write"], by=checker)
     payout = awaiting_payout(client=client)
 
     with nothing_changes(payout), pytest.raises(FourEyesError, match="handled a key"):

@@ -464,7 +464,9 @@ def test_an_id_of_nobody_is_not_found(api, method, payout_id):
 
 def test_the_owner_of_a_client_is_the_maker_of_its_payouts(api):
     maker = User.objects.create_user("maker")
-    ApiClient.objects.update(owner=maker)
+    owned = ApiClient.objects.get()
+    owned.owner = maker
+    owned.save()
     payout = api.submit(amount=500_000)
 
     with pytest.raises(actions.FourEyesError):
