@@ -80,7 +80,7 @@ GUARDS_SOURCES = tuple(
         "0007_installation",
         "0013_sent_again",
         "0024_sealed_sets",
-        "0031_client_seals_filled",
+        "0032_client_seals_filled",
     )
 )
 

@@ -6,7 +6,7 @@ from payouts.migrations._waits import briefly
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payouts", "0029_recovery_seal")]
+    dependencies = [("payouts", "0030_velocity_defaults")]
 
     operations = [
         briefly(),

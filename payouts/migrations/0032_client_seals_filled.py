@@ -92,7 +92,7 @@ def _since(people: Any) -> dict[str, str | None]:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payouts", "0030_client_seals")]
+    dependencies = [("payouts", "0031_client_seals")]
 
     operations = [
         patiently(),
