@@ -51,8 +51,9 @@ ACCOUNT_PARTS = {
     "bic": ("bic", "swift", "bik", "бик"),
 }
 PART_OF_NAME = {name: part for part, names in ACCOUNT_PARTS.items() for name in names}
-# Of an object under such a name, as in {"card": {"number": …}}.
+# Of an object under such a name, as in {"card": {"number": …}}, or that names it: {"type": "card", "number": …}.
 NUMBER_NAMES = ("number", "no", "value", "номер")
+TYPE_NAMES = ("type", "kind", "method", "тип")
 ACCOUNT_KEYS = ("card", "card_number", "pan", "account", "account_number", "iban", "phone", "wallet")
 
 
@@ -228,9 +229,12 @@ def _leaves(content: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """Every text and number, with the name that it stands under; a number under “card” is the card's."""
     match content:
         case dict():
+            bare_names = {key: _bare(str(key)).lower() for key in content}
+            types = (str(content[key]) for key, bare in bare_names.items() if bare in TYPE_NAMES)
+            of_number = next((text for text in types if _bare(text).lower() in PART_OF_NAME), name)
             for key, value in content.items():
-                is_number = _bare(str(key)).lower() in NUMBER_NAMES
-                yield from _leaves(value, name if name and is_number else str(key))
+                is_number = of_number and bare_names[key] in NUMBER_NAMES
+                yield from _leaves(value, of_number if is_number else str(key))
         case list():
             for value in content:
                 yield from _leaves(value, name)

@@ -74,6 +74,7 @@ SPELLINGS: dict[str, dict[str, Any]] = {
     "another name": {"card_number": "4111 1111 1111 1111"},
     "one field more": {"card": "4111 1111 1111 1111", "name": "Иван Петров", "note": "1"},
     "nested": {"recipient": {"PAN": "4111 1111 1111 1111"}},
+    "a type": {"type": "Card", "number": "4111 1111 1111 1111"},
     "a number of its own": {"card": {"number": 4111111111111111, "holder": "IVAN"}},
     "a number with decimals": {"card": Decimal("4.1111111111111110E15")},
     "digits of another script": {"card": "٤١١١ ١١١١ ١١١١ ١١١١"},
@@ -109,6 +110,7 @@ def test_two_accounts_are_two_recipients() -> None:
         {"card": "4111111111111111"},
         {"card": "4111111111111112"},
         {"card": "41111111111"},  # no card
+        {"type": "wallet", "number": "4111111111111111"},
         {"wallet": "4111111111111111"},
         {"account": "4111111111111111"},
         {"account": "4111111111111111", "bic": "044525225"},

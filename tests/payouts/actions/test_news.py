@@ -493,6 +493,22 @@ def test_one_persons_report_settles_nothing_that_the_provider_does_not_confirm(
     assert is_clean()
 
 
+def test_whoever_made_a_payout_records_its_return_neither_by_a_report_nor_by_hand(
+    maker: User, provider: DoubleProvider
+) -> None:
+    payout = pending_payout(maker=maker)
+    pump.run(provider=provider)
+
+    assert _reconcile(payout, Verdict.RETURNED, maker) == Result.ASKED
+    with pytest.raises(FourEyesError):
+        actions.record_return(payout.pk, by=maker, evidence="Statement, line 7")
+    pump.run(provider=provider)  # and the provider says that it is paid
+
+    payout.refresh_from_db()
+    assert (payout.status, payout.news_at) == ("processed", None)
+    assert is_clean()
+
+
 def test_the_providers_answer_settles_what_a_report_has_asked_about(operator: User, provider: DoubleProvider) -> None:
     paid = pending_payout()
     provider.script(Fault.TIMEOUT_AFTER)

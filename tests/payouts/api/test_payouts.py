@@ -319,6 +319,28 @@ def test_patch_settles_a_pending_payout_by_hand(api):
     assert answer["recipient_details"] == EXAMPLE["recipient_details"]
 
 
+def test_patch_settles_nothing_before_the_release_delay_is_over(api, settings):
+    settings.RELEASE_DELAY_SECONDS = 60
+    payout = api.submit(amount=250_000)
+    actions.approve(payout["id"], by=User.objects.create(username="checker"))
+
+    response = api("PATCH", f"/api/payouts/{payout['id']}/", {"status": "processed"})
+
+    assert response.status_code == 409
+    assert "can still be withdrawn" in response.json()["detail"]
+    assert response.json()["current_status"] == "pending"
+
+
+def test_an_event_tells_clients_no_more_than_its_actors_name(api):
+    payout = api.submit(amount=250_000)
+    actions.approve(payout["id"], by=User.objects.create(username="checker"))
+
+    events = api("GET", f"/api/payouts/{payout['id']}/events/").json()["results"]
+
+    assert [event["actor"] for event in events] == ["client:shop", "user:checker"]
+    assert set(events[1]) == {"seq", "event", "from_status", "to_status", "at", "actor", "reason"}
+
+
 def test_patch_with_the_present_status_changes_nothing(api):
     payout = api.submit()
     for status in ("pending", "cancelled", "cancelled"):
