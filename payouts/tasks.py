@@ -104,18 +104,18 @@ def remind_of_approvals() -> None:
 
 
 def merge_sums() -> None:
-    """Merge the parts of what was submitted in past hours."""
+    """Merge the parts of what was submitted in past hours; delete use that no velocity limit counts any more."""
     submitted.tidy()
+    velocity.prune()
 
 
 def prune() -> None:
     """Delete what nobody needs any more.
 
-    q2's old results, webhooks' ids that are refused by their age, old exports' files, what clusters that are gone
-    left, and use that no velocity limit counts any more.
+    q2's old results, webhooks' ids that are refused by their age, old exports' files, and what clusters that are gone
+    left.
     """
     request.prune()
-    velocity.prune()
     Task.objects.filter(stopped__lt=timezone.now() - PRUNE_AFTER).delete()
     Heartbeat.objects.filter(beat_at__lt=timezone.now() - PRUNE_AFTER).delete()
     OrmQ.objects.filter(key__contains=":", lock__lt=timezone.now() - STALE_QUEUE_AFTER).delete()

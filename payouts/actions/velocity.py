@@ -58,13 +58,20 @@ FROM unnest(%(scopes)s::text[], %(keys)s::text[], %(currencies)s::text[], %(wind
 ON CONFLICT (scope, key, currency, "window", bucket_at)
 DO UPDATE SET count = u.count + excluded.count, amount = u.amount + excluded.amount
 """
+# A page reads so many rows at most: of more recipients than that it tells the fullest of some.
+ROWS_READ = 50_000
 FULLEST = """
-SELECT key, sum(count)::bigint, sum(amount) FROM payouts_velocityuse
-WHERE scope = %s AND currency = %s AND "window" = %s AND bucket_at > statement_timestamp() - %s * interval '1 second'
+SELECT key, sum(count)::bigint, sum(amount) FROM (
+    SELECT key, count, amount FROM payouts_velocityuse
+    WHERE scope = %s AND currency = %s AND "window" = %s
+    AND bucket_at > statement_timestamp() - %s * interval '1 second'
+    LIMIT %s) AS used
 GROUP BY key ORDER BY greatest(sum(amount) / %s, sum(count) / %s::numeric) DESC NULLS LAST LIMIT 1
 """
+# After twice its window nobody asks for it.
 PRUNE = """
-DELETE FROM payouts_velocityuse WHERE bucket_at < statement_timestamp() - interval '2 days'
+DELETE FROM payouts_velocityuse
+WHERE bucket_at < statement_timestamp() - 2 * ('1 ' || "window")::interval
 """
 
 
@@ -164,7 +171,8 @@ def use() -> list[Use]:
     for limit in limits():
         with connection.cursor() as cursor:
             kind = (limit.scope, limit.currency, limit.window)
-            cursor.execute(FULLEST, [*kind, _counted_seconds(limit.window), limit.amount, limit.count])
+            size = (limit.amount, limit.count)
+            cursor.execute(FULLEST, [*kind, _counted_seconds(limit.window), ROWS_READ, *size])
             key, count, amount = cursor.fetchone() or ("", 0, Decimal(0))
         wait = waiting.get((limit.currency, limit.reason))
         since = wait.since if wait else None

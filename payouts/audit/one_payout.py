@@ -29,8 +29,14 @@ def row(payout: Payout) -> Iterator[Finding]:
         yield "amount_exact", str(error)
     if payout.due_at is None and not payout.attention and payout.stage in AWAITED_BY_WORKER:
         yield "open_is_due", f"{payout.stage}, but the worker would never look at it"
+    if payout.stage == Stage.SCHEDULED and _is_early(payout):
+        yield "due_in_time", f"due at {payout.due_at}, and not to be paid before {payout.not_before}"
     if payout.due_at is None and not payout.attention and payout.news_at:
         yield "news_is_due", "the provider has news of it, but the worker would never ask"
+
+
+def _is_early(payout: Payout) -> bool:
+    return bool(payout.due_at and payout.not_before and payout.due_at < payout.not_before)
 
 
 def history(payout: Payout, events: list[Event]) -> Iterator[Finding]:
