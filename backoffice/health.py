@@ -15,6 +15,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from payouts.actions import KeysError, due, keys, waits
+from payouts.models.sealed_sets import altered_sets
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +73,7 @@ def ready(request: HttpRequest) -> HttpResponse:
         found = _facts()
         backlog = _backlog(found.now)
         keys_state = _keys_state()
+        altered = altered_sets()
     except Error:
         log.warning("database_away")
         return JsonResponse({"status": "unavailable", **facts, "database": "away"}, status=503)
@@ -86,6 +88,7 @@ def ready(request: HttpRequest) -> HttpResponse:
         "installation": "other" if found.is_other else "ok",
         "unknown_payments": found.unknown_payments,
         "keys": keys_state,
+        "configuration": "altered" if altered else "ok",
     }
     return JsonResponse({"status": "ok", **facts})
 
@@ -125,6 +128,7 @@ class _Figures:
             ("recovery", "1 while the provider is asked before every payment", found.is_recovering),
             ("other_installation", "1 while nothing is paid: another installation's database", found.is_other),
             ("unknown_payments", "Payments that only the provider knows", found.unknown_payments),
+            ("configuration_altered", "Sets of the configuration that SQL has changed", len(altered_sets())),
         ):
             yield GaugeMetricFamily(f"payouts_{name}", meaning, value)
         by_status = GaugeMetricFamily("payouts_open", "Payouts by open status", labels=["status", "currency"])

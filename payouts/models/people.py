@@ -89,6 +89,7 @@ class AccessEvent(models.Model):
         CODES_MADE = "codes_made", _("made new backup codes")
         REMOVED = "removed", _("second factor removed on the server")
         PASSWORD_SET = "password_set", _("password changed")
+        ON_SERVER = "on_server", _("configuration changed on the server")
 
     at = models.DateTimeField(_("time"), db_default=Now())
     kind = models.CharField(_("what"), max_length=32, choices=Kind)

@@ -129,7 +129,7 @@ class Proposal(models.Model):
         return bytes(self.facts_seal) == self.expected_seal(like=self.facts_seal)
 
     def expected_seal(self, *, like: vault.Stored = b"") -> bytes:
-        """With `like`, to be compared with that seal. What was decided is history, which retired keys verify too."""
+        """With `like`, to be compared with that seal. What has expired is history, which retired keys verify too."""
         return vault.seal(
             "proposal",
             self.pk,
@@ -151,5 +151,5 @@ class Proposal(models.Model):
             stamp(self.applied_at),
             self.result_id,
             like=like,
-            is_history=bool(self.decision),
+            is_history=self.expires_at <= timezone.now(),
         )

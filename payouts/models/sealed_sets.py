@@ -204,6 +204,12 @@ def fault_of(name: str) -> str:
     return f"{name}: its rows are not those of version {found.version}" + (f" ({changed})" if changed else "")
 
 
+def altered_sets() -> list[str]:
+    """The names of the sets that do not fit, for the start page and for monitoring; a query for each set."""
+    seals = {seal.name: seal for seal in ConfigurationSeal.objects.all()}
+    return [name for name in sorted(sealed_sets()) if name not in seals or not _fits(seals[name])]
+
+
 def _unlike_history(name: str) -> list[str]:
     """The rows that are not as their history says that they were saved last: those that SQL has changed."""
     model = sealed_sets()[name]

@@ -45,6 +45,7 @@ def test_ready_tells_of_the_database_the_cache_the_clusters_and_the_backlog(clie
         "claims_failing_since": None,
         "providers_silent": 0,
         "keys": "ok",
+        "configuration": "ok",
         "recovery": False,
         "installation": "ok",
         "unknown_payments": 0,

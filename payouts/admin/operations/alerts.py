@@ -17,6 +17,7 @@ from payouts.admin.operations.figures import capped, loads, oldest_due
 from payouts.admin.operations.providers import open_pauses
 from payouts.admin.payouts.depths import against_target
 from payouts.models import AuditRun, Breaker, Heartbeat, Installation, ProviderPause, Recovery, UnknownPayment
+from payouts.models.sealed_sets import altered_sets
 from payouts.staff import authority
 from payouts.states import Stage
 
@@ -31,6 +32,7 @@ def alerts() -> list[dict[str, Any]]:
         waits = _("Start the worker. Until then all payouts wait.")
         said.append(_alert("dns", _("No cluster is alive: nothing is paid."), waits))
     said += _unfit_keys()
+    said += [_altered(name) for name in altered_sets()]
     said += _anothers_database()
     said += _altered_people()
     said += [_recovery(each) for each in Recovery.objects.filter(ended_at=None).order_by("pk")]
@@ -67,6 +69,13 @@ def _unfit_keys() -> list[dict[str, Any]]:
         "clusters": ", ".join(beat.cluster for beat in found)
     }
     return [_alert("key_off", said, _("Its log says why: keys_do_not_fit. docs/keys.md says what to do."))]
+
+
+def _altered(name: str) -> dict[str, Any]:
+    """The alert about configuration that SQL has changed."""
+    said = _("The configuration (%(set)s) was changed outside the product: nothing is decided by it.") % {"set": name}
+    then = _("Find out who did, with manage.py audit; docs/safety.md says how it is put right.")
+    return _alert("gpp_maybe", said, then)
 
 
 def _anothers_database() -> list[dict[str, Any]]:

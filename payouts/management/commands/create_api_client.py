@@ -1,11 +1,16 @@
+import getpass
 import json
 from argparse import ArgumentParser
 from typing import Any
 
+import structlog
 from django.core.management.base import BaseCommand, CommandError
 
 from payouts.clients import ClientError, create_client
-from payouts.models import Scope
+from payouts.models import AccessEvent, Scope
+from payouts.staff import access_log
+
+log = structlog.get_logger(__name__)
 
 
 class Command(BaseCommand):
@@ -22,6 +27,8 @@ class Command(BaseCommand):
             client, key = create_client(options["name"], scopes=scopes)
         except ClientError as error:
             raise CommandError(str(error)) from error
+        log.warning("api_client_made_on_server", client=client.name, scopes=scopes, by=f"shell:{getpass.getuser()}")
+        access_log.note(AccessEvent.Kind.ON_SERVER, None, user=None)
         if options["json"]:
             self.stdout.write(json.dumps({"client": client.name, "key": key, "scopes": scopes}))
         else:

@@ -8,6 +8,7 @@ from payouts.actions import KeysError, rotation
 from payouts.actions.rotation import RotationError
 from payouts.batches.errors import BatchAlteredError
 from payouts.batches.seals import renew
+from payouts.configuration.renewal import renew_configuration
 from payouts.models import Batch, KeyRotation
 
 NAMED = 20
@@ -33,7 +34,11 @@ class Command(BaseCommand):
             run.last_payout_id = 0  # once more, for what a process that had the old keys wrote behind the run
             self._renew_payouts(run)
             waiting = self._renew_batches(run)
-            retires = not waiting and (options["leave_unfit"] or not (run.unfit_payouts or run.unfit_batches))
+            unfit = renew_configuration()
+            for words in unfit:
+                self.stderr.write(f"{words}: does not fit any key")
+            is_whole = not (run.unfit_payouts or run.unfit_batches or unfit)
+            retires = not waiting and (options["leave_unfit"] or is_whole)
             rotation.finish(run, retires=retires)
         except (KeysError, RotationError) as error:
             raise CommandError(str(error)) from None
@@ -43,10 +48,11 @@ class Command(BaseCommand):
         if not retires:
             raise CommandError(
                 f"Left as they are, because they do not fit any key: payouts {_named(run.unfit_payouts)}; "
-                f"batches {_named(run.unfit_batches)}. Look into them (manage.py audit), then run this again; with "
+                f"batches {_named(run.unfit_batches)}; configuration {'; '.join(unfit) or 'none'}. "
+                "Look into them (manage.py audit), then run this again; with "
                 "--leave-unfit the old keys are retired without them."
             )
-        left = run.unfit_payouts or run.unfit_batches
+        left = not is_whole
         self.stdout.write(
             f"Everything{' else' if left else ''} is under the first keys, and no process may write with the others "
             "any more. Take those out of FIELD_ENCRYPTION_KEYS, and move those of EVENT_HMAC_KEYS to "
