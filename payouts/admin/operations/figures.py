@@ -13,6 +13,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from payouts.actions import due
 from payouts.admin.kit import format
 from payouts.admin.kit.counted_once import cached
 from payouts.admin.payouts.depths import LIMIT
@@ -92,20 +93,22 @@ class Load:
 
 def loads() -> dict[str, Load]:
     def count() -> dict[str, Load]:
+        owed = {each.provider: (each.count, each.oldest_at) for each in due.owed(most=LIMIT)}
         with connection.cursor() as cursor:
             cursor.execute(
                 """
-                SELECT provider, sum(due)::int, min(due_at), sum(in_flight)::int, sum(asked)::int FROM (
-                    (SELECT provider, 1 AS due, due_at, 0 AS in_flight, 0 AS asked FROM payouts_payout
-                     WHERE due_at <= statement_timestamp() ORDER BY due_at LIMIT %(limit)s)
-                    UNION ALL
-                    (SELECT provider, 0, NULL, 1, (lease_token IS NOT NULL AND due_at > statement_timestamp())::int
-                     FROM payouts_payout WHERE status = 'processing' ORDER BY created_at LIMIT %(limit)s)
-                ) AS load GROUP BY provider
+                SELECT provider, count(*), sum(asked)::int FROM (
+                    SELECT provider, (lease_token IS NOT NULL AND due_at > statement_timestamp())::int AS asked
+                    FROM payouts_payout WHERE status = 'processing' ORDER BY created_at LIMIT %s) AS processing
+                GROUP BY provider
                 """,
-                {"limit": LIMIT},
+                [LIMIT],
             )
-            return {provider: Load(*figures) for provider, *figures in cursor.fetchall()}
+            processing = {provider: (in_flight, asked) for provider, in_flight, asked in cursor.fetchall()}
+        return {
+            provider: Load(*owed.get(provider, (0, None)), *processing.get(provider, (0, 0)))
+            for provider in owed.keys() | processing.keys()
+        }
 
     return cached("loads", count)
 
