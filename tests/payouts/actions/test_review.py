@@ -188,7 +188,8 @@ def test_above_the_recipients_limit_it_asks_for_an_approval(client: ApiClient) -
 
 
 def test_what_was_paid_to_a_recipient_counts_towards_the_limit(client: ApiClient) -> None:
-    PayoutLimit.objects.create(currency="RUB", recipient_amount=LIMIT)
+    since = timezone.now() - timedelta(hours=1)
+    PayoutLimit.objects.create(currency="RUB", recipient_amount=LIMIT, counts_from=since)
     for make in (processed_payout, returned_payout, unknown_payout):
         make(client=client, amount=Decimal("300.00"), idempotency_key=make.__name__)
 
