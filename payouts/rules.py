@@ -82,8 +82,12 @@ def standing(payout: Payout, person: User, *, at: datetime | None = None) -> Sta
 
 
 def standings(payouts: Collection[Payout], person: User, *, at: datetime | None = None) -> dict[int, Standing]:
-    """What the person is to each of these payouts, by its id, in three queries however many there are."""
+    """What the person is to each of these payouts, by its id, in four queries however many there are.
+
+    Whether the account is open is read anew: it may have been closed since the request began.
+    """
     at = at or timezone.now()
+    is_active = person.is_active and User.objects.filter(pk=person.pk, is_active=True).exists()
     clients = _clients({payout.client_id for payout in payouts if payout.client_id})
     approvals = Approval.objects.filter(payout__in=payouts).select_related("checker", "attempt")
     decided = by_payout(approvals.order_by("number", "pk"))
@@ -102,6 +106,7 @@ def standings(payouts: Collection[Payout], person: User, *, at: datetime | None 
                 payout, person, at, clients.get(payout.client_id or 0), decided[payout.pk], doubts.get(payout.pk, [])
             ),
             has_confirmed=(payout.pk, payout.version) in confirmed,
+            is_active=is_active,
         )
         for payout in payouts
     }
@@ -119,7 +124,6 @@ def _standing(
     own = [approval for approval in approvals if approval.checker_id == person.pk]
     return Standing(
         at=at,
-        is_active=person.is_active,
         is_maker=payout.maker_id == person.pk,
         is_owner=client is not None and person.pk in client.owner_ids,
         handled_keys=client is not None and person.pk in client.handler_ids,

@@ -17,7 +17,7 @@ from payouts.actions import PayoutError
 from payouts.batches.errors import BatchAlteredError
 from payouts.batches.seals import check_rows
 from payouts.jobs import Job, Stop, never
-from payouts.models import Batch, BatchRow, Payout
+from payouts.models import Batch, BatchRow, ConfigurationAlteredError, Payout
 
 log = structlog.get_logger(__name__)
 SUBMIT = Job(
@@ -85,8 +85,8 @@ def _submit_one(batch: Batch, row_id: int) -> bool:
                 raise BatchAlteredError
             row.payout = _payout(batch, row)
             row.save(update_fields=["payout"])
-    except (OperationalError, InterfaceError, BatchAlteredError):
-        raise
+    except (OperationalError, InterfaceError, BatchAlteredError, ConfigurationAlteredError):
+        raise  # the row is not at fault
     except vault.UnreadableError:
         _refuse_row(batch, row_id, "unreadable")
     except PayoutError as error:

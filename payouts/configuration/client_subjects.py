@@ -14,6 +14,7 @@ from payouts import clients, rules
 from payouts.configuration.errors import ConfigurationError
 from payouts.configuration.subjects import NOTHING, Act, Content, Line, ModelSubject, Subject, register
 from payouts.models import ApiClient, Proposal, Scope
+from payouts.models.clients import note_handler
 
 
 def _key_lines(before: Content, after: Content) -> list[Line]:
@@ -110,6 +111,10 @@ class KeySubject(Subject):
 
     def people(self, proposal: Proposal) -> set[int]:
         return rules.people_of_client(int(proposal.object_id))
+
+    def proposed(self, proposal: Proposal) -> None:
+        """Whoever wants a key of the client is close to it from now on."""
+        note_handler(int(proposal.object_id), proposal.proposed_by_id)
 
     def apply(self, proposal: Proposal, instance: Any) -> ApiClient:
         """Nothing is made before it is taken."""

@@ -21,7 +21,7 @@ from payouts.configuration import rules_of_two
 from payouts.configuration.errors import ConfigurationError
 from payouts.configuration.subjects import Act, Content, Subject, subject
 from payouts.database.storable import is_storable, text_fault
-from payouts.models import ConfigurationAlteredError, Proposal, ProposalQuerySet
+from payouts.models import ClientAlteredError, ConfigurationAlteredError, Proposal, ProposalQuerySet
 
 log = structlog.get_logger(__name__)
 
@@ -271,7 +271,7 @@ def _in_one_transaction() -> Iterator[None]:
     try:
         with transaction.atomic():
             yield
-    except ConfigurationAlteredError as error:
+    except (ConfigurationAlteredError, ClientAlteredError) as error:
         raise ConfigurationError(str(error)) from error
     except ValidationError as error:
         errors = error.message_dict if hasattr(error, "error_dict") else {}

@@ -132,3 +132,12 @@ def test_a_form_that_was_opened_before_a_key_was_made_does_not_forget_who_made_i
     opened.save()
 
     assert str(checker.pk) in ApiClient.objects.get().ties["handlers"]
+
+
+def test_who_was_closed_since_the_request_began_approves_nothing(checker: User) -> None:
+    payout = recipes.awaiting_payout()
+    assert checker.is_active
+    User.objects.filter(pk=checker.pk).update(is_active=False)
+
+    with pytest.raises(FourEyesError, match="account is closed"):
+        actions.approve(payout.pk, by=checker)

@@ -31,7 +31,7 @@ from payouts.admin.kit.person import person
 from payouts.admin.payouts import duplicates
 from payouts.admin.payouts.filters import CurrencyFilter
 from payouts.files import amounts
-from payouts.models import Payout, ReviewFlag
+from payouts.models import ConfigurationAlteredError, Payout, ReviewFlag
 from payouts.recipients import Kind, RecipientError
 
 SALT = "payouts.entry"
@@ -168,7 +168,12 @@ def _notes(given: dict[str, Any]) -> Iterator[str]:
     name, account = recipients.name_and_account(vault.masked(recipient))
     to = " · ".join(part for part in (name, account) if part) or _("the recipient")
     yield _("%(amount)s to %(recipient)s") % {"amount": money.shown(amount, currency), "recipient": to}
-    judgement = review.preview(user_id=given.get("user_id"), amount=amount, currency=currency, recipient=recipient)
+    try:
+        user_id = given.get("user_id")
+        judgement = review.preview(user_id=user_id, amount=amount, currency=currency, recipient=recipient)
+    except ConfigurationAlteredError as error:
+        yield str(error)
+        return
     for flag in judgement.flags:
         if flag == ReviewFlag.POSSIBLE_DUPLICATE:
             continue  # told below, with the payout that it repeats
@@ -204,6 +209,8 @@ def _submitted(maker: User, form: EntryForm) -> Payout | None:
     except actions.InvalidError as error:
         for field, sentences in error.errors.items():
             form.add_error(FIELDS.get(field, field), sentences)
+    except ConfigurationAlteredError as error:
+        form.add_error(None, str(error))
     except signing.BadSignature:
         form.add_error(None, _("This form is too old, or not yours. Open a new one."))
     return None

@@ -6,8 +6,9 @@ import pytest
 from django.db import OperationalError, connection
 
 from payouts.models import Payout
+from payouts.models.sealed_sets import forget
 from tests.payouts.api.conftest import EXAMPLE
-from tests.payouts.observe import reading_only
+from tests.payouts.observe import by_hand, reading_only
 
 pytestmark = pytest.mark.django_db
 
@@ -67,4 +68,16 @@ def test_a_database_that_refuses_to_write_is_503_with_a_time_to_come_back(api):
 
     assert response.status_code == 503
     assert int(response["Retry-After"]) > 0
+    assert not Payout.objects.exists()
+
+
+def test_a_rule_that_sql_has_changed_is_a_503_until_somebody_has_looked_into_it(api):
+    by_hand("UPDATE payouts_approvalband SET approvals_required = 0")
+    forget()
+
+    answer = api("POST", "/api/payouts/", EXAMPLE)
+
+    assert answer.status_code == 503
+    assert answer["Retry-After"] == "300"
+    assert "changed outside the product" in answer.json()["detail"]
     assert not Payout.objects.exists()

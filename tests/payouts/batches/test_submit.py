@@ -7,7 +7,8 @@ from django.contrib.auth.models import User
 
 from payouts import vault
 from payouts.batches import decide, submit
-from payouts.models import Approval, Batch, BatchRow, BatchState, Event, Payout
+from payouts.models import Approval, Batch, BatchRow, BatchState, ConfigurationAlteredError, Event, Payout
+from payouts.models.sealed_sets import forget
 from tests import recipes
 from tests.payouts.actions.test_races import at_once
 from tests.payouts.observe import by_hand, is_clean
@@ -199,3 +200,17 @@ def test_a_recipient_that_cannot_be_decrypted_is_told_by_its_row(settings: Any) 
 
     assert BatchRow.objects.get().refusal == ["unreadable", {}]
     assert not Payout.objects.exists()
+
+
+def test_while_sql_has_changed_a_rule_the_rows_of_a_batch_wait_and_none_is_refused() -> None:
+    batch = approved_batch()
+    by_hand("UPDATE payouts_approvalband SET approvals_required = 0")
+    forget()
+
+    with pytest.raises(ConfigurationAlteredError):
+        submit.run(batch.pk)
+
+    assert not Payout.objects.exists()
+    assert (
+        batch.rows.filter(is_valid=True, payout=None, refusal="").count() == batch.rows.filter(is_valid=True).count()
+    )

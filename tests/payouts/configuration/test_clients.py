@@ -141,3 +141,12 @@ def test_without_dual_control_a_key_is_made_at_once(proposer: User, settings: An
     found = clients.find_key(changed.key)
     assert found is not None
     assert found.client == changed.instance
+
+
+def test_whoever_proposes_a_key_is_close_to_the_client_from_then_on(proposer: User) -> None:
+    client = client_recipe.make()
+    payout = awaiting_payout(client=client)
+
+    key_proposed(client, proposer)
+
+    assert rules.standing(payout, proposer).handled_keys

@@ -11,9 +11,11 @@ from django.utils import timezone
 
 from payouts import actions
 from payouts.models import Event, Payout, PayoutLimit, SubmittedSum
+from payouts.models.sealed_sets import forget
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
 from tests.payouts.admin.urls import page
+from tests.payouts.observe import by_hand
 
 pytestmark = pytest.mark.django_db
 
@@ -242,3 +244,16 @@ def test_a_second_person_approves_what_the_first_made(in_group: Any) -> None:
     payout = actions.approve(payout.pk, by=in_group("Approver"))
 
     assert payout.due_at is not None
+
+
+def test_while_sql_has_changed_a_rule_the_form_says_so_and_makes_nothing(operator: Client) -> None:
+    filled = form(operator)
+    by_hand("UPDATE payouts_approvalband SET approvals_required = 0")
+    forget()
+
+    told = checked(operator)
+    answer = operator.post(ADD, filled)
+
+    assert "changed outside the product" in " ".join(told["notes"])
+    assert "changed outside the product" in answer.content.decode()
+    assert not Payout.objects.exists()
