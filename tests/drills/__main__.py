@@ -26,6 +26,7 @@ from tests.drills import (
     posts,
     races,
     rotation,
+    thief,
     webhooks,
 )
 from tests.drills.ground import Drill, Result, prepare
@@ -53,6 +54,7 @@ DRILLS: dict[str, Drill[Any]] = {
     "deploys": deploys.DEPLOYS,
     "rotation": rotation.ROTATION,
     "audit": audit.AUDIT,
+    "sql": thief.SQL,
 }
 
 

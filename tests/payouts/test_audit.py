@@ -54,6 +54,7 @@ def test_all_recipes_together_are_clean() -> None:
             "status = 'failed', due_at = NULL",
             {"row_sealed", "status_agrees", "unsent_has_no_attempt"},
         ),
+        (scheduled_payout, "due_at = now()", {"due_in_time"}),
         (pending_payout, "status = 'cancelled', due_at = NULL", {"row_sealed", "status_agrees"}),
         (
             pending_payout,
