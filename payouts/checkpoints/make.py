@@ -16,7 +16,7 @@ from payouts import money
 from payouts.checkpoints.document import LEAF_BYTES, Leaf, of_row, packed, signed
 from payouts.daily_totals import SETTLED_AFTER
 from payouts.database.snapshot import snapshot
-from payouts.models import AuthoritySeal, Checkpoint, ConfigurationSeal, Recovery
+from payouts.models import ApiKey, AuthoritySeal, Checkpoint, ConfigurationSeal, Recovery
 
 log = structlog.get_logger(__name__)
 
@@ -126,7 +126,7 @@ def totals(begins: int, ends: int, *, onto: Totals) -> Totals:
 
 
 def versions() -> dict[str, int]:
-    """Of every seal of what is configured, by what it seals."""
+    """Of every seal of what is configured, by what it seals; an old row put back with its seal has a lower one."""
     found = AuthoritySeal.objects.order_by("kind", "object_id").values_list("kind", "object_id", "version")
     people = {f"{kind} {object_id}": version for kind, object_id, version in found}
     sets = ConfigurationSeal.objects.order_by("name").values_list("name", "version")
@@ -135,7 +135,11 @@ def versions() -> dict[str, int]:
         f"recovery {pk}": 1 + (proposed_at is not None) + (ended_at is not None)
         for pk, proposed_at, ended_at in Recovery.objects.order_by("pk").values_list("pk", "proposed_at", "ended_at")
     }
-    return {f"set {name}": version for name, version in sets} | people | recoveries
+    keys = {
+        f"API key {pk}": 1 + (revoked_at is not None)
+        for pk, revoked_at in ApiKey.objects.order_by("pk").values_list("pk", "revoked_at")
+    }
+    return {f"set {name}": version for name, version in sets} | people | recoveries | keys
 
 
 def _rows(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -44,6 +44,8 @@ def thief(stand: Stand, seconds: float) -> Result:
         here.settings |= {"CHECKPOINTS": outside, "RELEASE_DELAY_SECONDS": "0"}
         provider, hands = here.start_provider(), here.start_hands()
         _web, port = here.start_web(PROVIDER_URL=provider.url)
+        made = here.manage("create_api_client", "reader", "--scopes", "payouts:read", "--json").splitlines()[-1]
+        reader = json.loads(made)["key"]
         paid: list[int] = hands.do("submit", 4)
         cluster = here.start_cluster(provider, **SHORT_LEASES)
         here.await_processed(4)
@@ -54,7 +56,7 @@ def thief(stand: Stand, seconds: float) -> Result:
         tampers = _tampers(paid, waiting, later)
         for tamper in tampers:
             _write(here, tamper)
-        tries = _tries(here, port)
+        tries = _tries(here, port, reader)
         until(lambda: "due_before_its_time" in cluster.log, "due_at is put right", say=lambda: cluster.log[-1000:])
         _watch(cluster, seconds)
         cluster.program.stop()
@@ -90,8 +92,14 @@ def _tampers(paid: list[int], waiting: list[int], later: list[int]) -> list[Tamp
             "a key inserted",
             "INSERT INTO payouts_apikey (client_id, prefix, secret_hash, scopes, created_at) SELECT id, %(prefix)s,"
             " %(hash)s, '{payouts:read,payouts:write,payouts:settle}', now() FROM payouts_apiclient LIMIT 1",
-            ("key_sealed",),
+            ("api_key_sealed",),
             {"prefix": PREFIX, "hash": hashlib.sha256(SECRET.encode()).digest()},
+        ),
+        Tamper(
+            "another scope given to a key",
+            "UPDATE payouts_apikey SET scopes = '{payouts:read,payouts:settle,payouts:write}' WHERE scopes ="
+            " '{payouts:read}'",
+            ("api_key_sealed",),
         ),
         Tamper(
             "a client's owner taken away",
@@ -162,12 +170,14 @@ def _write(here: Ground, tamper: Tamper) -> None:
                 connection.execute(f"ALTER TABLE payouts_{table} {switch} TRIGGER USER")
 
 
-def _tries(here: Ground, port: int) -> dict[str, bool]:
+def _tries(here: Ground, port: int, reader: str) -> dict[str, bool]:
     """The ways in which the thief uses what SQL made, and whether each was refused."""
     key = Caller(port, f"pk_{PREFIX}_{SECRET}").submit(amount="50000000.00")
+    read = Caller(port, reader).submit(amount="50000000.00")
     ours = here.caller(port).submit(amount="50000000.00")
     return {
         f"a POST with the thief's key: {key.status}": key.status in (401, 503),
+        f"a POST with a key that may only read: {read.status}": read.status in (401, 403, 503),
         f"50,000,000 without an approval: {ours.status}": ours.status != 201 or _waits(ours.json),
         "a log-in of the thief's": not _logs_in(port, "thief"),
     }

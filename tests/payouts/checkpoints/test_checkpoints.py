@@ -11,12 +11,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from structlog.testing import capture_logs
 
-from payouts import actions, tasks
+from payouts import actions, clients, tasks
 from payouts.audit import anchored, broken_invariants
 from payouts.checkpoints import make
 from payouts.checkpoints.document import Document, DocumentError, Leaf, merkle_root, of_bytes, of_row
 from payouts.checkpoints.places import Folder, keep_outside
-from payouts.models import AuditRun, Checkpoint, Payout
+from payouts.models import ApiKey, AuditRun, Checkpoint, Payout
 from tests import recipes
 from tests.payouts.observe import audit_of, by_hand, is_clean, queued, unguarded
 from tests.recipes import awaiting_payout, pending_payout, processed_payout, returned_payout
@@ -186,6 +186,23 @@ def test_a_person_whose_old_row_and_seal_were_put_back_is_named() -> None:
     by_hand(
         f"UPDATE payouts_authorityseal s SET version = old.version, seal = old.seal FROM old WHERE {sealed}",
         person.pk,
+    )
+
+    assert audit_of(None) == {"seal_put_back"}
+
+
+def test_a_key_that_was_revoked_and_put_back_with_its_seal_is_named() -> None:
+    clients.create_key(recipes.client.make(), scopes=["payouts:write"])
+    key = ApiKey.objects.get()
+    before = ApiKey.objects.filter(pk=key.pk).values().get()
+    clients.revoke_key(key.pk)
+    made()
+
+    by_hand(
+        "UPDATE payouts_apikey SET revoked_at = NULL, secret_hash = %s, facts_seal = %s WHERE id = %s",
+        before["secret_hash"],
+        before["facts_seal"],
+        key.pk,
     )
 
     assert audit_of(None) == {"seal_put_back"}
