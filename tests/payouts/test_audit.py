@@ -83,7 +83,6 @@ def test_all_recipes_together_are_clean() -> None:
         (pending_payout, "attention = 'altered', due_at = NULL", {"row_sealed"}),
         (pending_payout, "due_at = NULL", {"open_is_due"}),
         (unknown_payout, "due_at = NULL", {"open_is_due"}),
-        (scheduled_payout, "due_at = now()", {"due_in_time"}),
         (processing_payout, "due_at = NULL, lease_token = NULL", {"open_is_due"}),
     ],
 )

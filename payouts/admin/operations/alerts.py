@@ -16,13 +16,23 @@ from payouts.admin.operations.clusters import is_alive
 from payouts.admin.operations.figures import capped, loads, oldest_due
 from payouts.admin.operations.providers import open_pauses
 from payouts.admin.payouts.depths import against_target
-from payouts.models import AuditRun, Breaker, Heartbeat, Installation, ProviderPause, Recovery, UnknownPayment
+from payouts.models import (
+    AuditRun,
+    Breaker,
+    Checkpoint,
+    Heartbeat,
+    Installation,
+    ProviderPause,
+    Recovery,
+    UnknownPayment,
+)
 from payouts.models.sealed_sets import altered_sets
 from payouts.staff import authority
 from payouts.states import Stage
 
 # Its sweep lets it try again every few seconds.
 UNFIT_SHOWN_FOR = timedelta(minutes=2)
+OUTSIDE_WITHIN = timedelta(hours=2)
 
 
 def alerts() -> list[dict[str, Any]]:
@@ -35,6 +45,7 @@ def alerts() -> list[dict[str, Any]]:
     said += [_altered(name) for name in altered_sets()]
     said += _anothers_database()
     said += _altered_people()
+    said += _anchors_left_inside()
     said += [_recovery(each) for each in Recovery.objects.filter(ended_at=None).order_by("pk")]
     said += _unknown_payments()
     paused = open_pauses()
@@ -96,6 +107,20 @@ def _altered_people() -> list[dict[str, Any]]:
     said = _("Not what the back office stored, so without any rights: %(names)s.") % {"names": ", ".join(names)}
     then = _("Somebody wrote to the database. Run manage.py audit, look into it, then manage.py seal_people.")
     return [_alert("person_alert", said, then)]
+
+
+def _anchors_left_inside() -> list[dict[str, Any]]:
+    """The alert about checkpoints that could not be written outside the database."""
+    if not settings.CHECKPOINTS:
+        return []
+    late = Checkpoint.objects.filter(placed_at=None, made_at__lt=timezone.now() - OUTSIDE_WITHIN)
+    if not (count := late.count()):
+        return []
+    said = ngettext(
+        "%(count)s checkpoint is in the database alone.", "%(count)s checkpoints are in the database alone.", count
+    ) % {"count": format.number(count)}
+    then = _("The place that CHECKPOINTS names does not take them: the log says why (checkpoints_unreachable).")
+    return [_alert("cloud_off", said, then)]
 
 
 def _recovery(found: Recovery) -> dict[str, Any]:

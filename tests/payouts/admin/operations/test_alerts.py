@@ -7,10 +7,12 @@ import pytest
 from django.utils import timezone
 
 from payouts.actions import pauses
-from payouts.models import AuditRun, Breaker, Heartbeat
+from payouts.checkpoints import make
+from payouts.models import AuditRun, Breaker, Checkpoint, Heartbeat
 from payouts.worker import broker, pump
 from tests import recipes
 from tests.payouts.admin.text import plain
+from tests.payouts.observe import by_hand
 from tests.recipes import pending_payout
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +47,26 @@ def test_that_no_cluster_is_alive_is_told(as_group: Any) -> None:
     Heartbeat.objects.create(cluster="gone", beat_at=timezone.now() - timedelta(hours=1))
 
     assert "No cluster is alive: nothing is paid." in as_group("Operator").get("/admin/").content.decode()
+
+
+def test_a_person_whom_sql_changed_is_named(as_group: Any) -> None:
+    recipes.person.make(username="ivan")
+    by_hand("UPDATE auth_user SET is_superuser = true WHERE username = 'ivan'")
+
+    page = as_group("Operator").get("/admin/").content.decode()
+
+    assert "Not what the back office stored, so without any rights: ivan." in page
+
+
+def test_checkpoints_that_are_not_outside_are_told(as_group: Any, settings: Any) -> None:
+    settings.CHECKPOINTS = "/anchors"
+    make.make()
+    browser = as_group("Operator")
+    assert "in the database alone" not in browser.get("/admin/").content.decode()
+
+    Checkpoint.objects.update(made_at=timezone.now() - timedelta(hours=3))
+
+    assert "1 checkpoint is in the database alone." in browser.get("/admin/").content.decode()
 
 
 def test_a_cluster_whose_keys_do_not_fit_is_named(as_group: Any, settings: Any, monkeypatch: Any) -> None:
