@@ -1,6 +1,17 @@
 """The back office's screens, by subject. To change a payout, a screen calls a function of `payouts.actions`."""
 
-from payouts.admin import batches, clients, configuration, exports, operations, payouts, people, proposals, statements
+from payouts.admin import (
+    batches,
+    clients,
+    configuration,
+    exports,
+    operations,
+    payouts,
+    people,
+    proposals,
+    statements,
+    velocity_limits,
+)
 
 __all__ = [
     "batches",
@@ -12,4 +23,5 @@ __all__ = [
     "people",
     "proposals",
     "statements",
+    "velocity_limits",
 ]

@@ -67,12 +67,8 @@ class LetGoSubject(Subject):
     def check(self, proposal: Proposal, instance: Payout | None, *, by: User | None) -> None:
         if instance is None:
             raise ConfigurationError(_("There is no such payout."))
-        if not instance.is_sealed:
-            raise ConfigurationError(rules.altered())
-        if instance.status != Status.PENDING or not instance.waits_for.startswith(WAITS_FOR_LIMIT):
-            raise ConfigurationError(_("This payout does not wait for a velocity limit."))
-        if by and rules.is_close(instance, by):
-            raise ConfigurationError(_("You made this payout, or could have: other people must let it go."))
+        if obstacle := why_not_let_go(instance, by):
+            raise ConfigurationError(obstacle)
 
     def apply(self, proposal: Proposal, instance: Payout) -> Payout:
         waits.end(instance.pk)
@@ -80,6 +76,17 @@ class LetGoSubject(Subject):
 
     def lines(self, before: Content, after: Content) -> list[Line]:
         return [Line(_("Velocity limits"), _("it waits for room"), _("it goes over them, once"))]
+
+
+def why_not_let_go(payout: Payout, by: User | None) -> str:
+    """Why this person can neither propose nor confirm it; the server is no person."""
+    if not payout.is_sealed:
+        return rules.altered()
+    if payout.status != Status.PENDING or not payout.waits_for.startswith(WAITS_FOR_LIMIT):
+        return _("This payout does not wait for a velocity limit.")
+    if by and rules.is_close(payout, by):
+        return _("You made this payout, or could have: other people must let it go.")
+    return ""
 
 
 def let_go(payout_id: int, *, by: User, reason: str) -> Proposal:

@@ -64,6 +64,7 @@ def everything() -> User:
         pass
     recipes.asked_export("stage=held", format="xlsx", by=admin)
     _proposed()
+    recipes.over_limit_payout()
     _closed()
     PayoutLimit.objects.create(currency="RUB", recipient_amount=Decimal(500000), day_amount=Decimal(9000000))
     Heartbeat.objects.create(cluster="one")

@@ -27,6 +27,7 @@ from payouts.models import (
     Recovery,
     ReviewRule,
     UnknownPayment,
+    VelocityLimit,
 )
 from payouts.states import Stage
 from tests.browser.aside import expect
@@ -246,6 +247,12 @@ SCREENS: dict[str, Screen] = {
     "rules": Screen(at("payouts_reviewrule_changelist")),
     "rule": Screen(of("payouts_reviewrule_change", ReviewRule.objects.all)),
     "limits": Screen(at("payouts_payoutlimit_changelist")),
+    "velocity limits": Screen(at("payouts_velocitylimit_changelist")),
+    "velocity limit": Screen(of("payouts_velocitylimit_change", VelocityLimit.objects.all)),
+    "payout over a limit": Screen(of("payouts_payout_change", Payout.objects.exclude(waits_for="").all)),
+    "dialog send over the limit": Screen(
+        of("payouts_payout_change", Payout.objects.exclude(waits_for="").all), dialog("let-go")
+    ),
     "limit": Screen(of("payouts_payoutlimit_change", PayoutLimit.objects.all)),
     "new limit": Screen(at("payouts_payoutlimit_add")),
     "bands": Screen(at("payouts_approvalband_changelist")),

@@ -16,6 +16,7 @@ from payouts.admin.operations.clusters import is_alive
 from payouts.admin.operations.figures import capped, loads, oldest_due
 from payouts.admin.operations.providers import open_pauses
 from payouts.admin.payouts.depths import against_target
+from payouts.admin.velocity_limits import over_limit_alerts
 from payouts.models import (
     AuditRun,
     Breaker,
@@ -48,6 +49,7 @@ def alerts() -> list[dict[str, Any]]:
     said += _anchors_left_inside()
     said += [_recovery(each) for each in Recovery.objects.filter(ended_at=None).order_by("pk")]
     said += _unknown_payments()
+    said += _over_limits()
     paused = open_pauses()
     said += [_stop(each) for each in paused.values()]
     silent = Breaker.objects.filter(open_until__isnull=False).exclude(provider__in=paused).order_by("provider")
@@ -153,6 +155,12 @@ def _unknown_payments() -> list[dict[str, Any]]:
     then = _("The database may have forgotten them. Find out what they are.")
     link = (_("Unknown payments"), reverse("admin:payouts_unknownpayment_changelist"))
     return [_alert("report", said, then, link=link)]
+
+
+def _over_limits() -> list[dict[str, Any]]:
+    """The alerts about payouts that wait for a velocity limit."""
+    then = _("Find out why so much is sent. They go on when it has room. Two people can raise the limit.")
+    return [_alert("speed", each["said"], then, link=each["link"]) for each in over_limit_alerts()]
 
 
 def _stop(found: ProviderPause) -> dict[str, Any]:

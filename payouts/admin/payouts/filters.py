@@ -10,7 +10,6 @@ from typing import Any, ClassVar, NamedTuple
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 from django.contrib.auth.models import User
-from django.db import connection
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -19,8 +18,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from payouts.admin.kit import format
+from payouts.admin.payouts.first_ids import ID_SKEW, first_id_since
 from payouts.files import amounts
-from payouts.models import ApiClient, ApprovalBand, Attention, Payout, ReviewFlag
+from payouts.models import WAITS_FOR_LIMIT, ApiClient, ApprovalBand, Attention, Payout, ReviewFlag
 from payouts.states import Stage, Status
 
 ANY = "any"  # the value of a choice that stands for each of the others
@@ -119,6 +119,15 @@ class AttentionFilter(ChoiceFilter):
         if chosen == ANY:
             return queryset.exclude(attention=Attention.NONE)
         return queryset.filter(attention=chosen)
+
+
+class WaitsFilter(ChoiceFilter):
+    title = gettext_lazy("waits for a limit")
+    parameter_name = "waits"
+    labels = {"limit": gettext_lazy("over a velocity limit")}
+
+    def narrowed(self, queryset: QuerySet, chosen: str) -> QuerySet:
+        return queryset.exclude(waits_for="").filter(waits_for__startswith=WAITS_FOR_LIMIT)
 
 
 class CurrencyFilter(ChoiceFilter):
@@ -293,6 +302,7 @@ class AmountFilter(RangeFilter):
 FILTERS: tuple[type[ChoiceFilter | RangeFilter], ...] = (
     StageFilter,
     AttentionFilter,
+    WaitsFilter,
     FlagFilter,
     CurrencyFilter,
     AmountFilter,
@@ -300,29 +310,6 @@ FILTERS: tuple[type[ChoiceFilter | RangeFilter], ...] = (
     ClientFilter,
     MakerFilter,
 )
-
-# Ids are drawn a moment before their rows' times, so neighbours may stand the other way round.
-ID_SKEW = 1_000
-LOOKED_AHEAD = (timedelta(hours=1), timedelta(days=1), timedelta(days=30))
-
-
-def first_id_since(moment: datetime) -> int | None:
-    """The first payout that was created then or later; None when there is none, or none within a month.
-
-    The list goes by id. Without these bounds PostgreSQL would go through all newer payouts to find an old day's.
-    """
-    with connection.cursor() as cursor:
-        for ahead in LOOKED_AHEAD:
-            # OFFSET keeps the index on ids out of it: the one on times is to answer.
-            cursor.execute(
-                "SELECT min(id) FROM (SELECT id FROM payouts_payout"
-                " WHERE created_at >= %s AND created_at < %s OFFSET 0) AS found",
-                [moment, moment + ahead],
-            )
-            (first_id,) = cursor.fetchone()
-            if first_id is not None:
-                return int(first_id)
-    return None
 
 
 def _uncapitalised(text: str) -> str:

@@ -20,6 +20,7 @@ from payouts.admin.kit.paginator import CappedPaginator
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.payouts import bulk, queues, row_marks, saved_views, search
 from payouts.admin.payouts.filters import FILTERS, active
+from payouts.admin.velocity_limits import waits_in_words
 from payouts.models import Payout
 from payouts.states import OPEN
 
@@ -117,6 +118,11 @@ class PayoutList(ViewOnlyAdmin):
             return format_html(
                 '{} <span class="material-symbols-outlined po-alarm" role="img" title="{}" aria-label="{}">{}</span>',
                 *(format.stage_badge(payout.stage), why, why, "flag"),
+            )
+        if over := waits_in_words(payout):
+            return format_html(
+                '{} <span class="material-symbols-outlined po-alarm" role="img" title="{}" aria-label="{}">{}</span>',
+                *(format.stage_badge(payout.stage), over, over, "speed"),
             )
         if payout.review_flags and payout.status in OPEN:
             return format_html("{} {}", format.stage_badge(payout.stage), row_marks.flags(payout))

@@ -9,6 +9,7 @@ from payouts import rules
 from payouts.admin.kit.format import exact_time
 from payouts.admin.kit.next_step import NextStep
 from payouts.admin.kit.provider_messages import translated
+from payouts.admin.velocity_limits import waits_in_words
 from payouts.models import RESOLVED_BY_HAND, Approval, Attempt, Attention, Payout, contradicted_attempts
 from payouts.rules import Standing
 from payouts.states import Stage, Status
@@ -38,6 +39,10 @@ def next_step(
             return _approval_step(payout, who=who, may_approve=may_approve)
         case Stage.SCHEDULED:
             return _scheduled_step(payout)
+        case Stage.READY if over := waits_in_words(payout):
+            why = _("It waits, because it is %(over)s.") % {"over": over}
+            then = _("It goes on by itself when the limit has room. Two people can send it now, or raise the limit.")
+            return NextStep(why, then, is_alarm=True)
         case Stage.READY:
             return NextStep(
                 _waits_for(payout, is_silent=is_silent, is_paused=is_paused),

@@ -16,7 +16,7 @@ from payouts.admin.kit import format
 from payouts.admin.kit.provider_messages import translated
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.kit.worker_pages import SnapshotMixin
-from payouts.admin.payouts import duplicates, provider_answers, queues
+from payouts.admin.payouts import duplicates, let_go, provider_answers, queues
 from payouts.admin.payouts.next_step import next_step, next_word
 from payouts.admin.payouts.timeline import timeline
 from payouts.admin.payouts.verbs import may, standing
@@ -61,6 +61,7 @@ class PayoutPage(SnapshotMixin, ViewOnlyAdmin):
                 is_silent=is_under_way and payout.provider in breaker.open_providers(),
                 is_paused=is_paused,
             ),
+            "open_proposals": [proposal] if (proposal := let_go.about(payout)) else [],
             "facts": _facts(payout),
             "recipient": list(format.recipient_lines(payout.recipient_masked)),
             "flags": duplicates.review_flags(payout) if payout.status in OPEN else [],

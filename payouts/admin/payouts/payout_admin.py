@@ -12,14 +12,14 @@ from django.urls import path
 
 from payouts.admin.payouts import bulk, entry, saved_views
 from payouts.admin.payouts.exported import ExportedMixin
+from payouts.admin.payouts.let_go import LetGoMixin
 from payouts.admin.payouts.list import PayoutList
 from payouts.admin.payouts.page import PayoutPage
-from payouts.admin.payouts.verbs import PayoutVerbs
 from payouts.models import Payout
 
 
 @admin.register(Payout)
-class PayoutAdmin(ExportedMixin, PayoutVerbs, PayoutPage, PayoutList):
+class PayoutAdmin(ExportedMixin, LetGoMixin, PayoutPage, PayoutList):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perms(("payouts.view_payout", "payouts.add_payout"))
 

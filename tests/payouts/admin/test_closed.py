@@ -50,6 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "payouts_payout_record_return": {"Approver", "Admin"},
     "payouts_payout_settle": {"Admin"},
     "payouts_payout_reveal": {"Auditor", "Admin"},
+    "payouts_payout_let_go": {"Approver", "Admin"},
     "payouts_payout_confirm_unchanged": {"Approver", "Admin"},
     "payouts_recovery_propose_end": {"Approver", "Admin"},
     "payouts_recovery_end": {"Approver", "Admin"},
@@ -77,6 +78,7 @@ FORMS: dict[str, set[str]] = {
     "payouts_apiclient_add": {"Admin"},
     "payouts_approvalband_add": {"Admin"},
     "payouts_payoutlimit_add": {"Admin"},
+    "payouts_velocitylimit_add": {"Admin"},
     "payouts_recovery_begin": {"Approver", "Admin"},
     "auth_user_add": {"Admin"},
 }

@@ -164,12 +164,12 @@ def test_the_list_costs_the_same_queries_for_one_row_and_for_many(
     recipes.pending_payout()
     browser.get(LIST)
 
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(9):
         browser.get(LIST)
     for _ in range(8):
         recipes.held_payout(maker=recipes.person.make(), client=recipes.client.make())
     browser.get(LIST)  # the menu keeps its counts for seconds only
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(9):
         browser.get(LIST)
 
 
