@@ -65,7 +65,7 @@ def close(person_id: int, *, by: User, reason: str) -> list[ApiKey]:
         owned = ApiClient.objects.select_for_update(no_key=True).filter(owner=person).order_by("pk")
         keys = list(ApiKey.objects.usable().filter(client__in=list(owned)).select_related("client").order_by("pk"))
         for key in keys:
-            clients.revoke_key(key.pk)
+            clients.revoke_key(key.pk, by=by)
             access_log.log_act(by, key.client, "key_revoked", key=f"pk_{key.prefix}")
         authority.close(person.pk)
         named = {"keys": ", ".join(f"pk_{key.prefix}" for key in keys)} if keys else {}
