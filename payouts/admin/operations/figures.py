@@ -105,10 +105,12 @@ def loads() -> dict[str, Load]:
                 [LIMIT],
             )
             processing = {provider: (in_flight, asked) for provider, in_flight, asked in cursor.fetchall()}
-        return {
-            provider: Load(*owed.get(provider, (0, None)), *processing.get(provider, (0, 0)))
-            for provider in owed.keys() | processing.keys()
-        }
+        found: dict[str, Load] = {}
+        for provider in owed.keys() | processing.keys():
+            waiting, oldest_at = owed.get(provider, (0, None))
+            in_flight, asked = processing.get(provider, (0, 0))
+            found[provider] = Load(waiting, oldest_at, in_flight, asked)
+        return found
 
     return cached("loads", count)
 
