@@ -173,6 +173,21 @@ def test_no_signal_carries_a_business_rule() -> None:
     assert found == []
 
 
+def test_no_account_is_changed_past_its_seal() -> None:
+    """Seals of people and groups follow from the saving of each; many at once, or SQL, would leave them behind."""
+    past = re.compile(r"\b(User|Group)(\.objects|\._base_manager)\b.*\.(update|bulk_update|bulk_create)\(")
+    sql = re.compile(r"\b(INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+\"?auth_(user|group)", re.I)
+
+    found = [
+        f"{place}: {ast.unparse(node)}"
+        for place, node in _nodes(PRODUCT)
+        if (isinstance(node, ast.Call) and past.match(ast.unparse(node)))
+        or (isinstance(node, ast.Constant) and isinstance(node.value, str) and sql.search(node.value))
+    ]
+
+    assert found == []
+
+
 def test_no_clock_without_a_zone() -> None:
     found = [
         f"{place}: {ast.unparse(node)}"

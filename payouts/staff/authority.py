@@ -23,7 +23,7 @@ from django.db.models.functions import Concat, JSONObject, Now
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
 
 from payouts import vault
-from payouts.models import AuthoritySeal
+from payouts.models import AuthoritySeal, Checkpoint
 
 log = structlog.get_logger(__name__)
 
@@ -230,17 +230,16 @@ def close(person_id: int) -> bool:
 
 def seal_anew(found: Found) -> None:
     """Make what is there the truth: for `manage.py seal_people`, after somebody has read it."""
-    with transaction.atomic():
-        # Read above, printed and confirmed: sealed as it was read, whatever it is by now.
-        AuthoritySeal.objects.update_or_create(
-            kind=found.content.kind,
-            object_id=found.content.pk,
-            defaults={
-                "version": found.version + 1,
-                "seal": _seal(found.content, found.version + 1),
-                "sealed_at": Now(),
-            },
-        )
+    # Beyond what a checkpoint has seen too: SQL may have put an older version back.
+    last = Checkpoint.objects.order_by("number").last()
+    seen = last.versions.get(f"{found.content.kind.value} {found.content.pk}", 0) if last else 0
+    version = max(found.version, seen) + 1
+    # Sealed as it was read, printed and confirmed, whatever it is by now.
+    AuthoritySeal.objects.update_or_create(
+        kind=found.content.kind,
+        object_id=found.content.pk,
+        defaults={"version": version, "seal": _seal(found.content, version), "sealed_at": Now()},
+    )
     log.warning("authority_sealed", kind=found.content.kind.value, name=found.name)
 
 

@@ -189,6 +189,9 @@ def test_a_person_whose_old_row_and_seal_were_put_back_is_named() -> None:
     )
 
     assert audit_of(None) == {"seal_put_back"}
+    by_hand("UPDATE auth_user SET is_superuser = false WHERE id = %s", person.pk)
+    call_command("seal_people", "ivan", "--yes", stdout=StringIO())
+    assert is_clean()
 
 
 def test_a_key_that_was_revoked_and_put_back_with_its_seal_is_named() -> None:
