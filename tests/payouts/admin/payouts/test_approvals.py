@@ -123,12 +123,12 @@ def test_the_queue_costs_the_same_queries_for_one_row_and_for_many(
     recipes.awaiting_payout()
     browser.get(QUEUE)
 
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(13):
         browser.get(QUEUE)
     for _each in range(8):
         recipes.awaiting_payout(maker=recipes.person.make(), client=recipes.client.make())
     browser.get(QUEUE)  # the menu keeps its counts for seconds only
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(13):
         browser.get(QUEUE)
 
 
