@@ -256,12 +256,12 @@ def renew_seals() -> list[Found]:
     return left
 
 
-def _write(content: Sealed, before: int, version: int) -> None:
+def _write(content: Sealed, before: int, version: int) -> bool:
+    """Returns False where the seal is not the one before any more."""
     written = AuthoritySeal.objects.filter(kind=content.kind, object_id=content.pk, version=before).update(
         version=version, seal=_seal(content, version), sealed_at=Now()
     )
-    if not written:
-        log.error("authority_sealed_by_another", kind=content.kind.value, object_id=content.pk)
+    return bool(written)
 
 
 def _reseal(held: Found | None, **changes: Any) -> None:
@@ -269,8 +269,15 @@ def _reseal(held: Found | None, **changes: Any) -> None:
     if held is None:
         return
     content = replace(held.content, **changes)
-    if content != held.content:
-        _write(content, held.version, held.version + 1)
+    if content == held.content or _write(content, held.version, held.version + 1):
+        return
+    # Outside a transaction no lock is kept until here: somebody changed something else meanwhile, and sealed that.
+    kind, pk = held.content.kind, held.content.pk
+    now = _found_person(_people().get(pk=pk)) if kind == Kind.PERSON else _found_group(_groups().get(pk=pk))
+    theirs = replace(now.content, **{name: getattr(held.content, name) for name in changes})
+    content = replace(theirs, **changes)
+    if not (replace(now, content=theirs).fits and _write(content, now.version, now.version + 1)):
+        log.error("authority_not_sealed", kind=kind.value, name=held.name)
 
 
 def _hold(instance: Any, kind: AuthoritySeal.Kind, ids: Iterable[int]) -> None:
@@ -278,7 +285,8 @@ def _hold(instance: Any, kind: AuthoritySeal.Kind, ids: Iterable[int]) -> None:
     wanted = sorted(ids)
     with transaction.atomic():
         # Two changes of one person wait for each other.
-        list(AuthoritySeal.objects.select_for_update(no_key=True).filter(kind=kind, object_id__in=wanted))
+        locked = AuthoritySeal.objects.select_for_update(no_key=True).order_by("pk")
+        list(locked.filter(kind=kind, object_id__in=wanted))
         found = (
             map(_found_person, _people().filter(pk__in=wanted))
             if kind == Kind.PERSON

@@ -200,6 +200,17 @@ def test_what_sql_did_in_the_middle_of_a_change_is_not_sealed_with_it(person: Us
     assert not authority.is_genuine(person)
 
 
+def test_two_changes_of_one_person_at_once_are_both_sealed(person: User) -> None:
+    """The first is outside a transaction, as the page for one's own password is: its lock is gone when it saves."""
+    authority._hold(person, AuthoritySeal.Kind.PERSON, [person.pk])
+    User.objects.get(pk=person.pk).groups.add(Group.objects.get(name="Operator"))
+    User.objects.filter(pk=person.pk).update(password="a new hash")
+    for held in authority._held(person, AuthoritySeal.Kind.PERSON):
+        authority._reseal(held, password="a new hash")
+
+    assert is_clean()
+
+
 def test_a_login_writes_no_seal(person: User) -> None:
     before = AuthoritySeal.objects.get(kind="person", object_id=person.pk).version
 
