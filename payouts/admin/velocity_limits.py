@@ -63,13 +63,27 @@ def waits_in_words(payout: Payout) -> str:
     return _("over the velocity limit: %(limit)s") % {"limit": f"{limit[:1].lower()}{limit[1:]}"}
 
 
-def use_rows() -> list[dict[str, Any]]:
-    """For the operations page: what is used of each limit, the fullest first; nothing where SQL changed them."""
+def limits_card() -> dict[str, Any]:
+    """For the operations page: the limits of which something is used, the fullest first, and how many others are.
+
+    Nothing where SQL changed them: an alert says so.
+    """
     try:
         found = velocity.use()
     except ConfigurationAlteredError:
-        return []
-    return [_row(each) for each in sorted(found, key=lambda each: (-each.waiting, -_share(each)))]
+        found = []
+    used = sorted(
+        (each for each in found if each.count or each.waiting), key=lambda each: (-each.waiting, -_share(each))
+    )
+    unused = len(found) - len(used)
+    text = ngettext(
+        "Nothing is used of %(unused)s other limit.", "Nothing is used of %(unused)s other limits.", unused
+    )
+    return {
+        "rows": [_row(each) for each in used],
+        "unused": text % {"unused": format.number(unused)} if unused else "",
+        "url": reverse("admin:payouts_velocitylimit_changelist"),
+    }
 
 
 def over_limit_alerts() -> list[dict[str, Any]]:

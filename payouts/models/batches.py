@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from payouts import money, vault
 from payouts.models.payout import Payout
@@ -199,7 +200,7 @@ class BatchState(models.TextChoices):
     AWAITING_APPROVAL = "awaiting_approval", _("Awaiting approval")
     SUBMITTING = "submitting", _("Being submitted")
     SUBMITTED = "submitted", _("Submitted")
-    STOPPED = "stopped", _("Stopped")
+    STOPPED = "stopped", pgettext_lazy("batch", "Stopped")
     REJECTED = "rejected", _("Rejected")
     DISCARDED = "discarded", _("Discarded")
     ALTERED = "altered", _("Changed outside the product")

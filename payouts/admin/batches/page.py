@@ -7,6 +7,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from payouts.admin.batches.in_words import rows_in_words, state_badge, sum_shown, username
 from payouts.admin.batches.next_step import next_step
@@ -89,7 +90,7 @@ def _facts(batch: Batch) -> list[tuple[str, str]]:
         (_("Reason"), batch.reason),
         (_("Discarded"), _moment(batch.discarded_at, batch.uploaded_by)),
         (_("Submitted"), format.exact_time(batch.finished_at)),
-        (_("Stopped"), _moment(batch.stopped_at, batch.stopped_by)),
+        (pgettext("batch", "Stopped"), _moment(batch.stopped_at, batch.stopped_by)),
         (_("Reason for stopping"), batch.stop_reason),
     ]
     return [(label, text) for label, text in facts if text]

@@ -84,6 +84,10 @@ class ProposedMixin:
         found: type[forms.Form] = self.form
         return found
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Without the reason, which has a part of its own below the others."""
+        return [name for name in super().get_fields(request, obj) if name != REASON]  # type: ignore[misc]
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)  # type: ignore[misc]
         if not self.is_to_be_confirmed(request, obj):

@@ -24,7 +24,7 @@ from payouts.admin.operations.providers import provider_rows
 from payouts.admin.operations.queue_tables import queue_figures, schedule_rows
 from payouts.admin.operations.recovery import END_PERMISSIONS, recovery_card
 from payouts.admin.payouts.depths import against_target, measure
-from payouts.admin.velocity_limits import use_rows
+from payouts.admin.velocity_limits import limits_card
 from payouts.models import AuditRun, Payout, ProviderPause, ProviderReport
 from payouts.states import Stage, Status
 
@@ -58,8 +58,7 @@ def view(request: HttpRequest) -> HttpResponse:
         "alerts": alerts(),
         "cards": _cards(load, sees_payouts=sees_payouts),
         "providers": rows,
-        "limits": use_rows() if user.has_perm("payouts.view_velocitylimit") else [],
-        "limits_url": reverse("admin:payouts_velocitylimit_changelist"),
+        "limits": limits_card() if user.has_perm("payouts.view_velocitylimit") else None,
         "clusters": cluster_rows(),
         "schedules": schedule_rows(may_view=sees_queue),
         "queue": queue_figures(),

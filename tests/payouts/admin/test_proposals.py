@@ -52,12 +52,14 @@ def act(browser: Client, proposal: Proposal, name: str, **given: Any) -> str:
 def test_a_form_says_before_that_it_proposes_and_afterwards_that_nothing_has_changed(as_group: Any) -> None:
     browser = as_group("Admin")
 
-    form = plain(browser.get(f"{BANDS}{band().pk}/change/").content.decode())
+    source = browser.get(f"{BANDS}{band().pk}/change/").content.decode()
+    form = plain(source)
     answer = browser.post(f"{BANDS}{band().pk}/change/", asks_for(3), follow=True)
     proposal = Proposal.objects.get()
     text = plain(answer.content.decode())
 
     assert "Another person must confirm this change" in form
+    assert source.count('name="proposal_reason"') == 1
     assert answer.redirect_chain == [(page(proposal), 302)]
     assert "Nothing has changed yet: another person must confirm it" in text
     assert (proposal.before["approvals_required"], proposal.after["approvals_required"]) == (2, 3)

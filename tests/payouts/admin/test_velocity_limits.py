@@ -87,7 +87,7 @@ def test_the_operations_page_shows_use_against_limit(as_group: Any) -> None:
     recipes.pending_payout()
     assert actions.claim(limit=10) == []
 
-    (row, *_others) = as_group("Admin").get("/admin/operations/").context["limits"]
+    (row, *_others) = as_group("Admin").get("/admin/operations/").context["limits"]["rows"]
 
     assert row["waiting"] == "1"
     assert row["used"]
