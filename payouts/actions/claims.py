@@ -192,12 +192,12 @@ def _looked(payouts: Sequence[Payout], at: datetime) -> _Looked:
     return looked
 
 
-def _begun(looked: _Looked, over: dict[int, str], at: datetime) -> tuple[list[Move], list[Attempt]]:
+def _begun(looked: _Looked, over: dict[int, velocity.Over], at: datetime) -> tuple[list[Move], list[Attempt]]:
     """Begin the new attempts, but for the payouts that are over a velocity limit: they are put off."""
     moves, fresh = [], []
     for payout in looked.new:
         if payout.pk in over:
-            waits.put_off(payout, over[payout.pk], at)
+            waits.put_off(payout, over[payout.pk].reason, at, room_at=over[payout.pk].room_at)
             looked.put_off.append(payout)
             continue
         attempts = looked.history.get(payout.pk)

@@ -7,7 +7,7 @@ and nothing else does. A new attempt counts, a retry again; look-ups do not.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -32,6 +32,8 @@ log = structlog.get_logger(__name__)
 
 # A process that is stopped between its lock and its commit holds up the claims of its currencies for so long.
 IDLE_SECONDS = 10
+# So often it is looked at whether people have made room for a payout that is more than a limit lets through at all.
+ONLY_PEOPLE = timedelta(hours=1)
 
 LOCK = """
 SELECT set_config('idle_in_transaction_session_timeout', %s, true),
@@ -40,7 +42,7 @@ FROM unnest(%s::text[]) AS currency
 """
 # A bucket counts until all of it is older than the window: use is never told too low.
 USED = """
-SELECT place, statement_timestamp(), coalesce(sum(u.count), 0)::bigint, coalesce(sum(u.amount), 0)
+SELECT place, statement_timestamp(), coalesce(sum(u.count), 0)::bigint, coalesce(sum(u.amount), 0), min(u.bucket_at)
 FROM unnest(%(scopes)s::text[], %(keys)s::text[], %(currencies)s::text[], %(windows)s::text[], %(seconds)s::int[])
      WITH ORDINALITY AS asked(scope, key, currency, "window", seconds, place)
 LEFT JOIN payouts_velocityuse u ON u.scope = asked.scope AND u.key = asked.key AND u.currency = asked.currency
@@ -90,6 +92,7 @@ class Sum:
 
     count: int = 0
     amount: Decimal = Decimal(0)
+    oldest_at: datetime | None = None  # of its buckets
     new_count: int = 0
     new_amount: Decimal = Decimal(0)
 
@@ -100,6 +103,14 @@ class Sum:
     def has_room(self, limit: VelocityLimit, amount: Decimal) -> bool:
         count, total = self.count + self.new_count + 1, self.amount + self.new_amount + amount
         return (limit.count is None or count <= limit.count) and (limit.amount is None or total <= limit.amount)
+
+
+class Over(NamedTuple):
+    """A payout exceeds limits: what it waits for, and when there can be room for it at the earliest."""
+
+    reason: str
+    room_at: datetime | None = None
+    """None where that cannot be said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +132,8 @@ def limits() -> tuple[VelocityLimit, ...]:
     return verified("velocity")
 
 
-def admit(payouts: Sequence[Payout]) -> dict[int, str]:
-    """Say of each payout that exceeds a limit which, by its id; the others' use is written. Oldest first.
+def admit(payouts: Sequence[Payout]) -> dict[int, Over]:
+    """Say of each payout that exceeds limits for what it waits, by its id; the others' use is written. Oldest first.
 
     In the claim's transaction, with these rows locked, and nothing slow after it. All wait where SQL has changed the
     limits.
@@ -130,26 +141,38 @@ def admit(payouts: Sequence[Payout]) -> dict[int, str]:
     try:
         applying = _applying(payouts)
     except ConfigurationAlteredError:
-        return {payout.pk: WAITS_FOR_CONFIGURATION for payout in payouts}
+        return {payout.pk: Over(WAITS_FOR_CONFIGURATION) for payout in payouts}
     if not applying:
         return {}
     _lock({payout.currency for payout in payouts if applying.get(payout.currency)})
     sums, at = _used({_key(limit, payout) for payout in payouts for limit in applying.get(payout.currency, ())})
     let_go: set[int] | None = None
-    over: dict[int, str] = {}
+    over: dict[int, Over] = {}
     for payout in payouts:
         keyed = [(limit, sums[_key(limit, payout)]) for limit in applying.get(payout.currency, ())]
-        exceeded = next((limit for limit, used in keyed if not used.has_room(limit, payout.amount)), None)
+        exceeded = [(limit, used) for limit, used in keyed if not used.has_room(limit, payout.amount)]
         if exceeded:
             let_go = _let_go(payouts) if let_go is None else let_go
             if payout.pk not in let_go:
-                over[payout.pk] = exceeded.reason
+                over[payout.pk] = Over(exceeded[0][0].reason, _room_at(exceeded, payout.amount, at))
                 continue
         for _limit, used in keyed:
             used.add(payout.amount)
     _add(sums, at)
     _tell([payout for payout in payouts if payout.pk in over and not payout.waits_since], over)
     return over
+
+
+def _room_at(exceeded: Sequence[tuple[VelocityLimit, Sum]], amount: Decimal, at: datetime) -> datetime:
+    """When the oldest bucket of each has left its window: before that no room can come, unless people make it.
+
+    An hour on where it alone is more than a limit, because only people can let it go.
+    """
+    times = []
+    for limit, used in exceeded:
+        counted = timedelta(seconds=_counted_seconds(limit.window))
+        times.append((used.oldest_at or at) + counted if Sum().has_room(limit, amount) else at + ONLY_PEOPLE)
+    return max(times)
 
 
 def terms_let_go(payout: Payout) -> dict[str, str | int]:
@@ -226,9 +249,8 @@ def _used(keys: set[Key]) -> tuple[dict[Key, Sum], datetime]:
     with connection.cursor() as cursor:
         cursor.execute(USED, columns)
         rows = cursor.fetchall()
-    return {key: Sum(count, amount) for key, (_place, _at, count, amount) in zip(asked, rows, strict=True)}, rows[0][
-        1
-    ]
+    sums = {key: Sum(*used) for key, (_place, _at, *used) in zip(asked, rows, strict=True)}
+    return sums, rows[0][1]
 
 
 def _add(sums: dict[Key, Sum], at: datetime) -> None:
@@ -265,8 +287,8 @@ def _let_go(payouts: Sequence[Payout]) -> set[int]:
     }
 
 
-def _tell(payouts: Sequence[Payout], over: dict[int, str]) -> None:
+def _tell(payouts: Sequence[Payout], over: dict[int, Over]) -> None:
     """Once for each payout that begins to wait: an alarm, because the limits are far above what is usual."""
     if payouts:
-        reasons = sorted({over[payout.pk] for payout in payouts})
+        reasons = sorted({over[payout.pk].reason for payout in payouts})
         log.error("over_velocity_limit", payouts=[payout.pk for payout in payouts], limits=reasons)

@@ -43,10 +43,17 @@ class Waiting:
     since: datetime
 
 
-def put_off(payout: Payout, reason: str, at: datetime) -> None:
-    """Let the payout wait: for seconds at first, for a minute in the end. The caller writes it."""
+def put_off(payout: Payout, reason: str, at: datetime, *, room_at: datetime | None) -> None:
+    """Let the payout wait until there can be room for it, a minute at least. The caller writes it.
+
+    So that claims do not look again and again at 100,000 that wait for a day's limit; who makes room ends the wait
+    (`end`, `end_over_limit`). Where no moment can be told it waits for seconds at first, for a minute in the end.
+    """
     payout.waits_for, payout.waits_since = reason, payout.waits_since or at
-    payout.due_at = at + max(SHORTEST_PAUSE, min(LONGEST_PAUSE, at - payout.waits_since))
+    if room_at is None:
+        payout.due_at = at + max(SHORTEST_PAUSE, min(LONGEST_PAUSE, at - payout.waits_since))
+    else:
+        payout.due_at = max(room_at, at + LONGEST_PAUSE)
 
 
 def put_off_for_us(payout_ids: Collection[int]) -> None:
@@ -64,6 +71,13 @@ def put_off_for_us(payout_ids: Collection[int]) -> None:
 def end(payout_id: int) -> None:
     """Let the worker look at a payout at once that it has put off, and ring for it."""
     if Payout.objects.filter(pk=payout_id, due_at__isnull=False).exclude(waits_for="").update(due_at=Now()):
+        doorbell.ring()
+
+
+def end_over_limit(currency: str) -> None:
+    """Let the worker look at once at all that waits for a velocity limit of this currency, and ring for it."""
+    waiting = Payout.objects.exclude(waits_for="").filter(waits_for__startswith=WAITS_FOR_LIMIT, currency=currency)
+    if waiting.filter(due_at__isnull=False).update(due_at=Now()):
         doorbell.ring()
 
 

@@ -26,6 +26,12 @@ class VelocityLimitSubject(ModelSubject):
     fields = ("scope", "currency", "window", "amount", "count")
     acts = (Act.ADD, Act.CHANGE, Act.DELETE)
 
+    def apply(self, proposal: Proposal, instance: VelocityLimit | None) -> VelocityLimit | None:
+        made: VelocityLimit | None = super().apply(proposal, instance)
+        for currency in {each["currency"] for each in (proposal.before, proposal.after) if each}:
+            waits.end_over_limit(currency)
+        return made
+
     def is_safe(self, proposal: Proposal) -> bool:
         """A new limit, and a lower one."""
         before, after = proposal.before, proposal.after
