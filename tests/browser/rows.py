@@ -33,6 +33,7 @@ def everything() -> User:
     groups.make_groups()
     schedules.register()
     admin: User = recipes.superuser.make(username="admin", first_name="Alice", last_name="Admin")
+    recipes.over_limit_payout()
     approved_by_admin = recipes.awaiting_payout(amount=recipes.TWO_APPROVALS)
     actions.approve(approved_by_admin.pk, by=admin, reason="Matches the contract.")
     chosen = [recipes.awaiting_payout(), recipes.awaiting_payout(maker=admin), recipes.awaiting_payout()]
@@ -64,7 +65,6 @@ def everything() -> User:
         pass
     recipes.asked_export("stage=held", format="xlsx", by=admin)
     _proposed()
-    recipes.over_limit_payout()
     _closed()
     PayoutLimit.objects.create(currency="RUB", recipient_amount=Decimal(500000), day_amount=Decimal(9000000))
     Heartbeat.objects.create(cluster="one")
