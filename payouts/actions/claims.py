@@ -155,6 +155,8 @@ def _claim(take: Take, holder: str) -> tuple[list[Assignment], int]:
         ]
         moves, fresh = _begun(looked, velocity.admit(looked.new), at)  # last: other claims wait for this one now
         calls += [Call(move.payout, attempt, True) for move, attempt in zip(moves, fresh, strict=True)]
+        places = {payout.pk: place for place, payout in enumerate(payouts)}
+        calls.sort(key=lambda call: places[call.payout.pk])  # the oldest is called for first, whatever it needs
         _lease(calls, lease_ends_at=lease_ends_at, at=at, holder=holder)
         move_all([*looked.flags, *moves], at=at, actor=WORKER)
         rows.insert(fresh)

@@ -32,7 +32,7 @@ from hypothesis.stateful import (
 from payouts import actions
 from payouts.actions import Assignment, NotAllowedError, PayoutError
 from payouts.audit import broken_invariants
-from payouts.models import ApiClient, Approval, Attempt, Event
+from payouts.models import ApiClient, Approval, Attempt, Event, VelocityLimit
 from payouts.models import Payout as Row
 from payouts.providers import Answer, Verdict
 from payouts.worker import pump
@@ -687,6 +687,7 @@ def test_random_lives_keep_to_the_rules(settings: Any, caplog: pytest.LogCapture
     settings.LEASE_SECONDS = LEASE_SECONDS
     settings.PROVIDER_KEY_TTL_SECONDS = KEY_TTL_SECONDS
     settings.MAX_ATTEMPT_CALLS = MOST_CALLS
+    VelocityLimit.objects.all().delete()  # these have tests of their own
 
     run_state_machine_as_test(Lives, settings=PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "quick")])
 
