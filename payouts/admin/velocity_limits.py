@@ -48,7 +48,7 @@ class VelocityLimitAdmin(ProposedMixin, HistoryMixin, PlainAdmin):
 
 
 def in_words(scope: str, window: str) -> str:
-    """“Each recipient, within a day”."""
+    """“Each recipient, within a day”; in Russian the window's own word says “within”."""
     words = {"scope": VelocityScope(scope).label, "window": VelocityWindow(window).label}
     text = _("%(scope)s, within %(window)s") % words
     return text[:1].upper() + text[1:]

@@ -91,7 +91,7 @@ def why_not_let_go(payout: Payout, by: User | None) -> str:
     if payout.status != Status.PENDING or not payout.waits_for.startswith(WAITS_FOR_LIMIT):
         return _("This payout does not wait for a velocity limit.")
     if by and rules.is_close(payout, by):
-        return _("You made this payout, or could have: other people must let it go.")
+        return _("You made this payout, or could have: others must decide to send it over the limit.")
     return ""
 
 

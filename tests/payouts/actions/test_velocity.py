@@ -358,10 +358,10 @@ def test_nobody_close_to_a_payout_lets_it_go(waiting_payout: Payout, approver: U
     client.owner = approver
     client.save()
 
-    with nothing_changes(waiting_payout), pytest.raises(ConfigurationError, match="other people must let it go"):
+    with nothing_changes(waiting_payout), pytest.raises(ConfigurationError, match="others must decide"):
         configuration.let_go(waiting_payout.pk, by=approver, reason="The contract is signed.")
     proposal = configuration.let_go(waiting_payout.pk, by=second_approver, reason="The contract is signed.")
-    with nothing_changes(waiting_payout), pytest.raises(ConfigurationError, match="other people must let it go"):
+    with nothing_changes(waiting_payout), pytest.raises(ConfigurationError, match="others must decide"):
         configuration.confirm(proposal.pk, by=approver)
     with pytest.raises(ConfigurationError, match="another person must confirm"):
         configuration.confirm(proposal.pk, by=second_approver)

@@ -1,4 +1,4 @@
-"""Before an account is closed its keys are named; afterwards a page lists what it let go."""
+"""Before an account is closed its keys are named; afterwards a page lists what the person approved."""
 
 from collections.abc import Callable
 
