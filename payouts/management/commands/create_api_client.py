@@ -1,4 +1,3 @@
-import getpass
 import json
 from argparse import ArgumentParser
 from typing import Any
@@ -7,6 +6,7 @@ import structlog
 from django.core.management.base import BaseCommand, CommandError
 
 from payouts.clients import ClientError, create_client
+from payouts.management import on_server
 from payouts.models import AccessEvent, Scope
 from payouts.staff import access_log
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
             client, key = create_client(options["name"], scopes=scopes)
         except ClientError as error:
             raise CommandError(str(error)) from error
-        log.warning("api_client_made_on_server", client=client.name, scopes=scopes, by=f"shell:{getpass.getuser()}")
+        log.warning("api_client_made_on_server", client=client.name, scopes=scopes, by=on_server.who())
         access_log.note(AccessEvent.Kind.ON_SERVER, None, user=None)
         if options["json"]:
             self.stdout.write(json.dumps({"client": client.name, "key": key, "scopes": scopes}))

@@ -1,4 +1,3 @@
-import getpass
 from argparse import ArgumentParser
 from typing import Any
 
@@ -6,6 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from payouts import configuration
 from payouts.configuration import ConfigurationError
+from payouts.management import on_server
 from payouts.models import AccessEvent, Proposal
 from payouts.staff import access_log
 
@@ -33,12 +33,14 @@ class Command(BaseCommand):
                 case "show":
                     self._show(options["number"])
                 case "confirm":
-                    done = configuration.confirm(options["number"], on_server=_who())
+                    done = configuration.confirm(options["number"], on_server=on_server.who())
                     self._done(done, "Confirmed")
                     if done.is_to_be_taken:
                         self.stdout.write(f"{done.proposed_by.get_username()} can take the key in the back office.")
                 case "decline":
-                    done = configuration.decline(options["number"], reason=options["reason"], on_server=_who())
+                    done = configuration.decline(
+                        options["number"], reason=options["reason"], on_server=on_server.who()
+                    )
                     self._done(done, "Declined")
         except ConfigurationError as error:
             raise CommandError(str(error)) from None
@@ -72,7 +74,3 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{word} proposal {proposal.pk}, {proposal.title}, of {proposal.proposed_by.get_username()}."
         )
-
-
-def _who() -> str:
-    return f"shell:{getpass.getuser()}"

@@ -1,4 +1,3 @@
-import getpass
 import json
 from argparse import ArgumentParser
 from typing import Any
@@ -8,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from payouts.actions import recovery
 from payouts.actions.recovery import RecoveryError
+from payouts.management import on_server
 
 
 class Command(BaseCommand):
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         try:
             match options["act"]:
                 case "begin":
-                    made = recovery.begin(by=_who(), reason=options["reason"])
+                    made = recovery.begin(by=on_server.who(), reason=options["reason"])
                     self.stdout.write(f"Recovery {made.pk} has begun. Two people end it in the back office.")
                 case "status":
                     self._show(is_json=options["json"])
@@ -60,9 +60,5 @@ class Command(BaseCommand):
             confirmed = input("Type the name that it has now: ")
         if confirmed.strip() != name:
             raise CommandError(f"That is not the name that the database has, {name!r}. Nothing was changed.")
-        made = recovery.adopt(by=_who())
+        made = recovery.adopt(by=on_server.who())
         self.stdout.write(f"The database is that of {settings.INSTALLATION!r} now. Recovery {made.pk} has begun.")
-
-
-def _who() -> str:
-    return f"shell:{getpass.getuser()}"

@@ -1,4 +1,3 @@
-import getpass
 from argparse import ArgumentParser
 from typing import Any
 
@@ -6,6 +5,7 @@ import structlog
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 
+from payouts.management import on_server
 from payouts.models import AccessEvent
 from payouts.staff import access_log, second_factor
 
@@ -24,6 +24,6 @@ class Command(BaseCommand):
             raise CommandError(f"There is no person called {options['username']}.")
         if not second_factor.remove(user):
             raise CommandError(f"{user.get_username()} has no second factor.")
-        log.warning("second_factor_removed_on_server", person=user.get_username(), by=f"shell:{getpass.getuser()}")
+        log.warning("second_factor_removed_on_server", person=user.get_username(), by=on_server.who())
         access_log.note(AccessEvent.Kind.REMOVED, None, user=user)
         self.stdout.write(f"The second factor of {user.get_username()} is removed; the next login sets up a new one.")

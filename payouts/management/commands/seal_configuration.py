@@ -1,10 +1,10 @@
-import getpass
 from argparse import ArgumentParser
 from typing import Any
 
 import structlog
 from django.core.management.base import BaseCommand, CommandError
 
+from payouts.management import on_server
 from payouts.models import AccessEvent
 from payouts.models.sealed_sets import fault_of, seal_as_it_is, sealed_sets
 from payouts.staff import access_log
@@ -41,6 +41,6 @@ class Command(BaseCommand):
             raise CommandError("Nothing was sealed.")
         for name in names:
             version = seal_as_it_is(name)
-            log.warning("configuration_sealed_on_server", set=name, version=version, by=f"shell:{getpass.getuser()}")
+            log.warning("configuration_sealed_on_server", set=name, version=version, by=on_server.who())
             self.stdout.write(f"Sealed {name}, version {version}.")
         access_log.note(AccessEvent.Kind.ON_SERVER, None, user=None)
