@@ -78,7 +78,7 @@ WHERE bucket_at < statement_timestamp() - 2 * ('1 ' || "window")::interval
 
 
 class Key(NamedTuple):
-    """What one sum of use is of."""
+    """What one sum of use counts: this key of the scope, in this currency and window."""
 
     scope: str
     key: str
@@ -133,10 +133,10 @@ def limits() -> tuple[VelocityLimit, ...]:
 
 
 def admit(payouts: Sequence[Payout]) -> dict[int, Over]:
-    """Say of each payout that exceeds limits for what it waits, by its id; the others' use is written. Oldest first.
+    """What each payout that exceeds limits waits for, by the payout's id; the others count as sent from now on.
 
-    In the claim's transaction, with these rows locked, and nothing slow after it. All wait where SQL has changed the
-    limits.
+    Give the oldest first. Call it in the claim's transaction, with these rows locked, and do nothing slow after it.
+    All wait where SQL has changed the limits.
     """
     try:
         applying = _applying(payouts)
@@ -176,7 +176,7 @@ def _room_at(exceeded: Sequence[tuple[VelocityLimit, Sum]], amount: Decimal, at:
 
 
 def terms_let_go(payout: Payout) -> dict[str, str | int]:
-    """What a payout is let go over the limits with: these terms, for its next attempt alone."""
+    """The terms under which two people let a payout go over the limits: they fit its next attempt alone."""
     return {
         "reference": str(payout.reference),
         "terms": bytes(payout.terms_hash).hex(),

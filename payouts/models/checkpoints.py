@@ -23,9 +23,8 @@ class Checkpoint(models.Model):
     root = models.CharField(_("root"), max_length=64)
     previous_root = models.CharField(max_length=64, blank=True)
     signature = models.BinaryField(max_length=vault.SEAL_BYTES)
-    placed_at = models.DateTimeField(
-        _("written outside at"), null=True
-    )  # nobody's fact but this server's: not sealed
+    # Not sealed: it only says that this server has written it outside.
+    placed_at = models.DateTimeField(_("written outside at"), null=True)
 
     class Meta:
         verbose_name = _("checkpoint")

@@ -11,12 +11,14 @@ from payouts.models.configuration import check_currency
 from payouts.models.history import History
 from payouts.models.sealed_sets import SealedRow
 
-WAITS_FOR_LIMIT = "velocity:"  # and the limit's scope and window, in Payout.waits_for
+# What Payout.waits_for says: a limit, with its scope and window after the colon.
+WAITS_FOR_LIMIT = "velocity:"
+# None of many payouts could be claimed, so the fault is ours.
+WAITS_FOR_US = "claim"
+# SQL has changed the limits: nothing is sent by them.
+WAITS_FOR_CONFIGURATION = "configuration"
 # The subject of a proposal that lets a payout go over the limits.
 LET_GO = "let_go"
-# In Payout.waits_for too: none of many payouts could be claimed, so the fault is ours.
-WAITS_FOR_US = "claim"
-WAITS_FOR_CONFIGURATION = "configuration"  # SQL has changed the limits: nothing is sent by them
 
 
 class VelocityScope(models.TextChoices):

@@ -1,4 +1,4 @@
-"""What a closed account leaves behind, to look at a second time: approvals, batches, keys that it made."""
+"""For a second look after an account was closed: what the person approved, their batches, keys that they made."""
 
 from collections.abc import Iterable
 from itertools import groupby
