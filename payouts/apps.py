@@ -26,6 +26,7 @@ class PayoutsConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
         from django.db.models.signals import post_migrate
+        from django_q.signals import pre_enqueue
 
         from payouts.actions import keys
         from payouts.models import sealed_sets
@@ -35,6 +36,7 @@ class PayoutsConfig(AppConfig):
         authority.connect()
         post_migrate.connect(groups.make_groups, sender=self)
         post_migrate.connect(schedules.register, sender=self)
+        pre_enqueue.connect(schedules.only_listed)
         post_migrate.connect(keys.begin, sender=self)
         post_migrate.connect(sealed_sets.seal_new_sets, sender=self)
         user_logged_in.connect(access_log.logged_in)

@@ -2,13 +2,18 @@
 
 An interval that staff changed stays; a schedule that is not listed here is removed. The sweep is here as a fallback:
 every cluster's supervisor sends one each SWEEP_SECONDS. Look-ups need none: the pump takes them when due.
+
+A row names what a worker runs, and SQL can write a row: only what is listed here is sent (`only_listed`).
 """
 
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from django.utils import timezone
 from django_q.models import Schedule
+
+log = structlog.get_logger(__name__)
 
 SCHEDULES: dict[str, dict[str, Any]] = {
     "sweep": {"func": "payouts.tasks.sweep", "schedule_type": Schedule.MINUTES, "minutes": 1},
@@ -30,3 +35,21 @@ def register(**_kwargs: object) -> None:
             create_defaults={**plan, "next_run": timezone.now() + timedelta(minutes=1)},
         )
     Schedule.objects.exclude(name__in=SCHEDULES).delete()
+
+
+# What q2 would do for a task besides running it; no task of ours asks for it.
+BESIDE = ("hook", "chain", "sync", "cached", "iter_count", "iter_cached", "timeout")
+
+
+def only_listed(task: dict[str, Any], **_kwargs: object) -> None:
+    """Receiver of q2's pre_enqueue: a schedule that is not as it is listed sends its listed task, or a sweep.
+
+    To raise would keep q2 from all schedules that come after it. What our own code sends has no group.
+    """
+    if "group" not in task:
+        return
+    plan = SCHEDULES.get(str(task["group"]))
+    beside = [name for name in BESIDE if task.pop(name, None) is not None]
+    if plan is None or plan["func"] != task["func"] or task["args"] or task["kwargs"] or beside:
+        log.error("schedule_altered", schedule=str(task["group"]), function=str(task["func"]))
+        task.update(func=(plan or SCHEDULES["sweep"])["func"], args=(), kwargs={})
