@@ -240,6 +240,7 @@ USE_THOUSAND_SEPARATOR = True
 # Security. TLS ends at the proxy, which says so in X-Forwarded-Proto (Fly, nginx).
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SESSION_ENGINE = "payouts.staff.sessions"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_NAME = "payouts_session"
 SESSION_COOKIE_HTTPONLY = True

@@ -11,8 +11,10 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from payouts.staff import access_log
+from payouts.staff.sessions import stored
 from tests.payouts.admin.conftest import as_user
 from tests.payouts.admin.people.sign_in import LOGIN, PASSWORD, Kind, idle, kinds, with_password
+from tests.payouts.observe import by_hand
 
 pytestmark = pytest.mark.django_db
 
@@ -150,3 +152,27 @@ def test_nobody_is_left_logged_in_by_a_session_that_ended(in_group: Callable[[st
     browser.get("/admin/")
 
     assert not get_user(browser).is_authenticated  # type: ignore[arg-type]
+
+
+def test_who_reads_and_copies_the_rows_of_sessions_has_none(in_group: Callable[[str], User], settings: Any) -> None:
+    """Shown before: the row had the cookie's value, and its content opened a session under a key of one's own."""
+    victim, own = as_user(in_group("Approver")), as_user(in_group("Operator"))
+    (theirs,) = Session.objects.exclude(pk=stored(own.session.session_key))
+    thief = Client()
+    opened = []
+    for taken in (theirs.pk, "a" * 32, stored("a" * 32)):
+        by_hand(
+            "INSERT INTO django_session SELECT %s, session_data, expire_date FROM django_session"
+            " WHERE session_key = %s ON CONFLICT DO NOTHING",
+            taken,
+            theirs.pk,
+        )
+        for key in (taken, "a" * 32):
+            thief.cookies[settings.SESSION_COOKIE_NAME] = key
+            opened.append(thief.get("/admin/payouts/payout/").status_code)
+    own_row = Session.objects.filter(pk=stored(own.session.session_key))
+    own_row.update(session_data=theirs.session_data)
+
+    assert set(opened) == {302}
+    assert own.get("/admin/payouts/payout/").status_code == 302
+    assert victim.get("/admin/payouts/payout/").status_code == 200
