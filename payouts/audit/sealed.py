@@ -1,6 +1,8 @@
 """What is configured, and who may do what, is what the back office stored."""
 
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import chain
 
 from payouts.audit.findings import Broken
 from payouts.models import ApiClient, ApiKey, Proposal, Recovery
@@ -25,9 +27,15 @@ def configuration() -> Iterator[Broken]:
     for name in sorted(sealed_sets()):
         if fault := fault_of(name):
             yield Broken(None, "configuration_sealed", fault)
+    close = _close_by_history()
     for client in ApiClient.objects.order_by("pk"):
         if not client.is_sealed:
             yield Broken(None, "client_sealed", f"the API client {client.name} was changed outside the product")
+        elif hidden := close[client.pk] - client.close_ids:
+            people = ", ".join(map(str, sorted(hidden)))
+            yield Broken(
+                None, "client_put_back", f"the API client {client.name} has lost people close to it: {people}"
+            )
     for key in ApiKey.objects.order_by("pk").select_related("client"):
         if not key.is_sealed:
             yield Broken(
@@ -36,3 +44,13 @@ def configuration() -> Iterator[Broken]:
     for proposal in Proposal.objects.order_by("pk").iterator():
         if not proposal.is_sealed:
             yield Broken(None, "proposal_sealed", f"proposal {proposal.pk} was changed outside the product")
+
+
+def _close_by_history() -> dict[int, set[int]]:
+    """Who is close to each client by the histories, which only grow: an old row put back knows fewer, and fits."""
+    found: dict[int, set[int]] = defaultdict(set)
+    owned = ApiClient.history.filter(owner__isnull=False).values_list("id", "owner_id")
+    handled = ApiKey.history.filter(history_user__isnull=False).values_list("client_id", "history_user_id")
+    for client, person in chain(owned.order_by().distinct(), handled.order_by().distinct()):
+        found[client].add(person)
+    return found

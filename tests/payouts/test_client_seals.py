@@ -141,3 +141,24 @@ def test_who_was_closed_since_the_request_began_approves_nothing(checker: User) 
 
     with pytest.raises(FourEyesError, match="account is closed"):
         actions.approve(payout.pk, by=checker)
+
+
+@pytest.mark.parametrize("way", ["owner", "key"])
+def test_an_old_row_of_a_client_put_back_hides_nobody_from_the_audit(way: str) -> None:
+    """Shown before: its seal fits, so whoever took a key meanwhile approved what it made; the audit was clean."""
+    person, client = recipes.person.make(), recipes.client.make()
+    old = ApiClient.objects.values_list("owner_id", "facts_seal").get(pk=client.pk)
+    ties = vault.canonical(ApiClient.objects.get(pk=client.pk).ties).decode()
+    if way == "owner":
+        client.owner = person
+        client.save()
+    else:
+        create_key(client, scopes=["payouts:write"], by=person)
+    assert not list(broken_invariants())
+
+    by_hand(
+        "UPDATE payouts_apiclient SET owner_id = %s, facts_seal = %s, ties = %s WHERE id = %s", *old, ties, client.pk
+    )
+    actions.approve(recipes.awaiting_payout(client=ApiClient.objects.get()).pk, by=person)
+
+    assert {broken.invariant for broken in broken_invariants()} == {"client_put_back"}
