@@ -68,7 +68,7 @@ SELECT key, sum(count)::bigint, sum(amount) FROM (
     WHERE scope = %s AND currency = %s AND "window" = %s
     AND bucket_at > statement_timestamp() - %s * interval '1 second'
     LIMIT %s) AS used
-GROUP BY key ORDER BY greatest(sum(amount) / %s, sum(count) / %s::numeric) DESC NULLS LAST LIMIT 1
+GROUP BY key ORDER BY greatest(sum(amount) / %s, sum(count) / nullif(%s, 0)::numeric) DESC NULLS LAST LIMIT 1
 """
 # After twice its window nobody asks for it.
 PRUNE = """

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from payouts import rules
-from payouts.audit import anchored, four_eyes, guards, one_payout, sealed
+from payouts.audit import anchored, four_eyes, guards, one_payout, sealed, used
 from payouts.audit.findings import Broken
 from payouts.database.snapshot import snapshot
 from payouts.models import Approval, Attempt, Event, Payout, by_payout
@@ -30,6 +30,7 @@ def of_database() -> Iterator[Broken]:
     yield from sealed.people()
     yield from sealed.recoveries()
     yield from sealed.configuration()
+    yield from used.less_than_sent()
 
 
 def batches(after_id: int = 0) -> Iterator[tuple[int, list[Broken]]]:

@@ -16,7 +16,7 @@ from payouts.configuration import Act, ConfigurationError
 from payouts.models import LET_GO, Attempt, ConfigurationAlteredError, Payout, Proposal, VelocityLimit, VelocityUse
 from payouts.models.sealed_sets import forget
 from tests import recipes
-from tests.payouts.observe import by_hand, is_clean, nothing_changes, unguarded
+from tests.payouts.observe import audit_of, by_hand, is_clean, nothing_changes, unguarded
 from tests.recipes import (
     REFUSED,
     allowed_to,
@@ -456,3 +456,39 @@ def test_what_was_sent_before_a_limit_is_looked_up_whatever_the_limit_says() -> 
     make_due(payout)
 
     assert _taken() == [payout.pk]
+
+
+def test_a_limit_of_no_payouts_at_all_is_shown() -> None:
+    """Shown before: one person set it, and the operations page was an error for everybody."""
+    limit = _limit(count=1)
+    claimed(pending_payout())
+    limit.count = 0
+    limit.full_clean()
+    limit.save()
+
+    (used,) = velocity.use()
+
+    assert (used.count, used.limit.count) == (1, 0)
+
+
+@pytest.mark.parametrize("scope", ["all", "provider", "client", "recipient"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM payouts_velocityuse",
+        "UPDATE payouts_velocityuse SET amount = amount - 1",
+        "UPDATE payouts_velocityuse SET bucket_at = bucket_at - interval '2 hours'",
+        "UPDATE payouts_velocityuse SET key = 'another'",
+    ],
+)
+def test_use_that_sql_takes_away_is_named(scope: str, change: str) -> None:
+    """Shown before: with its use deleted a limit let the next payout through, and the audit was clean."""
+    _limit(scope=scope, amount=150)
+    with unguarded("payouts_historicalvelocitylimit"):
+        by_hand("UPDATE payouts_historicalvelocitylimit SET history_date = history_date - interval '3 hours'")
+    claimed(pending_payout())
+    assert is_clean()
+
+    by_hand(change)
+
+    assert audit_of(None) == {"velocity_use_kept"}
