@@ -26,11 +26,14 @@ class ConfigurationAlteredError(Exception):
     """A set of rows is not what the product wrote: nothing may be decided by it before an audit."""
 
     def __init__(self, name: str, detail: str) -> None:
-        super().__init__(
-            _("The configuration (%(set)s) was changed outside the product: nothing is decided by it.")
-            % {"set": name}
-        )
+        super().__init__(altered(name))
         self.name, self.detail = name, detail
+
+
+def altered(name: str) -> str:
+    """The sentence for people about a set that does not fit, which it calls as the menu does: velocity limits."""
+    words = {"set": sealed_sets()[name]._meta.verbose_name_plural}
+    return _("The configuration (%(set)s) was changed outside the product: nothing is decided by it.") % words
 
 
 class ConfigurationSeal(models.Model):

@@ -27,7 +27,7 @@ from payouts.models import (
     Recovery,
     UnknownPayment,
 )
-from payouts.models.sealed_sets import altered_sets
+from payouts.models.sealed_sets import altered, altered_sets
 from payouts.staff import authority
 from payouts.states import Stage
 
@@ -86,9 +86,8 @@ def _unfit_keys() -> list[dict[str, Any]]:
 
 def _altered(name: str) -> dict[str, Any]:
     """The alert about configuration that SQL has changed."""
-    said = _("The configuration (%(set)s) was changed outside the product: nothing is decided by it.") % {"set": name}
     then = _("Find out who did, with manage.py audit; docs/safety.md says how it is put right.")
-    return _alert("gpp_maybe", said, then)
+    return _alert("gpp_maybe", altered(name), then)
 
 
 def _anothers_database() -> list[dict[str, Any]]:
