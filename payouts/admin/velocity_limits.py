@@ -58,8 +58,7 @@ def waits_in_words(payout: Payout) -> str:
     """Which velocity limit the payout waits for; empty when for none."""
     if not payout.waits_for.startswith(WAITS_FOR_LIMIT):
         return ""
-    scope, _separator, window = payout.waits_for.removeprefix(WAITS_FOR_LIMIT).partition(":")
-    limit = in_words(scope, window)
+    limit = _of_reason(payout.waits_for)
     return _("over the velocity limit: %(limit)s") % {"limit": f"{limit[:1].lower()}{limit[1:]}"}
 
 
@@ -98,12 +97,14 @@ def _said(waiting: waits.Waiting) -> str:
         "%(count)s payouts wait for a velocity limit (%(limit)s).",
         waiting.count,
     )
-    return text % {"count": format.number(waiting.count), "limit": _limit_of(waiting)}
+    limit = f"{waiting.currency}: {_of_reason(waiting.reason)}"
+    return text % {"count": format.number(waiting.count), "limit": limit}
 
 
-def _limit_of(waiting: waits.Waiting) -> str:
-    scope, _separator, window = waiting.reason.removeprefix(WAITS_FOR_LIMIT).partition(":")
-    return f"{waiting.currency}: {in_words(scope, window)}"
+def _of_reason(reason: str) -> str:
+    """The limit that `Payout.waits_for` names, in words."""
+    scope, _separator, window = reason.removeprefix(WAITS_FOR_LIMIT).partition(":")
+    return in_words(scope, window)
 
 
 def _share(use: Use) -> float:

@@ -73,16 +73,13 @@ def propose(
     subject_name: str, object_id: object, after: Content, *, by: User, reason: str, act: str = Act.CHANGE
 ) -> Proposal:
     """Store a change that another person must confirm within 72 hours. Raises ConfigurationError."""
-    if not reason.strip():
-        raise ConfigurationError(_("Give a reason: it is saved permanently in the history."))
-    if fault := text_fault(reason):
-        raise ConfigurationError(fault)
+    reason = _given(reason)
     with _in_one_transaction():
         kind, proposal, _instance = _considered(subject_name, object_id, after, by=by, act=act)
         if proposal.before == proposal.after:
             raise ConfigurationError(_("Nothing would change."))
         _expire(kind.name, proposal.object_id)
-        proposal.reason = reason.strip()
+        proposal.reason = reason
         proposal.expires_at = Now() + EXPIRES_AFTER
         try:
             with transaction.atomic():
@@ -125,15 +122,12 @@ def confirm(proposal_id: int, *, by: User | None = None, on_server: str = "") ->
 
 def decline(proposal_id: int, *, by: User | None = None, reason: str, on_server: str = "") -> Proposal:
     """Refuse it for good, with a reason. Raises ConfigurationError."""
-    if not reason.strip():
-        raise ConfigurationError(_("Give a reason: it is saved permanently in the history."))
-    if fault := text_fault(reason):
-        raise ConfigurationError(fault)
+    reason = _given(reason)
     with _in_one_transaction():
         _kind, proposal = _locked(proposal_id)
         by = _fresh(by)
         _refuse_if(rules_of_two.why_not_decline(proposal, by) if by else _why_not_on_server(proposal, on_server))
-        proposal.decision_reason = reason.strip()
+        proposal.decision_reason = reason
         _decide(proposal, Decision.DECLINED, by=by, on_server=on_server)
         _seal(proposal)
     log.info("proposal_declined", proposal=proposal.pk, by=by.get_username() if by else on_server)
@@ -199,6 +193,15 @@ def _considered(
     proposal.title = kind.title(proposal, instance)[:TITLE_LIMIT]
     kind.check(proposal, instance, by=person)
     return kind, proposal, kind.find(named)
+
+
+def _given(reason: str) -> str:
+    """The reason as it is stored. Raises ConfigurationError where there is none, or it cannot be stored."""
+    if not reason.strip():
+        raise ConfigurationError(_("Give a reason: it is saved permanently in the history."))
+    if fault := text_fault(reason):
+        raise ConfigurationError(fault)
+    return reason.strip()
 
 
 def _present(kind: Subject, proposal: Proposal, instance: Any) -> Content:

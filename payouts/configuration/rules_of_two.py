@@ -44,11 +44,10 @@ def why_not_decline(proposal: Proposal, by: User) -> str:
 
 
 def why_not_withdraw(proposal: Proposal, by: User) -> str:
-    is_untaken = proposal.is_to_be_taken
-    if not is_untaken and (obstacle := why_not_open(proposal)):
-        return obstacle
-    if is_untaken:
+    if proposal.is_to_be_taken:
         return _("It is confirmed already. A key that nobody takes expires.")
+    if obstacle := why_not_open(proposal):
+        return obstacle
     return "" if by.pk == proposal.proposed_by_id else _("Only the person who proposed it can withdraw it.")
 
 
