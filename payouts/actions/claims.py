@@ -40,8 +40,8 @@ LOOKING_SECONDS = 5
 def claim(*, limit: int, holder: str = "") -> list[Assignment]:
     """Take up to `limit` due payouts, each under a lease of LEASE_SECONDS; other claimers skip them.
 
-    Of each provider its oldest first, and of all providers as many (due.py). `holder` names the group of processes
-    that holds the leases, which ends them when it is killed (leases.py).
+    The oldest of each provider first, shared equally among the providers (due.py). `holder` names the group of
+    processes that holds the leases; they are ended when it is killed (leases.py).
 
     A ready payout moves to processing with a new attempt, committed before any call. One whose lease ran out, or
     whose next look-up has come up, keeps its attempt, and its next call looks up first. What must not be paid as it

@@ -129,7 +129,7 @@ def take_one(payout_id: int) -> list[int]:
 
 
 def shares(owing: Sequence[Owed], limit: int) -> dict[str, int]:
-    """Divide `limit` claims fairly: as many for each provider, and what one cannot use for the others."""
+    """Divide `limit` claims equally among the providers; what one cannot use goes to the others."""
     given: dict[str, int] = {}
     left = limit
     for waiting, each in enumerate(sorted(owing, key=lambda each: each.count)):
