@@ -67,7 +67,7 @@ class ProposalAdmin(DialogsMixin, ViewOnlyAdmin):
     def what(self, proposal: Proposal) -> str:
         return about(proposal)
 
-    @display(description=gettext_lazy("Act"))
+    @display(description=gettext_lazy("Action"))
     def act_shown(self, proposal: Proposal) -> str:
         return act(proposal)
 
