@@ -22,6 +22,7 @@ STAGES = {
     "settled": Stage.PROCESSED,
     "failed": Stage.FAILED,
     "retried": Stage.READY,
+    "over_limit": Stage.READY,
     "unknown": Stage.UNKNOWN,
     "half_resolved": Stage.UNKNOWN,
     "resolved": Stage.PROCESSED,

@@ -21,6 +21,7 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, User
 from django.db import transaction
+from django.db.models import Model
 
 import payouts.actions
 import payouts.batches
@@ -168,7 +169,7 @@ def everything(found: Scene) -> dict[str, Any]:
         "recovery": Recovery.objects.exclude(ended_at=None).count(),
         "pause": ProviderPause.objects.exclude(resumed_at=None).count(),
         "rules": {
-            **{model.__name__: list(model.objects.order_by("pk").values()) for model in RULES},
+            **{model.__name__: _rows_of(model) for model in RULES},
             "people": list(User.objects.order_by("pk").values_list("pk", "password", "is_superuser", "is_staff")),
             "groups": list(User.groups.through.objects.order_by("pk").values_list("user_id", "group_id")),
         },
@@ -176,6 +177,13 @@ def everything(found: Scene) -> dict[str, Any]:
 
 
 RULES = (ApprovalBand, ReviewRule, PayoutLimit, VelocityLimit, ApiClient, ApiKey, Group, Authenticator)
+
+
+def _rows_of(model: type[Model]) -> list[dict[str, Any]]:
+    """Its rows; but a proposal of a key makes its proposer close to the client at once, which lets nobody do more."""
+    rows = list(model._default_manager.order_by("pk").values())
+    hidden = ("ties", "facts_seal") if model is ApiClient else ()
+    return [{name: value for name, value in row.items() if name not in hidden} for row in rows]
 
 
 def _is_free(payout: Payout, person: User) -> bool:

@@ -1,5 +1,6 @@
 """No figure of the start or the operations page is found by a scan of the payouts: their plans are looked at."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -45,7 +46,7 @@ def plans() -> Iterator[list[tuple[str, str]]]:
 
 
 def scans(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [(sql, plan) for sql, plan in found if "Seq Scan on payouts_payout" in plan]
+    return [(sql, plan) for sql, plan in found if re.search(r"Seq Scan on payouts_payout\b", plan)]
 
 
 def database() -> str:

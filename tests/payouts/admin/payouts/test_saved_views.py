@@ -147,5 +147,5 @@ def test_a_saved_view_keeps_every_filter_of_the_list(browser: Client) -> None:
     browser.post(VIEWS, {"name": "all", "query": "&".join(f"{name}=1" for name in names)})
 
     kept = QueryDict(SavedView.objects.get().query)
-    assert len(specs) == 8
+    assert len(specs) == 9
     assert set(kept) == names
