@@ -228,8 +228,8 @@ def close(person_id: int) -> bool:
     return was_open
 
 
-def seal_anew(found: Found) -> None:
-    """Make what is there the truth: for `manage.py seal_people`, after somebody has read it."""
+def seal_anew(found: Found, *, by: str) -> None:
+    """Make what is there the truth: for `manage.py seal_people`, after somebody, `by`, has read it."""
     # Beyond what a checkpoint has seen too: SQL may have put an older version back.
     last = Checkpoint.objects.order_by("number").last()
     seen = last.versions.get(f"{found.content.kind.value} {found.content.pk}", 0) if last else 0
@@ -240,7 +240,7 @@ def seal_anew(found: Found) -> None:
         object_id=found.content.pk,
         defaults={"version": version, "seal": _seal(found.content, version), "sealed_at": Now()},
     )
-    log.warning("authority_sealed", kind=found.content.kind.value, name=found.name)
+    log.warning("authority_sealed", kind=found.content.kind.value, name=found.name, by=by)
 
 
 def renew_seals() -> list[Found]:

@@ -70,7 +70,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  {line.label}: {line.before} → {line.after}")
 
     def _done(self, proposal: Proposal, word: str) -> None:
-        access_log.note(AccessEvent.Kind.ON_SERVER, None, user=proposal.proposed_by)
+        access_log.note(AccessEvent.Kind.ON_SERVER, None, user=None)
         self.stdout.write(
             f"{word} proposal {proposal.pk}, {proposal.title}, of {proposal.proposed_by.get_username()}."
         )

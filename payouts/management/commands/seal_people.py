@@ -4,7 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from payouts.staff import authority
+from payouts.management import on_server
+from payouts.models import AccessEvent
+from payouts.staff import access_log, authority
 from payouts.staff.authority import Found
 
 # Hashes are nobody's to read.
@@ -31,7 +33,8 @@ class Command(BaseCommand):
         if not options["yes"] and input("Type “seal” to make this the truth: ").strip() != "seal":
             raise CommandError("Nothing was sealed.")
         for found in left:
-            authority.seal_anew(found)
+            authority.seal_anew(found, by=on_server.who())
+        access_log.note(AccessEvent.Kind.ON_SERVER, None, user=None)
         self.stdout.write(f"Sealed {len(left)} people and groups.")
 
 

@@ -12,7 +12,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from payouts import vault
-from payouts.models import AuthoritySeal
+from payouts.models import AccessEvent, AuthoritySeal
 from payouts.staff import authority
 from payouts.staff.authority import SealedBackend
 from tests import recipes
@@ -240,7 +240,9 @@ def test_a_superuser_has_every_permission(person: User) -> None:
     assert APPROVE in found.get_all_permissions()
 
 
-def test_the_server_makes_what_is_there_the_truth_and_says_what(person: User) -> None:
+def test_the_server_makes_what_is_there_the_truth_and_says_what(
+    person: User, caplog: pytest.LogCaptureFixture
+) -> None:
     by_hand("UPDATE auth_user SET is_superuser = true WHERE id = %s", person.pk)
     out = StringIO()
 
@@ -249,6 +251,8 @@ def test_the_server_makes_what_is_there_the_truth_and_says_what(person: User) ->
     assert "person ivan: " in out.getvalue()
     assert "is_superuser True" in out.getvalue()
     assert person.password not in out.getvalue()
+    assert "shell:" in caplog.text
+    assert AccessEvent.objects.get(kind="on_server").user is None
     assert is_clean()
 
 
