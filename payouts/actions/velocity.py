@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import structlog
 from django.db import connection
+from django.db.models import Q
 
 from payouts.actions import waits
 from payouts.models import (
@@ -32,8 +33,6 @@ log = structlog.get_logger(__name__)
 
 # A process that is stopped between its lock and its commit holds up the claims of its currencies for so long.
 IDLE_SECONDS = 10
-# So often it is looked at whether people have made room for a payout that is more than a limit lets through at all.
-ONLY_PEOPLE = timedelta(hours=1)
 
 LOCK = """
 SELECT set_config('idle_in_transaction_session_timeout', %s, true),
@@ -154,7 +153,7 @@ def admit(payouts: Sequence[Payout]) -> dict[int, Over]:
         if exceeded:
             let_go = _let_go(payouts) if let_go is None else let_go
             if payout.pk not in let_go:
-                over[payout.pk] = Over(exceeded[0][0].reason, _room_at(exceeded, payout.amount, at))
+                over[payout.pk] = Over(exceeded[0][0].reason, _room_at(exceeded, at))
                 continue
         for _limit, used in keyed:
             used.add(payout.amount)
@@ -163,16 +162,9 @@ def admit(payouts: Sequence[Payout]) -> dict[int, Over]:
     return over
 
 
-def _room_at(exceeded: Sequence[tuple[VelocityLimit, Sum]], amount: Decimal, at: datetime) -> datetime:
-    """When the oldest bucket of each has left its window: before that no room can come, unless people make it.
-
-    An hour on where it alone is more than a limit, because only people can let it go.
-    """
-    times = []
-    for limit, used in exceeded:
-        counted = timedelta(seconds=_counted_seconds(limit.window))
-        times.append((used.oldest_at or at) + counted if Sum().has_room(limit, amount) else at + ONLY_PEOPLE)
-    return max(times)
+def _room_at(exceeded: Sequence[tuple[VelocityLimit, Sum]], at: datetime) -> datetime:
+    """When the oldest bucket of each has left its window: before that no room can come, unless people make it."""
+    return max((used.oldest_at or at) + timedelta(seconds=_counted_seconds(limit.window)) for limit, used in exceeded)
 
 
 def terms_let_go(payout: Payout) -> dict[str, str | int]:
@@ -277,9 +269,14 @@ def _counted_seconds(window: str) -> int:
 
 
 def _let_go(payouts: Sequence[Payout]) -> set[int]:
-    """Which of these two people have let go over the limits, as they are now."""
+    """Which of these two people, whose accounts are still open, have let go over the limits, as they are now."""
     by_id = {str(payout.pk): payout for payout in payouts}
-    found = Proposal.objects.in_force().filter(subject=LET_GO, object_id__in=by_id)
+    found = Proposal.objects.in_force().filter(
+        Q(decided_by=None) | Q(decided_by__is_active=True),
+        subject=LET_GO,
+        object_id__in=by_id,
+        proposed_by__is_active=True,
+    )
     return {
         by_id[each.object_id].pk
         for each in found

@@ -17,6 +17,8 @@ from payouts.models import WAITS_FOR_LIMIT, WAITS_FOR_US, Payout
 # As long as it has waited already, within these.
 SHORTEST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(seconds=60)
+# And where it is known when there can be room: within this, in case a limit is raised while a claim goes by the old.
+LONGEST_FOR_ROOM = timedelta(minutes=15)
 # More payouts than this are told as so many.
 COUNTED = 10_000
 
@@ -44,7 +46,7 @@ class Waiting:
 
 
 def put_off(payout: Payout, reason: str, at: datetime, *, room_at: datetime | None) -> None:
-    """Let the payout wait until there can be room for it, a minute at least. The caller writes it.
+    """Let the payout wait until there can be room for it, for 1 to 15 minutes. The caller writes it.
 
     So that claims do not look again and again at 100,000 that wait for a day's limit; who makes room ends the wait
     (`end`, `end_over_limit`). Where no moment can be told it waits for seconds at first, for a minute in the end.
@@ -53,7 +55,7 @@ def put_off(payout: Payout, reason: str, at: datetime, *, room_at: datetime | No
     if room_at is None:
         payout.due_at = at + max(SHORTEST_PAUSE, min(LONGEST_PAUSE, at - payout.waits_since))
     else:
-        payout.due_at = max(room_at, at + LONGEST_PAUSE)
+        payout.due_at = at + max(LONGEST_PAUSE, min(LONGEST_FOR_ROOM, room_at - at))
 
 
 def put_off_for_us(payout_ids: Collection[int]) -> None:
