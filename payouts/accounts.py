@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from payouts import clients, rules
-from payouts.models import ApiClient, ApiKey, Batch, Payout
+from payouts.models import BEING_SUBMITTED, ApiClient, ApiKey, Batch, Payout
 from payouts.staff import access_log, authority
 from payouts.states import Status
 
@@ -33,8 +33,7 @@ def left_by(person: User) -> Left:
     usable = ApiKey.objects.usable().select_related("client").order_by("client__name", "pk")
     made = ApiKey.history.filter(history_user=person, history_type="+").values("id")
     approved = Payout.objects.filter(rules.has_approved(person), status=Status.PENDING).order_by("pk")
-    going_on = Q(approved_at__isnull=False, finished_at=None, stopped_at=None, altered_at=None)
-    batches = Batch.objects.filter(going_on, Q(uploaded_by=person) | Q(approved_by=person)).order_by("pk")
+    batches = Batch.objects.filter(BEING_SUBMITTED, Q(uploaded_by=person) | Q(approved_by=person)).order_by("pk")
     return Left(
         keys=list(usable.filter(client__owner=person)),
         made_keys=list(usable.filter(pk__in=made).exclude(client__owner=person)),

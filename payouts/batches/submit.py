@@ -8,7 +8,7 @@ import uuid
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -17,14 +17,10 @@ from payouts.actions import PayoutError
 from payouts.batches.errors import BatchAlteredError
 from payouts.batches.seals import check_rows
 from payouts.jobs import Job, Stop, never
-from payouts.models import Batch, BatchRow, ConfigurationAlteredError, Payout
+from payouts.models import BEING_SUBMITTED, Batch, BatchRow, ConfigurationAlteredError, Payout
 
 log = structlog.get_logger(__name__)
-SUBMIT = Job(
-    "payouts.tasks.submit_batch",
-    Batch,
-    Q(approved_at__isnull=False, finished_at=None, altered_at=None, stopped_at=None),
-)
+SUBMIT = Job("payouts.tasks.submit_batch", Batch, BEING_SUBMITTED)
 SUBMITTED_AT_ONCE = 200
 
 

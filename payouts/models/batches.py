@@ -12,6 +12,9 @@ from payouts import money, vault
 from payouts.models.payout import Payout
 from payouts.models.stamps import stamp
 
+# Batches whose rows are becoming payouts.
+BEING_SUBMITTED = Q(approved_at__isnull=False, finished_at=None, altered_at=None, stopped_at=None)
+
 
 class Batch(models.Model):
     """A file of payouts that one person uploads and another approves as a whole; each valid row becomes a payout.
