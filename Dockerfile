@@ -29,5 +29,4 @@ COPY --from=build /app /app
 WORKDIR /app
 USER 10001:10001
 EXPOSE 8000
-# exec: SIGTERM must reach granian, which finishes the requests in hand.
-CMD ["sh", "-c", "exec granian --interface wsgi --host 0.0.0.0 --port \"$PORT\" --workers \"${WEB_CONCURRENCY:-$(nproc)}\" --blocking-threads 2 --no-ws --backpressure 64 --respawn-failed-workers --workers-kill-timeout 30 --log-level warning backoffice.wsgi:application"]
+CMD ["python", "-m", "backoffice.serve", "--host", "0.0.0.0"]

@@ -253,14 +253,7 @@ def _start_children(children: Children, settings: Mapping[str, str], sandbox_por
         command = [sys.executable, "-m", "payouts.sandbox", "--port", str(sandbox_port), "--ledger", ledger]
         webhook = f"http://127.0.0.1:{port}/api/webhooks/provider/"
         children.start("provider", command, {**settings, "SANDBOX_WEBHOOK_URL": webhook})
-    workers = settings.get("WEB_CONCURRENCY") or str(os.process_cpu_count() or 1)
-    granian = [
-        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", port),
-        *("--workers", workers, "--blocking-threads", "2", "--backpressure", "64", "--no-ws"),
-        *("--respawn-failed-workers", "--log-level", "warning"),
-        "backoffice.wsgi:application",
-    ]
-    children.start("web", granian, settings)
+    children.start("web", [sys.executable, "-m", "backoffice.serve", "--port", port], settings)
     children.start("cluster", [sys.executable, "manage.py", "cluster"], settings)
 
 

@@ -2,8 +2,6 @@
 
 import json
 import os
-import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -164,10 +162,9 @@ class Stand:
     def web(
         self, name: str = "web", application: str = "tests.bench.wsgi:application", **settings: str
     ) -> Iterator[tuple[Program, int]]:
-        """Granian as the image starts it, serving the product and the bare views; yields its port too."""
+        """The web server as the image starts it, serving the product and the bare views; yields its port too."""
         port = free_port()
-        granian = ("-m", "granian", *granian_options(port, application))
-        with self.running(name, *granian, **settings) as program:
+        with self.running(name, *web_command(port, application), **settings) as program:
             deadline = time.monotonic() + START_SECONDS
             while True:
                 try:
@@ -203,19 +200,9 @@ class Stand:
         )
 
 
-def granian_options(port: int, application: str) -> list[str]:
-    """Those of the Dockerfile, but for the address and for what is served."""
-    command = re.search(r"^CMD (\[.*\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-    if command is None:
-        raise BenchError("The Dockerfile has no CMD in JSON.")
-    words = shlex.split(json.loads(command[1])[-1])
-    here = {
-        "0.0.0.0": "127.0.0.1",
-        "$PORT": str(port),
-        "${WEB_CONCURRENCY:-$(nproc)}": os.environ.get("WEB_CONCURRENCY") or str(os.process_cpu_count() or 1),
-        "backoffice.wsgi:application": application,
-    }
-    return [here.get(word, word) for word in words[words.index("granian") + 1 :]]
+def web_command(port: int, application: str) -> tuple[str, ...]:
+    """What starts the web server, but for the interpreter."""
+    return ("-m", "backoffice.serve", "--port", str(port), "--application", application)
 
 
 def _cpu_seconds(pid: int) -> float:

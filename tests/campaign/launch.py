@@ -1,7 +1,7 @@
 """Starts a program of the product as production does, after what the campaign patches in memory.
 
     python -m tests.campaign.launch cluster         as `manage.py cluster`
-    granian … tests.campaign.launch:application     as `granian … backoffice.wsgi:application`
+    backoffice.serve --application tests.campaign.launch:application     as `python -m backoffice.serve`
 
 Patched for the sound product too: the pauses between look-ups, because those of production would take hours. With
 CAMPAIGN_MUTANT one mechanism more. q2 forks its workers, so they inherit both.

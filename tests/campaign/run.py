@@ -18,7 +18,7 @@ from typing import Any, Final
 import psycopg
 
 from backoffice.local.servers import ends_with_parent, free_port
-from tests.bench.stand import ROOT, BenchError, Stand, fetch, granian_options, stand
+from tests.bench.stand import ROOT, BenchError, Stand, fetch, stand, web_command
 from tests.campaign import marks
 from tests.campaign.audit import World, rows_of, violations
 from tests.campaign.chaos import Chaos
@@ -95,7 +95,7 @@ class Campaign:
         assert provider.process.stdout is not None
         port = int(provider.process.stdout.readline() or self._failed("provider"))
         self.keeper.settings["PROVIDER_URL"] = f"http://127.0.0.1:{port}"
-        self.keeper.add("web", "-m", "granian", *granian_options(self.port, "tests.campaign.launch:application"))
+        self.keeper.add("web", *web_command(self.port, "tests.campaign.launch:application"))
         for name in CLUSTERS:
             settings = FROZEN_SETTINGS if name == FROZEN_CLUSTER else {}
             self.keeper.add(name, "-m", "tests.campaign.launch", "cluster", **settings)

@@ -49,10 +49,9 @@ def web(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         "DJANGO_DEBUG": "off",
         "DJANGO_SETTINGS_MODULE": "tests.payouts.worker.production",
     }
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, "--log-level", "debug", "backoffice.wsgi:application"],
+            [sys.executable, "-m", "backoffice.serve", "--port", str(port)],
             cwd=ROOT,
             env=environment,
             stdout=output,

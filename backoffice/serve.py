@@ -1,0 +1,71 @@
+"""The web server: `python -m backoffice.serve` starts it, everywhere, with the one set of options.
+
+The image, compose, Fly, `make run`, the bench, the drills and the tests all start this. PORT and WEB_CONCURRENCY are
+read; what is served is backoffice.wsgi. SIGTERM lets requests in hand finish.
+"""
+
+import argparse
+import os
+import resource
+import sys
+from collections.abc import Sequence
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server import MPServer
+
+from backoffice.environment import SettingError, read
+
+APPLICATION = "backoffice.wsgi:application"
+THREADS = 32
+# Whoever has sent half of a request's headers holds a connection for so long, and nothing else.
+HEADERS_WITHIN_SECONDS = 10
+STOP_WITHIN_SECONDS = 30
+# A connection costs a file, and idle ones cost nothing else. Many machines begin with 1,024.
+FILES = 65_536
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m backoffice.serve", description="The web server.")
+    parser.add_argument("--host", default="127.0.0.1", help="where it listens (127.0.0.1: this machine alone)")
+    parser.add_argument("--port", type=int, help="PORT by default")
+    parser.add_argument("--application", default=APPLICATION, help="what is served: a WSGI application's name")
+    given = parser.parse_args(arguments)
+    try:
+        port, processes = given.port or read("PORT"), read("WEB_CONCURRENCY") or os.process_cpu_count() or 1
+    except SettingError as error:
+        parser.error(str(error))
+    allow_many_files()
+    server(given.application, given.host, port, processes).serve()
+
+
+def server(application: str, host: str, port: int, processes: int) -> MPServer:
+    return MPServer(
+        application,
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=processes,
+        blocking_threads=THREADS,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADERS_WITHIN_SECONDS * 1000),
+        websockets=False,
+        backlog=2_048,
+        # Counts connections, idle ones too: never the limit here.
+        backpressure=FILES,
+        respawn_failed_workers=True,
+        workers_kill_timeout=STOP_WITHIN_SECONDS,
+        log_level=LogLevels.warning,
+    )
+
+
+def allow_many_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
