@@ -206,8 +206,8 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
         ),
         Setting(
             "SECOND_FACTOR",
-            "Whoever may approve, resolve, settle, record returns or see recipients in clear is asked for a code "
-            "from a phone at each login. Who has set one up is always asked.",
+            "Whoever may do more than look is asked for a second factor at each login. Who has set one up is always "
+            "asked.",
             on_or_off,
             None,
             "on, unless DJANGO_DEBUG is on",

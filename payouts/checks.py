@@ -111,7 +111,7 @@ def _access() -> Iterator[CheckMessage]:
     if settings.TRUSTED_PROXIES < 0:
         yield _refuse(16, "TRUSTED_PROXIES is the number of proxies in front: 0 or more.")
     if not settings.SECOND_FACTOR and not settings.DEBUG:
-        yield _warn(18, "SECOND_FACTOR is off: a password alone lets somebody approve payouts.")
+        yield _warn(18, "SECOND_FACTOR is off: a password alone lets somebody make payouts and approve them.")
     if not settings.DUAL_CONTROL and not settings.DEBUG:
         yield _warn(22, "DUAL_CONTROL is off: one person alone changes what decides over money.")
 

@@ -1,7 +1,7 @@
 """The second factor: a code from the person's phone (TOTP, RFC 6238), besides the password.
 
-Who decides over money needs one while SECOND_FACTOR is on; who has set one up is always asked for it. A person sets
-up their own; only a superuser, or `manage.py reset_second_factor` on the server, takes one away.
+Who may do more than look needs one while SECOND_FACTOR is on; who has set one up is always asked for it. A person
+sets up their own; only a superuser, or `manage.py reset_second_factor` on the server, takes one away.
 """
 
 import re
@@ -21,6 +21,8 @@ from django_otp.oath import TOTP
 from payouts import vault
 from payouts.models import Authenticator, BackupCodes
 
+LOOKING = "view_"
+"""How the permissions begin that move, stop and change nothing: who has only these needs no second factor."""
 MAKING = ("add_payout", "add_batch", "add_providerreport")
 DECIDING = ("approve_payout", "resolve_payout", "return_payout", "settle_payout", "reveal_payout")
 CODES = 10
@@ -38,19 +40,14 @@ class SecondFactorError(Exception):
 # Who needs one, and who has one
 
 
-def decides(user: User | AnonymousUser) -> bool:
-    """Whether this person may decide over money, or see what is secret."""
-    return user.is_superuser or any(user.has_perm(f"payouts.{codename}") for codename in DECIDING)
-
-
 def moving_permissions() -> QuerySet[Permission]:
     """The permissions of makers and checkers: who can act as another of these people can be both for one payout."""
     return _permissions((*DECIDING, *MAKING))
 
 
-def deciders() -> QuerySet[User]:
-    """Everybody who decides, those with closed accounts too: an account can be opened again."""
-    return _holders(_permissions(DECIDING))
+def needing() -> QuerySet[User]:
+    """Everybody who needs one, those with closed accounts too: an account can be opened again."""
+    return _holders(Permission.objects.exclude(codename__startswith=LOOKING))
 
 
 def movers() -> QuerySet[User]:
@@ -73,7 +70,12 @@ def has_one(user: User | AnonymousUser) -> bool:
 
 
 def is_required(user: User | AnonymousUser) -> bool:
-    return bool(settings.SECOND_FACTOR) and decides(user)
+    """Whether this person may do more than look: every other permission moves or stops money, or says who may."""
+    if not settings.SECOND_FACTOR:
+        return False
+    return user.is_superuser or any(
+        not name.partition(".")[2].startswith(LOOKING) for name in user.get_all_permissions()
+    )
 
 
 # Setting one up

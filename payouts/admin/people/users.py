@@ -75,7 +75,7 @@ class UserAdmin(ProposedMixin, DialogsMixin, PasswordMixin, StockUserAdmin, Plai
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         found: QuerySet[User] = super().get_queryset(request)
         return found.prefetch_related("groups").annotate(
-            is_decider=Exists(second_factor.deciders().filter(pk=OuterRef("pk"))),
+            needs_second_factor=Exists(second_factor.needing().filter(pk=OuterRef("pk"))),
             is_mover=Exists(second_factor.movers().filter(pk=OuterRef("pk"))),
             has_second_factor=Exists(Authenticator.objects.filter(user=OuterRef("pk"), confirmed=True)),
         )
@@ -166,12 +166,13 @@ class UserAdmin(ProposedMixin, DialogsMixin, PasswordMixin, StockUserAdmin, Plai
         return with_lists_and_switches(super().construct_change_message(request, form, formsets, add), form)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        decided_before = bool(getattr(form.instance, "is_decider", False)) or changed_by(request).proposal is not None
-        if not decided_before and second_factor.deciders().filter(pk=form.instance.pk).exists():
+        is_proposed = changed_by(request).proposal is not None
+        needed_before = getattr(form.instance, "needs_second_factor", False)
+        if not is_proposed and not needed_before and second_factor.needing().filter(pk=form.instance.pk).exists():
             messages.warning(
                 request,
                 _(
-                    "%(name)s can now decide on payouts. If anybody else may know the password, set a new one"
+                    "%(name)s now needs a second factor. If anybody else may know the password, set a new one"
                     " and hand it over in person: whoever logs in first sets up the second factor."
                 )
                 % {"name": form.instance.get_username()},
@@ -195,7 +196,7 @@ class UserAdmin(ProposedMixin, DialogsMixin, PasswordMixin, StockUserAdmin, Plai
     def second_factor(self, user: User) -> SafeString | str:
         if getattr(user, "has_second_factor", False):
             return format.badge(_("In use"), tone="green", icon="verified_user")
-        if settings.SECOND_FACTOR and getattr(user, "is_decider", False):
+        if settings.SECOND_FACTOR and getattr(user, "needs_second_factor", False):
             return format.badge(_("Due at the next login"), tone="amber", icon="gpp_maybe")
         return "–"
 

@@ -162,13 +162,15 @@ def test_an_admin_closes_neither_their_own_account_nor_a_superusers(in_group: Ca
         assert person.is_active
 
 
-def test_a_superuser_is_warned_when_somebody_begins_to_decide(in_group: Callable[[str], User]) -> None:
-    person, browser = in_group("Operator"), as_user(recipes.superuser.make())
+def test_a_superuser_is_warned_when_somebody_begins_to_need_a_second_factor() -> None:
+    groups.make_groups()
+    person, browser = recipes.person.make(), as_user(recipes.superuser.make())
+    person.groups.add(Group.objects.create(name="Guests"))
     approvers = Group.objects.get(name="Approver")
     form = {"username": person.username, "is_active": "on", "is_staff": "on", "groups": [str(approvers.pk)]}
 
     text = browser.post(f"/admin/auth/user/{person.pk}/change/", form, follow=True).content.decode()
 
-    assert "can now decide on payouts" in text
+    assert "now needs a second factor" in text
     lists = json.loads(LogEntry.objects.get().change_message)[-1]["lists"]
-    assert lists == {"Groups": {"given": ["Approver"], "taken": ["Operator"]}}
+    assert lists == {"Groups": {"given": ["Approver"], "taken": ["Guests"]}}
