@@ -191,8 +191,9 @@ Q_CLUSTER = {
 API_ANONYMOUS_CLIENT = read("API_ANONYMOUS_CLIENT")
 API_THROTTLE = read("API_THROTTLE")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 262_144
-# An uploaded batch has accounts in clear: it goes to no temporary file.
-FILE_UPLOAD_MAX_MEMORY_SIZE = 21 * 1024**2
+# An uploaded batch has accounts in clear: it goes to no temporary file. payouts/files/limits.py says who takes files.
+FILE_UPLOAD_HANDLERS = ["payouts.files.upload_handler.BoundedUpload"]
+DATA_UPLOAD_MAX_NUMBER_FILES = 1
 
 # People
 

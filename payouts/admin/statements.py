@@ -28,7 +28,6 @@ from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.kit.worker_pages import SnapshotMixin, has_news
 from payouts.admin.payouts.provider_answers import VERDICTS
-from payouts.files import tables
 from payouts.models import ProviderReport, ReportLine
 from payouts.providers.http.answers import STATUS_VERDICTS
 from payouts.statements import read
@@ -185,7 +184,7 @@ class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
 def _stored(request: HttpRequest, given: Mapping[str, Any]) -> ProviderReport:
     """Raises ReportError."""
     return read.store(
-        given["file"].read(tables.SIZE_LIMIT + 1),
+        given["file"].read(),
         name=given["file"].name,
         by=person(request),
         from_on=given["from_on"],

@@ -18,7 +18,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from openpyxl import load_workbook
 
-SIZE_LIMIT = 20 * 1024 * 1024
+from payouts.files.limits import FILE_BYTES
+
 NAME_LIMIT = 255  # of the file, as it is kept
 UNPACKED_LIMIT = 100 * 1024 * 1024
 PARTS_LIMIT = 500
@@ -115,8 +116,8 @@ def printable(name: str) -> str:
 
 def check_size(content: bytes) -> None:
     """Raises SheetError."""
-    if len(content) > SIZE_LIMIT:
-        raise SheetError("too_large", megabytes=SIZE_LIMIT // 1024**2)
+    if len(content) > FILE_BYTES:
+        raise SheetError("too_large", megabytes=FILE_BYTES // 1024**2)
 
 
 def decoded(content: bytes, encodings: Sequence[str], no_text: re.Pattern[str]) -> tuple[str, str]:

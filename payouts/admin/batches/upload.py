@@ -13,7 +13,6 @@ from payouts.admin.kit.fields import file_field
 from payouts.admin.kit.person import person
 from payouts.batches import upload
 from payouts.batches.errors import BatchError
-from payouts.files import tables
 
 
 class UploadForm(forms.Form):
@@ -31,7 +30,7 @@ def upload_view(request: HttpRequest, model_admin: Any) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data["file"]
         try:
-            batch = upload.store(given.read(tables.SIZE_LIMIT + 1), name=given.name, by=person(request))
+            batch = upload.store(given.read(), name=given.name, by=person(request))
         except BatchError as error:
             refusal = error
         else:

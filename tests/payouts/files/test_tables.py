@@ -8,6 +8,7 @@ import pytest
 from openpyxl import Workbook
 
 from payouts.files import tables
+from payouts.files.limits import FILE_BYTES
 from payouts.files.tables import SheetError
 
 HEADER = ["a", "b"]
@@ -153,7 +154,7 @@ def test_a_zip_of_something_else_is_no_table() -> None:
 
 
 def test_a_file_beyond_the_size_is_not_looked_into() -> None:
-    assert fault(b"a;b\n" + b"x;1\n" * (tables.SIZE_LIMIT // 4)) == "too_large"
+    assert fault(b"a;b\n" + b"x;1\n" * (FILE_BYTES // 4)) == "too_large"
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked() -> None:

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import translation
 
-from payouts.files import tables
+from payouts.files.limits import FILE_BYTES
 from payouts.models import ProviderReport, ReportLine
 from payouts.statements import read
 from payouts.statements.read import ReportError
@@ -121,7 +121,7 @@ def test_everything_that_is_wrong_is_told_by_line() -> None:
         (b'reference,status,amount\n"r-1,succeeded,1\nr-2,succeeded,1\n', "cannot be read"),
         (b'reference,status,amount\n"r"1,succeeded,1\n', "cannot be read"),
         (b'x,reference,status,amount\n"' + b"x" * 140_000 + b'",r-1,succeeded,1\n', "cannot be read"),
-        (b"x" * (tables.SIZE_LIMIT + 1), "larger than 20 MB"),
+        (b"x" * (FILE_BYTES + 1), "larger than 20 MB"),
     ],
 )
 def test_a_file_that_is_no_report_is_refused(content: bytes, text: str) -> None:
