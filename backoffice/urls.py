@@ -5,7 +5,7 @@ from django.views.generic import RedirectView
 from backoffice import health
 from payouts.admin.operations import overview
 from payouts.admin.payouts import approvals
-from payouts.admin.people import second_factor
+from payouts.admin.people import own_password, second_factor
 from payouts.api import api
 
 urlpatterns = [
@@ -13,6 +13,7 @@ urlpatterns = [
     path("admin/second-factor/", second_factor.confirm, name="second_factor"),
     path("admin/second-factor/set-up/", second_factor.set_up, name="second_factor_set_up"),
     path("admin/second-factor/mine/", second_factor.mine, name="second_factor_mine"),
+    path("admin/password_change/", admin.site.admin_view(own_password.change), name="own_password"),
     path("admin/operations/", admin.site.admin_view(overview.view), name="operations"),
     path("admin/payouts/approvals/", admin.site.admin_view(approvals.queue), name="approvals"),
     path("admin/", admin.site.urls),

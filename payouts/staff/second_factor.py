@@ -98,16 +98,22 @@ def offered(user: User, token: str) -> Authenticator | None:
     return Authenticator(user=user, name="authenticator", key=facts["key"])
 
 
-def set_up(user: User, authenticator: Authenticator, code: str) -> list[str]:
-    """Confirm it by its first code, in place of the one before; returns new backup codes.
-
-    Raises SecondFactorError.
-    """
+def check_first_code(authenticator: Authenticator, code: str) -> TOTP:
+    """Raises SecondFactorError where the app does not show this code now. Nothing is used up."""
     digits = _digits(code)
     totp = TOTP(authenticator.bin_key, authenticator.step, authenticator.t0, authenticator.digits)
     totp.time = time.time()
     if not _CODE.fullmatch(digits) or not totp.verify(int(digits), authenticator.tolerance):
         raise SecondFactorError(_("This code is not the one that the app shows now. Type the next one."))
+    return totp
+
+
+def set_up(user: User, authenticator: Authenticator, code: str) -> list[str]:
+    """Confirm it by its first code, in place of the one before; returns new backup codes.
+
+    Raises SecondFactorError.
+    """
+    totp = check_first_code(authenticator, code)
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)
         Authenticator.objects.filter(user=user).delete()

@@ -8,7 +8,6 @@ import segno
 from axes.helpers import get_cool_off
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth import authenticate
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -23,30 +22,47 @@ from django.views.decorators.http import require_http_methods
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from payouts.models import Authenticator, BackupCodes
-from payouts.staff import access_log, second_factor
+from payouts.staff import access_log, own_password, second_factor
 from payouts.staff.access_log import Kind
 from payouts.staff.second_factor import SecondFactorError
+
+
+def _code_widget(**attributes: Any) -> UnfoldAdminTextInputWidget:
+    return UnfoldAdminTextInputWidget(
+        attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false", **attributes}
+    )
 
 
 class CodeForm(forms.Form):
     code = forms.CharField(
         label=gettext_lazy("Code"),
         max_length=20,
-        widget=UnfoldAdminTextInputWidget(
-            attrs={
-                "autocomplete": "one-time-code",
-                "inputmode": "numeric",
-                "autofocus": True,
-                "spellcheck": "false",
-            }
-        ),
+        widget=_code_widget(autofocus=True),
         help_text=gettext_lazy("The six digits that your authenticator app shows now, or one of your backup codes."),
+    )
+
+
+class PresentForm(forms.Form):
+    """Before a change of how somebody logs in: a session left open must not be enough for one."""
+
+    password = forms.CharField(
+        label=gettext_lazy("Your password"),
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
+    )
+    present_code = forms.CharField(
+        label=gettext_lazy("Your present code"),
+        max_length=20,
+        widget=_code_widget(),
+        help_text=gettext_lazy(
+            "The six digits that the app you use until now shows, or one of your backup codes. The code that you"
+            " logged in with is used up: wait for the next one."
+        ),
     )
 
 
 class SetUpForm(CodeForm):
     offer = forms.CharField(widget=forms.HiddenInput, required=False)
-    field_order = ("offer", "password", "code")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -54,14 +70,8 @@ class SetUpForm(CodeForm):
         self.fields["code"].widget.attrs.pop("autofocus")
 
 
-class ReplaceForm(SetUpForm):
-    """Asks for the password too: a session left open must not be enough to change phones."""
-
-    password = forms.CharField(
-        label=gettext_lazy("Your password"),
-        strip=False,
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
-    )
+class ReplaceForm(SetUpForm, PresentForm):
+    field_order = ("offer", "password", "present_code", "code")
 
 
 @sensitive_post_parameters("code")
@@ -87,7 +97,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
     return _page(request, "confirm.html", _("Confirm that it is you"), form=form)
 
 
-@sensitive_post_parameters("code", "offer", "password")
+@sensitive_post_parameters("code", "offer", "password", "present_code")
 @require_http_methods(["GET", "HEAD", "POST"])
 def set_up(request: HttpRequest) -> HttpResponse:
     """Show the QR code of a new key and take its first code; an earlier authenticator then stops."""
@@ -102,12 +112,9 @@ def set_up(request: HttpRequest) -> HttpResponse:
     authenticator = second_factor.offered(user, offer) if offer else None
     if request.method == "POST" and authenticator is None:
         form.add_error(None, _("This page was open for too long. Scan the new code."))
-    elif authenticator and form.is_valid() and _knows_the_password(request, user, form):
-        try:
-            codes = second_factor.set_up(user, authenticator, form.cleaned_data["code"])
-        except SecondFactorError as error:
-            form.add_error("code", str(error))
-        else:
+    elif authenticator and form.is_valid():
+        codes = _set_up(request, user, authenticator, form)
+        if codes:
             access_log.note(Kind.REPLACED if is_replacing else Kind.SET_UP, request, user=user)
             django_otp.login(request, authenticator)
             request.session.cycle_key()
@@ -129,16 +136,31 @@ def set_up(request: HttpRequest) -> HttpResponse:
     )
 
 
+def _set_up(request: HttpRequest, user: User, authenticator: Authenticator, form: forms.Form) -> list[str]:
+    """The new backup codes; none where the form now says what is wrong."""
+    code = form.cleaned_data["code"]
+    try:
+        second_factor.check_first_code(authenticator, code)  # before a present code is used up
+        if isinstance(form, PresentForm) and not _is_present(request, user, form):
+            return []
+        return second_factor.set_up(user, authenticator, code)
+    except SecondFactorError as error:
+        form.add_error("code", str(error))
+        return []
+
+
+@sensitive_post_parameters("password", "present_code")
 @require_http_methods(["GET", "HEAD", "POST"])
 def mine(request: HttpRequest) -> HttpResponse:
-    """Show whether there is one and how many backup codes are left. A POST makes new codes."""
+    """Show whether there is one and how many backup codes are left. A POST with password and code makes new ones."""
     user = request.user
     if not _is_staff(user):
         return _log_in(request)
     has_one = second_factor.has_one(user)
     if has_one and not _is_verified(request):
         return _to("second_factor", request, after=reverse("second_factor_mine"))
-    if request.method == "POST" and has_one:
+    form = PresentForm(request.POST if request.method == "POST" else None) if has_one else None
+    if form and form.is_valid() and _is_present(request, user, form):
         codes = second_factor.new_backup_codes(user)
         access_log.note(Kind.CODES_MADE, request, user=user)
         # The session may have been confirmed by one of the earlier codes, which are gone.
@@ -148,6 +170,7 @@ def mine(request: HttpRequest) -> HttpResponse:
         request,
         "mine.html",
         _("Second factor"),
+        form=form,
         has_one=has_one,
         left=second_factor.backup_codes_left(user),
         is_required=second_factor.is_required(user),
@@ -182,14 +205,18 @@ def _confirmed(request: HttpRequest, user: User, device: Authenticator | BackupC
     return HttpResponseRedirect(_next(request))
 
 
-def _knows_the_password(request: HttpRequest, user: User, form: forms.Form) -> bool:
-    """Whether the form's password is right; true where the form asks none. A wrong one counts as a failed login."""
-    if "password" not in form.cleaned_data:
-        return True
-    if authenticate(request, username=user.get_username(), password=form.cleaned_data["password"]) == user:
-        return True
-    form.add_error("password", _("This is not your password."))
-    return False
+def _is_present(request: HttpRequest, user: User, form: PresentForm) -> bool:
+    """Whether it gives the password and a code that is in use until now; otherwise it says what is wrong."""
+    if not own_password.is_right(request, user, form.cleaned_data["password"]):
+        form.add_error("password", _("This is not your password."))
+        return False
+    try:
+        second_factor.verify(user, form.cleaned_data["present_code"])
+    except SecondFactorError as error:
+        access_log.note(Kind.CODE_REFUSED, request, user=user)
+        form.add_error("present_code", str(error))
+        return False
+    return True
 
 
 def _page(request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:

@@ -12,9 +12,12 @@ from django.utils import timezone
 
 from payouts.models import AccessEvent
 from payouts.staff.client_address import client_address
+from tests.payouts.admin.conftest import as_user
 from tests.payouts.admin.people.sign_in import PASSWORD, Kind, attempt, kinds, with_password
 
 pytestmark = pytest.mark.django_db
+
+CHANGE = "/admin/password_change/"
 
 
 @pytest.mark.parametrize(
@@ -58,6 +61,40 @@ def test_the_login_opens_again_after_its_time_though_somebody_went_on_trying(
 
     with time_machine.travel(timezone.now() + timedelta(minutes=16)):
         assert attempt(browser, person.username, PASSWORD).status_code == 302
+
+
+def test_too_many_wrong_present_passwords_close_the_page_that_changes_it(
+    in_group: Callable[[str], User], settings: Any
+) -> None:
+    """Shown before: a session left open could try every password there is."""
+    person = with_password(in_group("Operator"))
+    browser = as_user(person)
+    new = {"new_password1": "quarry-lantern-71-otter", "new_password2": "quarry-lantern-71-otter"}
+    for _number in range(settings.AXES_FAILURE_LIMIT - 1):
+        answer = browser.post(CHANGE, {"old_password": "wrong", **new})
+        assert "Your old password was entered incorrectly" in answer.content.decode()
+
+    last = browser.post(CHANGE, {"old_password": "wrong", **new})
+    right = browser.post(CHANGE, {"old_password": PASSWORD, **new})
+
+    assert (last.status_code, right.status_code) == (429, 429)
+    person.refresh_from_db()
+    assert person.check_password(PASSWORD)
+    assert kinds(person).count(Kind.LOGIN_FAILED) == settings.AXES_FAILURE_LIMIT - 1
+
+
+def test_the_right_present_password_changes_it_and_the_session_goes_on(in_group: Callable[[str], User]) -> None:
+    person = with_password(in_group("Operator"))
+    browser = as_user(person)
+    new = "quarry-lantern-71-otter"
+
+    answer = browser.post(CHANGE, {"old_password": PASSWORD, "new_password1": new, "new_password2": new})
+
+    assert answer["Location"] == f"{CHANGE}done/"
+    assert browser.get("/admin/").status_code == 200
+    person.refresh_from_db()
+    assert person.check_password(new)
+    assert kinds(person)[-1] == Kind.PASSWORD_SET
 
 
 FORGED, CLIENT, PROXY = "203.0.113.1", "198.51.100.7", "10.0.0.2"

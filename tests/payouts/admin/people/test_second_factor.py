@@ -25,7 +25,7 @@ from payouts.staff import access_log, groups, second_factor
 from payouts.staff.sessions import stored
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
-from tests.payouts.admin.people.sign_in import PASSWORD
+from tests.payouts.admin.people.sign_in import PASSWORD, with_password
 from tests.payouts.admin.test_gets import addresses
 
 pytestmark = pytest.mark.django_db
@@ -216,24 +216,26 @@ def test_an_offer_is_good_for_its_person_alone_and_not_for_ever(in_group: Callab
         assert second_factor.offered(person, offer) is None
 
 
-def test_who_has_one_sets_up_another_only_after_confirming_and_with_the_password(
+def test_who_has_one_sets_up_another_only_after_confirming_and_with_the_password_and_a_present_code(
     in_group: Callable[[str], User],
 ) -> None:
-    person = in_group("Approver")
-    person.set_password(PASSWORD)
-    person.save()
-    first, _codes = enrolled(person)
+    person = with_password(in_group("Approver"))
+    first, codes = enrolled(person)
     browser = as_user(person)
     assert browser.get(SET_UP)["Location"].startswith(f"{CONFIRM}?next=")
     browser.post(CONFIRM, {"code": code_of(first)})
     offer, _secret = offer_in(browser.get(SET_UP).content.decode())
     second = second_factor.offered(person, offer)
     assert second is not None
-    form = {"offer": offer, "code": code_of(second)}
+    form = {"offer": offer, "code": code_of(second), "password": PASSWORD, "present_code": codes[0]}
 
     assert "not your password" in browser.post(SET_UP, form | {"password": "another"}).content.decode()
+    refused = browser.post(SET_UP, form | {"present_code": code_of(first)}).content.decode()  # used at the login
+    assert "wrong, or was used already" in refused
+    mistyped = browser.post(SET_UP, form | {"code": wrong_code(second)}).content.decode()
+    assert "not the one that the app shows now" in mistyped
     assert Authenticator.objects.get().key == first.key
-    browser.post(SET_UP, form | {"password": PASSWORD})
+    browser.post(SET_UP, form)
 
     assert Authenticator.objects.get().key == second.key
     assert browser.get("/admin/").status_code == 200
@@ -340,12 +342,13 @@ def test_anothers_codes_open_nothing(in_group: Callable[[str], User]) -> None:
 
 
 def test_new_backup_codes_end_the_earlier_ones(in_group: Callable[[str], User]) -> None:
-    person = in_group("Approver")
-    _authenticator, codes = enrolled(person)
+    person = with_password(in_group("Approver"))
+    authenticator, codes = enrolled(person)
     browser = as_user(person)
     browser.post(CONFIRM, {"code": codes[0]})
 
-    new = codes_in(browser.post(MINE).content.decode())
+    given = {"password": PASSWORD, "present_code": code_of(authenticator)}
+    new = codes_in(browser.post(MINE, given).content.decode())
 
     assert browser.get("/admin/").status_code == 200
     another = as_user(person)
@@ -364,6 +367,23 @@ def test_new_backup_codes_need_a_confirmed_session(in_group: Callable[[str], Use
 
     assert answer["Location"].startswith(CONFIRM)
     assert second_factor.verify(person, codes[0])
+
+
+def test_new_backup_codes_need_the_password_and_a_present_code(in_group: Callable[[str], User]) -> None:
+    """Shown before: a session left open was enough, and whoever sat down there had codes for ever."""
+    person = with_password(in_group("Approver"))
+    authenticator, codes = enrolled(person)
+    browser = as_user(person)
+    browser.post(CONFIRM, {"code": codes[0]})
+    right = {"password": PASSWORD, "present_code": code_of(authenticator)}
+
+    for wrong in ({}, {"password": "another"}, {"present_code": ""}, {"present_code": codes[0]}):
+        given = right | wrong if wrong else {}
+        assert codes_in(browser.post(MINE, given).content.decode()) == []
+
+    assert second_factor.backup_codes_left(person) == 9
+    assert not AccessEvent.objects.filter(kind=AccessEvent.Kind.CODES_MADE).exists()
+    assert AccessEvent.objects.filter(kind=AccessEvent.Kind.CODE_REFUSED, user=person).count() == 1
 
 
 def remove_path(person: User) -> str:
