@@ -127,6 +127,8 @@ CACHES = {
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "payouts",
         "OPTIONS": {
+            "CLIENT_CLASS": "backoffice.cache.JsonClient",
+            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
             "IGNORE_EXCEPTIONS": True,
             "SOCKET_CONNECT_TIMEOUT": 0.2,
             "SOCKET_TIMEOUT": 0.2,
@@ -362,7 +364,6 @@ UNFOLD = {
     "DASHBOARD_CALLBACK": "payouts.admin.site.start",
     "STYLES": [_asset("admin.css")],
     "SCRIPTS": [_asset(f"{name}.js") for name in ("admin", "payout", "frame", "bulk", "palette")],
-    "COMMAND": {"search_callback": "payouts.admin.site.search"},
     "ACCOUNT": {"navigation": "payouts.admin.site.account_links"},
     "SIDEBAR": {"show_search": True, "navigation": "payouts.admin.site.navigation"},
     "COLORS": {

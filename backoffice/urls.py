@@ -3,6 +3,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from backoffice import health
+from payouts.admin import palette
 from payouts.admin.operations import overview
 from payouts.admin.payouts import approvals
 from payouts.admin.people import own_password, second_factor
@@ -16,6 +17,8 @@ urlpatterns = [
     path("admin/password_change/", admin.site.admin_view(own_password.change), name="own_password"),
     path("admin/operations/", admin.site.admin_view(overview.view), name="operations"),
     path("admin/payouts/approvals/", admin.site.admin_view(approvals.queue), name="approvals"),
+    # In place of Unfold's.
+    path("admin/search/", admin.site.admin_view(palette.view), name="search"),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/", api.urls),

@@ -49,14 +49,22 @@ class Paid:
         return sorted(counts, key=lambda currency: (-counts[currency], currency))
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The same as rows, as the cache keeps it, and the first day whose total is not counted yet."""
+
+    days: tuple[tuple[date, str, int, Decimal], ...]
+    gap: date | None
+
+
 def paid() -> Paid:
     """The days that are counted, and today and yesterday as they stand where they are not."""
     today = timezone.now().astimezone(UTC).date()
-    by_day, uncounted_from = cached(f"paid:{today}", lambda: _paid(today))
-    return Paid(today, by_day, uncounted_from)
+    found = cached(f"paid:{today}", Counted, lambda: _paid(today))
+    return Paid(today, {(on, currency): (count, amount) for on, currency, count, amount in found.days}, found.gap)
 
 
-def _paid(today: date) -> tuple[dict[tuple[date, str], tuple[int, Decimal]], date | None]:
+def _paid(today: date) -> Counted:
     yesterday = today - timedelta(days=1)
     counted = DailyTotal.objects.filter(on__gt=today - timedelta(days=DAYS_SHOWN)).values_list(
         "on", "currency", "paid_count", "paid_amount"
@@ -65,7 +73,8 @@ def _paid(today: date) -> tuple[dict[tuple[date, str], tuple[int, Decimal]], dat
     last = DailyTotal.objects.aggregate(last=Max("on"))["last"]
     by_day |= daily_totals.paid_since(today if last and last >= yesterday else yesterday)
     uncounted = daily_totals.next_uncounted()
-    return by_day, uncounted if uncounted and uncounted < yesterday else None
+    days = tuple((on, currency, count, amount) for (on, currency), (count, amount) in by_day.items())
+    return Counted(days, uncounted if uncounted and uncounted < yesterday else None)
 
 
 COUNTS = "count"

@@ -31,7 +31,7 @@ WAITING = (Stage.AWAITING_APPROVAL, Stage.HELD, Stage.UNKNOWN, Stage.FAILED, FLA
 
 def open_queues() -> dict[str, Depth]:
     """Every queue that waits for people, by stage, and what needs attention: all of it, and in none of the stages."""
-    return cached("queues", _open_queues)
+    return cached("queues", dict[str, Depth], _open_queues)
 
 
 def _open_queues() -> dict[str, Depth]:
@@ -94,7 +94,7 @@ def _mine(person: Someone) -> Depth | None:
     """What waits for this person's approval; None for one who may not approve."""
     if not isinstance(person, User) or not person.has_perm("payouts.approve_payout"):
         return None
-    return cached(f"mine:{person.pk}", lambda: measure(rules.awaiting(person)))
+    return cached(f"mine:{person.pk}", Depth, lambda: measure(rules.awaiting(person)))
 
 
 def _card(name: str, depth: Depth, *, title: str = "") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The frame around the screens: navigation, environment label, command search, start page. UNFOLD names each."""
+"""The frame around the screens: navigation, environment label, start page. UNFOLD names each."""
 
 from typing import Any
 
@@ -8,15 +8,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
-from unfold.dataclasses import SearchResult
 
 from payouts.admin import daily_volume, dashboard
-from payouts.admin.kit import format
 from payouts.admin.operations.alerts import alerts, signs
 from payouts.admin.operations.providers import provider_rows
-from payouts.admin.payouts.search import matching_ids
 from payouts.admin.proposals import waiting
-from payouts.models import Payout
 
 
 def environment(request: HttpRequest) -> list[str] | None:
@@ -98,23 +94,6 @@ def account_links(request: HttpRequest) -> list[dict[str, Any]]:
     if request.user.is_authenticated and request.user.has_usable_password():
         links.append({"title": _("Change password"), "link": reverse("admin:password_change")})
     return links
-
-
-def search(request: HttpRequest, term: str) -> list[SearchResult]:
-    """Payouts for Ctrl+K, by exact id, reference, key or provider's ID. Case matters, because it does in keys."""
-    if not request.user.has_perm("payouts.view_payout"):
-        return []
-    ids = matching_ids(request.GET.get("s", term))[:10]
-    payouts = Payout.objects.filter(pk__in=ids).only("id", "amount", "currency").order_by("-pk")
-    return [
-        SearchResult(
-            title=f"#{payout.pk}",
-            description=format.amount(payout),
-            link=reverse("admin:payouts_payout_change", args=(payout.pk,)),
-            icon="payments",
-        )
-        for payout in payouts
-    ]
 
 
 def start(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:

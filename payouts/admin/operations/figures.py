@@ -78,7 +78,7 @@ def rates(window: timedelta) -> dict[str, Rate]:
             )
             return {provider: Rate(*figures) for provider, *figures in cursor.fetchall()}
 
-    return cached(f"rates:{window.total_seconds():.0f}", count, seconds=RATES_SECONDS)
+    return cached(f"rates:{window.total_seconds():.0f}", dict[str, Rate], count, seconds=RATES_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def loads() -> dict[str, Load]:
             found[provider] = Load(waiting, oldest_at, in_flight, asked)
         return found
 
-    return cached("loads", count)
+    return cached("loads", dict[str, Load], count)
 
 
 def oldest_due(load: Iterable[Load]) -> datetime | None:

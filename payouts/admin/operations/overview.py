@@ -23,7 +23,7 @@ from payouts.admin.operations.pauses import PAUSE_PERMISSIONS, history
 from payouts.admin.operations.providers import provider_rows
 from payouts.admin.operations.queue_tables import queue_figures, schedule_rows
 from payouts.admin.operations.recovery import END_PERMISSIONS, recovery_card
-from payouts.admin.payouts.depths import against_target, measure
+from payouts.admin.payouts.depths import Depth, against_target, measure
 from payouts.admin.velocity_limits import limits_card
 from payouts.models import AuditRun, Payout, ProviderPause, ProviderReport
 from payouts.states import Stage, Status
@@ -86,7 +86,7 @@ def _list_url(user: Any, model: str) -> str:
 def _cards(load: Any, *, sees_payouts: bool) -> list[dict[str, Any]]:
     due, in_flight = sum(each.due for each in load), sum(each.in_flight for each in load)
     asked = sum(each.asked_now for each in load)
-    unknown = cached("unknown", lambda: measure(Payout.objects.in_stage(Stage.UNKNOWN)))
+    unknown = cached("unknown", Depth, lambda: measure(Payout.objects.in_stage(Stage.UNKNOWN)))
     listed = reverse("admin:payouts_payout_changelist") if sees_payouts else ""
     wait = against_target(Stage.READY, oldest_due(load))
     return [

@@ -58,7 +58,7 @@ def badge(request: HttpRequest) -> str:
     if not may(request, VERBS["approve"]):
         return ""
     user = person(request)
-    count = cached(f"approvals:{user.pk}", lambda: queues.count_of(rules.awaiting(user)))
+    count = cached(f"approvals:{user.pk}", int, lambda: queues.count_of(rules.awaiting(user)))
     return queues.shown(count) if count else ""
 
 

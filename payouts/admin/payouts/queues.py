@@ -79,7 +79,7 @@ EMPTY: dict[str, tuple[Any, Any]] = {
 
 def counts() -> dict[str, int]:
     """How many payouts are in each queue, COUNT_LIMIT at most, ATTENTION first; from the cache when it answers."""
-    return cached(COUNTED, _counts)
+    return cached(COUNTED, dict[str, int], _counts)
 
 
 def _counts() -> dict[str, int]:

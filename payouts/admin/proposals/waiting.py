@@ -33,7 +33,7 @@ def to_confirm(user: User | AnonymousUser) -> int:
     """How many open proposals this person may confirm, counted once in some seconds."""
     if not isinstance(user, User) or not user.has_perm("payouts.view_proposal") or not may_decide(user):
         return 0
-    return cached(f"proposals:{user.pk}", lambda: _count(user))
+    return cached(f"proposals:{user.pk}", int, lambda: _count(user))
 
 
 def lead(user: User | AnonymousUser) -> list[dict[str, Any]]:
