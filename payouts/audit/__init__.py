@@ -28,6 +28,7 @@ def of_database() -> Iterator[Broken]:
     """What is wrong with the database's guards, and with what is no payout's own."""
     yield from guards.missing_guards()
     yield from sealed.people()
+    yield from sealed.logins()
     yield from sealed.recoveries()
     yield from sealed.configuration()
     yield from used.less_than_sent()

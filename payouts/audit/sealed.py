@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import chain
+from typing import Any
 
 from payouts.audit.findings import Broken
-from payouts.models import ApiClient, ApiKey, Proposal, Recovery
+from payouts.models import ApiClient, ApiKey, Passkey, Proposal, Recovery, SingleSignOn
 from payouts.models.sealed_sets import fault_of, sealed_sets
 from payouts.staff import authority
 
@@ -14,6 +15,15 @@ def people() -> Iterator[Broken]:
     for found in authority.unfit():
         kind = found.content.kind.value
         yield Broken(None, f"{kind}_sealed", f"the {kind} {found.name} is not what the back office stored")
+
+
+def logins() -> Iterator[Broken]:
+    models: tuple[tuple[str, Any], ...] = (("passkey", Passkey), ("single sign-on", SingleSignOn))
+    for name, model in models:
+        for row in model.objects.select_related("user").order_by("pk"):
+            if not row.is_sealed:
+                owner = row.user.get_username()
+                yield Broken(None, "login_sealed", f"{name} {row.pk} of {owner} was changed or put in by SQL")
 
 
 def recoveries() -> Iterator[Broken]:

@@ -14,6 +14,7 @@ from payouts.models.events import Event, EventName, by_payout, contradicted_atte
 from payouts.models.exports import Export, ExportChunk
 from payouts.models.installation import Installation, Recovery, UnknownPayment, namespace
 from payouts.models.keys import KeyMark, KeyRotation
+from payouts.models.logins import Passkey, SingleSignOn
 from payouts.models.operations import AuditRun, DailyTotal, Heartbeat
 from payouts.models.payout import (
     LEASED,

@@ -88,6 +88,12 @@ class AccessEvent(models.Model):
         REPLACED = "replaced", _("replaced the second factor")
         CODES_MADE = "codes_made", _("made new backup codes")
         REMOVED = "removed", _("second factor removed on the server")
+        PASSKEY_ACCEPTED = "passkey_accepted", _("confirmed the second factor with a passkey")
+        PASSKEY_ADDED = "passkey_added", _("added a passkey")
+        PASSKEY_REMOVED = "passkey_removed", _("removed a passkey")
+        SIGNED_ON = "signed_on", _("came by single sign-on")
+        SIGN_ON_REFUSED = "sign_on_refused", _("single sign-on refused")
+        SIGN_ON_ENDED = "sign_on_ended", _("session ended by the identity provider")
         PASSWORD_SET = "password_set", _("password changed")
         ON_SERVER = "on_server", _("configuration changed on the server")
 

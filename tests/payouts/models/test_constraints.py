@@ -746,6 +746,35 @@ def test_saved_view_name_unique(operator: User) -> None:
     _refused_by("saved_view_name_unique", statement, operator.pk)
 
 
+PASSKEY = (
+    "INSERT INTO payouts_passkey (user_id, name, confirmed, credential_id, public_key, sign_count, facts_seal)"
+    " VALUES (%s, %s, true, %s, '', 0, '')"
+)
+
+
+def test_passkey_credential_once(operator: User, checker: User) -> None:
+    by_hand(PASSKEY, operator.pk, "phone", b"one")
+
+    _refused_by("passkey_credential_once", PASSKEY, checker.pk, "laptop", b"one")
+
+
+def test_passkey_name_once(operator: User) -> None:
+    by_hand(PASSKEY, operator.pk, "phone", b"one")
+
+    _refused_by("passkey_name_once", PASSKEY, operator.pk, "phone", b"two")
+
+
+def test_single_sign_on_subject_once(operator: User, checker: User) -> None:
+    statement = (
+        "INSERT INTO payouts_singlesignon"
+        " (user_id, name, confirmed, issuer, subject, refresh_token, groups_named, facts_seal)"
+        " VALUES (%s, '', true, 'https://login.example.com', 's-1', '', '[]', '')"
+    )
+    by_hand(statement, operator.pk)
+
+    _refused_by("single_sign_on_subject_once", statement, checker.pk)
+
+
 PROPOSAL_RULES = [
     ("proposal_takes_two_people", "decision = 'confirmed', decided_at = now(), decided_by_id = proposed_by_id"),
     ("proposal_takes_two_people", "decision = 'withdrawn', decided_at = now(), decided_by_id = %(other)s"),
