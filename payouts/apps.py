@@ -31,8 +31,9 @@ class PayoutsConfig(AppConfig):
         from payouts.actions import keys
         from payouts.models import sealed_sets
         from payouts.staff import access_log, authority, groups
-        from payouts.worker import schedules
+        from payouts.worker import packages, schedules
 
+        packages.no_pickles()
         authority.connect()
         post_migrate.connect(groups.make_groups, sender=self)
         post_migrate.connect(schedules.register, sender=self)

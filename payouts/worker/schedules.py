@@ -48,8 +48,9 @@ def only_listed(task: dict[str, Any], **_kwargs: object) -> None:
     """
     if "group" not in task:
         return
-    plan = SCHEDULES.get(str(task["group"]))
+    task.update(name=str(task["name"]), group=str(task["group"]))
+    plan = SCHEDULES.get(task["group"])
     beside = [name for name in BESIDE if task.pop(name, None) is not None]
     if plan is None or plan["func"] != task["func"] or task["args"] or task["kwargs"] or beside:
-        log.error("schedule_altered", schedule=str(task["group"]), function=str(task["func"]))
-        task.update(func=(plan or SCHEDULES["sweep"])["func"], args=(), kwargs={})
+        log.error("schedule_altered", schedule=task["group"], function=str(task["func"]))
+        task.update(func=(plan or SCHEDULES["sweep"])["func"], args=(), kwargs={}, cluster=None)

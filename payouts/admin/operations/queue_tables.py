@@ -1,4 +1,4 @@
-"""django-q2's tables, to read only. Their pickles are never loaded: loading an unsigned pickle runs the code in it.
+"""django-q2's tables, to read only. Their pickles are not even read (nor loaded, see worker/packages.py).
 
 Only a schedule's timing can be changed: its function and arguments are code.
 """

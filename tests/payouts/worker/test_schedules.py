@@ -63,6 +63,7 @@ def test_a_missing_schedule_comes_back_and_an_unknown_one_goes() -> None:
         ("mine", {"func": "payouts.models.sealed_sets.seal_as_it_is", "args": "'bands'"}, "sweep"),
         ("mine", {"func": "payouts.tasks.async_task", "args": "'os.system', 'true'"}, "sweep"),
         ("mine", {"func": "os.system", "args": "'true'", "kwargs": "{'q_options': {'group': 'audit'}}"}, "audit"),
+        (None, {"func": "os.system"}, "sweep"),
         ("audit", {"func": "os.system"}, "audit"),
         ("audit", {"args": "(9999999, 0)"}, "audit"),
         ("audit", {"hook": "os.system"}, "audit"),
@@ -70,7 +71,7 @@ def test_a_missing_schedule_comes_back_and_an_unknown_one_goes() -> None:
     ],
 )
 def test_what_sql_writes_into_a_schedule_is_not_run(
-    name: str,
+    name: str | None,
     change: dict[str, str],
     sent: str,
     monkeypatch: pytest.MonkeyPatch,

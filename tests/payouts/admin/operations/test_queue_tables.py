@@ -44,10 +44,13 @@ def plant(path: Path) -> str:
     return payload
 
 
-def test_the_planted_pickle_would_go_off(tmp_path: Path) -> None:
-    plant(tmp_path / "bomb")
+def test_the_planted_pickle_would_go_off_where_pickles_are_loaded(tmp_path: Path) -> None:
+    payload = plant(tmp_path / "bomb")
 
-    Failure.objects.first()
+    assert Failure.objects.get().result == payload
+    assert not (tmp_path / "bomb").exists()
+
+    pickle.loads(base64.b64decode(payload))
 
     assert (tmp_path / "bomb").exists()
 
