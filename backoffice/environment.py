@@ -127,6 +127,13 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
         Setting("PORT", "Where the web server listens.", int, 8000),
         Setting("WEB_CONCURRENCY", "Web processes.", int, None, "one for each core"),
         Setting(
+            "FIGURES_FOR_EVERYBODY",
+            "`/metrics`, and more than the status at `/readyz/`, are for callers from private addresses. On: for "
+            "everybody.",
+            on_or_off,
+            False,
+        ),
+        Setting(
             "REDIS_URL",
             "Cache and throttling. Empty: each process has a cache of its own. Nothing breaks when it is down.",
             is_secret=True,
@@ -224,8 +231,9 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
         Setting(
             "TRUSTED_PROXIES",
             "How many proxies stand in front, each adding to X-Forwarded-For the address that called it. Logins are "
-            "throttled and logged by the client's address. With 0 the header is not believed, and behind a proxy "
-            "everybody shares its address. Never more than there are, or callers can write their own.",
+            "throttled and logged by the client's address. The one that ends TLS says so in X-Forwarded-Proto. With "
+            "0 neither header is believed: every page then leads to https, and the API refuses every call, unless "
+            "DJANGO_DEBUG is on. Never more than there are, or callers can write their own.",
             int,
             0,
         ),
@@ -249,6 +257,12 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
         ),
     ),
     "API": (
+        Setting(
+            "API_DOCS",
+            "The page `/api/docs/` and the document `/api/schema/` are there, for everybody.",
+            on_or_off,
+            True,
+        ),
         Setting(
             "API_ANONYMOUS_CLIENT",
             "The client that requests without a key act as. Refused unless DJANGO_DEBUG is on.",

@@ -1,5 +1,9 @@
-"""For monitoring: alive, ready, and figures. They have counts and ages, and never a payout."""
+"""For monitoring: alive, ready, and figures. They have counts and ages, and never a payout.
 
+Who watches calls from a private address. A stranger hears whether the product is ready, and nothing else.
+"""
+
+import ipaddress
 from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
@@ -7,8 +11,10 @@ from typing import NamedTuple
 import structlog
 from django.conf import settings
 from django.core.cache import cache
+from django.core.exceptions import DisallowedHost
 from django.db import Error, connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.request import split_domain_port
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -16,6 +22,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from payouts.actions import KeysError, due, keys, waits
 from payouts.models.sealed_sets import altered_sets
+from payouts.staff.client_address import client_address, normal_address
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +74,17 @@ def alive(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """200 while the database answers. A cache that is down, or no cluster, is reported but stops no traffic."""
+    """200 while the database answers. A cache that is down, or no cluster, is reported but stops no traffic.
+
+    What is reported is for those who watch; others get the status alone.
+    """
+    answer, status = _readiness()
+    if not _watches(request):
+        answer = {"status": answer["status"]}
+    return JsonResponse(answer, status=status)
+
+
+def _readiness() -> tuple[dict[str, object], int]:
     facts: dict[str, object] = {"database": "ok", "cache": _cache_state()}
     try:
         found = _facts()
@@ -76,7 +93,7 @@ def ready(request: HttpRequest) -> HttpResponse:
         altered = altered_sets()
     except Error:
         log.warning("database_away")
-        return JsonResponse({"status": "unavailable", **facts, "database": "away"}, status=503)
+        return {"status": "unavailable", **facts, "database": "away"}, 503
     facts |= {
         "clusters": found.clusters,
         "backlog": backlog.due,
@@ -90,12 +107,17 @@ def ready(request: HttpRequest) -> HttpResponse:
         "keys": keys_state,
         "configuration": "altered" if altered else "ok",
     }
-    return JsonResponse({"status": "ok", **facts})
+    return {"status": "ok", **facts}, 200
 
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus text, read from the database at each scrape, so that every web process reports the same."""
+    """Prometheus text, read from the database at each scrape, so that every web process reports the same.
+
+    Not found for those who do not watch.
+    """
+    if not _watches(request):
+        raise Http404
     registry = CollectorRegistry()
     registry.register(_Figures())
     try:
@@ -137,6 +159,32 @@ class _Figures:
             for status, currency, count in cursor.fetchall():
                 by_status.add_metric([status, currency], count)
         yield by_status
+
+
+def _watches(request: HttpRequest) -> bool:
+    """Whether the caller may have the figures: from a private address, or with FIGURES_FOR_EVERYBODY anybody.
+
+    Under a name that is not ours it may be a web page whose name leads here, in the browser of somebody who may. A
+    proxy that TRUSTED_PROXIES does not count has a private address, and strangers behind it.
+    """
+    if settings.FIGURES_FOR_EVERYBODY:
+        return True
+    address = client_address(request)
+    is_private = address is not None and ipaddress.ip_address(address).is_private
+    is_behind_a_stranger = not settings.TRUSTED_PROXIES and "HTTP_X_FORWARDED_FOR" in request.META
+    return is_private and not is_behind_a_stranger and _is_named_as_ours(request)
+
+
+def _is_named_as_ours(request: HttpRequest) -> bool:
+    """Under one of DJANGO_ALLOWED_HOSTS, or by an address: those that watch may know no name."""
+    name, _port = split_domain_port(request.META.get("HTTP_HOST", ""))
+    if normal_address(name.strip("[]")):
+        return True
+    try:
+        request.get_host()
+    except DisallowedHost:
+        return False
+    return True
 
 
 def _facts() -> Facts:

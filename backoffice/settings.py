@@ -192,6 +192,8 @@ Q_CLUSTER = {
 
 API_ANONYMOUS_CLIENT = read("API_ANONYMOUS_CLIENT")
 API_THROTTLE = read("API_THROTTLE")
+API_DOCS = read("API_DOCS")
+FIGURES_FOR_EVERYBODY = read("FIGURES_FOR_EVERYBODY")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 262_144
 # An uploaded batch has accounts in clear: it goes to no temporary file. payouts/files/limits.py says who takes files.
 FILE_UPLOAD_HANDLERS = ["payouts.files.upload_handler.BoundedUpload"]
@@ -240,7 +242,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
 
-# Security. TLS ends at the proxy, which says so in X-Forwarded-Proto (Fly, nginx).
+# Security. TLS ends at the proxy, which says so in X-Forwarded-Proto (Fly, nginx). Without one anybody can write it.
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SESSION_ENGINE = "payouts.staff.sessions"
@@ -250,8 +252,9 @@ SESSION_COOKIE_HTTPONLY = True
 # Strict would ask people who follow a link in an e-mail to log in.
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_SSL_REDIRECT = not DEBUG
-SECURE_REDIRECT_EXEMPT = [r"^healthz/?$", r"^readyz/?$", r"^metrics/?$"]
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# The API refuses plain HTTP itself.
+SECURE_REDIRECT_EXEMPT = [r"^healthz/?$", r"^readyz/?$", r"^metrics/?$", r"^api/"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = 0 if DEBUG else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
 X_FRAME_OPTIONS = "DENY"

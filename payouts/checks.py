@@ -110,6 +110,12 @@ def _access() -> Iterator[CheckMessage]:
         yield _refuse(11, "API_THROTTLE must be a number of requests and a period, such as 600/m, or off.")
     if settings.TRUSTED_PROXIES < 0:
         yield _refuse(16, "TRUSTED_PROXIES is the number of proxies in front: 0 or more.")
+    if not settings.TRUSTED_PROXIES and settings.SECURE_SSL_REDIRECT:
+        yield _warn(
+            30,
+            "TRUSTED_PROXIES is 0, so nobody says that a request came by https: pages lead to https for ever and the "
+            "API refuses every call. Say how many proxies stand in front.",
+        )
     if not settings.SECOND_FACTOR and not settings.DEBUG:
         yield _warn(18, "SECOND_FACTOR is off: a password alone lets somebody make payouts and approve them.")
     if not settings.DUAL_CONTROL and not settings.DEBUG:

@@ -80,6 +80,7 @@ def main(arguments: Sequence[str]) -> int:
                 "REDIS_URL": services.redis,
                 "DJANGO_DEBUG": "off",
                 "DJANGO_ALLOWED_HOSTS": "payouts.example.com",
+                "TRUSTED_PROXIES": "1",
                 "DJANGO_CSRF_TRUSTED_ORIGINS": "https://payouts.example.com",
                 "PROVIDER_URL": "https://provider.example.com",
             }

@@ -6,16 +6,17 @@ from contextlib import suppress
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import DisallowedHost, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, RawPostDataException, UnreadablePostError
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import get_language_from_request
+from django.utils.translation import gettext as _
 
 from payouts import trace
-from payouts.api.problems import PROBLEM, RETRY_AFTER_SECONDS, plain_problem
+from payouts.api.problems import PROBLEM, RETRY_AFTER_SECONDS, plain_problem, problem
 
 log = structlog.get_logger("request")
 
@@ -60,7 +61,11 @@ class RequestIdMiddleware:
 
 
 class ApiMiddleware:
-    """Under /api/: paths work without their last slash, and every error is a problem, those of Django included."""
+    """Under /api/: paths work without their last slash, and every error is a problem, those of Django included.
+
+    A request under another host's name is refused, or a web page that has its name lead here could call the API of a
+    developer's machine; and one over plain HTTP, which a redirect would hide from a caller whose key went in clear.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -78,7 +83,7 @@ class ApiMiddleware:
             return self._answer(request, language)
 
     def _answer(self, request: HttpRequest, language: str) -> HttpResponse:
-        response = self.get_response(request)
+        response = _refusal(request) or self.get_response(request)
         if response.status_code >= 400:
             _read_to_end(request)
         is_page = response.get("Content-Type", "").startswith("text/html")
@@ -94,6 +99,16 @@ class ApiMiddleware:
         if not response.streaming and response.status_code not in (204, 304):
             response["Content-Length"] = str(len(response.content))
         return response
+
+
+def _refusal(request: HttpRequest) -> HttpResponse | None:
+    try:
+        request.get_host()
+    except DisallowedHost:
+        return plain_problem(400)
+    if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+        return problem(403, _("Use https. This request came unencrypted: if a key was in it, replace the key."))
+    return None
 
 
 def _read_to_end(request: HttpRequest) -> None:

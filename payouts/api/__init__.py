@@ -14,7 +14,7 @@ from payouts import actions
 from payouts.api import payouts, webhooks
 from payouts.api.auth import KeyAuth, ScopeError, ThrottledError, UnauthorizedError
 from payouts.api.body import BodyError, ExactRenderer, MediaTypeError, StrictParser
-from payouts.api.document import ABOUT, DocumentedApi
+from payouts.api.document import ABOUT, DocumentedApi, for_readers
 from payouts.api.problems import plain_problem, problem
 from payouts.models import ConfigurationAlteredError
 
@@ -29,6 +29,7 @@ api = DocumentedApi(
     description=ABOUT,
     openapi_url="schema/",
     docs_url="docs/",
+    docs_decorator=for_readers,
     urls_namespace="api",
     auth=KeyAuth(),
     parser=StrictParser(),

@@ -3,9 +3,13 @@
 Ninja knows the calls and the shapes of bodies. Added here: the headers, that errors are problems, and the examples.
 """
 
+from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import translation
+from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
@@ -85,6 +89,18 @@ NOTES = {
     ("get_payout", 304): "Still the version of If-None-Match",
     ("list_payouts", 404): "There is no such page",
 }
+
+
+def for_readers(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The document or its page: to be read alone, and not there while API_DOCS is off."""
+
+    @require_safe
+    def shown(request: HttpRequest, *given: Any, **named: Any) -> HttpResponse:
+        if not settings.API_DOCS:
+            raise Http404
+        return view(request, *given, **named)
+
+    return shown
 
 
 class DocumentedApi(NinjaAPI):

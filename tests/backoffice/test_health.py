@@ -1,13 +1,17 @@
 """The pages for machines that watch."""
 
+import json
 import re
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.db import InterfaceError, OperationalError, connection
+from django.http import Http404
+from django.test import RequestFactory
 from django.utils import timezone
 
+from backoffice import health
 from payouts import actions
 from payouts.actions import claims, recovery, unknown_payments
 from payouts.models import Heartbeat, Payout, UnknownPayment, VelocityLimit
@@ -142,3 +146,61 @@ def test_metrics_count_the_clusters_whose_keys_do_not_fit_now(client, minutes, c
     Heartbeat.objects.create(cluster="one", unfit_at=timezone.now() - timedelta(minutes=minutes))
 
     assert f"\npayouts_clusters_unfit {counted}\n" in client.get("/metrics").content.decode()
+
+
+STRANGERS = [
+    {"REMOTE_ADDR": "1.1.1.1"},
+    {"REMOTE_ADDR": ""},
+    {"HTTP_HOST": "elsewhere.example"},  # a web page in the browser of somebody who may
+    {"HTTP_X_FORWARDED_FOR": "1.1.1.1"},  # behind a proxy that nobody counts
+]
+
+
+def asked(**given):
+    """What the two pages answer through the short chain, which asks for no host."""
+    request = RequestFactory().get("/", **given)
+    try:
+        figures = health.metrics(request).status_code
+    except Http404:
+        figures = 404
+    return json.loads(health.ready(request).content), figures
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_a_stranger_hears_that_the_product_is_ready_and_no_figure(stranger):
+    assert asked(**stranger) == ({"status": "ok"}, 404)
+
+
+@pytest.mark.django_db
+def test_a_stranger_behind_proxies_that_are_counted_is_known_by_the_address_that_they_wrote(client, settings):
+    settings.TRUSTED_PROXIES = 1
+
+    answers = [
+        client.get("/metrics", HTTP_X_FORWARDED_FOR=address).status_code
+        for address in ("1.1.1.1", "10.0.0.1, 1.1.1.1", "10.0.0.1")
+    ]
+
+    assert answers == [404, 404, 200]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "watcher", [{"REMOTE_ADDR": "10.0.0.7"}, {"HTTP_HOST": "10.0.0.7:8000"}, {"HTTP_HOST": "[::1]"}]
+)
+def test_who_watches_from_a_private_address_gets_the_figures(watcher):
+    ready, figures = asked(**watcher)
+
+    assert "backlog" in ready
+    assert figures == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_everybody_gets_the_figures_if_a_setting_says_so(settings, stranger):
+    settings.FIGURES_FOR_EVERYBODY = True
+
+    ready, figures = asked(**stranger)
+
+    assert "backlog" in ready
+    assert figures == 200

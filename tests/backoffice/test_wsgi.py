@@ -119,6 +119,7 @@ def test_the_pages_for_those_that_watch_answer_under_any_hosts_name(path):
         "REQUEST_METHOD": "GET",
         "PATH_INFO": path,
         "HTTP_HOST": "10.0.0.7:8000",
+        "REMOTE_ADDR": "10.0.0.8",
         "SERVER_NAME": "10.0.0.7",
         "SERVER_PORT": "8000",
         "wsgi.url_scheme": "http",

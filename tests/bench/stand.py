@@ -93,6 +93,7 @@ class Stand:
             "DJANGO_SETTINGS_MODULE": "backoffice.settings",
             "DJANGO_DEBUG": "off",
             "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
+            "TRUSTED_PROXIES": "1",
             "LOG_LEVEL": "WARNING",
             "LOG_FORMAT": "json",
             "API_THROTTLE": "1000000/m",  # counted as ever, and out of reach

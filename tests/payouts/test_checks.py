@@ -48,6 +48,8 @@ def test_the_settings_of_the_tests_contradict_nothing(settings: Any) -> None:
         ({"PROVIDER_TOKEN": "", "PROVIDER_URL": ""}, []),
         ({"API_THROTTLE": "often"}, ["payouts.E011"]),
         ({"TRUSTED_PROXIES": -1}, ["payouts.E016"]),
+        ({"TRUSTED_PROXIES": 0, "SECURE_SSL_REDIRECT": True}, ["payouts.W030"]),
+        ({"TRUSTED_PROXIES": 1, "SECURE_SSL_REDIRECT": True}, []),
         ({"SESSION_IDLE_SECONDS": 59}, ["payouts.E017"]),
         ({"SESSION_IDLE_SECONDS": 43_201}, ["payouts.E017"]),
         ({"SECOND_FACTOR": False, "DEBUG": False}, ["payouts.W018"]),

@@ -62,6 +62,8 @@ SET = {
     "Q_RETRY_SECONDS": "500",
     "API_ANONYMOUS_CLIENT": "shop",
     "API_THROTTLE": "10/s",
+    "API_DOCS": "off",
+    "FIGURES_FOR_EVERYBODY": "on",
 }
 TELL = "import json, os; print(json.dumps(dict(os.environ)), flush=True)"
 

@@ -1,9 +1,13 @@
 """What every request of the API gets: an ID, and headers that forbid what it never needs."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from payouts.clients import create_client
-from payouts.models import Payout, Scope
+from payouts.models import ApiKey, Payout, Scope
 from tests.payouts.api.conftest import EXAMPLE, Api
 
 pytestmark = pytest.mark.django_db
@@ -37,3 +41,41 @@ def test_answers_forbid_what_an_api_never_needs(api):
     assert response["Content-Security-Policy"].startswith("default-src 'none'")
     assert response["Cache-Control"] == "no-store"
     assert response["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("host", ["elsewhere.example", "localhost.elsewhere.example", "a@localhost", "", "[::1"])
+def test_the_api_answers_under_its_own_names_only_or_a_web_page_could_call_it_by_its_own(api, host):
+    response = api("POST", "/api/payouts/", EXAMPLE, Host=host)
+
+    assert response.status_code == 400
+    assert response["Content-Type"] == "application/problem+json"
+    assert not Payout.objects.exists()
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/api/payouts/"), ("POST", "/api/payouts"), ("GET", "/api/x/")])
+def test_plain_http_is_refused_by_the_api_and_not_redirected(api, settings, method, path):
+    settings.SECURE_SSL_REDIRECT = True
+
+    response = api._client.generic(method, path, headers=api._headers)
+
+    assert response.status_code == 403
+    assert "replace the key" in response.json()["detail"]
+    assert ApiKey.objects.get().last_used_at is None
+
+
+def test_people_who_come_over_plain_http_are_led_to_https(client, settings):
+    settings.SECURE_SSL_REDIRECT = True
+
+    response = client.get("/admin/login/")
+
+    assert (response.status_code, response["Location"]) == (301, "https://testserver/admin/login/")
+
+
+@pytest.mark.parametrize(("proxies", "is_believed"), [("0", False), ("1", True)])
+def test_only_a_proxy_that_is_counted_says_that_a_request_came_by_https(proxies, is_believed):
+    tell = "import django; django.setup(); from django.conf import settings; print(settings.SECURE_PROXY_SSL_HEADER)"
+    environment = os.environ | {"TRUSTED_PROXIES": proxies}
+
+    told = subprocess.run([sys.executable, "-c", tell], env=environment, capture_output=True, text=True, check=True)
+
+    assert ("HTTP_X_FORWARDED_PROTO" in told.stdout) == is_believed

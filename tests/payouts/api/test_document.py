@@ -35,3 +35,15 @@ def test_the_docs_page_takes_everything_from_us(client):
         assert address.startswith("/static/")
         assert finders.find(address.removeprefix("/static/"))
     assert "'unsafe-eval'" not in page["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/api/docs/", "/api/schema/"])
+def test_the_document_is_read_only_and_not_there_where_the_settings_say_so(client, settings, path):
+    is_read_only = client.post(path).status_code == 405
+    settings.API_DOCS = False
+
+    closed = client.get(path)
+
+    assert is_read_only
+    assert closed.status_code == 404
+    assert closed["Content-Type"] == "application/problem+json"

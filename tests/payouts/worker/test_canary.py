@@ -47,6 +47,7 @@ def web(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         "LOG_LEVEL": "DEBUG",
         "LOG_FORMAT": "json",
         "DJANGO_DEBUG": "off",
+        "TRUSTED_PROXIES": "1",
         "DJANGO_SETTINGS_MODULE": "tests.payouts.worker.production",
     }
     with log.open("wb") as output:
