@@ -6,7 +6,7 @@ from backoffice import health
 from payouts.admin import palette
 from payouts.admin.operations import overview
 from payouts.admin.payouts import approvals
-from payouts.admin.people import own_password, second_factor
+from payouts.admin.people import own_password, password_link, second_factor
 from payouts.api import api
 
 urlpatterns = [
@@ -14,6 +14,7 @@ urlpatterns = [
     path("admin/second-factor/", second_factor.confirm, name="second_factor"),
     path("admin/second-factor/set-up/", second_factor.set_up, name="second_factor_set_up"),
     path("admin/second-factor/mine/", second_factor.mine, name="second_factor_mine"),
+    path("admin/password-link/", password_link.choose, name="password_link"),
     path("admin/password_change/", admin.site.admin_view(own_password.change), name="own_password"),
     path("admin/operations/", admin.site.admin_view(overview.view), name="operations"),
     path("admin/payouts/approvals/", admin.site.admin_view(approvals.queue), name="approvals"),

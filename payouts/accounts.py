@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from payouts import clients, rules
 from payouts.models import BEING_SUBMITTED, ApiClient, ApiKey, Batch, Payout
-from payouts.staff import access_log, authority
+from payouts.staff import access_log, authority, password_links
 from payouts.states import Status
 
 PAYOUTS_LIMIT = 200
@@ -67,6 +67,7 @@ def close(person_id: int, *, by: User, reason: str) -> list[ApiKey]:
             clients.revoke_key(key.pk, by=by)
             access_log.log_act(by, key.client, "key_revoked", key=f"pk_{key.prefix}")
         authority.close(person.pk)
+        password_links.stop(person)
         named = {"keys": ", ".join(f"pk_{key.prefix}" for key in keys)} if keys else {}
         access_log.log_act(by, person, "account_closed", reason=reason, **named)
     return keys

@@ -20,7 +20,14 @@ from payouts.models import AccessEvent
 from payouts.staff import access_log, second_factor
 
 # The views of the second factor let in who has a password and no second factor yet, and nobody else.
-UNGUARDED = {"admin:login", "admin:logout", "second_factor", "second_factor_set_up", "second_factor_mine"}
+UNGUARDED = {
+    "admin:login",
+    "admin:logout",
+    "password_link",
+    "second_factor",
+    "second_factor_set_up",
+    "second_factor_mine",
+}
 SEEN_EVERY_SECONDS = 60
 
 

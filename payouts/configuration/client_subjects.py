@@ -57,7 +57,7 @@ class ClientSubject(ModelSubject):
     model = ApiClient
     fields = ("name", "owner")
     acts = (Act.ADD, Act.CHANGE)
-    is_taken = True
+    taken = "key"
 
     def permissions(self, act: str) -> tuple[str, ...]:
         if act == Act.ADD:
@@ -90,7 +90,7 @@ class KeySubject(Subject):
     name = "api_key"
     label = gettext_lazy("API key")
     acts = (Act.ADD,)
-    is_taken = True
+    taken = "key"
 
     def permissions(self, act: str) -> tuple[str, ...]:
         return ("payouts.add_apikey",)

@@ -1,6 +1,6 @@
-"""Proposals about people and groups: who may do what, their passwords, and a second factor that is taken away.
+"""Proposals about people and groups: who may do what, links to a new password, and second factors that are removed.
 
-What a role allows to propose is what it allowed to do alone: whoever sets another's password could act as two people,
+What a role allows to propose is what it allowed to do alone: whoever has another's link could act as two people,
 so only superusers propose changes of those who make payouts or decide on them, and of what groups may do. Closing an
 account is the quick stop, takes one person, and is no proposal.
 """
@@ -12,11 +12,10 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from payouts import vault
 from payouts.configuration.errors import ConfigurationError
 from payouts.configuration.subjects import NOTHING, Act, Content, Line, Subject, register
-from payouts.models import AccessEvent, Authenticator, Proposal
-from payouts.staff import access_log, groups, second_factor
+from payouts.models import Authenticator, Proposal
+from payouts.staff import groups, password_links, second_factor
 
 CHANGE_USER = ("auth.change_user",)
 
@@ -127,11 +126,12 @@ TEXTS = ("username", "first_name", "last_name", "email")
 
 @register
 class PersonSubject(_AboutPerson):
-    """A person with their names, groups and rights. A new one comes with the hash of a password."""
+    """A person with their names, groups and rights. A new one has no password, but a link to choose it by."""
 
     name = "person"
     label = gettext_lazy("person")
     acts = (Act.ADD, Act.CHANGE)
+    taken = "link"
 
     def permissions(self, act: str) -> tuple[str, ...]:
         return ("auth.add_user",) if act == Act.ADD else CHANGE_USER
@@ -171,13 +171,14 @@ class PersonSubject(_AboutPerson):
     def apply(self, proposal: Proposal, instance: Any) -> User:
         made = self._changed(instance, proposal.after)
         if instance is None:
-            made.password = proposal.after["password"]
+            made.set_unusable_password()
         made.save()
         made.groups.set(self._groups(proposal.after))
         made.user_permissions.set(_permissions(proposal.after["permissions"]))
-        if instance is None:
-            access_log.note(AccessEvent.Kind.PASSWORD_SET, None, user=made)
         return made
+
+    def take(self, proposal: Proposal) -> str:
+        return _link_for(proposal.result_id, by=proposal.proposed_by)
 
     def _changed(self, instance: Any, after: Content) -> User:
         made: User = User.objects.get(pk=instance.pk) if instance is not None else User()
@@ -215,31 +216,50 @@ class PersonSubject(_AboutPerson):
         return [line for line in found if line.before != line.after]
 
 
+LINK: Content = {"password": "by a link"}
+
+
+def _link_for(person_id: str, *, by: User) -> str:
+    """The code of a new link. Raises ConfigurationError."""
+    person = User.objects.select_for_update(no_key=True).get(pk=person_id)
+    if not person.is_active:
+        raise ConfigurationError(_("This account is closed."))
+    return password_links.make(person, by=by)
+
+
 @register
 class PasswordSubject(_AboutPerson):
-    """A new password that one person sets for another. The proposal holds its hash, which no page shows."""
+    """A link by which the person chooses a new password. The present one works until then."""
 
     name = "password"
-    label = gettext_lazy("password")
+    label = gettext_lazy("password link")
+    acts = (Act.ADD,)
+    taken = "link"
 
     def snapshot(self, instance: Any) -> Content:
-        """Tells one password from another, and helps nobody to guess it."""
-        return {"present": vault.fingerprint("password", instance.password).hex()} if instance else {}
+        return {}
 
     def check(self, proposal: Proposal, instance: Any, *, by: User | None) -> None:
         super().check(proposal, instance, by=by)
-        if not User(password=proposal.after.get("password", "")).has_usable_password():
-            raise ConfigurationError(_("Give a password."))
+        if instance is None:
+            raise ConfigurationError(_("A link is a person's: say whose."))
+        if not instance.is_active:
+            raise ConfigurationError(_("This account is closed."))
 
     def apply(self, proposal: Proposal, instance: Any) -> User:
-        person: User = instance
-        person.password = proposal.after["password"]
-        person.save(update_fields=["password"])
-        access_log.note(AccessEvent.Kind.PASSWORD_SET, None, user=person)
-        return person
+        """No link is made before it is taken."""
+        found: User = instance
+        return found
 
     def lines(self, before: Content, after: Content) -> list[Line]:
-        return [Line(_("Password"), _("the present one"), _("the one that the proposer has set"))]
+        if (
+            after.get("password", LINK["password"]) != LINK["password"]
+        ):  # decided when one person still typed it for another
+            return [Line(_("Password"), _("the present one"), _("the one that the proposer has set"))]
+        return [Line(_("Password"), _("the present one"), _("the one that the person chooses by the link"))]
+
+    def take(self, proposal: Proposal) -> str:
+        return _link_for(proposal.object_id, by=proposal.proposed_by)
 
 
 @register

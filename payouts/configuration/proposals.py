@@ -53,7 +53,7 @@ def change(
         if settings.DUAL_CONTROL and not kind.is_safe(proposal):
             return Changed(propose(subject_name, object_id, after, by=by, reason=reason, act=act))
         made = kind.apply(proposal, instance)
-        if not (kind.is_taken and act == Act.ADD):
+        if not (kind.taken and act == Act.ADD):
             return Changed(None, made)
         proposal.result_id = str(made.pk)
         return Changed(None, made, kind.take(proposal))
@@ -113,7 +113,7 @@ def confirm(proposal_id: int, *, by: User | None = None, on_server: str = "") ->
         _decide(proposal, Decision.CONFIRMED, by=by, on_server=on_server)
         made = kind.apply(proposal, instance)
         proposal.result_id = str(made.pk) if made is not None else ""
-        proposal.applied_at = None if kind.is_taken and proposal.act == Act.ADD else proposal.decided_at
+        proposal.applied_at = None if kind.taken and proposal.act == Act.ADD else proposal.decided_at
         _seal(proposal)
     name = "proposal_confirmed" if by else "proposal_confirmed_on_server"
     log.warning(name, proposal=proposal.pk, subject=kind.name, by=by.get_username() if by else on_server)
@@ -146,7 +146,10 @@ def withdraw(proposal_id: int, *, by: User) -> Proposal:
 
 
 def take_key(proposal_id: int, *, by: User) -> str:
-    """The confirmed key in clear, this once: its proposer makes it, and is its handler. Raises ConfigurationError."""
+    """The confirmed key, or the code of a password link, in clear, this once: its proposer makes it.
+
+    Raises ConfigurationError.
+    """
     with _in_one_transaction():
         kind, proposal = _locked(proposal_id)
         fresh = _fresh(by)
@@ -156,7 +159,8 @@ def take_key(proposal_id: int, *, by: User) -> str:
         proposal.applied_at = Now()
         proposal.save(update_fields=["applied_at", "result_id"])
         _seal(proposal)
-    log.warning("key_taken", proposal=proposal.pk, by=by.get_username())
+    event = "key_taken" if kind.taken == "key" else "password_link_taken"
+    log.warning(event, proposal=proposal.pk, by=by.get_username())
     return key
 
 

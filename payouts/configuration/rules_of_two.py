@@ -45,23 +45,30 @@ def why_not_decline(proposal: Proposal, by: User) -> str:
 
 def why_not_withdraw(proposal: Proposal, by: User) -> str:
     if proposal.is_to_be_taken:
-        return _("It is confirmed already. A key that nobody takes expires.")
+        return _("It is confirmed already. What nobody takes expires.")
     if obstacle := why_not_open(proposal):
         return obstacle
     return "" if by.pk == proposal.proposed_by_id else _("Only the person who proposed it can withdraw it.")
 
 
 def why_not_take(proposal: Proposal, by: User) -> str:
-    """Why this person cannot take the key that was confirmed."""
+    """Why this person cannot take the key or the password link that was confirmed."""
     kind = subject(proposal.subject)
-    if not kind.is_taken or proposal.decision != Decision.CONFIRMED:
+    is_key = kind.taken == "key"
+    if not kind.taken or proposal.decision != Decision.CONFIRMED:
         return _("There is no key to take.")
     if proposal.applied_at is not None:
-        return _("The key was taken already. It is shown only once.")
+        if is_key:
+            return _("The key was taken already. It is shown only once.")
+        return _("The link was taken already. It is shown only once.")
     if not proposal.is_to_be_taken:
-        return _("The key was not taken in time: propose it anew.")
+        if is_key:
+            return _("The key was not taken in time: propose it anew.")
+        return _("The link was not taken in time: propose it anew.")
     if by.pk != proposal.proposed_by_id:
-        return _("Only the person who proposed the key can take it.")
+        if is_key:
+            return _("Only the person who proposed the key can take it.")
+        return _("Only the person who proposed the link can take it.")
     return why_not_allowed(kind, proposal.act, by)
 
 

@@ -42,8 +42,8 @@ class Subject(ABC):
     name: ClassVar[str]
     label: Text
     acts: ClassVar[tuple[Proposal.Act, ...]] = (Act.CHANGE,)
-    # Whether the proposer takes what is added (a key, which is shown once): `take_key`.
-    is_taken: ClassVar[bool] = False
+    # What the proposer takes of what was added, a key or a link, which is shown once (`take`); empty for nothing.
+    taken: ClassVar[str] = ""
 
     @abstractmethod
     def permissions(self, act: str) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ class Subject(ABC):
         """What a proposal does before anybody confirms it."""
 
     def take(self, proposal: Proposal) -> str:
-        """The key that was confirmed, made now, in clear. Raises ConfigurationError."""
+        """The key or the link's code that was confirmed, made now, in clear. Raises ConfigurationError."""
         raise ConfigurationError(_("There is no key to take."))
 
 

@@ -26,7 +26,7 @@ from payouts.models.payout import (
     PayoutQuerySet,
     terms_hash,
 )
-from payouts.models.people import AccessEvent, Authenticator, BackupCodes, SavedView
+from payouts.models.people import AccessEvent, Authenticator, BackupCodes, PasswordLink, SavedView
 from payouts.models.proposals import Proposal, ProposalQuerySet
 from payouts.models.providers import Breaker, ProviderPause, WebhookMessage
 from payouts.models.sealed_sets import ConfigurationAlteredError, ConfigurationSeal, SealedRow

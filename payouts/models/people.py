@@ -71,6 +71,24 @@ class BackupCodes(StaticDevice):  # type: ignore[misc]
         return is_right
 
 
+class PasswordLink(models.Model):
+    """The link by which a person chooses their password; payouts.staff.password_links makes and reads it."""
+
+    person = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    fingerprint = models.BinaryField(max_length=32)
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)
+    made_at = models.DateTimeField(auto_now=True)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("password link")
+        verbose_name_plural = _("password links")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"of {self.person_id}"
+
+
 class AccessEvent(models.Model):
     """A log-in, a log-out or a refusal, or a change of somebody's password or second factor."""
 

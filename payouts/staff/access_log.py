@@ -30,6 +30,7 @@ ACTS = {
     "revealed": _("saw the recipient in clear"),
     "key_made": _("made a key"),
     "key_revoked": _("revoked a key"),
+    "link_made": _("made a password link"),
     "second_factor_removed": _("removed the second factor"),
     "account_closed": _("closed the account"),
     "proposed": _("proposed a change"),

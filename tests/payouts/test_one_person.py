@@ -18,7 +18,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.db.models import Model
@@ -33,6 +32,7 @@ from payouts.actions import PayoutError, approvals, bulk, confirmations, decisio
 from payouts.actions.bulk import DecisionError
 from payouts.batches import decide
 from payouts.configuration import Act, ConfigurationError, velocity_subjects
+from payouts.configuration.people_subjects import LINK
 from payouts.models import (
     ApiClient,
     ApiKey,
@@ -396,7 +396,7 @@ def _velocity(found: Scene) -> Changes:
 def _people(found: Scene) -> Changes:
     other = _another(found)
     content = configuration.subject("person").snapshot(other)
-    new = content | {"username": "straw man", "groups": ["Approver"], "password": make_password("x")}
+    new = content | {"username": "straw man", "groups": ["Approver"]}
     return [(Act.CHANGE, other.pk, content | {"groups": ["Admin"], "is_superuser": True}), (Act.ADD, "", new)]
 
 
@@ -419,7 +419,7 @@ CHANGES: dict[str, Callable[[Scene], Changes]] = {
         (Act.CHANGE, Group.objects.get(name="Readers").pk, {"name": "Readers", "permissions": ["auth.change_user"]}),
     ],
     "person": _people,
-    "password": lambda found: [(Act.CHANGE, _another(found).pk, {"password": make_password("x")})],
+    "password": lambda found: [(Act.ADD, _another(found).pk, LINK)],
     "second_factor": lambda found: [(Act.DELETE, _another(found).pk, {})],
     "let_go": lambda found: [(Act.CHANGE, payout.pk, {"over_limits": True}) for payout in found.payouts.values()],
 }

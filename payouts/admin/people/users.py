@@ -1,12 +1,13 @@
 """People. Only superusers propose superusers, and change those who make payouts or decide on them.
 
-Whoever sets another's password could act as two people, so another person confirms it, as every change of rights.
-Closing an account takes one person, at once.
+Nobody types another's password: people choose their own by a link. Whoever has another's link could act as two
+people, so another person confirms it, as every change of rights. Closing an account takes one person, at once.
 """
 
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
+from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as StockUserAdmin
@@ -21,21 +22,21 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.decorators import display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.forms import UserChangeForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from payouts import accounts, configuration
 from payouts.admin.kit import format
-from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, back_to, dialog_action
+from payouts.admin.kit.dialogs import DialogForm, DialogsMixin, back_to, dialog_action, show_dialog
 from payouts.admin.kit.fields import text_field
 from payouts.admin.kit.person import person
 from payouts.admin.kit.plain import PlainAdmin, never
 from payouts.admin.kit.proposed import ProposedMixin, after_proposing, changed_by
 from payouts.admin.people import second_look
 from payouts.admin.people.change_messages import with_lists_and_switches
-from payouts.admin.people.passwords import PasswordMixin
+from payouts.admin.people.password_link import link_of
 from payouts.admin.people.permission_words import listed_in_words, offer_in_words
-from payouts.configuration.people_subjects import SWITCHES, TEXTS
+from payouts.configuration.people_subjects import LINK, SWITCHES, TEXTS
 from payouts.models import Authenticator
 from payouts.staff import access_log, groups, second_factor
 
@@ -50,14 +51,27 @@ class PersonReasonForm(DialogForm):
     reason = text_field(gettext_lazy("Saved permanently in the access log."))
 
 
+class NewPersonForm(forms.ModelForm):
+    """Without a password: the person chooses it by a link."""
+
+    class Meta:
+        model = User
+        fields = ("username",)
+
+    def clean_username(self) -> str:
+        """Raises ValidationError for a name that differs from another's in case alone."""
+        name: str = self.cleaned_data["username"]
+        if User.objects.filter(username__iexact=name).exists():
+            raise forms.ValidationError(self.instance.unique_error_message(User, ("username",)))
+        return name
+
+
 @admin.register(User)
-class UserAdmin(ProposedMixin, DialogsMixin, PasswordMixin, StockUserAdmin, PlainAdmin):
+class UserAdmin(ProposedMixin, DialogsMixin, StockUserAdmin, PlainAdmin):
     proposal_subject = "person"
     proposal_subjects_beside = ("password", "second_factor")
     form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-    change_user_password_template = "admin/auth/user/new_password.html"  # noqa: S105 (a template)
+    add_form = NewPersonForm
     list_display = ("username", "full_name", "group_names", "second_factor", "is_active", "last_login")
     list_filter = ()
     list_fullwidth = True
@@ -65,9 +79,9 @@ class UserAdmin(ProposedMixin, DialogsMixin, PasswordMixin, StockUserAdmin, Plai
     filter_horizontal = ()
     filter_vertical = ()
     sortable_by = None
-    actions_detail: ClassVar[tuple[Any, ...]] = ("remove_second_factor", "close_account")
+    actions_detail: ClassVar[tuple[Any, ...]] = ("make_link", "remove_second_factor", "close_account")
     add_fieldsets = (
-        (None, {"fields": ("username", "usable_password", "password1", "password2")}),
+        (None, {"fields": ("username",)}),
         (gettext_lazy("Personal info"), {"fields": ("first_name", "last_name", "email")}),
         (gettext_lazy("Permissions"), {"fields": ("is_staff", "groups")}),
     )
@@ -82,7 +96,8 @@ class UserAdmin(ProposedMixin, DialogsMixin, PasswordMixin, StockUserAdmin, Plai
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(partial(second_look.second_look_view, self))
-        return [path("<int:object_id>/second-look/", view, name="auth_user_second_look"), *super().get_urls()]
+        stock = [url for url in super().get_urls() if url.name != "auth_user_password_change"]
+        return [path("<int:object_id>/second-look/", view, name="auth_user_second_look"), *stock]
 
     # Who may do what
 
@@ -96,6 +111,9 @@ class UserAdmin(ProposedMixin, DialogsMixin, PasswordMixin, StockUserAdmin, Plai
     def has_remove_second_factor_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.is_superuser
 
+    def has_make_link_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("auth.change_user")
+
     def has_close_account_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("auth.change_user")
 
@@ -103,22 +121,17 @@ class UserAdmin(ProposedMixin, DialogsMixin, PasswordMixin, StockUserAdmin, Plai
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
-        if obj is None or self.has_change_permission(request, obj):
-            return fieldsets
-        # Without the form's widgets the password's hash, and raw names of permissions, would stand here.
-        words: dict[Any, Any] = {
-            "user_permissions": "permissions_in_words",
-            "groups": "group_names",
-            "password": None,
-        }
+        words: dict[Any, Any] = {"password": None}
+        if obj is not None and not self.has_change_permission(request, obj):
+            # Without the form's widgets raw names of permissions would stand here.
+            words |= {"user_permissions": "permissions_in_words", "groups": "group_names"}
         return [
             (title, {**options, "fields": [name for each in options["fields"] if (name := words.get(each, each))]})
             for title, options in fieldsets
         ]
 
     def form_of(self, instance: Any) -> type[Form]:
-        found: type[Form] = self.form if instance else self.add_form
-        return found
+        return cast("type[Form]", self.form if instance else self.add_form)
 
     def proposed_content(self, request: HttpRequest, instance: User, form: Any) -> configuration.Content:
         given = form.cleaned_data
@@ -129,7 +142,7 @@ class UserAdmin(ProposedMixin, DialogsMixin, PasswordMixin, StockUserAdmin, Plai
             content["groups"] = sorted(group.name for group in given["groups"])
         if "user_permissions" in given:
             content["permissions"] = groups.named(given["user_permissions"])
-        return content if stored else {**content, "password": instance.password}
+        return content
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         always: tuple[str, ...] = ("last_login", "date_joined")
@@ -156,6 +169,15 @@ class UserAdmin(ProposedMixin, DialogsMixin, PasswordMixin, StockUserAdmin, Plai
                 )
         return field
 
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """Show the link on this answer itself: a redirect would have to store it somewhere."""
+        code = changed_by(request).key
+        if not code:
+            return super().response_add(request, obj, post_url_continue)
+        access_log.log_act(request.user, obj, "link_made")
+        context = {"title": _("The password link"), "link": link_of(request, code)}
+        return show_dialog(request, self, obj, context)
+
     def page(self, request: HttpRequest, instance: User) -> dict[str, Any]:
         return {
             "rule": _rule(request, instance),
@@ -172,8 +194,8 @@ class UserAdmin(ProposedMixin, DialogsMixin, PasswordMixin, StockUserAdmin, Plai
             messages.warning(
                 request,
                 _(
-                    "%(name)s now needs a second factor. If anybody else may know the password, set a new one"
-                    " and hand it over in person: whoever logs in first sets up the second factor."
+                    "%(name)s now needs a second factor. If anybody else may know the password, make a password"
+                    " link and hand it over in person: whoever logs in first sets up the second factor."
                 )
                 % {"name": form.instance.get_username()},
             )
@@ -207,9 +229,33 @@ class UserAdmin(ProposedMixin, DialogsMixin, PasswordMixin, StockUserAdmin, Plai
         return {"heading": f"{instance.get_username()} ({name})" if name else instance.get_username()}
 
     def dialog_obstacle(self, request: HttpRequest, name: str, instance: User) -> str:
+        if name == "make_link":
+            return _why_no_link(request, instance)
         if name == "remove_second_factor" and not second_factor.has_one(instance):
             return _("This person has no second factor.")
         return accounts.why_not_close(instance, person(request)) if name == "close_account" else ""
+
+    @dialog_action(
+        form_class=PersonReasonForm,
+        permission="make_link",
+        description=gettext_lazy("Make a password link"),
+        title=gettext_lazy("Make a link to a new password"),
+        submit=gettext_lazy("Make the link"),
+        warning=gettext_lazy(
+            "The person chooses a new password by it, and every session of theirs ends. The present password works"
+            " until then. Make sure that this person really asked for it."
+        ),
+        icon="link",
+    )
+    def make_link(self, request: HttpRequest, form: Form, owner: User) -> str | HttpResponse:
+        reason = form.cleaned_data["reason"]
+        act = configuration.Act.ADD
+        changed = configuration.change("password", owner.pk, LINK, by=person(request), reason=reason, act=act)
+        if changed.proposal is not None:
+            return after_proposing(request, changed.proposal, otherwise=self.page_url(owner))
+        access_log.log_act(request.user, owner, "link_made", reason=reason)
+        context = {"title": _("The password link"), "link": link_of(request, changed.key)}
+        return show_dialog(request, self, owner, context)
 
     @dialog_action(
         form_class=PersonReasonForm,
@@ -255,6 +301,12 @@ def _is_mover(person: User) -> bool:
     return second_factor.movers().filter(pk=person.pk).exists() if known is None else known
 
 
+def _why_no_link(request: HttpRequest, owner: User) -> str:
+    if owner == request.user:
+        return _("Change your own password in the menu at your name.")
+    return _rule(request, owner) if owner.is_active else _("This account is closed.")
+
+
 def _rule(request: HttpRequest, person: User) -> str:
     """Why this person cannot be changed by the one who looks; empty when they can."""
     if request.user.is_superuser:
@@ -263,7 +315,7 @@ def _rule(request: HttpRequest, person: User) -> str:
         return _("This is your own account. You cannot change your own rights.")
     if _is_mover(person):
         return _(
-            "This person creates payouts or decides on them. Only a superuser can change the account or set its"
-            " password, because whoever sets a password could act as two people. You can close the account."
+            "This person creates payouts or decides on them. Only a superuser can change the account or make a"
+            " password link, because whoever has the link could act as two people. You can close the account."
         )
     return ""

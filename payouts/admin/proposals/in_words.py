@@ -33,10 +33,10 @@ def _state(proposal: Proposal) -> tuple[str, str, str]:
     if not proposal.is_sealed:
         return _("Changed outside the product"), "red", "gpp_maybe"
     if proposal.is_to_be_taken:
-        return _("Confirmed, key not taken yet"), "blue", "key"
+        return _("Confirmed, not taken yet"), "blue", "key"
     match proposal.decision:
         case Decision.CONFIRMED if proposal.applied_at is None:
-            return _("Confirmed, key never taken"), "gray", "timer_off"
+            return _("Confirmed, never taken"), "gray", "timer_off"
         case Decision.CONFIRMED:
             return _("Confirmed"), "green", "check_circle"
         case Decision.DECLINED:
@@ -46,6 +46,12 @@ def _state(proposal: Proposal) -> tuple[str, str, str]:
     if proposal.is_open:
         return _("Waits for confirmation"), "amber", "how_to_reg"
     return _("Expired"), "gray", "timer_off"
+
+
+def is_about_a_link(proposal: Proposal) -> bool:
+    """Whether its proposer takes a link to a password, and no key."""
+    kind = configuration.subjects().get(proposal.subject)
+    return kind is not None and kind.taken == "link"
 
 
 def lines(proposal: Proposal) -> list[dict[str, str]]:

@@ -24,19 +24,46 @@ from payouts.admin.kit.fields import text_field
 from payouts.admin.kit.next_step import NextStep
 from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
-from payouts.admin.proposals.in_words import about, act, expiry, facts, lines, second_person, state_badge
+from payouts.admin.people.password_link import link_of
+from payouts.admin.proposals.in_words import (
+    about,
+    act,
+    expiry,
+    facts,
+    is_about_a_link,
+    lines,
+    second_person,
+    state_badge,
+)
 from payouts.admin.proposals.waiting import may_decide
+from payouts.configuration import ConfigurationError
 from payouts.models import Proposal
 from payouts.staff import access_log
 
 WAITS = Case(
     When(Q(decision="", expires_at__gt=Now()), then=Value(True)), default=Value(False), output_field=BooleanField()
 )
+
+
+def _why_not_take_key(proposal: Proposal, user: User) -> str:
+    return _("There is no key to take.") if is_about_a_link(proposal) else configuration.why_not_take(proposal, user)
+
+
+def _why_not_take_link(proposal: Proposal, user: User) -> str:
+    return configuration.why_not_take(proposal, user) if is_about_a_link(proposal) else _("There is no link to take.")
+
+
+def _refuse_if(obstacle: str) -> None:
+    if obstacle:
+        raise ConfigurationError(obstacle)
+
+
 RULES = {
     "confirm": configuration.why_not_confirm,
     "decline": configuration.why_not_decline,
     "withdraw": configuration.why_not_withdraw,
-    "take": configuration.why_not_take,
+    "take": _why_not_take_key,
+    "take_link": _why_not_take_link,
 }
 
 
@@ -52,7 +79,7 @@ class ProposalAdmin(DialogsMixin, ViewOnlyAdmin):
     ordering = (WAITS.desc(), "-id")
     fields = ()
     change_form_template = "admin/payouts/proposal/change_form.html"
-    actions_detail: ClassVar[tuple[Any, ...]] = ("confirm", "take", "decline", "withdraw")
+    actions_detail: ClassVar[tuple[Any, ...]] = ("confirm", "take", "take_link", "decline", "withdraw")
 
     def has_decide_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("payouts.view_proposal") and may_decide(request.user)
@@ -132,7 +159,10 @@ class ProposalAdmin(DialogsMixin, ViewOnlyAdmin):
         done = configuration.confirm(proposal.pk, by=person(request))
         access_log.log_act(request.user, proposal, "proposal_confirmed")
         if done.is_to_be_taken:
-            return _("Confirmed. %(who)s can take the key now.") % {"who": done.proposed_by.get_username()}
+            who = {"who": done.proposed_by.get_username()}
+            if is_about_a_link(done):
+                return _("Confirmed. %(who)s can take the link now.") % who
+            return _("Confirmed. %(who)s can take the key now.") % who
         return _("Confirmed: the change is in force.")
 
     @dialog_action(
@@ -177,9 +207,29 @@ class ProposalAdmin(DialogsMixin, ViewOnlyAdmin):
         variant=ActionVariant.PRIMARY,
     )
     def take(self, request: HttpRequest, form: Form, proposal: Proposal) -> HttpResponse:
+        _refuse_if(_why_not_take_key(proposal, person(request)))
         key = configuration.take_key(proposal.pk, by=person(request))
         access_log.log_act(request.user, proposal, "key_made", key=f"pk_{key.split('_')[1]}")
         return show_dialog(request, self, proposal, {"title": _("The new key"), "key": key})
+
+    @dialog_action(
+        form_class=DialogForm,
+        permission="decide",
+        description=gettext_lazy("Take the link"),
+        title=gettext_lazy("Take the password link"),
+        submit=gettext_lazy("Make the link and show it"),
+        warning=gettext_lazy(
+            "The link is made now and shown once. Hand it to nobody but the person: whoever opens it chooses the"
+            " password."
+        ),
+        icon="link",
+        variant=ActionVariant.PRIMARY,
+    )
+    def take_link(self, request: HttpRequest, form: Form, proposal: Proposal) -> HttpResponse:
+        _refuse_if(_why_not_take_link(proposal, person(request)))
+        code = configuration.take_key(proposal.pk, by=person(request))
+        access_log.log_act(request.user, proposal, "link_made", what=proposal.title)
+        return show_dialog(request, self, proposal, {"title": _("The password link"), "link": link_of(request, code)})
 
 
 def _step(proposal: Proposal, user: User, confirmers: list[User]) -> NextStep:
@@ -190,9 +240,14 @@ def _step(proposal: Proposal, user: User, confirmers: list[User]) -> NextStep:
     if proposal.is_open:
         return _waiting(proposal, user, confirmers)
     if proposal.is_to_be_taken:
-        who = proposal.proposed_by.get_username()
+        who = {"who": proposal.proposed_by.get_username()}
+        is_link = is_about_a_link(proposal)
         if configuration.why_not_take(proposal, user):
-            return NextStep(_("Confirmed. %(who)s has not taken the key yet.") % {"who": who})
+            if is_link:
+                return NextStep(_("Confirmed. %(who)s has not taken the link yet.") % who)
+            return NextStep(_("Confirmed. %(who)s has not taken the key yet.") % who)
+        if is_link:
+            return NextStep(_("Confirmed."), _("Take the link: it is made then, and shown once."))
         return NextStep(_("Confirmed."), _("Take the key: it is made then, and shown once."))
     decided = {
         Proposal.Decision.CONFIRMED: _("Confirmed by %(who)s."),

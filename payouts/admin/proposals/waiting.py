@@ -49,8 +49,8 @@ def lead(user: User | AnonymousUser) -> list[dict[str, Any]]:
         said.append({"icon": "how_to_reg", "said": text % {"count": format.number(count)}, "url": listed})
     if isinstance(user, User) and (count := Proposal.objects.to_take().filter(proposed_by=user).count()):
         text = ngettext(
-            "%(count)s key that you proposed is confirmed: take it before it expires.",
-            "%(count)s keys that you proposed are confirmed: take them before they expire.",
+            "%(count)s key or link that you proposed is confirmed: take it before it expires.",
+            "%(count)s keys or links that you proposed are confirmed: take them before they expire.",
             count,
         )
         said.append({"icon": "key", "said": text % {"count": format.number(count)}, "url": listed})

@@ -36,7 +36,7 @@ class Command(BaseCommand):
                     done = configuration.confirm(options["number"], on_server=on_server.who())
                     self._done(done, "Confirmed")
                     if done.is_to_be_taken:
-                        self.stdout.write(f"{done.proposed_by.get_username()} can take the key in the back office.")
+                        self.stdout.write(f"{done.proposed_by.get_username()} can take it in the back office.")
                 case "decline":
                     done = configuration.decline(
                         options["number"], reason=options["reason"], on_server=on_server.who()

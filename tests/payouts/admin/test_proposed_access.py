@@ -1,17 +1,18 @@
 """Clients, keys, groups, people, passwords and second factors: proposed in their forms, confirmed by another."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 
 from payouts import clients
 from payouts.models import ApiClient, ApiKey, Authenticator, Proposal
-from payouts.staff import second_factor
+from payouts.staff import password_links, second_factor
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
-from tests.payouts.admin.people.sign_in import PASSWORD
 from tests.payouts.admin.test_clients import key_in
 from tests.payouts.admin.text import plain
 
@@ -33,6 +34,12 @@ def proposer(in_group: Callable[[str], User]) -> User:
 @pytest.fixture
 def second(in_group: Callable[[str], User]) -> User:
     return in_group("Admin")
+
+
+def link_in(text: str) -> str:
+    found = re.search(r'<code id="po-key">([^<]+)</code>', text)
+    assert found is not None
+    return found[1]
 
 
 def act(person: User, name: str, **given: Any) -> str:
@@ -113,9 +120,6 @@ def test_a_new_person_with_a_group_takes_two_people(proposer: User, second: User
     readers = Group.objects.create(name="Readers")
     fields = {
         "username": "anna",
-        "password1": PASSWORD,
-        "password2": PASSWORD,
-        "usable_password": "true",
         "is_staff": "on",
         "groups": [str(readers.pk)],
         **WHY,
@@ -126,12 +130,18 @@ def test_a_new_person_with_a_group_takes_two_people(proposer: User, second: User
     page = shown(second)
     act(second, "confirm")
     anna = User.objects.get(username="anna")
+    offered = shown(proposer)
+    as_a_key = act(proposer, "take")
+    link = link_in(act(proposer, "take-link"))
 
     assert not before
+    assert "Take the link: it is made then, and shown once." in offered
+    assert "There is no key to take." in as_a_key
+    assert link not in shown(proposer)
     assert "anna" in page
     assert "Readers" in page
-    assert "argon2" not in page
-    assert anna.check_password(PASSWORD)
+    assert password_links.whose(link.partition("#")[2]) == anna
+    assert not anna.has_usable_password()
     assert ([group.name for group in anna.groups.all()], anna.is_staff) == (["Readers"], True)
 
 
@@ -167,30 +177,38 @@ def test_a_closed_account_is_opened_by_two_people_and_closed_by_one(proposer: Us
     assert (closed, between, User.objects.get(pk=person.pk).is_active) == (False, False, True)
 
 
-def test_anothers_password_takes_two_people_and_no_page_shows_it(proposer: User, second: User) -> None:
+def test_a_link_to_anothers_password_takes_two_people_and_the_proposer_sees_it_once(
+    proposer: User, second: User
+) -> None:
     person = recipes.person.make()
-    path = f"/admin/auth/user/{person.pk}/password/"
-    new = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
+    path = f"/admin/auth/user/{person.pk}/make-link/"
 
-    asked = plain(as_user(proposer).get(path).content.decode())
-    without = as_user(proposer).post(path, new)
-    as_user(proposer).post(path, new | WHY)
-    between = User.objects.get(pk=person.pk).check_password(PASSWORD)
-    page = shown(second)
+    as_user(proposer).post(path, {"version": 0, "reason": "Forgot it."})
+    too_early = act(proposer, "take-link")
     act(second, "confirm")
+    others = act(second, "take-link")
+    link = link_in(act(proposer, "take-link"))
 
-    assert "Reason for the change" in asked
-    assert without.status_code == 200
-    assert not between
-    assert PASSWORD not in page
+    assert "There is no key to take." in too_early
+    assert "Only the person who proposed the link can take it." in others
+    assert link.startswith("http://testserver/admin/password-link/#")
+    assert password_links.whose(link.partition("#")[2]) == person
+    assert "shown only once" in act(proposer, "take-link")
+    told = LogEntry.objects.filter(change_message__contains="link_made").get()
+    assert (told.user, link.partition("#")[2] in told.change_message) == (proposer, False)
+
+
+def test_nobody_types_anothers_password(proposer: User) -> None:
+    person = recipes.person.make()
+    path = f"/admin/auth/user/{person.pk}"
+
+    page = as_user(proposer).get(f"{path}/change/").content.decode()
+    own = as_user(proposer).get(f"/admin/auth/user/{proposer.pk}/make-link/").content.decode()
+
+    assert as_user(proposer).get(f"{path}/password/", follow=True).redirect_chain[-1][0] == "/admin/"
     assert "argon2" not in page
-    assert User.objects.get(pk=person.pk).check_password(PASSWORD)
-
-
-def test_ones_own_password_stays_ones_own(proposer: User) -> None:
-    answer = as_user(proposer).get(f"/admin/auth/user/{proposer.pk}/password/")
-
-    assert answer.headers["Location"] == "/admin/password_change/"
+    assert f"{path}/make-link/" in page
+    assert "Change your own password" in own
 
 
 def test_a_second_factor_is_removed_by_two_people(second: User) -> None:

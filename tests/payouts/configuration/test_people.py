@@ -8,8 +8,9 @@ from django.contrib.auth.models import Group, User
 
 from payouts import configuration
 from payouts.configuration import Act, ConfigurationError
-from payouts.models import AccessEvent, Authenticator, Proposal
-from payouts.staff import authority
+from payouts.configuration.people_subjects import LINK
+from payouts.models import Authenticator, Proposal
+from payouts.staff import authority, password_links
 from tests.recipes import allowed_to, person, superuser
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +54,7 @@ def test_a_person_becomes_an_approver_when_another_confirms(boss: User, second: 
     assert [tuple(line) for line in lines] == [("Groups", "–", "Approver")]
 
 
-def test_a_new_person_comes_with_a_password_that_no_page_shows(second: User) -> None:
+def test_a_new_person_has_no_password_and_the_proposer_takes_a_link_to_choose_it_by(second: User) -> None:
     proposer = allowed_to(*PEOPLE)
     after = {
         "username": "new",
@@ -65,16 +66,21 @@ def test_a_new_person_comes_with_a_password_that_no_page_shows(second: User) -> 
         "is_superuser": False,
         "groups": [],
         "permissions": [],
-        "password": make_password("a long enough word"),
     }
 
     proposal = proposed("person", None, after, proposer, Act.ADD)
-    configuration.confirm(proposal.pk, by=second)
+    confirmed = configuration.confirm(proposal.pk, by=second)
+    with pytest.raises(ConfigurationError, match="Only the person who proposed the link"):
+        configuration.take_key(proposal.pk, by=second)
+    code = configuration.take_key(proposal.pk, by=proposer)
 
     made = User.objects.get(username="new")
-    assert made.check_password("a long enough word")
-    assert after["password"] not in str(configuration.subject("person").lines(proposal.before, proposal.after))
-    assert AccessEvent.objects.filter(kind="password_set", user=made).exists()
+    assert confirmed.is_to_be_taken
+    assert not made.has_usable_password()
+    assert password_links.whose(code) == made
+    assert authority.unfit() == []
+    with pytest.raises(ConfigurationError, match="taken already"):
+        configuration.take_key(proposal.pk, by=proposer)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +103,7 @@ def test_nobody_proposes_or_confirms_anything_about_themself(boss: User) -> None
     other = superuser.make()
     for subject, after, act in (
         ("person", as_it_is(boss, first_name="B"), Act.CHANGE),
-        ("password", {"password": make_password("another long word")}, Act.CHANGE),
+        ("password", LINK, Act.ADD),
     ):
         with pytest.raises(ConfigurationError, match="your own account"):
             proposed(subject, boss, after, boss, act)
@@ -117,16 +123,27 @@ def test_a_closed_account_is_opened_by_two_and_closed_by_one(boss: User, second:
         proposed("person", somebody, as_it_is(somebody, is_active=False), boss)
 
 
-def test_a_password_is_set_by_two(boss: User, second: User) -> None:
+def test_a_link_to_a_new_password_takes_two(boss: User, second: User) -> None:
     somebody = person.make()
-    new = make_password("another long word")
 
-    proposal = proposed("password", somebody, {"password": new}, boss)
+    proposal = proposed("password", somebody, LINK, boss, Act.ADD)
+    with pytest.raises(ConfigurationError, match="There is no key to take"):
+        configuration.take_key(proposal.pk, by=boss)
     configuration.confirm(proposal.pk, by=second)
+    code = configuration.take_key(proposal.pk, by=boss)
+
+    assert password_links.whose(code) == somebody
+
+
+def test_a_password_that_was_typed_before_there_were_links_is_no_way(boss: User, second: User) -> None:
+    somebody = person.make()
+    before = somebody.password
+
+    with pytest.raises(ConfigurationError, match="permission"):
+        proposed("password", somebody, {"password": make_password("another long word")}, boss)
 
     somebody.refresh_from_db()
-    assert somebody.check_password("another long word")
-    assert authority.unfit() == []
+    assert somebody.password == before
 
 
 def test_a_second_factor_is_removed_by_two(boss: User, second: User) -> None:

@@ -1,5 +1,6 @@
 """The log of who came and what privileged people did."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -185,14 +186,16 @@ def test_given_and_taken_groups_are_told(in_group: Callable[[str], User]) -> Non
     assert "Staff: no." in line["detail"]
 
 
-def test_no_password_stands_in_the_log(in_group: Callable[[str], User]) -> None:
+def test_no_link_to_a_password_stands_in_the_log(in_group: Callable[[str], User]) -> None:
     person, browser = in_group("Operator"), as_user(recipes.superuser.make())
-    new = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
 
-    browser.post(f"/admin/auth/user/{person.pk}/password/", new)
+    path = f"/admin/auth/user/{person.pk}/make-link/"
+    shown = browser.post(path, {"version": 0, "reason": "Forgot it."}).content.decode()
 
-    assert PASSWORD not in str(list(LogEntry.objects.values())) + str(list(AccessEvent.objects.values()))
-    assert "Changed password." in browser.get(LOG, {"kind": "acts"}).context["lines"][0]["detail"]
+    (code,) = set(re.findall(r"/password-link/#([^<\"]+)", shown))
+    assert code not in str(list(LogEntry.objects.values())) + str(list(AccessEvent.objects.values()))
+    line = browser.get(LOG, {"kind": "acts"}).context["lines"][0]
+    assert (line["what"], line["detail"]) == ("Made a password link", "Forgot it.")
 
 
 def test_the_fields_that_were_changed_are_named_in_the_readers_language(in_group: Callable[[str], User]) -> None:

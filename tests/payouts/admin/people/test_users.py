@@ -1,14 +1,17 @@
 """People: who may change whom."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
+from django.test import Client
 
-from payouts.staff import groups
+from payouts.models import PasswordLink
+from payouts.staff import groups, password_links
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
 from tests.payouts.admin.people.sign_in import PASSWORD
@@ -18,6 +21,14 @@ pytestmark = pytest.mark.django_db
 
 def change_fields(user: User, **changed: Any) -> dict[str, Any]:
     return {"username": user.username, "is_active": "on", "is_staff": "on"} | changed
+
+
+def link_made(browser: Client, person: User) -> str:
+    """The code of the link that this browser's person makes for another's password; empty where it is refused."""
+    path = f"/admin/auth/user/{person.pk}/make-link/"
+    text = browser.post(path, {"version": 0, "reason": "They forgot it."}).content.decode()
+    found = re.search(r"/password-link/#([^<\"]+)", text)
+    return found[1] if found else ""
 
 
 def test_an_admin_makes_nobody_a_superuser(as_group: Any) -> None:
@@ -41,8 +52,7 @@ def test_an_admin_changes_neither_themselves_nor_a_superuser(in_group: Any) -> N
     for person in (admin, superuser):
         path = f"/admin/auth/user/{person.pk}"
         assert browser.post(f"{path}/change/", change_fields(person, first_name="Ann")).status_code == 403
-        new = {"password1": "a-long-new-password-1", "password2": "a-long-new-password-1", "usable_password": "true"}
-        assert browser.post(f"{path}/password/", new).status_code == 403
+        assert link_made(browser, person) == ""
 
 
 def test_an_admin_puts_a_person_into_a_group_that_moves_no_money_and_no_other(as_group: Any) -> None:
@@ -81,28 +91,25 @@ def test_others_see_no_people(group: str, as_group: Any) -> None:
 @pytest.mark.parametrize("group", ["Approver", "Auditor", "Admin"])
 def test_an_admin_sets_no_password_and_no_group_of_who_decides(group: str, in_group: Callable[[str], User]) -> None:
     person, browser = in_group(group), as_user(in_group("Admin"))
-    password_before = person.password
     path = f"/admin/auth/user/{person.pk}"
 
-    new = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
-    assert browser.post(f"{path}/password/", new).status_code == 403
+    assert link_made(browser, person) == ""
     assert browser.post(f"{path}/change/", {"username": person.username, "is_active": "on"}).status_code == 403
     page = browser.get(f"{path}/change/").content.decode()
 
     person.refresh_from_db()
-    assert person.password == password_before
     assert person.groups.count() == 1
     assert "Only a superuser can change the account" in page
 
 
-def test_a_closed_account_that_decided_is_no_way_around(in_group: Callable[[str], User]) -> None:
-    person = in_group("Approver")
-    User.objects.filter(pk=person.pk).update(is_active=False)
+def test_a_closed_account_has_no_link(in_group: Callable[[str], User]) -> None:
+    decided, other = in_group("Approver"), recipes.person.make()
+    for person in (decided, other):
+        person.is_active = False
+        person.save()
 
-    new = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
-    answer = as_user(in_group("Admin")).post(f"/admin/auth/user/{person.pk}/password/", new)
-
-    assert answer.status_code == 403
+    assert link_made(as_user(in_group("Admin")), decided) == ""
+    assert link_made(as_user(recipes.superuser.make()), other) == ""
 
 
 def test_an_admin_gives_nobody_a_group_that_decides(in_group: Callable[[str], User]) -> None:
@@ -116,27 +123,27 @@ def test_an_admin_gives_nobody_a_group_that_decides(in_group: Callable[[str], Us
     assert not person.groups.exists()
 
 
-def test_an_admin_sets_the_password_of_who_makes_and_decides_nothing(in_group: Callable[[str], User]) -> None:
+def test_an_admin_makes_a_link_for_who_makes_and_decides_nothing(in_group: Callable[[str], User]) -> None:
     person, browser = recipes.person.make(), as_user(in_group("Admin"))
 
-    new = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
-    browser.post(f"/admin/auth/user/{person.pk}/password/", new)
-
-    person.refresh_from_db()
-    assert person.check_password(PASSWORD)
+    assert password_links.whose(link_made(browser, person)) == person
 
 
 def test_an_admin_cannot_become_an_operator_too(in_group: Callable[[str], User]) -> None:
     """Who made payouts as another could approve them."""
-    person, browser = in_group("Operator"), as_user(in_group("Admin"))
-    before = person.password
+    assert link_made(as_user(in_group("Admin")), in_group("Operator")) == ""
+    assert not PasswordLink.objects.exists()
 
-    new = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
-    answer = browser.post(f"/admin/auth/user/{person.pk}/password/", new)
 
-    person.refresh_from_db()
-    assert answer.status_code == 403
-    assert person.password == before
+def test_where_one_person_is_enough_a_new_one_comes_with_a_link(in_group: Callable[[str], User]) -> None:
+    fields = {"username": "anna", "is_staff": "on", "password1": PASSWORD, "password2": PASSWORD}
+
+    page = as_user(in_group("Admin")).post("/admin/auth/user/add/", fields).content.decode()
+
+    found = re.search(r"/password-link/#([^<\"]+)", page)
+    assert found is not None
+    anna = password_links.whose(found[1])
+    assert (anna.username, anna.has_usable_password()) == ("anna", False)
 
 
 def test_an_admin_closes_an_account_and_its_sessions_end(in_group: Callable[[str], User]) -> None:
