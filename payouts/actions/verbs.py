@@ -2,8 +2,8 @@
 
 The buttons, dialogs and bulk offers of the back office, the permissions behind them and the tests' matrix follow from
 here. A new verb is an entry here, an action beside this file, an EventName and a rule in payouts.rules. A permission
-of its own is named in Payout.Meta and staff/groups.py too, and in second_factor.DECIDING where it decides over money;
-a verb that is offered in bulk is in BulkDecision.Verb. The models' part takes a migration.
+of its own is named in Payout.Meta and staff/groups.py too; a verb that is offered in bulk is in BulkDecision.Verb.
+The models' part takes a migration.
 """
 
 from collections.abc import Callable

@@ -115,9 +115,7 @@ class _AboutPerson(Subject):
         if by.pk == instance.pk:
             raise ConfigurationError(_("This is your own account: somebody else must propose it."))
         if not by.is_superuser and second_factor.movers().filter(pk=instance.pk).exists():
-            raise ConfigurationError(
-                _("This person creates payouts or decides on them, so only a superuser can propose it.")
-            )
+            raise ConfigurationError(_("This person may do more than look, so only a superuser can propose it."))
 
 
 SWITCHES = ("is_active", "is_staff", "is_superuser")
@@ -158,15 +156,13 @@ class PersonSubject(_AboutPerson):
         made.full_clean(exclude={"password"})
 
     def _check_rights(self, before: Content, after: Content) -> None:
-        """What only superusers give: their own switch, single permissions, groups that make or decide."""
+        """What only superusers give: their own switch, single permissions, groups that do more than look."""
         is_same = before.get("is_superuser", False) == after["is_superuser"]
         if not is_same or before.get("permissions", []) != after["permissions"]:
             raise ConfigurationError(_("Only a superuser gives these rights."))
         given = set(after["groups"]) - set(before.get("groups", ()))
         if Group.objects.filter(name__in=given, permissions__in=second_factor.moving_permissions()).exists():
-            raise ConfigurationError(
-                _("Only a superuser can add people to groups that create payouts or decide on them.")
-            )
+            raise ConfigurationError(_("Only a superuser can add people to groups that may do more than look."))
 
     def apply(self, proposal: Proposal, instance: Any) -> User:
         made = self._changed(instance, proposal.after)

@@ -7,7 +7,6 @@ sets up their own; only a superuser, or `manage.py reset_second_factor` on the s
 import re
 import secrets
 import time
-from collections.abc import Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -23,8 +22,6 @@ from payouts.models import Authenticator, BackupCodes
 
 LOOKING = "view_"
 """How the permissions begin that move, stop and change nothing: who has only these needs no second factor."""
-MAKING = ("add_payout", "add_batch", "add_providerreport")
-DECIDING = ("approve_payout", "resolve_payout", "return_payout", "settle_payout", "reveal_payout")
 CODES = 10
 OFFERED_SECONDS = 1_800
 
@@ -41,27 +38,19 @@ class SecondFactorError(Exception):
 
 
 def moving_permissions() -> QuerySet[Permission]:
-    """The permissions of makers and checkers: who can act as another of these people can be both for one payout."""
-    return _permissions((*DECIDING, *MAKING))
+    """All that do more than look.
 
-
-def needing() -> QuerySet[User]:
-    """Everybody who needs one, those with closed accounts too: an account can be opened again."""
-    return _holders(Permission.objects.exclude(codename__startswith=LOOKING))
+    Whoever can act as another of these people is both of the two whom a payout, a key or a change of the rules needs:
+    they could make, or propose, as one and approve, release or confirm as the other.
+    """
+    return Permission.objects.exclude(codename__startswith=LOOKING)
 
 
 def movers() -> QuerySet[User]:
-    """Everybody who makes payouts or decides on them, those with closed accounts too."""
-    return _holders(moving_permissions())
-
-
-def _permissions(codenames: Sequence[str]) -> QuerySet[Permission]:
-    return Permission.objects.filter(content_type__app_label="payouts", codename__in=codenames)
-
-
-def _holders(permissions: QuerySet[Permission]) -> QuerySet[User]:
+    """Everybody who may do more than look, and so needs one; those with closed accounts too: they can be opened."""
+    moving = moving_permissions()
     return User.objects.filter(
-        Q(is_superuser=True) | Q(groups__permissions__in=permissions) | Q(user_permissions__in=permissions)
+        Q(is_superuser=True) | Q(groups__permissions__in=moving) | Q(user_permissions__in=moving)
     ).distinct()
 
 

@@ -89,7 +89,6 @@ class UserAdmin(ProposedMixin, DialogsMixin, StockUserAdmin, PlainAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         found: QuerySet[User] = super().get_queryset(request)
         return found.prefetch_related("groups").annotate(
-            needs_second_factor=Exists(second_factor.needing().filter(pk=OuterRef("pk"))),
             is_mover=Exists(second_factor.movers().filter(pk=OuterRef("pk"))),
             has_second_factor=Exists(Authenticator.objects.filter(user=OuterRef("pk"), confirmed=True)),
         )
@@ -164,9 +163,7 @@ class UserAdmin(ProposedMixin, DialogsMixin, StockUserAdmin, PlainAdmin):
             field.label_from_instance = lambda group: _(group.name)
             if not request.user.is_superuser:
                 field.queryset = field.queryset.exclude(permissions__in=second_factor.moving_permissions())
-                field.help_text = _(
-                    "Only a superuser can add people to groups that create payouts or decide on them."
-                )
+                field.help_text = _("Only a superuser can add people to groups that may do more than look.")
         return field
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
@@ -189,8 +186,8 @@ class UserAdmin(ProposedMixin, DialogsMixin, StockUserAdmin, PlainAdmin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         is_proposed = changed_by(request).proposal is not None
-        needed_before = getattr(form.instance, "needs_second_factor", False)
-        if not is_proposed and not needed_before and second_factor.needing().filter(pk=form.instance.pk).exists():
+        needed_before = getattr(form.instance, "is_mover", False)
+        if not is_proposed and not needed_before and second_factor.movers().filter(pk=form.instance.pk).exists():
             messages.warning(
                 request,
                 _(
@@ -218,7 +215,7 @@ class UserAdmin(ProposedMixin, DialogsMixin, StockUserAdmin, PlainAdmin):
     def second_factor(self, user: User) -> SafeString | str:
         if getattr(user, "has_second_factor", False):
             return format.badge(_("In use"), tone="green", icon="verified_user")
-        if settings.SECOND_FACTOR and getattr(user, "needs_second_factor", False):
+        if settings.SECOND_FACTOR and getattr(user, "is_mover", False):
             return format.badge(_("Due at the next login"), tone="amber", icon="gpp_maybe")
         return "–"
 
@@ -315,7 +312,7 @@ def _rule(request: HttpRequest, person: User) -> str:
         return _("This is your own account. You cannot change your own rights.")
     if _is_mover(person):
         return _(
-            "This person creates payouts or decides on them. Only a superuser can change the account or make a"
-            " password link, because whoever has the link could act as two people. You can close the account."
+            "This person may do more than look. Only a superuser can change the account or make a password link,"
+            " because whoever has the link could act as two people. You can close the account."
         )
     return ""

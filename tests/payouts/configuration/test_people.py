@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 
 from payouts import configuration
 from payouts.configuration import Act, ConfigurationError
@@ -97,6 +97,35 @@ def test_who_is_no_superuser_proposes_no_rights_over_money(changes: dict[str, An
 
     with pytest.raises(ConfigurationError, match="superuser"):
         proposed("person", somebody, as_it_is(somebody, **changes), second)
+
+
+@pytest.mark.parametrize(
+    "codename",
+    [
+        *("add_apiclient", "change_apiclient", "add_apikey", "change_apikey"),
+        *("hold_payout", "cancel_payout", "retry_payout", "export_payout", "pause_providerpause", "end_recovery"),
+        *("change_approvalband", "change_reviewrule", "add_velocitylimit", "change_user", "change_schedule"),
+    ],
+)
+def test_who_is_no_superuser_gives_nobody_more_than_to_look(codename: str, second: User) -> None:
+    """Shown before: an account that an Admin added to a group for keys made a key, paid, and was approved by them."""
+    keys = Group.objects.create(name="Keys")
+    keys.permissions.set(Permission.objects.filter(codename=codename))
+    somebody, holder = person.make(), person.make()
+    holder.groups.add(keys)
+
+    with pytest.raises(ConfigurationError, match="superuser"):
+        proposed("person", somebody, as_it_is(somebody, groups=["Keys"]), second)
+    with pytest.raises(ConfigurationError, match="superuser"):
+        proposed("password", holder, LINK, second, Act.ADD)
+
+
+def test_who_is_no_superuser_lets_people_look(second: User) -> None:
+    readers = Group.objects.create(name="Readers")
+    readers.permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    somebody = person.make()
+
+    assert proposed("person", somebody, as_it_is(somebody, groups=["Readers"]), second)
 
 
 def test_nobody_proposes_or_confirms_anything_about_themself(boss: User) -> None:

@@ -113,7 +113,7 @@ def test_every_group_needs_it(group: str, in_group: Callable[[str], User]) -> No
     person = in_group(group)
 
     assert as_user(person).get("/admin/").status_code == 302
-    assert person in second_factor.needing()
+    assert person in second_factor.movers()
 
 
 def test_a_superuser_needs_it_and_who_only_looks_does_not() -> None:
@@ -122,7 +122,7 @@ def test_a_superuser_needs_it_and_who_only_looks_does_not() -> None:
 
     assert as_user(recipes.superuser.make()).get("/admin/").status_code == 302
     assert as_user(person).get("/admin/").status_code == 200
-    assert person not in second_factor.needing()
+    assert person not in second_factor.movers()
 
 
 def test_where_it_is_not_required_only_who_has_one_is_asked(settings: Any, in_group: Callable[[str], User]) -> None:
