@@ -5,6 +5,7 @@ twice.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -16,7 +17,8 @@ from payouts.batches import columns
 from payouts.batches.columns import Fault, Given, Order
 from payouts.batches.seals import totals_of
 from payouts.files import tables
-from payouts.files.tables import SheetError
+from payouts.files.apart import ReaderError, Table
+from payouts.files.rows import SheetError
 from payouts.jobs import Job, Stop, never
 from payouts.models import Batch, BatchRow
 from payouts.states import Status
@@ -25,8 +27,10 @@ CHECK = Job("payouts.tasks.check_batch", Batch, Q(checked_at=None, discarded_at=
 ROWS_LIMIT = 50_000
 CHECKED_AT_ONCE = 1_000
 DUPLICATES_WITHIN_DAYS = 30
-# After so many tries that stored no row, the file is refused: the worker dies at it, or takes too long.
-TRIES_LIMIT = 5
+# After so many tries that stored no row, the file is refused: the worker dies at it, or takes too long. A try that
+# gave no sign for so long has ended; before, another worker may be at it.
+TRIES_LIMIT = 2
+TRY_ENDED_AFTER = timedelta(minutes=1)
 
 
 def run(batch_id: int, *, must_stop: Stop = never) -> bool:
@@ -36,16 +40,20 @@ def run(batch_id: int, *, must_stop: Stop = never) -> bool:
         return True
     if batch.content is not None:
         try:
-            header, rows, places = _table(vault.decrypt_file(bytes(batch.content)))
+            with tables.opened(vault.decrypt_file(bytes(batch.content)), rows_limit=ROWS_LIMIT) as table:
+                if not _store(batch_id, table, must_stop):
+                    return False
+        except ReaderError as error:
+            if batch.tries < TRIES_LIMIT:
+                return False
+            _refuse(batch_id, error.faults)
+            return True
         except SheetError as error:
             _refuse(batch_id, error.faults)
             return True
         except vault.UnreadableError:
             _refuse(batch_id, [("unreadable", {})])
             return True
-        while _store_some(batch_id, header, rows, places):
-            if must_stop():
-                return False
     # This takes seconds, and begins anew if the worker dies in it.
     _mark_repeated(batch_id)
     after = 0
@@ -63,7 +71,8 @@ def _begin_check(batch_id: int) -> Batch | None:
         if batch is None:
             return None
         if batch.tries >= TRIES_LIMIT:
-            _refuse(batch_id, [("worker_failed", {})])
+            if Batch.objects.filter(pk=batch_id, seen_at__lt=Now() - TRY_ENDED_AFTER).exists():
+                _refuse(batch_id, [("worker_failed", {})])
             return None
         batch.tries += 1
         batch.save(update_fields=["tries"])
@@ -71,13 +80,15 @@ def _begin_check(batch_id: int) -> Batch | None:
     return batch
 
 
-def _table(content: bytes) -> tuple[tables.Row, list[tables.Row], dict[str, int]]:
-    """The header, the rows under it, and the place of each column. Raises SheetError."""
-    header, *rows = tables.read(content, rows_limit=ROWS_LIMIT)
-    places = columns.places(header)
-    if not rows:
+def _store(batch_id: int, table: Table, must_stop: Stop) -> bool:
+    """Store the table's rows; returns False if stopped before the end. Raises SheetError."""
+    places = columns.places(table.header)
+    if not table.total:
         raise SheetError("no_rows")
-    return header, rows, places
+    while _store_some(batch_id, table, places):
+        if must_stop():
+            return False
+    return True
 
 
 def _refuse(batch_id: int, faults: Sequence[tuple[str, dict[str, object]]]) -> None:
@@ -85,17 +96,17 @@ def _refuse(batch_id: int, faults: Sequence[tuple[str, dict[str, object]]]) -> N
     Batch.objects.filter(pk=batch_id, checked_at=None).update(content=None, checked_at=Now(), refusal=refusal)
 
 
-def _store_some(batch_id: int, header: tables.Row, rows: list[tables.Row], places: dict[str, int]) -> bool:
-    """Store the next rows in one transaction. Returns whether more are left."""
+def _store_some(batch_id: int, table: Table, places: dict[str, int]) -> bool:
+    """Store the next rows in one transaction. Returns whether more are left. Raises SheetError."""
     with transaction.atomic():
         batch = Batch.objects.select_for_update().defer("content").filter(CHECK.waiting, pk=batch_id).first()
         if batch is None:
             return False
-        chunk = rows[batch.rows_stored : batch.rows_stored + CHECKED_AT_ONCE]
+        chunk = table.take(batch.rows_stored, CHECKED_AT_ONCE)
         is_csv = batch.format == Batch.Format.CSV
-        checked = [_row(batch, row.number, columns.given(row, header, places, is_csv=is_csv)) for row in chunk]
+        checked = [_row(batch, row.number, columns.given(row, table.header, places, is_csv=is_csv)) for row in chunk]
         _copy(checked)
-        batch.rows_total = len(rows)
+        batch.rows_total = table.total
         batch.rows_stored += len(chunk)
         batch.rows_wrong += sum(not row.is_valid for row in checked)
         batch.tries = 0

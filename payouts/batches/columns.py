@@ -14,9 +14,9 @@ that is not hidden), with a header. The columns stand in any order, and other co
 | `bank`     | the recipient's; may be empty, but for a phone |
 | `comment`  | what the payment is for; may be empty |
 
-A template to download has these columns and EXAMPLES. `files/tables.py` bounds what any file may hold, `check.py` the
-number of its rows. A column that is stored is also a field of BatchRow and of its seal (`models/batches.py`), filled
-in by `check.py`, submitted by `submit.py` and shown by `admin/batches/rows.py`.
+A template to download has these columns and EXAMPLES. `files/rows.py` and its neighbours bound what any file may
+hold, `check.py` the number of its rows. A column that is stored is also a field of BatchRow and of its seal
+(`models/batches.py`), filled in by `check.py`, submitted by `submit.py` and shown by `admin/batches/rows.py`.
 
 A fault is a column, a code and parameters, so that it can be kept and told to each reader in their language.
 """
@@ -34,7 +34,8 @@ from payouts import money, recipients, vault
 from payouts.database.storable import is_storable
 from payouts.files import amounts, tables
 from payouts.files.amounts import AmbiguousError, TextError
-from payouts.files.tables import CELL_LIMIT, EXACT_DIGITS, Row
+from payouts.files.rows import CELL_LIMIT, Row
+from payouts.files.tables import EXACT_DIGITS
 from payouts.money import AmountError
 from payouts.recipients import RecipientError
 

@@ -13,8 +13,8 @@ from payouts.batches import columns
 from payouts.batches.check import CHECK
 from payouts.batches.errors import BatchError
 from payouts.batches.seals import seal_facts
-from payouts.files import tables
-from payouts.files.tables import SheetError
+from payouts.files import formats, tables
+from payouts.files.rows import SheetError
 from payouts.models import Batch
 
 # A file comes once, unless the batch that it was came to nothing.
@@ -27,7 +27,7 @@ def store(content: bytes, *, name: str, by: User) -> Batch:
     Raises BatchError for a file that is no table, and for one that is a batch already.
     """
     try:
-        kind, encoding = tables.look(content)
+        kind, encoding = formats.look(content)
     except SheetError as error:
         raise BatchError(" ".join(columns.sentence(*fault) for fault in error.faults)) from error
     digest = vault.fingerprint("batch-file", sha256(content).hexdigest())

@@ -2,7 +2,6 @@
 
 import re
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date
 from decimal import Decimal
@@ -18,7 +17,8 @@ from django.utils.translation import gettext_lazy
 
 from payouts.actions import PayoutError
 from payouts.files import tables
-from payouts.files.tables import SheetError
+from payouts.files.apart import Table
+from payouts.files.rows import SheetError
 from payouts.jobs import Job
 from payouts.models import ProviderReport, ReportLine
 from payouts.providers.http.answers import STATUS_VERDICTS
@@ -28,14 +28,13 @@ LINES_LIMIT = 100_000
 REFERENCE_LIMIT = 64
 PERIOD_LIMIT_DAYS = 31
 COLUMNS = ("reference", "status", "amount")
-DELIMITERS = ",;"
-NUL = re.compile(r"\x00")
 AMOUNT = re.compile(r"[0-9]{1,14}(\.[0-9]{1,8})?")
 KEY = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 SENTENCES = tables.SENTENCES | {
     "no_table": gettext_lazy("This is not a text file in UTF-8: save the table as CSV UTF-8 and try again."),
+    "too_many_rows": gettext_lazy("The file has more than 100,000 lines: split it."),
     "broken_line": gettext_lazy("The line cannot be read: a quotation mark is missing, or a field is too long."),
 }
 
@@ -72,17 +71,21 @@ def lines_of(content: bytes) -> list[Line]:
 
     Raises ReportError with everything that is wrong, by line.
     """
-    rows = _rows(content)
-    header_number, header = next(rows, (1, []))
-    if not header:
-        raise ReportError([Problem(None, str(SENTENCES["empty"]))])
-    places = _places(header_number, header)
+    try:
+        with tables.opened_plain(content, rows_limit=LINES_LIMIT) as table:
+            return _lines(table)
+    except SheetError as error:
+        raise _refused(error) from error
+
+
+def _lines(table: Table) -> list[Line]:
+    """Raises ReportError."""
+    header = table.header.texts
+    places = _places(table.header.number, header)
     lines: list[Line] = []
     problems: list[Problem] = []
     first_at: dict[str, int] = {}
-    for number, row in rows:
-        if len(lines) + len(problems) >= LINES_LIMIT:
-            raise ReportError([Problem(None, _("The file has more than 100,000 lines: split it."))])
+    for number, row in ((each.number, each.texts) for each in table.take(0, table.total)):
         if len(row) != len(header):
             # A thousands separator in an amount would make it another amount and one more field.
             text = _("The line has %(found)s fields, and the header has %(wanted)s.")
@@ -104,17 +107,16 @@ def lines_of(content: bytes) -> list[Line]:
     return lines
 
 
-def _rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, each with the number of the line that it begins in. Raises ReportError."""
-    try:
-        tables.check_size(content)
-        text, _encoding = tables.decoded(content, ["utf-8-sig"], NUL)
-        yield from tables.csv_rows(text, DELIMITERS)
-    except SheetError as error:
-        ((code, parameters),) = error.faults
-        number = parameters.get("number")
-        problem = Problem(number if isinstance(number, int) else None, str(SENTENCES[code]) % parameters)
-        raise ReportError([problem]) from error
+def _refused(error: SheetError) -> ReportError:
+    return ReportError(
+        [
+            Problem(
+                number if isinstance(number := parameters.get("number"), int) else None,
+                str(SENTENCES[code]) % parameters,
+            )
+            for code, parameters in error.faults
+        ]
+    )
 
 
 def _places(number: int, header: list[str]) -> list[int]:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection
+from django.db.models.functions import Now
 from openpyxl import Workbook
 
 from payouts import vault
 from payouts.batches import check, columns, decide, upload
+from payouts.files import apart
 from payouts.models import Batch, BatchRow, BatchState
 from tests import recipes
 from tests.payouts.actions.test_races import at_once
@@ -148,10 +150,27 @@ def test_a_file_at_which_the_worker_dies_again_and_again_is_given_up(operator: U
     batch = stored_batch(by=operator)
     Batch.objects.update(tries=check.TRIES_LIMIT)  # each began, and none stored a row
 
-    check.run(batch.pk)
+    check.run(batch.pk)  # the last may still be at it
+    batch.refresh_from_db()
+    assert batch.refusal is None
 
+    Batch.objects.update(seen_at=Now() - check.TRY_ENDED_AFTER)
+    check.run(batch.pk)
     batch.refresh_from_db()
     assert batch.refusal == [["worker_failed", {}]]
+
+
+def test_a_file_whose_reader_dies_is_tried_once_more_and_then_refused(
+    operator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apart, "_arguments", lambda _kind, _rows_limit: ["-c", "raise SystemExit(1)"])
+    batch = stored_batch(by=operator)
+
+    assert [check.run(batch.pk), check.run(batch.pk)] == [False, True]
+
+    batch.refresh_from_db()
+    assert batch.refusal == [["reader_ended", {}]]
+    assert batch.content is None
 
 
 def test_a_file_whose_marks_take_too_long_is_given_up_too(operator: User) -> None:
@@ -166,6 +185,7 @@ def test_a_file_whose_marks_take_too_long_is_given_up_too(operator: User) -> Non
             with pytest.raises(OperationalError):
                 check.run(batch.pk)
 
+        Batch.objects.update(seen_at=Now() - check.TRY_ENDED_AFTER)
         assert check.run(batch.pk)
 
     batch.refresh_from_db()

@@ -1,15 +1,19 @@
 """Tables that people upload: every honest spelling is read exactly, and a hostile file is refused in bounded work."""
 
 import io
+import os
 import zipfile
+from collections.abc import Iterator
+from datetime import date, datetime, time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from openpyxl import Workbook
 
-from payouts.files import tables
+from payouts.files import apart, formats, tables
 from payouts.files.limits import FILE_BYTES
-from payouts.files.tables import SheetError
+from payouts.files.rows import CELL_LIMIT, Row, SheetError
 
 HEADER = ["a", "b"]
 
@@ -41,13 +45,18 @@ def sheet(rows: str, prologue: str = "") -> str:
     return f'<?xml version="1.0"?>{prologue}<worksheet xmlns="{space}"><sheetData>{rows}</sheetData></worksheet>'
 
 
+def read(content: bytes, rows_limit: int = 100) -> list[Row]:
+    with tables.opened(content, rows_limit=rows_limit) as table:
+        return [table.header, *table.take(0, table.total)]
+
+
 def texts(content: bytes) -> list[list[str]]:
-    return [row.texts for row in tables.read(content, rows_limit=100)]
+    return [row.texts for row in read(content)]
 
 
 def fault(content: bytes, rows_limit: int = 100) -> str:
     with pytest.raises(SheetError) as refusal:
-        tables.read(content, rows_limit=rows_limit)
+        read(content, rows_limit)
     ((code, _parameters),) = refusal.value.faults
     return code
 
@@ -68,7 +77,7 @@ def test_a_csv_is_read_in_every_spelling(content: bytes) -> None:
 
 
 def test_the_encoding_that_was_guessed_is_told() -> None:
-    assert [tables.look("a;б".encode(name)) for name in ("utf-8", "cp1251", "utf-16")] == [
+    assert [formats.look("a;б".encode(name)) for name in ("utf-8", "cp1251", "utf-16")] == [
         ("csv", "utf-8"),
         ("csv", "cp1251"),
         ("csv", "utf-16"),
@@ -76,7 +85,7 @@ def test_the_encoding_that_was_guessed_is_told() -> None:
 
 
 def test_a_row_is_numbered_as_an_editor_numbers_it() -> None:
-    rows = tables.read(b'a;b\n\n"x\ny";1\nz;2\n', rows_limit=100)
+    rows = read(b'a;b\n\n"x\ny";1\nz;2\n', 100)
 
     assert [row.number for row in rows] == [1, 3, 5]
 
@@ -95,14 +104,14 @@ def test_texts_of_an_xlsx_stay_as_they_are() -> None:
 
 
 def test_numbers_and_formulas_and_errors_are_marked() -> None:
-    row = tables.read(xlsx(HEADER, [5, "=SUM(A1:A2)", "#REF!", "5", True]), rows_limit=100)[1]
+    row = read(xlsx(HEADER, [5, "=SUM(A1:A2)", "#REF!", "5", True]), 100)[1]
 
     assert row.marks == {0: "number", 1: "formula", 2: "error"}
     assert row.texts == ["5", "=SUM(A1:A2)", "#REF!", "5", "TRUE"]
 
 
 def test_rows_of_an_xlsx_have_the_numbers_that_excel_shows() -> None:
-    rows = tables.read(xlsx([], HEADER, [], ["x", "y"]), rows_limit=100)
+    rows = read(xlsx([], HEADER, [], ["x", "y"]), 100)
 
     assert [(row.number, row.texts) for row in rows] == [(2, HEADER), (4, ["x", "y"])]
 
@@ -170,7 +179,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked() -> None:
 
 
 def test_many_parts_are_refused() -> None:
-    assert fault(with_sheet(sheet(""), **{f"xl/{each}.xml": b"" for each in range(500)})) == "unpacked_too_large"
+    assert fault(with_sheet(sheet(""), **{f"xl/{each}.xml": b"" for each in range(500)})) == "too_many_parts"
 
 
 @pytest.mark.parametrize(
@@ -181,15 +190,16 @@ def test_many_parts_are_refused() -> None:
             "<row><c t='inlineStr'><is><t>&a;</t></is></c></row>",
             '<!DOCTYPE a [<!ENTITY a SYSTEM "file:///etc/passwd">]>',
         ),
-        sheet("<row r='99999999999'><c><v>1</v></c></row>"),
+        sheet("<row r='2'/><row r='1'><c><v>1</v></c></row>"),
+        sheet("<row><c r='B1'><v>1</v></c><c r='A1'><v>2</v></c></row>"),
+        sheet("<row><c r='A1'><v>1</v></c><c r='A1'><v>2</v></c></row>"),
         sheet("<row><c t='s'><v>77</v></c></row>"),
         sheet("<row><c><v>one</v></c></row>"),
         sheet("<row>"),
         "no xml",
     ],
 )
-def test_a_hostile_sheet_is_unreadable(xml: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "SHEET_ROWS_LIMIT", 20_000)  # a million rows that are not there take seconds
+def test_a_hostile_sheet_is_unreadable(xml: str) -> None:
     assert fault(with_sheet(xml)) == "unreadable_xlsx"
 
 
@@ -199,10 +209,192 @@ def test_a_row_more_than_the_limit_is_refused_in_both_formats() -> None:
     as_csv = "\n".join(";".join(line) for line in lines).encode()
 
     assert (fault(as_csv, rows_limit=10), fault(xlsx(*lines), rows_limit=10)) == ("too_many_rows",) * 2
-    assert len(tables.read(as_csv, rows_limit=11)) == 12
+    assert len(read(as_csv, 11)) == 12
 
 
 def test_a_cell_is_cut_just_beyond_what_any_column_takes() -> None:
     ((_a, long),) = texts(xlsx(["a", "x" * 32_000]))
 
-    assert len(long) == tables.CELL_LIMIT + 1
+    assert len(long) == CELL_LIMIT + 1
+
+
+def packed(parts: dict[str, Iterator[bytes]]) -> bytes:
+    """A small XLSX with these parts, however large they are unpacked."""
+    content = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(xlsx(HEADER))) as whole,
+        zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as made,
+    ):
+        for part in whole.infolist():
+            if part.filename not in parts:
+                made.writestr(part.filename, whole.read(part))
+        for name, chunks in parts.items():
+            with made.open(name, "w") as part_file:
+                for chunk in chunks:
+                    part_file.write(chunk)
+    return content.getvalue()
+
+
+def hostile_sheet(rows: bytes, times: int) -> bytes:
+    before, after = sheet("|").encode().split(b"|")
+    return packed({SHEET: iter([before, *[rows] * times, after])})
+
+
+def noise(size: int) -> bytes:
+    """What cannot be packed, so that the ratio looks honest."""
+    return f"<!--{os.urandom(size // 2).hex()}-->".encode()
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+RELATIONS = (
+    b'<Relationships><Relationship Id="rId1" Type="x/worksheet" Target="worksheets/sheet1.xml"/>'
+    b'<Relationship Id="s" Type="x/sharedStrings" Target="sharedStrings.xml"/></Relationships>'
+)
+
+
+@pytest.mark.parametrize(
+    ("rows", "times", "code"),
+    [
+        (b"<row/>" * 10_000, 200, "packed_too_tightly"),
+        (b"<row/>" * 10_000 + noise(20_000), 200, "too_many_rows"),
+        (b"<row><c/><c/><c/><c/></row>" * 10_000 + noise(50_000), 70, "too_many_cells"),
+        (b"<row r='99999999999'><c><v>1</v></c></row>", 1, "too_many_rows"),
+        (b"<row>" + b"<x>" * 50 + b"</x>" * 50 + b"</row>", 1, "too_deep"),
+    ],
+    ids=["ratio", "empty rows", "cells", "far row", "depth"],
+)
+def test_a_sheet_beyond_a_cap_is_refused_and_the_cap_named(rows: bytes, times: int, code: str) -> None:
+    content = hostile_sheet(rows, times)
+
+    assert len(content) < 4 * 1024**2
+    assert fault(content, 50_000) == code
+    assert code in tables.SENTENCES
+
+
+def test_a_text_that_a_million_cells_refer_to_is_refused() -> None:
+    strings = f"<sst><si><t>{'x' * 1000}</t></si></sst>".encode()
+    rows = b"<row>" + b"<c t='s'><v>0</v></c>" * 50 + b"</row>"
+    before, after = sheet("|").encode().split(b"|")
+    content = packed(
+        {
+            SHEET: iter([before, *[rows * 500 + noise(20_000)] * 3, after]),
+            "xl/sharedStrings.xml": iter([strings]),
+            "xl/_rels/workbook.xml.rels": iter([RELATIONS]),
+        }
+    )
+
+    assert fault(content, 50_000) == "too_much_text"
+
+
+def test_very_many_shared_strings_are_refused() -> None:
+    strings = iter([b"<sst>", *[b"<si/>" * 100_000 + noise(50_000)] * 26, b"</sst>"])
+
+    assert (
+        fault(packed({"xl/sharedStrings.xml": strings, "xl/_rels/workbook.xml.rels": iter([RELATIONS])}))
+        == "too_many_cells"
+    )
+
+
+def test_a_csv_beyond_a_cap_is_refused_and_the_cap_named() -> None:
+    assert fault(b"a;b\n" + b";" * 2_000 + b"1") == "too_many_fields"
+    assert fault(b'a;b\n"' + b"x;" * 600_000 + b'"') == "line_too_long"
+
+
+def test_a_directory_of_very_many_parts_is_not_read() -> None:
+    content = bytearray(xlsx(HEADER))
+    end = content.rfind(b"PK\x05\x06")
+    content[end + 12 : end + 16] = (10**6).to_bytes(4, "little")
+
+    assert fault(bytes(content)) == "too_many_parts"
+
+
+def test_days_and_times_are_told_from_numbers_by_their_format() -> None:
+    days = [datetime(2026, 1, 14, 9, 30), date(2026, 1, 14), time(9, 30), datetime(1900, 2, 1)]
+
+    assert texts(xlsx(HEADER, days))[1] == [
+        "2026-01-14T09:30:00",
+        "2026-01-14T00:00:00",
+        "09:30:00",
+        "1900-02-01T00:00:00",
+    ]
+
+
+def test_rich_text_is_read_whole_and_its_pronunciation_left_out() -> None:
+    cell = "<c t='inlineStr'><is><r><t>Иван </t></r><r><t>Петров</t></r><rPh><t>x</t></rPh></is></c>"
+
+    assert texts(with_sheet(sheet(f"<row>{cell}</row>"))) == [["Иван Петров"]]
+
+
+def test_a_sheet_whose_names_have_a_prefix_is_read() -> None:
+    space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    row = "<x:row><x:c><x:v>7</x:v></x:c></x:row>"
+    xml = f'<x:worksheet xmlns:x="{space}"><x:sheetData>{row}</x:sheetData></x:worksheet>'
+
+    assert texts(with_sheet(xml)) == [["7"]]
+
+
+def test_rows_are_taken_in_order_from_where_they_are_asked_for() -> None:
+    content = b"a\n" + b"".join(b"%d\n" % each for each in range(2_000))
+
+    with tables.opened(content, rows_limit=2_000) as table:
+        first, later = table.take(0, 2), table.take(1_500, 600)
+
+    assert ([row.texts for row in first], table.total) == ([["0"], ["1"]], 2_000)
+    assert [later[0].texts, later[-1].texts, len(later)] == [["1500"], ["1999"], 500]
+
+
+# The process that reads
+
+
+HOSTILE = """
+import os, socket, sys
+from payouts.files import child
+def hostile(content, kind):
+    {body}
+child._rows = hostile
+child.main()
+"""
+
+
+@pytest.fixture
+def hostile_child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Runs this body in place of the reader, as a file might if it found a fault in it."""
+
+    def install(body: str) -> None:
+        (tmp_path / "hostile.py").write_text(HOSTILE.format(body=body.replace("\n", "\n    ")))
+        arguments = ["-s", "-B", str(tmp_path / "hostile.py"), "table", "10"]
+        monkeypatch.setattr(apart, "_arguments", lambda _kind, _rows_limit: arguments)
+
+    return install
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("yield child.Row(1, ['x' * 700_000_000])", "too_much_memory"),
+        ("os._exit(3)\nyield", "reader_ended"),
+        ("while True: pass\nyield", "reader_ended"),
+        ("sys.stdout.buffer.write(b'no message')\nsys.stdout.flush()\nyield", "reader_ended"),
+        ("sys.stdout.buffer.write(b'\\x00\\x00\\x00\\x01x')\nsys.stdout.flush()\nyield", "reader_ended"),
+    ],
+    ids=["memory", "dead", "endless", "too long", "nonsense"],
+)
+def test_a_reader_that_goes_astray_costs_a_sentence(
+    body: str, code: str, hostile_child: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apart, "DEADLINE_SECONDS", 1.5)
+    hostile_child(body)
+
+    assert fault(b"a;b\n") == code
+
+
+def test_the_reader_can_open_nothing_and_knows_none_of_our_secrets(hostile_child: Any) -> None:
+    hostile_child(
+        "found = []\n"
+        "for reach in (lambda: open('/etc/passwd'), lambda: open('/tmp/x', 'w'), socket.socket, os.pipe):\n"
+        "    try: reach(); found.append('reached')\n"
+        "    except OSError as error: found.append('closed')\n"
+        "yield child.Row(1, [*found, *sorted(set(os.environ) - {'LC_CTYPE'})])"
+    )
+
+    assert texts(b"a;b\n") == [["closed"] * 4 + ["PYTHONPATH", "PYTHONUTF8"]]
