@@ -1,4 +1,4 @@
-"""What an export's file says of a payout, cell by cell, as CSV and as XLSX."""
+"""What an export's file says of a payout, cell by cell."""
 
 import csv
 import io
@@ -9,11 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-
 from payouts import money
-from payouts.files.tables import EXACT_DIGITS
 from payouts.models import Payout
 from payouts.recipients import name_and_account
 
@@ -97,28 +93,3 @@ def as_csv(rows: Any) -> str:
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     return text.getvalue()
-
-
-def xlsx_cell(sheet: Any, cell: Cell) -> Any:
-    """A number where a spreadsheet keeps it exactly, else a text; never a formula, an error or a date."""
-    if isinstance(cell, Decimal):
-        _sign, digits, exponent = cell.as_tuple()
-        if len(digits) > EXACT_DIGITS:
-            return money.plain(cell)
-        decimals = -exponent if isinstance(exponent, int) else 0
-        number = WriteOnlyCell(sheet, cell)
-        number.number_format = f"0.{'0' * decimals}" if decimals > 0 else "0"
-        return number
-    if isinstance(cell, int):
-        return cell if cell < 10**EXACT_DIGITS else str(cell)
-    return _xlsx_text(sheet, cell) if cell else None
-
-
-def _xlsx_text(sheet: Any, text: str) -> Any:
-    text = ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", text)
-    if text[0] not in "=#":
-        return text
-    # openpyxl takes a plain one for a formula or an error.
-    written = WriteOnlyCell(sheet, text)
-    written.data_type = "s"
-    return written

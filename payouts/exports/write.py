@@ -1,15 +1,13 @@
 """The worker writes the exports, one at a time, however many workers there are, so that the others pay.
 
 A CSV grows by parts that are committed one by one, so that a worker that dies costs its last part; an XLSX is one
-archive, which is begun again. Nobody is given a file before it is whole.
+archive in memory, which is begun again. Nobody is given a file before it is whole.
 """
 
-import tempfile
 import time
 import uuid
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, cast
 
@@ -18,10 +16,10 @@ from django.contrib.admin.models import CHANGE
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
-from openpyxl import Workbook
 
-from payouts.exports.cells import COLUMNS, as_csv, cells, texts, xlsx_cell
+from payouts.exports.cells import COLUMNS, as_csv, cells, texts
 from payouts.exports.request import NEEDED, OPEN, ExportError, Rows, record
+from payouts.exports.workbook import Book
 from payouts.jobs import Stop, never
 from payouts.models import Export, ExportChunk, Payout
 from payouts.staff import authority
@@ -149,43 +147,26 @@ def _write_csv(export: Export, rows: QuerySet[Payout], must_stop: Stop) -> None:
 
 
 def _write_xlsx(export: Export, rows: QuerySet[Payout], must_stop: Stop) -> None:
-    with tempfile.TemporaryFile() as file, _workbook() as (book, sheet):
-        sheet.append(list(COLUMNS))
-        done = 0
-        for batch, _last_id in _batches(export, rows):
-            for payout in batch:
-                sheet.append([xlsx_cell(sheet, cell) for cell in cells(payout)])
-            done += len(batch)
-            if done > XLSX_LIMIT:  # more have come under the filter since they were counted
-                _fail(export, Failure.TOO_LONG)
-                return
-            if not _advance(export, rows_done=done):
-                return
-            if must_stop():  # what is written is lost, as when a worker dies: counted, or it could go on for ever
-                _advance(export, lost_leases=export.lost_leases + 1)
-                return
-        book.save(file)
-        size = file.tell()
-        file.seek(0)
-        with transaction.atomic():
-            if _advance(export, size_bytes=size):
-                for number, part in enumerate(iter(lambda: file.read(PART_BYTES), b"")):
-                    _keep(export, number, part)
-                _finish(export)
-
-
-@contextmanager
-def _workbook() -> Iterator[tuple[Workbook, Any]]:
-    """With one sheet, kept row by row in a temporary file, which openpyxl itself leaves behind unless it is saved."""
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet("payouts")
-    sheet.freeze_panes = "A2"
-    try:
-        yield book, sheet
-    finally:
-        if not sheet.closed:
-            sheet.close()
-            sheet._writer.cleanup()
+    book = Book(list(COLUMNS))
+    done = 0
+    for batch, _last_id in _batches(export, rows):
+        for payout in batch:
+            book.append(cells(payout))
+        done += len(batch)
+        if done > XLSX_LIMIT:  # more have come under the filter since they were counted
+            _fail(export, Failure.TOO_LONG)
+            return
+        if not _advance(export, rows_done=done):
+            return
+        if must_stop():  # what is written is lost, as when a worker dies: counted, or it could go on for ever
+            _advance(export, lost_leases=export.lost_leases + 1)
+            return
+    content = book.content()
+    with transaction.atomic():
+        if _advance(export, size_bytes=len(content)):
+            for number, start in enumerate(range(0, len(content), PART_BYTES)):
+                _keep(export, number, content[start : start + PART_BYTES])
+            _finish(export)
 
 
 def _batches(export: Export, rows: QuerySet[Payout]) -> Iterator[tuple[list[Payout], int]]:

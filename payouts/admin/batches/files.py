@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from django.http import HttpResponse, StreamingHttpResponse
 from django.utils import translation
-from openpyxl import Workbook
+from xlsxwriter import Workbook
 
 from payouts import money
 from payouts.admin.batches.rows import LEFT, REFUSED, VIEWS, WRONG, faults_of, given_cells
@@ -39,20 +39,17 @@ def _csv_template() -> bytes:
 
 
 def _xlsx_template() -> bytes:
-    book = Workbook()
-    sheet = book.active
-    for row in (COLUMNS, *EXAMPLES):
-        sheet.append(row)
-    for place, column in enumerate(COLUMNS):
-        letter = sheet.cell(1, place + 1).column_letter
-        sheet.column_dimensions[letter].width = 28 if column in ("account", "name", "comment") else 14
-        if column == "account":  # Excel would round a card's number
-            sheet.column_dimensions[letter].number_format = "@"
-        for cell in sheet[letter]:
-            cell.number_format = "@"
-    sheet.freeze_panes = "A2"
     content = io.BytesIO()
-    book.save(content)
+    with Workbook(content, {"in_memory": True}) as book:
+        sheet = book.add_worksheet()
+        as_text = book.add_format({"num_format": "@"})  # Excel would round a card's number
+        for place, column in enumerate(COLUMNS):
+            width = 28 if column in ("account", "name", "comment") else 14
+            sheet.set_column(place, place, width, as_text if column == "account" else None)
+        for number, row in enumerate((COLUMNS, *EXAMPLES)):
+            for place, text in enumerate(row):
+                sheet.write_string(number, place, text, as_text)
+        sheet.freeze_panes(1, 0)
     return content.getvalue()
 
 
