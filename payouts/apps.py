@@ -6,8 +6,16 @@ from django.utils.translation import gettext_lazy as _
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
+    from django.http import HttpRequest
 
     from payouts.models import Payout
+
+
+def _tell_at_login(request: "HttpRequest", user: "User", **signal: object) -> None:
+    # The admin's modules are read when its pages are first asked for.
+    from payouts.admin.people import told_at_login
+
+    told_at_login.logged_in(request, user, **signal)
 
 
 class PayoutsConfig(AppConfig):
@@ -41,5 +49,6 @@ class PayoutsConfig(AppConfig):
         post_migrate.connect(keys.begin, sender=self)
         post_migrate.connect(sealed_sets.seal_new_sets, sender=self)
         user_logged_in.connect(access_log.logged_in)
+        user_logged_in.connect(_tell_at_login)
         user_logged_out.connect(access_log.logged_out)
         user_login_failed.connect(access_log.login_failed)

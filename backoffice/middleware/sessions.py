@@ -17,7 +17,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from backoffice.middleware.requests import GetResponse, database_away
 from payouts.models import AccessEvent
-from payouts.staff import access_log, second_factor
+from payouts.staff import second_factor, sessions
 
 # The views of the second factor let in who has a password and no second factor yet, and nobody else.
 UNGUARDED = {
@@ -63,15 +63,15 @@ class SessionEndMiddleware(_BackOfficeMiddleware):
             # In place of a login page within a dialog.
             return _login_first(request) if is_guarded and _is_htmx(request) else None
         now = int(time.time())
-        began_at = request.session.get(access_log.BEGAN_AT, now)
-        seen_at = request.session.get(access_log.SEEN_AT, now)
+        began_at = request.session.get(sessions.BEGAN_AT, now)
+        seen_at = request.session.get(sessions.SEEN_AT, now)
         if now - began_at >= settings.SESSION_COOKIE_AGE:
             return self._end(request, AccessEvent.Kind.EXPIRED, is_guarded=is_guarded)
         if now - seen_at >= settings.SESSION_IDLE_SECONDS:
             return self._end(request, AccessEvent.Kind.IDLE, is_guarded=is_guarded)
         is_to_note = now - seen_at >= SEEN_EVERY_SECONDS and _is_by_a_person(request)
-        if is_to_note or access_log.BEGAN_AT not in request.session:
-            request.session[access_log.BEGAN_AT], request.session[access_log.SEEN_AT] = began_at, now
+        if is_to_note or sessions.BEGAN_AT not in request.session:
+            request.session[sessions.BEGAN_AT], request.session[sessions.SEEN_AT] = began_at, now
         return None
 
     def _end(self, request: HttpRequest, kind: AccessEvent.Kind, *, is_guarded: bool) -> HttpResponse | None:

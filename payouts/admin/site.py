@@ -90,7 +90,10 @@ def _item(title: str, icon: str, view: str, needs: str = "") -> dict[str, Any]:
 
 def account_links(request: HttpRequest) -> list[dict[str, Any]]:
     """The links in the menu at the person's own name."""
-    links = [{"title": _("Second factor"), "link": reverse("second_factor_mine")}]
+    links = [
+        {"title": _("Second factor"), "link": reverse("second_factor_mine")},
+        {"title": _("Your sessions"), "link": reverse("own_sessions")},
+    ]
     if request.user.is_authenticated and request.user.has_usable_password():
         links.append({"title": _("Change password"), "link": reverse("admin:password_change")})
     return links

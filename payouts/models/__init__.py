@@ -30,6 +30,7 @@ from payouts.models.people import AccessEvent, Authenticator, BackupCodes, Passw
 from payouts.models.proposals import Proposal, ProposalQuerySet
 from payouts.models.providers import Breaker, ProviderPause, WebhookMessage
 from payouts.models.sealed_sets import ConfigurationAlteredError, ConfigurationSeal, SealedRow
+from payouts.models.sessions import StaffSession
 from payouts.models.stamps import stamp
 from payouts.models.statements import ProviderReport, ReportLine
 from payouts.models.submitted import SubmittedSum

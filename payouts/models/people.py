@@ -113,6 +113,7 @@ class AccessEvent(models.Model):
         SIGN_ON_REFUSED = "sign_on_refused", _("single sign-on refused")
         SIGN_ON_ENDED = "sign_on_ended", _("session ended by the identity provider")
         PASSWORD_SET = "password_set", _("password changed")
+        SESSIONS_ENDED = "sessions_ended", _("ended other sessions")
         ON_SERVER = "on_server", _("configuration changed on the server")
 
     at = models.DateTimeField(_("time"), db_default=Now())

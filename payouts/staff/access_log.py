@@ -5,7 +5,6 @@ admin writes one for every form, and `log_act` for everything else. Neither hold
 """
 
 import json
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -20,16 +19,16 @@ from simple_history.models import HistoricalRecords
 
 from payouts import trace
 from payouts.models import AccessEvent
+from payouts.staff import sessions
 from payouts.staff.client_address import client_address
 
 Kind = AccessEvent.Kind
-
-BEGAN_AT, SEEN_AT = "began_at", "seen_at"  # in the session, seconds since the epoch
 
 ACTS = {
     "revealed": _("saw the recipient in clear"),
     "key_made": _("made a key"),
     "key_revoked": _("revoked a key"),
+    "sessions_ended": _("ended sessions"),
     "link_made": _("made a password link"),
     "second_factor_removed": _("removed the second factor"),
     "account_closed": _("closed the account"),
@@ -65,7 +64,10 @@ def log_act(user: User | AnonymousUser, instance: models.Model, act: str, **fact
 
 
 class PasswordWatch:
-    """Records each new password. It is a password validator because Django calls these for every new one."""
+    """Records each new password, and ends the sessions that the one before opened, but for the one that changes it.
+
+    It is a password validator because Django calls these for every new one.
+    """
 
     def validate(self, password: str, user: Any = None) -> None:
         """Accepts every password."""
@@ -75,14 +77,37 @@ class PasswordWatch:
 
     def password_changed(self, password: str, user: Any = None) -> None:
         if isinstance(user, User):
-            note(Kind.PASSWORD_SET, getattr(HistoricalRecords.context, "request", None), user=user)
+            request = getattr(HistoricalRecords.context, "request", None)
+            note(Kind.PASSWORD_SET, request, user=user)
+            sessions.end(user, but=sessions.present(request) if request else "")
+
+
+# What a person is told at the next login: it may have been somebody else.
+TOLD = (
+    *(Kind.PASSWORD_SET, Kind.SET_UP, Kind.REPLACED, Kind.CODES_MADE, Kind.REMOVED),
+    *(Kind.BACKUP_CODE_USED, Kind.PASSKEY_ADDED, Kind.PASSKEY_REMOVED),
+)
+REFUSED = (Kind.LOGIN_FAILED, Kind.LOCKED_OUT, Kind.CODE_REFUSED)
+
+
+def since_last_login(user: User) -> tuple[list[AccessEvent], int]:
+    """Changes of how this person logs in, and how often a login was refused, between their last login and this.
+
+    Nothing at the first login.
+    """
+    logins = AccessEvent.objects.filter(user=user, kind=Kind.LOGGED_IN).order_by("-pk").values_list("pk", flat=True)
+    now, before = [*logins[:2], 0, 0][:2]
+    if not before:
+        return [], 0
+    between = AccessEvent.objects.filter(user=user, pk__gt=before, pk__lt=now).order_by("pk")
+    return list(between.filter(kind__in=TOLD)), between.filter(kind__in=REFUSED).count()
 
 
 # Receivers of the signals of django.contrib.auth
 
 
 def logged_in(request: HttpRequest, user: User, **_kwargs: Any) -> None:
-    request.session[BEGAN_AT] = request.session[SEEN_AT] = int(time.time())
+    sessions.begin(request)
     note(Kind.LOGGED_IN, request, user=user)
 
 

@@ -21,6 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
+from payouts.admin.people import told_at_login
 from payouts.models import Authenticator, BackupCodes
 from payouts.staff import access_log, own_password, second_factor
 from payouts.staff.access_log import Kind
@@ -202,6 +203,7 @@ def _confirmed(request: HttpRequest, user: User, device: Authenticator | BackupC
         )
     else:
         access_log.note(Kind.CODE_ACCEPTED, request, user=user)
+    told_at_login.tell(request, user)
     return HttpResponseRedirect(_next(request))
 
 

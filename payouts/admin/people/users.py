@@ -23,7 +23,7 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.decorators import display
 from unfold.forms import UserChangeForm
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget
 
 from payouts import accounts, configuration
 from payouts.admin.kit import format
@@ -32,13 +32,13 @@ from payouts.admin.kit.fields import text_field
 from payouts.admin.kit.person import person
 from payouts.admin.kit.plain import PlainAdmin, never
 from payouts.admin.kit.proposed import ProposedMixin, after_proposing, changed_by
-from payouts.admin.people import second_look
+from payouts.admin.people import second_look, sessions_shown
 from payouts.admin.people.change_messages import with_lists_and_switches
 from payouts.admin.people.password_link import link_of
 from payouts.admin.people.permission_words import listed_in_words, offer_in_words
 from payouts.configuration.people_subjects import LINK, SWITCHES, TEXTS
 from payouts.models import Authenticator
-from payouts.staff import access_log, groups, second_factor
+from payouts.staff import access_log, groups, second_factor, sessions
 
 admin.site.unregister(User)
 # Their pages show the keys and codes.
@@ -49,6 +49,22 @@ for device in (TOTPDevice, StaticDevice):
 
 class PersonReasonForm(DialogForm):
     reason = text_field(gettext_lazy("Saved permanently in the access log."))
+
+
+class EndSessionsForm(PersonReasonForm):
+    session = forms.ChoiceField(
+        label=gettext_lazy("Session"),
+        required=False,
+        choices=[("", gettext_lazy("All of them"))],
+        widget=UnfoldAdminSelectWidget,
+    )
+    field_order = ("version", "session", "reason")
+
+    def prepare(self, someone: User) -> None:
+        field = self.fields["session"]
+        assert isinstance(field, forms.ChoiceField)
+        listed = [(each.pk, sessions_shown.in_words(each)) for each in sessions.of_person(someone)]
+        field.choices = [("", _("All of them")), *listed]
 
 
 class NewPersonForm(forms.ModelForm):
@@ -79,7 +95,7 @@ class UserAdmin(ProposedMixin, DialogsMixin, StockUserAdmin, PlainAdmin):
     filter_horizontal = ()
     filter_vertical = ()
     sortable_by = None
-    actions_detail: ClassVar[tuple[Any, ...]] = ("make_link", "remove_second_factor", "close_account")
+    actions_detail: ClassVar[tuple[Any, ...]] = ("make_link", "end_sessions", "remove_second_factor", "close_account")
     add_fieldsets = (
         (None, {"fields": ("username",)}),
         (gettext_lazy("Personal info"), {"fields": ("first_name", "last_name", "email")}),
@@ -111,6 +127,9 @@ class UserAdmin(ProposedMixin, DialogsMixin, StockUserAdmin, PlainAdmin):
         return request.user.is_superuser
 
     def has_make_link_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("auth.change_user")
+
+    def has_end_sessions_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("auth.change_user")
 
     def has_close_account_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -178,6 +197,7 @@ class UserAdmin(ProposedMixin, DialogsMixin, StockUserAdmin, PlainAdmin):
     def page(self, request: HttpRequest, instance: User) -> dict[str, Any]:
         return {
             "rule": _rule(request, instance),
+            "sessions": sessions_shown.rows_of(instance, request),
             "second_look_url": "" if instance.is_active else second_look.url_of(instance),
         }
 
@@ -228,6 +248,8 @@ class UserAdmin(ProposedMixin, DialogsMixin, StockUserAdmin, PlainAdmin):
     def dialog_obstacle(self, request: HttpRequest, name: str, instance: User) -> str:
         if name == "make_link":
             return _why_no_link(request, instance)
+        if name == "end_sessions":
+            return "" if sessions.of_person(instance) else _("This person has no open session.")
         if name == "remove_second_factor" and not second_factor.has_one(instance):
             return _("This person has no second factor.")
         return accounts.why_not_close(instance, person(request)) if name == "close_account" else ""
@@ -253,6 +275,20 @@ class UserAdmin(ProposedMixin, DialogsMixin, StockUserAdmin, PlainAdmin):
         access_log.log_act(request.user, owner, "link_made", reason=reason)
         context = {"title": _("The password link"), "link": link_of(request, changed.key)}
         return show_dialog(request, self, owner, context)
+
+    @dialog_action(
+        form_class=EndSessionsForm,
+        permission="end_sessions",
+        description=gettext_lazy("End sessions"),
+        title=gettext_lazy("End sessions"),
+        submit=gettext_lazy("End"),
+        warning=gettext_lazy("At once: the next click leads to the login. What was done stays done."),
+        icon="logout",
+    )
+    def end_sessions(self, request: HttpRequest, form: Form, someone: User) -> str:
+        ended = sessions.end(someone, row=form.cleaned_data["session"])
+        access_log.log_act(request.user, someone, "sessions_ended", reason=form.cleaned_data["reason"])
+        return sessions_shown.ended_in_words(ended)
 
     @dialog_action(
         form_class=PersonReasonForm,

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
 from payouts import clients
-from payouts.models import ApiClient, ApiKey
+from payouts.models import ApiClient, ApiKey, StaffSession
 from tests import recipes
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +47,7 @@ def test_the_key_is_in_no_session_message_log_or_later_page(as_group: Any) -> No
 
     assert secret not in later
     assert not any(secret in str(cookie) for cookie in browser.cookies.values())
-    assert Session.objects.count() == 1
+    assert StaffSession.objects.count() == 1
     assert secret not in str(dict(browser.session.items()))
     assert not any(secret in str(vars(entry)) for entry in LogEntry.objects.all())
     assert LogEntry.objects.filter(object_id=str(client.pk)).count() == 1

@@ -30,6 +30,7 @@ FOR_ALL_STAFF = {
     "/admin/password_change/",
     "/admin/password_change/done/",
     "/admin/search/",
+    "/admin/sessions/",
     "/admin/second-factor/",
     "/admin/second-factor/mine/",
     "/admin/second-factor/set-up/",
@@ -70,6 +71,7 @@ ALLOWED: dict[str, set[str]] = {
     "payouts_proposal_take": {"Admin", "Approver"},
     "payouts_proposal_take_link": {"Admin", "Approver"},
     "auth_user_make_link": {"Admin"},
+    "auth_user_end_sessions": {"Admin"},
     "auth_user_close_account": {"Admin"},
     "auth_user_remove_second_factor": set(),
 }

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from payouts.models import AccessEvent
-from payouts.staff import access_log
+from payouts.staff import sessions
 
 LOGIN = "/admin/login/"
 PASSWORD = "a-long-password-1"
@@ -23,7 +23,7 @@ def with_password(user: User) -> User:
 def idle(browser: Client, seconds: float) -> None:
     """Let so many seconds pass since anything was done."""
     session = browser.session
-    session[access_log.SEEN_AT] = int(time.time() - seconds)
+    session[sessions.SEEN_AT] = int(time.time() - seconds)
     session.save()
 
 

@@ -11,7 +11,6 @@ import pytest
 import time_machine
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
-from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import get_resolver
@@ -20,8 +19,8 @@ from django_otp.oath import TOTP
 from django_otp.plugins.otp_static.models import StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from payouts.models import AccessEvent, Authenticator, BackupCodes
-from payouts.staff import access_log, groups, second_factor
+from payouts.models import AccessEvent, Authenticator, BackupCodes, StaffSession
+from payouts.staff import groups, second_factor, sessions
 from payouts.staff.sessions import stored
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
@@ -265,7 +264,7 @@ def test_a_code_opens_the_back_office_for_this_session_alone(in_group: Callable[
     assert browser.get("/admin/payouts/payout/").status_code == 200
     assert another.get("/admin/payouts/payout/").status_code == 302
     assert browser.session.session_key != before
-    assert not Session.objects.filter(pk=stored(before)).exists()
+    assert not StaffSession.objects.filter(pk=stored(before)).exists()
 
 
 def test_the_same_code_opens_nothing_twice(in_group: Callable[[str], User]) -> None:
@@ -464,7 +463,7 @@ def test_an_idle_session_ends_on_these_pages_too(in_group: Callable[[str], User]
     authenticator, _codes = enrolled(person)
     browser = as_user(person)
     session = browser.session
-    session[access_log.SEEN_AT] -= 1_801
+    session[sessions.SEEN_AT] -= 1_801
     session.save()
 
     answer = browser.post(CONFIRM, {"code": code_of(authenticator)})

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user
 from django.contrib.auth.models import User
-from django.contrib.sessions.models import Session
 from django.test import Client
 
-from payouts.staff import access_log
+from payouts.models import StaffSession
+from payouts.staff import sessions
 from payouts.staff.sessions import stored
 from tests.payouts.admin.conftest import as_user
 from tests.payouts.admin.people.sign_in import LOGIN, PASSWORD, Kind, idle, kinds, with_password
@@ -28,7 +28,7 @@ def test_a_session_ends_after_no_activity_and_the_login_says_why(in_group: Calla
 
     assert answer["Location"] == f"{LOGIN}?next=%2Fadmin%2Fpayouts%2Fpayout%2F%3Fq%3D1&ended=idle"
     assert "after a while without activity" in browser.get(answer["Location"]).content.decode()
-    assert not Session.objects.filter(session_data__contains="_auth_user_id").exists()
+    assert not StaffSession.objects.filter(session_data__contains="_auth_user_id").exists()
     assert kinds(person)[-1] == Kind.IDLE
     assert browser.get("/admin/").status_code == 302
 
@@ -75,13 +75,13 @@ def test_activity_keeps_a_session_and_is_written_once_a_minute(
     browser = as_user(in_group("Operator"))
     idle(browser, 1_700)
     browser.get("/admin/")
-    seen_at = browser.session[access_log.SEEN_AT]
+    seen_at = browser.session[sessions.SEEN_AT]
     idle(browser, 30)
 
     browser.get("/admin/")
 
     assert time.time() - seen_at < 60
-    assert time.time() - browser.session[access_log.SEEN_AT] >= 30
+    assert time.time() - browser.session[sessions.SEEN_AT] >= 30
 
 
 @pytest.mark.parametrize(
@@ -101,14 +101,14 @@ def test_what_a_page_asks_for_by_itself_is_no_activity(
 
     browser.get("/admin/", headers=headers)
 
-    assert (time.time() - browser.session[access_log.SEEN_AT] < 60) is counts
+    assert (time.time() - browser.session[sessions.SEEN_AT] < 60) is counts
 
 
 def test_a_session_ends_at_its_limit_however_busy(in_group: Callable[[str], User], settings: Any) -> None:
     person = in_group("Operator")
     browser = as_user(person)
     session = browser.session
-    session[access_log.BEGAN_AT] = int(time.time()) - settings.SESSION_COOKIE_AGE
+    session[sessions.BEGAN_AT] = int(time.time()) - settings.SESSION_COOKIE_AGE
     session.save()
 
     answer = browser.get("/admin/")
@@ -121,11 +121,11 @@ def test_a_session_ends_at_its_limit_however_busy(in_group: Callable[[str], User
 def test_a_session_from_before_this_version_goes_on(in_group: Callable[[str], User]) -> None:
     browser = as_user(in_group("Operator"))
     session = browser.session
-    del session[access_log.BEGAN_AT], session[access_log.SEEN_AT]
+    del session[sessions.BEGAN_AT], session[sessions.SEEN_AT]
     session.save()
 
     assert browser.get("/admin/").status_code == 200
-    assert access_log.BEGAN_AT in browser.session
+    assert sessions.BEGAN_AT in browser.session
 
 
 def test_a_dialog_without_a_session_opens_the_login_page_not_a_login_in_itself() -> None:
@@ -157,20 +157,20 @@ def test_nobody_is_left_logged_in_by_a_session_that_ended(in_group: Callable[[st
 def test_who_reads_and_copies_the_rows_of_sessions_has_none(in_group: Callable[[str], User], settings: Any) -> None:
     """Shown before: the row had the cookie's value, and its content opened a session under a key of one's own."""
     victim, own = as_user(in_group("Approver")), as_user(in_group("Operator"))
-    (theirs,) = Session.objects.exclude(pk=stored(own.session.session_key))
+    (theirs,) = StaffSession.objects.exclude(pk=stored(own.session.session_key))
     thief = Client()
     opened = []
     for taken in (theirs.pk, "a" * 32, stored("a" * 32)):
         by_hand(
-            "INSERT INTO django_session SELECT %s, session_data, expire_date FROM django_session"
-            " WHERE session_key = %s ON CONFLICT DO NOTHING",
+            "INSERT INTO payouts_staffsession SELECT %s, session_data, expire_date, address, device, began_at,"
+            " seen_at, person_id FROM payouts_staffsession WHERE session_key = %s ON CONFLICT DO NOTHING",
             taken,
             theirs.pk,
         )
         for key in (taken, "a" * 32):
             thief.cookies[settings.SESSION_COOKIE_NAME] = key
             opened.append(thief.get("/admin/payouts/payout/").status_code)
-    own_row = Session.objects.filter(pk=stored(own.session.session_key))
+    own_row = StaffSession.objects.filter(pk=stored(own.session.session_key))
     own_row.update(session_data=theirs.session_data)
 
     assert set(opened) == {302}
