@@ -247,7 +247,9 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
         ),
         Setting("SWEEP_SECONDS", "How often a cluster looks for what is due, and shows that it is alive.", int, 10),
         Setting("STALL_SECONDS", "A cluster that shows no life for so long is killed and started afresh.", int, 60),
-        Setting("Q_WORKERS", "Worker processes of a cluster.", int, 2),
+        Setting(
+            "Q_WORKERS", "Worker processes of a cluster that pay; one more checks files and writes exports.", int, 2
+        ),
         Setting("Q_TIMEOUT_SECONDS", "The longest task. At least PROVIDER_TIMEOUT_SECONDS + 10.", int, 60),
         Setting(
             "Q_RETRY_SECONDS",

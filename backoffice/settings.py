@@ -174,8 +174,8 @@ Q_CLUSTER = {
     "label": _("Task queue"),
     "orm": "default",
     "broker_class": "payouts.worker.broker.ClusterBroker",
-    "workers": Q_WORKERS,
-    "queue_limit": Q_WORKERS,
+    "workers": Q_WORKERS + 1,  # one of them for files (payouts/worker/broker.py)
+    "queue_limit": Q_WORKERS + 1,
     "bulk": 1,
     "timeout": Q_TIMEOUT_SECONDS,
     "retry": Q_RETRY_SECONDS,

@@ -16,8 +16,12 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Model, Q
 from django.db.models.functions import Now
+from django_q.brokers import get_broker
 from django_q.tasks import async_task
 
+# Of tasks that read files or write them: one worker of each cluster takes them, one at a time, and the others pay
+# (worker/broker.py).
+FILES = "payouts-files"
 # A row whose task has given no sign for so long has lost it.
 FORGOTTEN_AFTER = timedelta(minutes=2)
 
@@ -37,10 +41,12 @@ class Job:
     waiting: Q
     # The task finds the rows by itself, so one ring serves all of them. Otherwise it is given a row's id.
     one_ring_for_all: bool = False
+    queue: str = ""  # in place of the one that all workers share
 
     def ring(self, *arguments: int) -> None:
         """Enqueue the task in the present transaction."""
-        async_task(self.task, *arguments)
+        options = {"broker": get_broker(self.queue)} if self.queue else {}
+        async_task(self.task, *arguments, q_options=options)
 
     def give_sign(self, row_id: int) -> None:
         self.model._default_manager.filter(pk=row_id).update(seen_at=Now())
@@ -65,7 +71,7 @@ def half_time(must_make_way: Stop) -> Stop:
     return lambda: time.monotonic() > ends or must_make_way()
 
 
-def run_slice(task: str, work: Callable[..., bool], *arguments: int, must_make_way: Stop) -> None:
-    """Let `work` go on until half of q2's time limit; if it returns False, a new task does the rest."""
+def run_slice(ring: Callable[..., None], work: Callable[..., bool], *arguments: int, must_make_way: Stop) -> None:
+    """Let `work` go on until half of q2's time limit; if it returns False, ring for a new task to do the rest."""
     if not work(*arguments, must_stop=half_time(must_make_way)):
-        async_task(task, *arguments)
+        ring(*arguments)

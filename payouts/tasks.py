@@ -6,6 +6,7 @@ Queued tasks and schedules hold these names, so keep a retired one for a release
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from typing import Any, cast
 
 import structlog
@@ -52,7 +53,7 @@ def pump() -> None:
 def apply_report(report_id: int) -> None:
     """Compare a provider's report with our record, in slices."""
     keys.begin_writing()
-    run_slice(APPLY.task, apply.run, report_id, must_make_way=broker.must_make_way)
+    run_slice(APPLY.ring, apply.run, report_id, must_make_way=broker.must_make_way)
 
 
 def write_exports() -> None:
@@ -66,18 +67,19 @@ def write_exports() -> None:
 def check_batch(batch_id: int) -> None:
     """Read a batch's file and check its rows, in slices."""
     keys.begin_writing()
-    run_slice(CHECK.task, check.run, batch_id, must_make_way=broker.must_make_way)
+    run_slice(CHECK.ring, check.run, batch_id, must_make_way=broker.must_make_way)
 
 
 def submit_batch(batch_id: int) -> None:
     """Make payouts of an approved batch's rows, in slices."""
     keys.begin_writing()
-    run_slice(SUBMIT.task, submit.run, batch_id, must_make_way=broker.must_make_way)
+    run_slice(SUBMIT.ring, submit.run, batch_id, must_make_way=broker.must_make_way)
 
 
 def count_days() -> None:
     """Count what was paid on the days that are over, in slices."""
-    run_slice("payouts.tasks.count_days", daily_totals.count_days, must_make_way=broker.must_make_way)
+    go_on = partial(async_task, "payouts.tasks.count_days")
+    run_slice(go_on, daily_totals.count_days, must_make_way=broker.must_make_way)
 
 
 def sweep(cluster: str = "") -> None:

@@ -19,11 +19,11 @@ from payouts.batches.seals import totals_of
 from payouts.files import tables
 from payouts.files.apart import ReaderError, Table
 from payouts.files.rows import SheetError
-from payouts.jobs import Job, Stop, never
+from payouts.jobs import FILES, Job, Stop, never
 from payouts.models import Batch, BatchRow
 from payouts.states import Status
 
-CHECK = Job("payouts.tasks.check_batch", Batch, Q(checked_at=None, discarded_at=None))
+CHECK = Job("payouts.tasks.check_batch", Batch, Q(checked_at=None, discarded_at=None), queue=FILES)
 ROWS_LIMIT = 50_000
 CHECKED_AT_ONCE = 1_000
 DUPLICATES_WITHIN_DAYS = 30

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from payouts.actions import PayoutError
-from payouts.jobs import Job
+from payouts.jobs import FILES, Job
 from payouts.models import Export, ExportChunk, Payout
 
 NEEDED = ("payouts.view_payout", "payouts.export_payout")
@@ -24,7 +24,7 @@ OPEN_LIMIT = 3
 PRUNED_AFTER = timedelta(hours=6)
 ASKED_TWICE_WITHIN = timedelta(seconds=10)
 OPEN = Q(finished_at=None, failed_at=None, cancelled_at=None)
-WRITE = Job("payouts.tasks.write_exports", Export, OPEN, one_ring_for_all=True)
+WRITE = Job("payouts.tasks.write_exports", Export, OPEN, one_ring_for_all=True, queue=FILES)
 
 
 class ExportError(PayoutError):
@@ -72,9 +72,11 @@ def ask(query: str, *, format: str, by: User, rows_of: Rows) -> Export:
 
 
 def cancel(export_id: int, *, by: User) -> Export:
-    """Stop writing it, and drop what is written. Raises ExportError when it has ended."""
+    """Stop writing it, and drop what is written. Raises ExportError for another person's, and when it has ended."""
     with transaction.atomic():
         export = Export.objects.select_for_update().get(pk=export_id)
+        if export.asked_by_id != by.pk:
+            raise ExportError(_("Only the person who requested the export can cancel it."))
         if not export.is_open:
             raise ExportError(_("The export has ended already."))
         ExportChunk.objects.filter(export=export).delete()

@@ -19,11 +19,11 @@ from payouts.actions import PayoutError
 from payouts.files import tables
 from payouts.files.apart import Table
 from payouts.files.rows import SheetError
-from payouts.jobs import Job
+from payouts.jobs import FILES, Job
 from payouts.models import ProviderReport, ReportLine
 from payouts.providers.http.answers import STATUS_VERDICTS
 
-APPLY = Job("payouts.tasks.apply_report", ProviderReport, Q(applied_at=None))
+APPLY = Job("payouts.tasks.apply_report", ProviderReport, Q(applied_at=None), queue=FILES)
 LINES_LIMIT = 100_000
 REFERENCE_LIMIT = 64
 PERIOD_LIMIT_DAYS = 31

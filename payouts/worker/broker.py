@@ -1,8 +1,9 @@
-"""django-q2's database broker, with the two things that supervision needs: a private queue, and a count.
+"""django-q2's database broker, with what supervision needs, a private queue and a count, and with a queue for files.
 
 Every cluster reads the shared queue and one of its own, in which its supervisor puts a heartbeat that no other
-cluster can answer. `Progress`, shared with the supervisor, counts what this cluster took and finished, and holds
-the word to take nothing more. Outside a cluster it is an ordinary broker.
+cluster can answer. From the queue of files it takes one task at a time, for which it has one worker more than
+Q_WORKERS: whatever is in a file, as many workers pay as before. `Progress`, shared with the supervisor, counts what
+this cluster took and finished, and holds the word to take nothing more. Outside a cluster it is an ordinary broker.
 """
 
 import ctypes
@@ -19,6 +20,8 @@ from django.db import DatabaseError, connections
 from django.db.models.functions import Now
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
+
+from payouts.jobs import FILES
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +41,7 @@ class Progress:
         self.group = f"{cluster}/{secrets.token_hex(4)}"
         self._taken = multiprocessing.RawValue(ctypes.c_long, 0)
         self._finished = multiprocessing.RawValue(ctypes.c_long, 0)
+        self._file = multiprocessing.RawValue(ctypes.c_longlong, 0)
         self._draining = multiprocessing.RawValue(ctypes.c_bool, False)
         self._beat_sent_at = multiprocessing.RawValue(ctypes.c_double, 0.0)
 
@@ -68,14 +72,32 @@ class Progress:
         sent_at = self._beat_sent_at.value
         return self.is_draining or bool(sent_at and time.monotonic() - sent_at > settings.SWEEP_SECONDS)
 
+    def open_queues(self, shared: str) -> list[str]:
+        """The queues from which another task may be taken now; `shared` is the name of the one for all clusters."""
+        files = 1 if self._file.value else 0
+        others = self._taken.value - self._finished.value - files
+        return [
+            self.queue,
+            *([shared] if others < settings.Q_WORKERS else []),
+            *([] if files else [FILES]),
+        ]
+
     def take(self) -> None:
         self._taken.value += 1
 
     def untake(self) -> None:
         self._taken.value -= 1
 
-    def finish(self) -> None:
+    def finish(self, task_id: int) -> None:
+        self.end_file(task_id)
         self._finished.value += 1
+
+    def begin_file(self, task_id: int) -> None:
+        self._file.value = task_id
+
+    def end_file(self, task_id: int) -> None:
+        if self._file.value == task_id:
+            self._file.value = 0
 
 
 # Set in the processes of a cluster, before they fork.
@@ -100,7 +122,7 @@ class ClusterBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
             if progress.is_draining:
                 sleep(Conf.POLL)
                 return None
-            keys.append(progress.queue)
+            keys = progress.open_queues(self.list_key)
             # Counted before it is taken: a drain must never see a moment at which a taken task is not counted.
             progress.take()
         try:
@@ -121,6 +143,8 @@ class ClusterBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
         # The private queue's key begins with the shared one's and is longer, so the heartbeat sorts first.
         for task in queue.filter(key__in=keys, lock__lte=Now()).order_by("-key", "pk")[:1]:
             if queue.filter(pk=task.pk, lock=task.lock).update(lock=Now() + timedelta(seconds=Conf.RETRY)):
+                if progress and task.key == FILES:
+                    progress.begin_file(task.pk)
                 return task.pk, task.payload
         return None
 
@@ -132,7 +156,7 @@ class ClusterBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
             log.warning("task_not_acknowledged", task=task_id)
             connections.close_all()
         if progress:
-            progress.finish()
+            progress.finish(task_id)
 
     def set_stat(self, key: str, value: str, timeout: int) -> None:
         """Nobody reads what q2 tells of itself; a heartbeat is what says that a cluster lives."""
@@ -140,4 +164,5 @@ class ClusterBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
     def fail(self, task_id: int) -> None:
         super().fail(task_id)
         if progress:
+            progress.end_file(task_id)
             progress.untake()

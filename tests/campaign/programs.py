@@ -19,7 +19,7 @@ from tests.campaign.plan import SETTINGS
 TICK_SECONDS: Final = 0.05
 RESTART_PAUSE_SECONDS: Final = 0.3
 STOP_SECONDS: Final = 30
-WORKERS: Final = int(SETTINGS["Q_WORKERS"])
+WORKERS: Final = int(SETTINGS["Q_WORKERS"]) + 1  # one of them for files
 
 
 class Program:

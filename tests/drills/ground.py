@@ -112,8 +112,8 @@ class Cluster:
 
     @property
     def is_whole(self) -> bool:
-        """Two workers, the monitor and the pusher are there."""
-        return len(self.members) == 4
+        """Two workers and the one for files, the monitor and the pusher are there."""
+        return len(self.members) == 5
 
     @property
     def workers(self) -> list[psutil.Process]:

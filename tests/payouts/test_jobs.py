@@ -30,7 +30,7 @@ def test_every_jobs_task_can_be_run(job: Job) -> None:
 
 
 def test_a_slice_that_came_to_its_end_is_the_last() -> None:
-    run_slice("payouts.tasks.check_batch", _works_until_stopped, 7, must_make_way=never)
+    run_slice(CHECK.ring, _works_until_stopped, 7, must_make_way=never)
 
     assert not OrmQ.objects.exists()
 
@@ -38,13 +38,13 @@ def test_a_slice_that_came_to_its_end_is_the_last() -> None:
 def test_what_a_slice_leaves_at_half_time_a_new_task_takes_up(settings: Any) -> None:
     settings.Q_TIMEOUT_SECONDS = -1
 
-    run_slice("payouts.tasks.check_batch", _works_until_stopped, 7, must_make_way=never)
+    run_slice(CHECK.ring, _works_until_stopped, 7, must_make_way=never)
 
     assert queued("payouts.tasks.check_batch") == [(7,)]
 
 
 def test_a_slice_makes_way_before_half_time() -> None:
-    run_slice("payouts.tasks.check_batch", _works_until_stopped, 7, must_make_way=lambda: True)
+    run_slice(CHECK.ring, _works_until_stopped, 7, must_make_way=lambda: True)
 
     assert queued("payouts.tasks.check_batch") == [(7,)]
 

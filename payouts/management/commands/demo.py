@@ -32,6 +32,7 @@ from django_q.models import OrmQ
 
 from payouts import actions, clients, daily_totals
 from payouts.actions import keys
+from payouts.jobs import FILES
 from payouts.models import ApiClient, Approval, Payout, Scope
 from payouts.providers import Answer, Verdict
 from payouts.states import Status
@@ -92,7 +93,7 @@ class Command(BaseCommand):
                 _Simulation(people, apis).run()
                 daily_totals.count_days()
                 # The rings of the past have nothing to call for.
-                OrmQ.objects.filter(pk__gt=rung_before, key=settings.Q_CLUSTER["name"]).delete()
+                OrmQ.objects.filter(pk__gt=rung_before, key__in=(settings.Q_CLUSTER["name"], FILES)).delete()
         logins = [[name, kept["passwords"][name]] for name in PEOPLE]
         self.stdout.write(json.dumps({"logins": logins, "api_key": kept["keys"]["demo"]}))
 

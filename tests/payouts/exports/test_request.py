@@ -85,6 +85,17 @@ def test_a_person_has_three_open_exports_at_most(approver: User) -> None:
     assert Export.objects.count() == 3
 
 
+def test_nobody_cancels_another_persons_export(approver: User) -> None:
+    recipes.pending_payout()
+    export = recipes.asked_export("", by=approver)
+
+    with pytest.raises(ExportError, match="Only the person who requested"):
+        cancel(export.pk, by=member("Admin"))
+
+    export.refresh_from_db()
+    assert export.cancelled_at is None
+
+
 def test_a_cancelled_export_leaves_no_part(approver: User) -> None:
     recipes.pending_payout()
     export = recipes.asked_export("", format="csv", by=approver)
