@@ -62,6 +62,7 @@ class Standing:
     is_maker: bool = False
     is_owner: bool = False  # of the API client that made it, now or before
     handled_keys: bool = False  # of that client
+    is_holder: bool = False  # put it on hold
     is_client_altered: bool = False  # by SQL: nobody knows who is close to it
     approvers: tuple[str, ...] = ()  # names of those whose approval stands
     has_approved: bool = False
@@ -127,6 +128,7 @@ def _standing(
         is_maker=payout.maker_id == person.pk,
         is_owner=client is not None and person.pk in client.owner_ids,
         handled_keys=client is not None and person.pk in client.handler_ids,
+        is_holder=payout.held_by_id == person.pk,
         is_client_altered=client is not None and not client.is_sealed,
         approvers=tuple(approval.checker.get_username() for approval in given.values()),
         has_approved=person.pk in given,
@@ -303,12 +305,17 @@ def why_not_hold(payout: Payout, who: Standing) -> str:
 
 
 def why_not_release(payout: Payout, who: Standing) -> str:
-    """A held payout, or one that the worker left to a person; for those at rest there is `why_not_clear_flag`."""
+    """A held payout, or one that the worker left to a person; for those at rest there is `why_not_clear_flag`.
+
+    What somebody else holds is not released by whoever could have made it.
+    """
     if obstacle := _why_not_in(payout, Status.PENDING, Status.UNKNOWN):
         return obstacle
     if obstacle := _why_contradicted(payout):
         return obstacle
     is_held = payout.status == Status.PENDING and payout.held_at
+    if is_held and not who.is_holder and (obstacle := _why_no_checker(who)):
+        return obstacle
     return why_inactive(who) if is_held or payout.attention else _("The payout is not on hold.")
 
 

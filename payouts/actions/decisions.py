@@ -32,7 +32,7 @@ def hold(payout_id: int, *, by: Person, reason: str, version: int | None = None)
 def release(payout_id: int, *, by: Person, reason: str = "", version: int | None = None) -> Payout:
     """Let a held payout, or one that needed attention, go on; one whose outcome is unknown is looked up again."""
     with locked(payout_id, version=version) as (payout, at):
-        refuse_if(rules.why_not_release(payout, _standing(by, at)), payout)
+        refuse_if(rules.why_not_release(payout, rules.standing(payout, by, at=at)), payout)
         payout.held_at = payout.held_by = None
         _let_go(payout, at=at, by=by, reason=reason)
     return payout

@@ -63,6 +63,7 @@ class Payout:
     approved_by: list[str] = field(default_factory=list)
     taken_back: list[str] = field(default_factory=list)
     is_held: bool = False
+    holder: str = ""
     attention: str = ""
     is_withdrawn: bool = False
     attempts: list[Attempt] = field(default_factory=list)
@@ -212,7 +213,9 @@ class Life:
         is_held = payout.is_held and payout.status == "pending"
         is_stopped = payout.attention and payout.status in {"pending", "unknown"}
         is_clear = payout.attention != "contradicted"
-        return set() if (is_held or is_stopped) and is_clear else NOT_ALLOWED
+        if not ((is_held or is_stopped) and is_clear):
+            return NOT_ALLOWED
+        return FOUR_EYES if is_held and by == payout.maker and by != payout.holder else set()
 
     def refuses_clear_flag(self, payout: Payout, by: str) -> set[str]:
         is_at_rest = payout.status in {"processed", "failed", "returned", "rejected", "cancelled"}
@@ -294,7 +297,7 @@ class Life:
         payout.move("asked")
 
     def hold(self, payout: Payout, by: str) -> None:
-        payout.is_held = True
+        payout.is_held, payout.holder = True, by
         payout.move("held")
         self._make_ready(payout)
 

@@ -21,6 +21,7 @@ from payouts.actions import (
 )
 from payouts.actions.verbs import VERBS
 from payouts.models import ApiClient, Approval, Attention, Payout
+from payouts.models.clients import note_handler
 from payouts.providers import Verdict
 from tests import recipes
 from tests.payouts.observe import audit_of, by_hand, is_clean, last_event, nothing_changes, rings, unguarded
@@ -203,6 +204,34 @@ def test_release_lets_nothing_go_that_still_waits_for_approval(operator: User) -
 
     payout.refresh_from_db()
     assert (payout.due_at, rings()) == (None, 0)
+
+
+@pytest.mark.parametrize("closeness", ["maker", "owner", "handler of its keys"])
+def test_who_could_have_made_it_does_not_release_what_a_checker_holds(closeness: str, checker: User) -> None:
+    """Shown before: a checker's hold was undone by the maker alone."""
+    close = recipes.person.make()
+    if closeness == "maker":
+        payout = awaiting_payout(maker=close, client=None)
+    elif closeness == "owner":
+        payout = pending_payout(maker=close)
+    else:
+        payout = pending_payout()
+        note_handler(payout.client_id, close.pk)
+    actions.hold(payout.pk, by=checker, reason="The card looks odd.")
+
+    with nothing_changes(payout), pytest.raises(FourEyesError):
+        actions.release(payout.pk, by=close, reason="It is fine.")
+
+    actions.release(payout.pk, by=recipes.person.make(), reason="It is fine.")
+
+
+def test_who_holds_their_own_payout_may_release_it(maker: User) -> None:
+    payout = awaiting_payout(maker=maker, client=None)
+    actions.hold(payout.pk, by=maker, reason="I will look again.")
+
+    actions.release(payout.pk, by=maker, reason="It is fine.")
+
+    assert Payout.objects.get(pk=payout.pk).held_at is None
 
 
 def _made_unreadable(payout: Payout) -> str:
