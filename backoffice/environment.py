@@ -134,6 +134,13 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             False,
         ),
         Setting(
+            "WEB_THREADS",
+            "Requests that a web process answers at once, and its connections to the database. A quarter of them is "
+            "the most that one API key, session or address gets.",
+            int,
+            16,
+        ),
+        Setting(
             "REDIS_URL",
             "Cache and throttling. Empty: each process has a cache of its own. Nothing breaks when it is down.",
             is_secret=True,

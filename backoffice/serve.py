@@ -1,7 +1,8 @@
 """The web server: `python -m backoffice.serve` starts it, everywhere, with the one set of options.
 
-The image, compose, Fly, `make run`, the bench, the drills and the tests all start this. PORT and WEB_CONCURRENCY are
-read; what is served is backoffice.wsgi. SIGTERM lets requests in hand finish.
+The image, compose, Fly, `make run`, the bench, the drills and the tests all start this. PORT, WEB_CONCURRENCY and
+WEB_THREADS are read; what is served is backoffice.wsgi, behind the door (backoffice/door). SIGTERM lets requests in
+hand finish.
 """
 
 import argparse
@@ -9,7 +10,9 @@ import os
 import resource
 import sys
 from collections.abc import Sequence
+from typing import Any
 
+from granian._internal import load_target
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
@@ -18,9 +21,10 @@ from granian.server import MPServer
 from backoffice.environment import SettingError, read
 
 APPLICATION = "backoffice.wsgi:application"
-THREADS = 32
-# Whoever has sent half of a request's headers holds a connection for so long, and nothing else.
-HEADERS_WITHIN_SECONDS = 10
+# Whoever sends no headers, or slowly, holds a connection for so long, and nothing else; so does an idle connection.
+HEADERS_WITHIN_SECONDS = 30
+# A person or a program that waits for a locked row hears so after this, and its thread is free again.
+LOCK_TIMEOUT = "5s"
 STOP_WITHIN_SECONDS = 30
 # A connection costs a file, and idle ones cost nothing else. Many machines begin with 1,024.
 FILES = 65_536
@@ -37,7 +41,7 @@ def main(arguments: Sequence[str]) -> None:
     except SettingError as error:
         parser.error(str(error))
     allow_many_files()
-    server(given.application, given.host, port, processes).serve()
+    server(given.application, given.host, port, processes).serve(target_loader=open_door)
 
 
 def server(application: str, host: str, port: int, processes: int) -> MPServer:
@@ -45,9 +49,8 @@ def server(application: str, host: str, port: int, processes: int) -> MPServer:
         application,
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
         workers=processes,
-        blocking_threads=THREADS,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=HEADERS_WITHIN_SECONDS * 1000),
         websockets=False,
@@ -58,6 +61,18 @@ def server(application: str, host: str, port: int, processes: int) -> MPServer:
         workers_kill_timeout=STOP_WITHIN_SECONDS,
         log_level=LogLevels.warning,
     )
+
+
+def open_door(application: str) -> Any:
+    """In each process: Django, and the door before it."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
+    from django.conf import settings
+
+    settings.DATABASES["default"]["OPTIONS"]["options"] += f" -c lock_timeout={LOCK_TIMEOUT}"
+    wsgi: Any = load_target(application)
+    from backoffice.door import Door
+
+    return Door(wsgi, read("WEB_THREADS"))
 
 
 def allow_many_files() -> None:

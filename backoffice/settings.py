@@ -14,6 +14,7 @@ from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.environment import SettingError, read
+from payouts.files.limits import FORM_BYTES
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -194,7 +195,7 @@ API_ANONYMOUS_CLIENT = read("API_ANONYMOUS_CLIENT")
 API_THROTTLE = read("API_THROTTLE")
 API_DOCS = read("API_DOCS")
 FIGURES_FOR_EVERYBODY = read("FIGURES_FOR_EVERYBODY")
-DATA_UPLOAD_MAX_MEMORY_SIZE = 262_144
+DATA_UPLOAD_MAX_MEMORY_SIZE = FORM_BYTES
 # An uploaded batch has accounts in clear: it goes to no temporary file. payouts/files/limits.py says who takes files.
 FILE_UPLOAD_HANDLERS = ["payouts.files.upload_handler.BoundedUpload"]
 DATA_UPLOAD_MAX_NUMBER_FILES = 1

@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import DisallowedHost, RequestDataTooBig
+from django.core.exceptions import DisallowedHost
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, RawPostDataException, UnreadablePostError
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
@@ -84,8 +83,6 @@ class ApiMiddleware:
 
     def _answer(self, request: HttpRequest, language: str) -> HttpResponse:
         response = _refusal(request) or self.get_response(request)
-        if response.status_code >= 400:
-            _read_to_end(request)
         is_page = response.get("Content-Type", "").startswith("text/html")
         if response.status_code >= 400 and not response.get("Content-Type", "").startswith(PROBLEM):
             answer = plain_problem(response.status_code)
@@ -109,15 +106,6 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
     if settings.SECURE_SSL_REDIRECT and not request.is_secure():
         return problem(403, _("Use https. This request came unencrypted: if a key was in it, replace the key."))
     return None
-
-
-def _read_to_end(request: HttpRequest) -> None:
-    """Reads what the caller still sends, or else the server closes the connection and the caller misses the answer.
-
-    A body that is too large is left unread.
-    """
-    with suppress(RequestDataTooBig, UnreadablePostError, RawPostDataException):
-        _ = request.body
 
 
 class DatabaseAwayMiddleware:

@@ -13,7 +13,7 @@ from backoffice.local import ROOT
 from backoffice.local.secrets import new_secrets
 
 # Read by the web server's command alone.
-OF_COMMANDS = {"PORT", "WEB_CONCURRENCY"}
+OF_COMMANDS = {"PORT", "WEB_CONCURRENCY", "WEB_THREADS"}
 REQUIRED = {"DJANGO_SECRET_KEY", "DATABASE_URL", "FIELD_ENCRYPTION_KEYS", "EVENT_HMAC_KEYS", "INDEX_KEY"}
 SECRET = REQUIRED | {
     "DJANGO_SECRET_KEY_FALLBACKS",

@@ -38,9 +38,7 @@ def _connection_of_the_test_stays_open():
         signal.connect(close_old_connections)
 
 
-def call(
-    method: str, path: str, key: str, body: bytes = b"", stream: io.BytesIO | None = None
-) -> tuple[int, dict[str, str], Any]:
+def call(method: str, path: str, key: str, body: bytes = b"") -> tuple[int, dict[str, str], Any]:
     answer: list[Any] = []
     environ = {
         "REQUEST_METHOD": method,
@@ -48,8 +46,8 @@ def call(
         "SERVER_NAME": "testserver",
         "SERVER_PORT": "80",
         "wsgi.url_scheme": "http",
-        "wsgi.input": stream or io.BytesIO(body),
-        "CONTENT_LENGTH": str(len(stream.getvalue()) if stream else len(body)),
+        "wsgi.input": io.BytesIO(body),
+        "CONTENT_LENGTH": str(len(body)),
         "CONTENT_TYPE": "application/json",
         "HTTP_AUTHORIZATION": f"Bearer {key}",
         "HTTP_ACCEPT_LANGUAGE": "ru",
@@ -84,25 +82,6 @@ def test_the_api_answers_alike_through_both_chains(method, path, body):
     assert {name: headers.get(name) for name in HEADERS} == {name: response.get(name) for name in HEADERS}
     assert headers["X-Request-ID"]
     assert bool(headers.get("Content-Length")) == bool(response.get("Content-Length"))  # two payouts, two lengths
-
-
-@pytest.mark.parametrize("path", ["/api/payouts/", "/api/nothing/"])
-def test_a_refused_request_is_read_to_its_end_so_that_its_sender_hears_the_refusal(path):
-    stream = io.BytesIO(json.dumps(EXAMPLE).encode())
-
-    status, _headers, _answer = call("POST", path, "no-key", stream=stream)
-
-    assert status in (401, 404)
-    assert stream.read() == b""
-
-
-def test_a_refused_request_that_is_too_large_is_not_read():
-    stream = io.BytesIO(b" " * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1))
-
-    status, _headers, _answer = call("POST", "/api/payouts/", "no-key", stream=stream)
-
-    assert status == 401
-    assert stream.tell() == 0
 
 
 def test_the_short_chain_is_a_part_of_the_long_one_and_leaves_it_as_it_was():

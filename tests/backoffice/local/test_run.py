@@ -36,6 +36,7 @@ SET = {
     "CHECKPOINT_RETENTION_DAYS": "30",
     "PORT": "8123",
     "WEB_CONCURRENCY": "3",
+    "WEB_THREADS": "8",
     "REDIS_URL": "redis://cache.example.com/1",
     "LOG_LEVEL": "DEBUG",
     "LOG_FORMAT": "json",
