@@ -221,6 +221,8 @@ PASSWORD_HASHERS = [
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_HANDLER = "payouts.staff.login_limits.LoginLimits"  # waits for an address and for a name as well
+AXES_USERNAME_CALLABLE = "payouts.staff.login_limits.hashed_name"
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
@@ -249,10 +251,17 @@ USE_THOUSAND_SEPARATOR = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SESSION_ENGINE = "payouts.staff.sessions"
 SESSION_COOKIE_AGE = 12 * 3600
-SESSION_COOKIE_NAME = "payouts_session"
-SESSION_COOKIE_HTTPONLY = True
+# With the prefix a browser takes them from this very host alone, over TLS: none from another of the same domain.
+_HOST = "" if DEBUG else "__Host-"
+SESSION_COOKIE_NAME = f"{_HOST}payouts_session"
+CSRF_COOKIE_NAME = f"{_HOST}payouts_csrf"
+LANGUAGE_COOKIE_NAME = f"{_HOST}payouts_language"
+DEVICE_COOKIE_NAME = f"{_HOST}payouts_device"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SECURE = not DEBUG
 # Strict would ask people who follow a link in an e-mail to log in.
-SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_SSL_REDIRECT = not DEBUG
 # The API refuses plain HTTP itself.
 SECURE_REDIRECT_EXEMPT = [r"^healthz/?$", r"^readyz/?$", r"^metrics/?$", r"^api/"]

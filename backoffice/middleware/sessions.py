@@ -17,7 +17,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from backoffice.middleware.requests import GetResponse, database_away
 from payouts.models import AccessEvent
-from payouts.staff import second_factor, sessions
+from payouts.staff import login_limits, second_factor, sessions
 
 # The views of the second factor let in who has a password and no second factor yet, and nobody else.
 UNGUARDED = {
@@ -81,16 +81,27 @@ class SessionEndMiddleware(_BackOfficeMiddleware):
 
 
 class SecondFactorMiddleware(_BackOfficeMiddleware):
-    """Opens no page of the back office before the second factor of the session is set up and confirmed."""
+    """Opens no page of the back office before the second factor of the session is set up and confirmed.
+
+    The device of whoever is let in is known from then on: see payouts/staff/login_limits.py.
+    """
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = super().__call__(request)
+        if getattr(request, "is_let_in", False):
+            login_limits.remember(request, response, request.user)
+        return response
 
     def answer_instead(self, request: HttpRequest, *, is_guarded: bool) -> HttpResponse | None:
         user = request.user
-        if not is_guarded or not user.is_authenticated or user.is_verified():  # type: ignore[attr-defined]
+        if not is_guarded or not user.is_authenticated:
             return None
-        if second_factor.has_one(user):
-            return _elsewhere(request, "second_factor")
-        if second_factor.is_required(user):
-            return _elsewhere(request, "second_factor_set_up")
+        if not user.is_verified():  # type: ignore[attr-defined]
+            if second_factor.has_one(user):
+                return _elsewhere(request, "second_factor")
+            if second_factor.is_required(user):
+                return _elsewhere(request, "second_factor_set_up")
+        request.is_let_in = True  # type: ignore[attr-defined]
         return None
 
 

@@ -106,7 +106,7 @@ class Person(Caller):
         return reply
 
     def post(self, path: str, **fields: object) -> Reply:
-        fields = {"csrfmiddlewaretoken": self._cookies["csrftoken"], **fields}
+        fields = {"csrfmiddlewaretoken": self._cookies["__Host-payouts_csrf"], **fields}
         return self._keep(
             self(
                 "POST",

@@ -180,9 +180,10 @@ def mine(request: HttpRequest) -> HttpResponse:
 
 def locked_out(request: HttpRequest, _response: HttpResponse | None, _credentials: Any) -> HttpResponse:
     """The answer to too many failed logins; django-axes calls it."""
-    wait = get_cool_off(request)
-    minutes = max(1, round(wait.total_seconds() / 60)) if wait else 0
-    context = {**admin.site.each_context(request), "title": _("Too many failed logins"), "minutes": minutes}
+    wait = getattr(request, "login_wait", None)
+    context = {**admin.site.each_context(request), "title": _("Too many failed logins"), "is_for_all": bool(wait)}
+    wait = wait or get_cool_off(request)
+    context["minutes"] = max(1, round(wait.total_seconds() / 60)) if wait else 0
     response = render(request, "admin/locked_out.html", context, status=429)
     if wait:
         response["Retry-After"] = str(int(wait.total_seconds()))

@@ -1,5 +1,8 @@
 """Sessions that end: after no activity, and at their limit."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -136,13 +139,30 @@ def test_a_dialog_without_a_session_opens_the_login_page_not_a_login_in_itself()
     assert answer["HX-Redirect"] == f"{LOGIN}?next=%2Fadmin%2Fpayouts%2Fpayout%2F1%2Fchange%2F"
 
 
-def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(in_group: Callable[[str], User]) -> None:
+def test_every_cookie_is_out_of_reach_of_scripts_and_other_sites(in_group: Callable[[str], User]) -> None:
     person = with_password(in_group("Operator"))
+    browser = Client()
+    browser.get(LOGIN)
+    browser.post(LOGIN, {"username": person.username, "password": PASSWORD})
+    browser.get("/admin/")
+    browser.post("/i18n/setlang/", {"language": "ru"})
 
-    cookie = Client().post(LOGIN, {"username": person.username, "password": PASSWORD}).cookies["payouts_session"]
+    assert browser.cookies.keys() == {f"payouts_{name}" for name in ("session", "csrf", "device", "language")}
+    for cookie in browser.cookies.values():
+        assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/"), cookie
 
-    assert cookie["httponly"]
-    assert cookie["samesite"] == "Lax"
+
+def test_in_production_every_cookie_has_the_prefix_of_its_host_alone() -> None:
+    asked = "[settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, settings.LANGUAGE_COOKIE_NAME,"
+    asked += " settings.DEVICE_COOKIE_NAME, settings.SESSION_COOKIE_SECURE, settings.CSRF_COOKIE_SECURE,"
+    asked += " settings.LANGUAGE_COOKIE_SECURE, settings.SESSION_COOKIE_DOMAIN]"
+    program = f"from django.conf import settings; print({asked})"
+    production = {**os.environ, "DJANGO_DEBUG": "off", "DJANGO_SETTINGS_MODULE": "backoffice.settings"}
+
+    said = subprocess.check_output([sys.executable, "-c", program], env=production, text=True)
+
+    names = [f"'__Host-payouts_{name}'" for name in ("session", "csrf", "language", "device")]
+    assert said.strip() == f"[{', '.join(names)}, True, True, True, None]"
 
 
 def test_nobody_is_left_logged_in_by_a_session_that_ended(in_group: Callable[[str], User]) -> None:
