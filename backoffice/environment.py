@@ -38,8 +38,22 @@ def on_or_off(text: str) -> bool:
     raise ValueError(text)
 
 
+def mapped(text: str) -> dict[str, str]:
+    """“theirs=ours, theirs=ours”; each name of theirs once."""
+    pairs = [part.rpartition("=") for part in listed(text)]
+    found = {theirs.strip(): ours.strip() for theirs, _sign, ours in pairs}
+    if len(found) < len(pairs) or not all(theirs and ours for theirs, ours in found.items()):
+        raise ValueError(text)
+    return found
+
+
 # Any text is a str, and a list.
-CALLED: dict[Callable[[str], Any], str] = {int: "a whole number", decimal: "a number", on_or_off: "on or off"}
+CALLED: dict[Callable[[str], Any], str] = {
+    int: "a whole number",
+    decimal: "a number",
+    on_or_off: "on or off",
+    mapped: "pairs such as theirs=Operator",
+}
 
 
 @dataclass(frozen=True)
@@ -243,6 +257,58 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "DJANGO_DEBUG is on. Never more than there are, or callers can write their own.",
             int,
             0,
+        ),
+    ),
+    "Single sign-on": (
+        Setting(
+            "OIDC_ISSUER",
+            "The identity provider (OpenID Connect), as it calls itself: `https://login.example.com/realms/staff`. "
+            "Empty: no single sign-on. README.md tells how people are linked.",
+        ),
+        Setting("OIDC_CLIENT_ID", "What the identity provider knows this product as."),
+        Setting("OIDC_CLIENT_SECRET", "The secret of that client.", is_secret=True),
+        Setting(
+            "OIDC_SCOPES",
+            "What is asked for, comma-separated. Some providers give a refresh token for `offline_access` only; "
+            "without one people are sent to the provider again every OIDC_RECHECK_SECONDS.",
+            listed,
+            ["openid", "email", "profile"],
+        ),
+        Setting(
+            "OIDC_RECHECK_SECONDS",
+            "How often the identity provider is asked whether it still stands by a person who is logged in. Whom it "
+            "refuses is logged out; where it does not answer, sessions go on for as long again.",
+            int,
+            60,
+        ),
+        Setting(
+            "OIDC_SECOND_FACTOR",
+            "Values of `acr` or `amr`, comma-separated, by which the identity provider says that it asked for a "
+            "second factor. Ours is asked for whenever none of them is there.",
+            listed,
+            [],
+        ),
+        Setting(
+            "OIDC_PASSWORDS",
+            "People who are linked to the identity provider may log in by a password too. Who is closed there then "
+            "comes in beside it.",
+            on_or_off,
+            False,
+        ),
+        Setting(
+            "OIDC_GROUPS",
+            "Groups at the identity provider and the group here that each stands for, comma-separated: "
+            "`staff-approvers=Approver`. A group here that is named, and whose group there a person has left, is "
+            "taken from them at their next log-in or recheck.",
+            mapped,
+            {},
+        ),
+        Setting("OIDC_GROUPS_CLAIM", "The claim with the groups at the identity provider.", default="groups"),
+        Setting(
+            "OIDC_RULES_GROUPS",
+            "The identity provider's word also gives the groups of OIDC_GROUPS, without a second person here.",
+            on_or_off,
+            False,
         ),
     ),
     "Worker": (

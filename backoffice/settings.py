@@ -71,6 +71,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
     "backoffice.middleware.sessions.SessionEndMiddleware",
+    "backoffice.middleware.sessions.SingleSignOnMiddleware",
     "backoffice.middleware.sessions.SecondFactorMiddleware",
     "backoffice.middleware.requests.DatabaseAwayMiddleware",
 ]
@@ -85,6 +86,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "payouts.admin.people.single_sign_on.offered",
             ],
         },
     },
@@ -238,6 +240,17 @@ SECOND_FACTOR = not DEBUG if (given := read("SECOND_FACTOR")) is None else given
 DUAL_CONTROL = not DEBUG if (given := read("DUAL_CONTROL")) is None else given
 OTP_TOTP_ISSUER = read("SECOND_FACTOR_ISSUER")
 SESSION_IDLE_SECONDS = read("SESSION_IDLE_SECONDS")
+
+OIDC_ISSUER = read("OIDC_ISSUER")
+OIDC_CLIENT_ID = read("OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = read("OIDC_CLIENT_SECRET")
+OIDC_SCOPES = read("OIDC_SCOPES")
+OIDC_RECHECK_SECONDS = read("OIDC_RECHECK_SECONDS")
+OIDC_SECOND_FACTOR = read("OIDC_SECOND_FACTOR")
+OIDC_PASSWORDS = read("OIDC_PASSWORDS")
+OIDC_GROUPS = read("OIDC_GROUPS")
+OIDC_GROUPS_CLAIM = read("OIDC_GROUPS_CLAIM")
+OIDC_RULES_GROUPS = read("OIDC_RULES_GROUPS")
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("ru", _("Russian"))]

@@ -6,7 +6,7 @@ from backoffice import health
 from payouts.admin import palette
 from payouts.admin.operations import overview
 from payouts.admin.payouts import approvals
-from payouts.admin.people import own_password, password_link, second_factor, sessions_shown
+from payouts.admin.people import own_password, password_link, second_factor, sessions_shown, single_sign_on
 from payouts.api import api
 
 urlpatterns = [
@@ -15,6 +15,8 @@ urlpatterns = [
     path("admin/second-factor/set-up/", second_factor.set_up, name="second_factor_set_up"),
     path("admin/second-factor/mine/", second_factor.mine, name="second_factor_mine"),
     path("admin/password-link/", password_link.choose, name="password_link"),
+    path("admin/single-sign-on/", single_sign_on.go, name="single_sign_on"),
+    path("admin/single-sign-on/back/", single_sign_on.back, name="single_sign_on_back"),
     path("admin/password_change/", admin.site.admin_view(own_password.change), name="own_password"),
     path("admin/sessions/", admin.site.admin_view(sessions_shown.mine), name="own_sessions"),
     path("admin/operations/", admin.site.admin_view(overview.view), name="operations"),

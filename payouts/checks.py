@@ -15,7 +15,7 @@ from payouts.worker.pump import RECORDING_SECONDS
 
 @register()
 def check_settings(**_kwargs: Any) -> list[CheckMessage]:
-    return [*_keys(), *_times(), *_provider(), *_access(), *_installation()]
+    return [*_keys(), *_times(), *_provider(), *_access(), *_single_sign_on(), *_installation()]
 
 
 @register(Tags.database)
@@ -120,6 +120,23 @@ def _access() -> Iterator[CheckMessage]:
         yield _warn(18, "SECOND_FACTOR is off: a password alone lets somebody make payouts and approve them.")
     if not settings.DUAL_CONTROL and not settings.DEBUG:
         yield _warn(22, "DUAL_CONTROL is off: one person alone changes what decides over money.")
+
+
+def _single_sign_on() -> Iterator[CheckMessage]:
+    if not settings.OIDC_ISSUER:
+        return
+    if not settings.OIDC_ISSUER.startswith("https://") and not settings.DEBUG:
+        yield _refuse(31, "OIDC_ISSUER must begin with https://: what it says opens the back office.")
+    if not (settings.OIDC_CLIENT_ID and settings.OIDC_CLIENT_SECRET):
+        yield _refuse(32, "OIDC_ISSUER needs OIDC_CLIENT_ID and OIDC_CLIENT_SECRET.")
+    if "openid" not in settings.OIDC_SCOPES:
+        yield _refuse(33, "OIDC_SCOPES must have openid, or the identity provider names nobody.")
+    if not 10 <= settings.OIDC_RECHECK_SECONDS <= 3_600:
+        yield _refuse(34, "OIDC_RECHECK_SECONDS must be from 10 to 3600.")
+    if settings.OIDC_RULES_GROUPS and settings.DUAL_CONTROL:
+        yield _warn(35, "OIDC_RULES_GROUPS is on: whoever rules the identity provider gives rights here alone.")
+    if settings.OIDC_PASSWORDS and not settings.DEBUG:
+        yield _warn(36, "OIDC_PASSWORDS is on: who is closed at the identity provider can still use a password.")
 
 
 def _installation() -> Iterator[CheckMessage]:

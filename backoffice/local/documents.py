@@ -73,6 +73,8 @@ def _default(setting: Setting) -> str:
             return "on" if value else "off"
         case list(values):
             return ",".join(values)
+        case dict(values):
+            return ",".join(f"{theirs}={ours}" for theirs, ours in values.items())
         case float(value):
             return f"{value:g}"
     return str(setting.default)

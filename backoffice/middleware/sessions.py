@@ -17,16 +17,12 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from backoffice.middleware.requests import GetResponse, database_away
 from payouts.models import AccessEvent
-from payouts.staff import login_limits, second_factor, sessions
+from payouts.staff import login_limits, second_factor, sessions, single_sign_on
 
 # The views of the second factor let in who has a password and no second factor yet, and nobody else.
 UNGUARDED = {
-    "admin:login",
-    "admin:logout",
-    "password_link",
-    "second_factor",
-    "second_factor_set_up",
-    "second_factor_mine",
+    *("admin:login", "admin:logout", "password_link", "single_sign_on", "single_sign_on_back"),
+    *("second_factor", "second_factor_set_up", "second_factor_mine"),
 }
 SEEN_EVERY_SECONDS = 60
 
@@ -66,18 +62,22 @@ class SessionEndMiddleware(_BackOfficeMiddleware):
         began_at = request.session.get(sessions.BEGAN_AT, now)
         seen_at = request.session.get(sessions.SEEN_AT, now)
         if now - began_at >= settings.SESSION_COOKIE_AGE:
-            return self._end(request, AccessEvent.Kind.EXPIRED, is_guarded=is_guarded)
+            return _end(request, AccessEvent.Kind.EXPIRED, is_guarded=is_guarded)
         if now - seen_at >= settings.SESSION_IDLE_SECONDS:
-            return self._end(request, AccessEvent.Kind.IDLE, is_guarded=is_guarded)
+            return _end(request, AccessEvent.Kind.IDLE, is_guarded=is_guarded)
         is_to_note = now - seen_at >= SEEN_EVERY_SECONDS and _is_by_a_person(request)
         if is_to_note or sessions.BEGAN_AT not in request.session:
             request.session[sessions.BEGAN_AT], request.session[sessions.SEEN_AT] = began_at, now
         return None
 
-    def _end(self, request: HttpRequest, kind: AccessEvent.Kind, *, is_guarded: bool) -> HttpResponse | None:
-        request.session_ended_as = kind  # type: ignore[attr-defined]  # the access log asks for it
-        logout(request)
-        return _login_first(request, ended=kind.value) if is_guarded else None
+
+class SingleSignOnMiddleware(_BackOfficeMiddleware):
+    """Ends a session that single sign-on opened once the identity provider does not stand by the person any more."""
+
+    def answer_instead(self, request: HttpRequest, *, is_guarded: bool) -> HttpResponse | None:
+        if not request.user.is_authenticated or single_sign_on.still_stands(request):
+            return None
+        return _end(request, AccessEvent.Kind.SIGN_ON_ENDED, is_guarded=is_guarded)
 
 
 class SecondFactorMiddleware(_BackOfficeMiddleware):
@@ -103,6 +103,12 @@ class SecondFactorMiddleware(_BackOfficeMiddleware):
                 return _elsewhere(request, "second_factor_set_up")
         request.is_let_in = True  # type: ignore[attr-defined]
         return None
+
+
+def _end(request: HttpRequest, kind: AccessEvent.Kind, *, is_guarded: bool) -> HttpResponse | None:
+    request.session_ended_as = kind  # type: ignore[attr-defined]  # the access log asks for it
+    logout(request)
+    return _login_first(request, ended=kind.value) if is_guarded else None
 
 
 def _login_first(request: HttpRequest, **query: str) -> HttpResponse:

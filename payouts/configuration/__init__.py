@@ -4,7 +4,7 @@
 that can change is a `Subject` (subjects.py); who may do what stands in rules_of_two.py.
 """
 
-from payouts.configuration import client_subjects, people_subjects, rule_subjects, velocity_subjects
+from payouts.configuration import client_subjects, login_subjects, people_subjects, rule_subjects, velocity_subjects
 from payouts.configuration.errors import ConfigurationError
 from payouts.configuration.proposals import (
     EXPIRES_AFTER,
@@ -46,6 +46,7 @@ __all__ = [
     "confirmers",
     "decline",
     "let_go",
+    "login_subjects",
     "open_about",
     "open_proposals",
     "people_subjects",

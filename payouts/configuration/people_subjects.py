@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from payouts.configuration.errors import ConfigurationError
 from payouts.configuration.subjects import NOTHING, Act, Content, Line, Subject, register
 from payouts.models import Authenticator, Proposal
-from payouts.staff import groups, password_links, second_factor
+from payouts.staff import authority, groups, password_links, second_factor
 
 CHANGE_USER = ("auth.change_user",)
 
@@ -93,7 +93,7 @@ class GroupSubject(Subject):
         return [line for line in found if line.before != line.after]
 
 
-class _AboutPerson(Subject):
+class AboutPerson(Subject):
     """What is proposed about one person, who confirms nothing of it, and does not propose it either."""
 
     def permissions(self, act: str) -> tuple[str, ...]:
@@ -123,7 +123,7 @@ TEXTS = ("username", "first_name", "last_name", "email")
 
 
 @register
-class PersonSubject(_AboutPerson):
+class PersonSubject(AboutPerson):
     """A person with their names, groups and rights. A new one has no password, but a link to choose it by."""
 
     name = "person"
@@ -224,7 +224,7 @@ def _link_for(person_id: str, *, by: User) -> str:
 
 
 @register
-class PasswordSubject(_AboutPerson):
+class PasswordSubject(AboutPerson):
     """A link by which the person chooses a new password. The present one works until then."""
 
     name = "password"
@@ -241,6 +241,8 @@ class PasswordSubject(_AboutPerson):
             raise ConfigurationError(_("A link is a person's: say whose."))
         if not instance.is_active:
             raise ConfigurationError(_("This account is closed."))
+        if authority.is_known_elsewhere(instance):
+            raise ConfigurationError(_("This person comes by single sign-on, so no password opens anything."))
 
     def apply(self, proposal: Proposal, instance: Any) -> User:
         """No link is made before it is taken."""
@@ -259,7 +261,7 @@ class PasswordSubject(_AboutPerson):
 
 
 @register
-class SecondFactorSubject(_AboutPerson):
+class SecondFactorSubject(AboutPerson):
     """A second factor is taken away, the backup codes with it: the next login sets up a new one."""
 
     name = "second_factor"

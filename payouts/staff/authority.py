@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 import structlog
+from django.conf import settings
 from django.contrib.auth.backends import BaseBackend, ModelBackend
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from django.contrib.postgres.expressions import ArraySubquery
@@ -23,7 +24,7 @@ from django.db.models.functions import Concat, JSONObject, Now
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
 
 from payouts import vault
-from payouts.models import AuthoritySeal, Checkpoint
+from payouts.models import AuthoritySeal, Checkpoint, SingleSignOn
 
 log = structlog.get_logger(__name__)
 
@@ -181,12 +182,24 @@ def _remember_rights(person: Any, row: Any) -> bool:
     return fits
 
 
+def is_known_elsewhere(person: User) -> bool:
+    """Whether only the identity provider lets this person in: who is closed there must not come in beside it."""
+    if not settings.OIDC_ISSUER or settings.OIDC_PASSWORDS:
+        return False
+    return bool(SingleSignOn.objects.filter(user=person).exists())
+
+
 class SealedBackend(ModelBackend):
     """Django's own, for people whose seals fit. One statement reads a request's person and their permissions."""
 
     def get_user(self, user_id: int) -> User | None:
         person = genuine(user_id)
         return person if person is not None and self.user_can_authenticate(person) else None
+
+    def authenticate(self, request: Any, **credentials: Any) -> User | None:  # type: ignore[override]
+        """By name and password; no password opens the account of who comes by single sign-on."""
+        person = super().authenticate(request, **credentials)
+        return None if person is not None and is_known_elsewhere(person) else person
 
     def user_can_authenticate(self, user: Any) -> bool:
         if user is None or not super().user_can_authenticate(user):

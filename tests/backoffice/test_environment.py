@@ -18,6 +18,7 @@ REQUIRED = {"DJANGO_SECRET_KEY", "DATABASE_URL", "FIELD_ENCRYPTION_KEYS", "EVENT
 SECRET = REQUIRED | {
     "DJANGO_SECRET_KEY_FALLBACKS",
     "EVENT_HMAC_KEYS_RETIRED",
+    "OIDC_CLIENT_SECRET",
     "REDIS_URL",
     "PROVIDER_TOKEN",
     "PROVIDER_WEBHOOK_SECRET",
@@ -62,6 +63,7 @@ def test_deployments_name_settings_of_the_list_alone():
         ("PROVIDER_TIMEOUT_SECONDS", "12.5", 12.5),
         ("DJANGO_ALLOWED_HOSTS", "one.example.com, two.example.com,", ["one.example.com", "two.example.com"]),
         ("PROVIDER_TOKEN", "$a,b ", "$a,b "),
+        ("OIDC_GROUPS", "cn=a=Approver, makers=Operator", {"cn=a": "Approver", "makers": "Operator"}),
     ],
 )
 def test_a_setting_is_read_as_its_kind(name, text, value, monkeypatch):
@@ -91,6 +93,7 @@ def test_the_sealing_key_is_read_by_the_name_that_it_had_when_there_was_one(monk
         ("API_THROTTLE", "600/m"),
         ("DJANGO_ALLOWED_HOSTS", []),
         ("REDIS_URL", ""),
+        ("OIDC_GROUPS", {}),
     ],
 )
 def test_an_empty_setting_means_its_default(name, default, monkeypatch):
@@ -108,6 +111,8 @@ def test_an_empty_setting_means_its_default(name, default, monkeypatch):
         ("Q_WORKERS", "two", "Q_WORKERS must be a whole number, and is two."),
         ("Q_WORKERS", "1.5", "Q_WORKERS must be a whole number, and is 1.5."),
         ("PROVIDER_TIMEOUT_SECONDS", "30s", "PROVIDER_TIMEOUT_SECONDS must be a number, and is 30s."),
+        ("OIDC_GROUPS", "makers", "OIDC_GROUPS must be pairs such as theirs=Operator, and is makers."),
+        ("OIDC_GROUPS", "a=b,a=c", "OIDC_GROUPS must be pairs such as theirs=Operator, and is a=b,a=c."),
         ("PROVIDER_TIMEOUT_SECONDS", "inf", "PROVIDER_TIMEOUT_SECONDS must be a number, and is inf."),
     ],
 )

@@ -9,6 +9,8 @@ import pytest
 from payouts import checks
 from payouts.checks import check_server, check_settings
 
+OIDC = {"OIDC_ISSUER": "https://login.example.com", "OIDC_CLIENT_ID": "payouts", "OIDC_CLIENT_SECRET": "secret"}
+
 
 def test_the_settings_of_the_tests_contradict_nothing(settings: Any) -> None:
     settings.SECOND_FACTOR = settings.DUAL_CONTROL = True
@@ -53,6 +55,13 @@ def test_the_settings_of_the_tests_contradict_nothing(settings: Any) -> None:
         ({"SESSION_IDLE_SECONDS": 59}, ["payouts.E017"]),
         ({"SESSION_IDLE_SECONDS": 43_201}, ["payouts.E017"]),
         ({"SECOND_FACTOR": False, "DEBUG": False}, ["payouts.W018"]),
+        (OIDC, []),
+        (OIDC | {"OIDC_ISSUER": "http://login.example.com", "DEBUG": False}, ["payouts.E031"]),
+        (OIDC | {"OIDC_CLIENT_SECRET": ""}, ["payouts.E032"]),
+        (OIDC | {"OIDC_SCOPES": ["email"]}, ["payouts.E033"]),
+        (OIDC | {"OIDC_RECHECK_SECONDS": 5}, ["payouts.E034"]),
+        (OIDC | {"OIDC_RULES_GROUPS": True}, ["payouts.W035"]),
+        (OIDC | {"OIDC_PASSWORDS": True, "DEBUG": False}, ["payouts.W036"]),
         ({"SECOND_FACTOR": False, "DEBUG": True}, []),
         ({"DUAL_CONTROL": False, "DEBUG": False}, ["payouts.W022"]),
         ({"DUAL_CONTROL": False, "DEBUG": True}, []),

@@ -40,12 +40,14 @@ from payouts.models import (
     ApprovalBand,
     Authenticator,
     Batch,
+    Passkey,
     Payout,
     PayoutLimit,
     Proposal,
     ProviderPause,
     Recovery,
     ReviewRule,
+    SingleSignOn,
     VelocityLimit,
 )
 from payouts.providers import Verdict
@@ -176,7 +178,9 @@ def everything(found: Scene) -> dict[str, Any]:
     }
 
 
-RULES = (ApprovalBand, ReviewRule, PayoutLimit, VelocityLimit, ApiClient, ApiKey, Group, Authenticator)
+LOGINS = (Authenticator, Passkey, SingleSignOn)
+RULES = (ApprovalBand, ReviewRule, PayoutLimit, VelocityLimit, ApiClient, ApiKey, Group, *LOGINS)
+ISSUER = "https://login.example.com"
 
 
 def _rows_of(model: type[Model]) -> list[dict[str, Any]]:
@@ -421,6 +425,10 @@ CHANGES: dict[str, Callable[[Scene], Changes]] = {
     "person": _people,
     "password": lambda found: [(Act.ADD, _another(found).pk, LINK)],
     "second_factor": lambda found: [(Act.DELETE, _another(found).pk, {})],
+    "single_sign_on": lambda found: [
+        (Act.CHANGE, _another(found).pk, {"issuer": ISSUER, "subject": "straw man"}),
+        (Act.DELETE, _another(found).pk, {}),
+    ],
     "let_go": lambda found: [(Act.CHANGE, payout.pk, {"over_limits": True}) for payout in found.payouts.values()],
 }
 # What takes one person, at once.
@@ -432,7 +440,7 @@ SAFE = {("velocity_limit", Act.ADD)}
 
 @pytest.fixture(autouse=True)
 def _rules(settings: Any) -> None:
-    settings.DUAL_CONTROL = True
+    settings.DUAL_CONTROL, settings.OIDC_ISSUER = True, ISSUER
     PayoutLimit.objects.create(currency="JPY", day_amount=5)
     Group.objects.create(name="Readers")
 

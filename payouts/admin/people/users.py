@@ -36,6 +36,7 @@ from payouts.admin.people import second_look, sessions_shown
 from payouts.admin.people.change_messages import with_lists_and_switches
 from payouts.admin.people.password_link import link_of
 from payouts.admin.people.permission_words import listed_in_words, offer_in_words
+from payouts.admin.people.single_sign_on_link import SingleSignOnMixin
 from payouts.configuration.people_subjects import LINK, SWITCHES, TEXTS
 from payouts.models import Authenticator
 from payouts.staff import access_log, groups, second_factor, sessions
@@ -83,9 +84,9 @@ class NewPersonForm(forms.ModelForm):
 
 
 @admin.register(User)
-class UserAdmin(ProposedMixin, DialogsMixin, StockUserAdmin, PlainAdmin):
+class UserAdmin(ProposedMixin, DialogsMixin, SingleSignOnMixin, StockUserAdmin, PlainAdmin):
     proposal_subject = "person"
-    proposal_subjects_beside = ("password", "second_factor")
+    proposal_subjects_beside = ("password", "second_factor", "single_sign_on")
     form = UserChangeForm
     add_form = NewPersonForm
     list_display = ("username", "full_name", "group_names", "second_factor", "is_active", "last_login")
@@ -95,7 +96,10 @@ class UserAdmin(ProposedMixin, DialogsMixin, StockUserAdmin, PlainAdmin):
     filter_horizontal = ()
     filter_vertical = ()
     sortable_by = None
-    actions_detail: ClassVar[tuple[Any, ...]] = ("make_link", "end_sessions", "remove_second_factor", "close_account")
+    actions_detail: ClassVar[tuple[Any, ...]] = (
+        *("make_link", "end_sessions", "remove_second_factor", "link_single_sign_on", "unlink_single_sign_on"),
+        "close_account",
+    )
     add_fieldsets = (
         (None, {"fields": ("username",)}),
         (gettext_lazy("Personal info"), {"fields": ("first_name", "last_name", "email")}),
@@ -252,6 +256,8 @@ class UserAdmin(ProposedMixin, DialogsMixin, StockUserAdmin, PlainAdmin):
             return "" if sessions.of_person(instance) else _("This person has no open session.")
         if name == "remove_second_factor" and not second_factor.has_one(instance):
             return _("This person has no second factor.")
+        if obstacle := self.link_obstacle(name, instance):
+            return obstacle
         return accounts.why_not_close(instance, person(request)) if name == "close_account" else ""
 
     @dialog_action(

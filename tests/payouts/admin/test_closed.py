@@ -74,6 +74,8 @@ ALLOWED: dict[str, set[str]] = {
     "auth_user_end_sessions": {"Admin"},
     "auth_user_close_account": {"Admin"},
     "auth_user_remove_second_factor": set(),
+    "auth_user_link_single_sign_on": set(),
+    "auth_user_unlink_single_sign_on": set(),
 }
 FORMS: dict[str, set[str]] = {
     "payouts_payout_add": {"Operator", "Admin"},

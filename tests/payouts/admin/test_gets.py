@@ -34,6 +34,8 @@ TABLES = (
     "otp_totp_totpdevice",
     "otp_static_statictoken",
     "auth_user",
+    "payouts_passkey",
+    "payouts_singlesignon",
     "payouts_breaker",
     "payouts_providerpause",
     "payouts_recovery",
