@@ -250,6 +250,13 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             1_800,
         ),
         Setting(
+            "ACCESS_LOG_RETENTION_DAYS",
+            "How long logins, refusals and changes of passwords and second factors stand in the access log. What was "
+            "done to an object stands there for good. With 0 all of it does.",
+            int,
+            400,
+        ),
+        Setting(
             "TRUSTED_PROXIES",
             "How many proxies stand in front, each adding to X-Forwarded-For the address that called it. Logins are "
             "throttled and logged by the client's address. The one that ends TLS says so in X-Forwarded-Proto. With "

@@ -89,6 +89,8 @@ def _times() -> Iterator[CheckMessage]:
         )
     if not 0 <= settings.RELEASE_DELAY_SECONDS <= 86_400:
         yield _refuse(15, "RELEASE_DELAY_SECONDS must be between 0 and 86400, a day.")
+    if settings.ACCESS_LOG_RETENTION_DAYS < 0:
+        yield _refuse(29, "ACCESS_LOG_RETENTION_DAYS is a number of days, or 0 for no end.")
     if not 60 <= settings.SESSION_IDLE_SECONDS <= settings.SESSION_COOKIE_AGE:
         yield _refuse(17, f"SESSION_IDLE_SECONDS must be from 60 to {settings.SESSION_COOKIE_AGE}.")
 

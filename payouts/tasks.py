@@ -31,6 +31,7 @@ from payouts.exports import request, write
 from payouts.exports.request import WRITE, Rows
 from payouts.jobs import Stop, half_time, run_slice
 from payouts.models import AuditRun, Heartbeat, Payout, WebhookMessage
+from payouts.staff import access_log, login_limits, sessions
 from payouts.statements import apply
 from payouts.statements.read import APPLY
 from payouts.worker import broker
@@ -114,10 +115,13 @@ def merge_sums() -> None:
 def prune() -> None:
     """Delete what nobody needs any more.
 
-    q2's old results, webhooks' ids that are refused by their age, old exports' files, and what clusters that are gone
-    left.
+    q2's old results, webhooks' ids that are refused by their age, old exports' files, what clusters that are gone
+    left, sessions that are over, failed logins that count no more, and the access log's old lines.
     """
     request.prune()
+    sessions.forget()
+    login_limits.forget()
+    access_log.forget()
     Task.objects.filter(stopped__lt=timezone.now() - PRUNE_AFTER).delete()
     Heartbeat.objects.filter(beat_at__lt=timezone.now() - PRUNE_AFTER).delete()
     OrmQ.objects.filter(key__contains=":", lock__lt=timezone.now() - STALE_QUEUE_AFTER).delete()

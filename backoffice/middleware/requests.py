@@ -33,7 +33,10 @@ type GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 class RequestIdMiddleware:
-    """Takes or makes `X-Request-ID`, returns it, binds it to the logs, and logs the request without its query."""
+    """Takes or makes `X-Request-ID`, returns it, binds it to the logs, and logs the request.
+
+    With the number of the person or the API client who asked, where one was looked up; without names and the query.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -52,11 +55,21 @@ class RequestIdMiddleware:
                 path=request.path,
                 status=response.status_code,
                 ms=round((time.perf_counter() - began_at) * 1000, 1),
+                **_who(request),
             )
             return response
         finally:
             structlog.contextvars.clear_contextvars()
             trace.current.reset(token)
+
+
+def _who(request: HttpRequest) -> dict[str, int]:
+    """Asks the database nothing: who logs out, or nobody looked up, is nobody."""
+    client = getattr(getattr(request, "auth", None), "client", None)
+    if client is not None:
+        return {"client": client.pk}
+    person = getattr(request, "_cached_user", None)  # what request.user has found
+    return {"person": person.pk} if person is not None and person.pk is not None else {}
 
 
 class ApiMiddleware:

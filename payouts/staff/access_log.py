@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from axes.helpers import get_cool_off
+from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.db import models
@@ -23,6 +24,8 @@ from payouts.staff import sessions
 from payouts.staff.client_address import client_address
 
 Kind = AccessEvent.Kind
+
+FORGOTTEN_AT_ONCE, FORGOTTEN_ROUNDS = 5_000, 20
 
 ACTS = {
     "revealed": _("saw the recipient in clear"),
@@ -65,6 +68,17 @@ def log_act(user: User | AnonymousUser, instance: models.Model, act: str, **fact
         json.dumps([{"act": {"name": act, **facts}}], ensure_ascii=False),
         single_object=True,
     )
+
+
+def forget() -> None:
+    """Delete logins and the like that are older than ACCESS_LOG_RETENTION_DAYS, some at a time."""
+    if not settings.ACCESS_LOG_RETENTION_DAYS:
+        return
+    before = timezone.now() - timedelta(days=settings.ACCESS_LOG_RETENTION_DAYS)
+    for _number in range(FORGOTTEN_ROUNDS):
+        old = AccessEvent.objects.filter(at__lt=before).order_by("pk").values("pk")[:FORGOTTEN_AT_ONCE]
+        if not AccessEvent.objects.filter(pk__in=old).delete()[0]:
+            return
 
 
 class PasswordWatch:

@@ -12,6 +12,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.base_session import AbstractBaseSession
+from django.contrib.sessions.models import Session
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -121,6 +122,12 @@ def end(person: User, *, row: str = "", but: str = "") -> int:
     found = StaffSession.objects.filter(person=person).exclude(pk=but)
     ended, _by_model = (found.filter(pk=row) if row else found).delete()
     return ended
+
+
+def forget() -> None:
+    """Delete what is over, also of Django's own table, where sessions stood before."""
+    SessionStore.clear_expired()
+    Session.objects.filter(expire_date__lt=timezone.now()).delete()
 
 
 def _moment(seconds: int | None) -> datetime | None:

@@ -4,7 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.db.models import F
 from django.utils import timezone
 from django_q.models import OrmQ, Task
@@ -13,7 +15,18 @@ from structlog.testing import capture_logs
 from payouts import tasks
 from payouts.batches import check, decide, submit
 from payouts.exports.request import WRITE
-from payouts.models import AuditRun, Batch, BatchState, Export, Heartbeat, Payout, ProviderReport, WebhookMessage
+from payouts.models import (
+    AccessEvent,
+    AuditRun,
+    Batch,
+    BatchState,
+    Export,
+    Heartbeat,
+    Payout,
+    ProviderReport,
+    StaffSession,
+    WebhookMessage,
+)
 from payouts.statements import read
 from payouts.worker import broker
 from tests import recipes
@@ -117,6 +130,31 @@ def test_prune_deletes_old_results_and_orphaned_queues_and_no_payout() -> None:
     assert set(OrmQ.objects.values_list("key", flat=True)) == {"payouts:here", "payouts"}
     assert Payout.objects.get() == payout
     assert is_clean()
+
+
+@pytest.mark.django_db
+def test_prune_deletes_sessions_that_are_over_failures_that_count_no_more_and_old_lines_of_the_access_log(
+    settings: Any,
+) -> None:
+    now = timezone.now()
+    for name, is_over in (("over", True), ("open", False)):
+        expires_at = now + timedelta(hours=-1 if is_over else 1)
+        StaffSession.objects.create(session_key=name, session_data="", expire_date=expires_at)
+        Session.objects.create(session_key=name, session_data="", expire_date=expires_at)
+        AccessEvent.objects.create(kind="logged_in", at=now - timedelta(days=401 if is_over else 399))
+        AccessAttempt.objects.create(username=name, failures_since_start=1)
+    AccessAttempt.objects.filter(username="over").update(attempt_time=now - timedelta(hours=25))
+
+    tasks.prune()
+
+    assert [each.pk for each in StaffSession.objects.all()] == ["open"]
+    assert [each.pk for each in Session.objects.all()] == ["open"]
+    assert [each.username for each in AccessAttempt.objects.all()] == ["open"]
+    assert AccessEvent.objects.get().at > now - timedelta(days=400)
+    settings.ACCESS_LOG_RETENTION_DAYS = 0
+    AccessEvent.objects.update(at=now - timedelta(days=9_999))
+    tasks.prune()
+    assert AccessEvent.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)

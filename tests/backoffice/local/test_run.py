@@ -34,6 +34,7 @@ SET = {
     "DJANGO_CSRF_TRUSTED_ORIGINS": "https://payouts.example.com",
     "CHECKPOINTS": "s3://anchors/production",
     "CHECKPOINT_RETENTION_DAYS": "30",
+    "ACCESS_LOG_RETENTION_DAYS": "200",
     "PORT": "8123",
     "WEB_CONCURRENCY": "3",
     "WEB_THREADS": "8",

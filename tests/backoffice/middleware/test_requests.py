@@ -5,9 +5,12 @@ import subprocess
 import sys
 
 import pytest
+from django.test import Client
+from structlog.testing import capture_logs
 
 from payouts.clients import create_client
 from payouts.models import ApiKey, Payout, Scope
+from tests import recipes
 from tests.payouts.api.conftest import EXAMPLE, Api
 
 pytestmark = pytest.mark.django_db
@@ -79,3 +82,22 @@ def test_only_a_proxy_that_is_counted_says_that_a_request_came_by_https(proxies,
     told = subprocess.run([sys.executable, "-c", tell], env=environment, capture_output=True, text=True, check=True)
 
     assert ("HTTP_X_FORWARDED_PROTO" in told.stdout) == is_believed
+
+
+def test_the_log_says_who_asked_by_number_and_no_name_and_no_query(api):
+    person = recipes.person.make(username="anna-petrova")
+    browser = Client()
+    browser.force_login(person, backend="payouts.staff.authority.SealedBackend")
+
+    with capture_logs() as lines:
+        api("GET", "/api/payouts/?user_id=7654321")
+        browser.get("/admin/?q=7654321")
+        browser.get("/admin/jsi18n/")
+        Client().get("/admin/login/")
+        Api("pk_wrong_key")("GET", "/api/payouts/")
+
+    said = [(line.get("client"), line.get("person")) for line in lines if line["event"] == "request"]
+    client = ApiKey.objects.get().client_id
+    assert said == [(client, None), (None, person.pk), (None, person.pk), (None, None), (None, None)]
+    for secret in ("anna-petrova", "7654321", "shop"):
+        assert secret not in str(lines)
