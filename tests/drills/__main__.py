@@ -17,6 +17,7 @@ from tests.drills import (
     deploys,
     drain,
     duplicates,
+    files,
     forgetting,
     kills,
     late,
@@ -55,6 +56,7 @@ DRILLS: dict[str, Drill[Any]] = {
     "rotation": rotation.ROTATION,
     "audit": audit.AUDIT,
     "sql": thief.SQL,
+    "hostile-files": files.HOSTILE_FILES,
 }
 
 

@@ -107,16 +107,19 @@ class Person(Caller):
 
     def post(self, path: str, **fields: object) -> Reply:
         fields = {"csrfmiddlewaretoken": self._cookies["__Host-payouts_csrf"], **fields}
-        return self._keep(
-            self(
-                "POST",
-                path,
-                urlencode(fields).encode(),
-                Content_Type="application/x-www-form-urlencoded",
-                Cookie=self._cookie(),
-                Origin=f"https://127.0.0.1:{self.port}",
-            )
-        )
+        return self._send(path, urlencode(fields).encode(), "application/x-www-form-urlencoded")
+
+    def upload(self, path: str, content: bytes, name: str) -> Reply:
+        cut = uuid.uuid4().hex
+        part = f"--{cut}\r\nContent-Disposition: form-data; name="
+        token = f'{part}"csrfmiddlewaretoken"\r\n\r\n{self._cookies["__Host-payouts_csrf"]}\r\n'
+        head = f'{token}{part}"file"; filename="{name}"\r\n\r\n'
+        body = head.encode() + content + f"\r\n--{cut}--\r\n".encode()
+        return self._send(path, body, f"multipart/form-data; boundary={cut}")
+
+    def _send(self, path: str, body: bytes, content_type: str) -> Reply:
+        origin = f"https://127.0.0.1:{self.port}"
+        return self._keep(self("POST", path, body, Content_Type=content_type, Cookie=self._cookie(), Origin=origin))
 
     def act(self, payout_id: int, action: str, *, version: int = 1) -> bool:
         """Confirm the dialog of an action; False when it was refused."""

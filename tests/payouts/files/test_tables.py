@@ -3,7 +3,6 @@
 import io
 import os
 import zipfile
-from collections.abc import Iterator
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,10 @@ from openpyxl import Workbook
 from payouts.files import apart, formats, tables
 from payouts.files.limits import FILE_BYTES
 from payouts.files.rows import CELL_LIMIT, Row, SheetError
+from tests.payouts.files import hostile
+from tests.payouts.files.hostile import packed, sheet, xlsx
 
 HEADER = ["a", "b"]
-
-
-def xlsx(*rows: list[Any]) -> bytes:
-    book = Workbook()
-    assert book.active is not None
-    for row in rows:
-        book.active.append(row)
-    content = io.BytesIO()
-    book.save(content)
-    return content.getvalue()
 
 
 def with_sheet(xml: str, **parts: bytes) -> bytes:
@@ -38,11 +29,6 @@ def with_sheet(xml: str, **parts: bytes) -> bytes:
         for name, body in parts.items():
             made.writestr(name, body)
     return content.getvalue()
-
-
-def sheet(rows: str, prologue: str = "") -> str:
-    space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    return f'<?xml version="1.0"?>{prologue}<worksheet xmlns="{space}"><sheetData>{rows}</sheetData></worksheet>'
 
 
 def read(content: bytes, rows_limit: int = 100) -> list[Row]:
@@ -218,81 +204,22 @@ def test_a_cell_is_cut_just_beyond_what_any_column_takes() -> None:
     assert len(long) == CELL_LIMIT + 1
 
 
-def packed(parts: dict[str, Iterator[bytes]]) -> bytes:
-    """A small XLSX with these parts, however large they are unpacked."""
-    content = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(xlsx(HEADER))) as whole,
-        zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as made,
-    ):
-        for part in whole.infolist():
-            if part.filename not in parts:
-                made.writestr(part.filename, whole.read(part))
-        for name, chunks in parts.items():
-            with made.open(name, "w") as part_file:
-                for chunk in chunks:
-                    part_file.write(chunk)
-    return content.getvalue()
+@pytest.mark.parametrize("name", hostile.FILES)
+def test_a_hostile_file_is_refused_and_the_cap_named(name: str) -> None:
+    make, code = hostile.FILES[name]
 
+    content = make()
 
-def hostile_sheet(rows: bytes, times: int) -> bytes:
-    before, after = sheet("|").encode().split(b"|")
-    return packed({SHEET: iter([before, *[rows] * times, after])})
-
-
-def noise(size: int) -> bytes:
-    """What cannot be packed, so that the ratio looks honest."""
-    return f"<!--{os.urandom(size // 2).hex()}-->".encode()
-
-
-SHEET = "xl/worksheets/sheet1.xml"
-RELATIONS = (
-    b'<Relationships><Relationship Id="rId1" Type="x/worksheet" Target="worksheets/sheet1.xml"/>'
-    b'<Relationship Id="s" Type="x/sharedStrings" Target="sharedStrings.xml"/></Relationships>'
-)
-
-
-@pytest.mark.parametrize(
-    ("rows", "times", "code"),
-    [
-        (b"<row/>" * 10_000, 200, "packed_too_tightly"),
-        (b"<row/>" * 10_000 + noise(20_000), 200, "too_many_rows"),
-        (b"<row><c/><c/><c/><c/></row>" * 10_000 + noise(50_000), 70, "too_many_cells"),
-        (b"<row r='99999999999'><c><v>1</v></c></row>", 1, "too_many_rows"),
-        (b"<row>" + b"<x>" * 50 + b"</x>" * 50 + b"</row>", 1, "too_deep"),
-    ],
-    ids=["ratio", "empty rows", "cells", "far row", "depth"],
-)
-def test_a_sheet_beyond_a_cap_is_refused_and_the_cap_named(rows: bytes, times: int, code: str) -> None:
-    content = hostile_sheet(rows, times)
-
-    assert len(content) < 4 * 1024**2
+    assert len(content) < FILE_BYTES
     assert fault(content, 50_000) == code
     assert code in tables.SENTENCES
 
 
-def test_a_text_that_a_million_cells_refer_to_is_refused() -> None:
-    strings = f"<sst><si><t>{'x' * 1000}</t></si></sst>".encode()
-    rows = b"<row>" + b"<c t='s'><v>0</v></c>" * 50 + b"</row>"
-    before, after = sheet("|").encode().split(b"|")
-    content = packed(
-        {
-            SHEET: iter([before, *[rows * 500 + noise(20_000)] * 3, after]),
-            "xl/sharedStrings.xml": iter([strings]),
-            "xl/_rels/workbook.xml.rels": iter([RELATIONS]),
-        }
-    )
-
-    assert fault(content, 50_000) == "too_much_text"
-
-
 def test_very_many_shared_strings_are_refused() -> None:
-    strings = iter([b"<sst>", *[b"<si/>" * 100_000 + noise(50_000)] * 26, b"</sst>"])
+    strings = iter([b"<sst>", *[b"<si/>" * 100_000 + os.urandom(25_000).hex().encode()] * 26, b"</sst>"])
+    parts = {hostile.STRINGS: strings, hostile.RELATIONS: iter([hostile.WITH_STRINGS.encode()])}
 
-    assert (
-        fault(packed({"xl/sharedStrings.xml": strings, "xl/_rels/workbook.xml.rels": iter([RELATIONS])}))
-        == "too_many_cells"
-    )
+    assert fault(packed(parts)) == "too_many_cells"
 
 
 def test_a_csv_beyond_a_cap_is_refused_and_the_cap_named() -> None:
