@@ -257,6 +257,14 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             400,
         ),
         Setting(
+            "REVEALS_A_MINUTE",
+            "How many recipients a person or an API client may see in clear within a minute. Who reaches it, or "
+            "REVEALS_A_DAY, is on the start page for a day.",
+            int,
+            20,
+        ),
+        Setting("REVEALS_A_DAY", "The same within a day.", int, 200),
+        Setting(
             "TRUSTED_PROXIES",
             "How many proxies stand in front, each adding to X-Forwarded-For the address that called it. Logins are "
             "throttled and logged by the client's address. The one that ends TLS says so in X-Forwarded-Proto. With "

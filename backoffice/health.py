@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from payouts.actions import KeysError, due, keys, waits
+from payouts.actions import KeysError, disclosures, due, keys, waits
 from payouts.models.sealed_sets import altered_sets
 from payouts.staff.client_address import client_address, normal_address
 
@@ -150,6 +150,11 @@ class _Figures:
             ("recovery", "1 while the provider is asked before every payment", found.is_recovering),
             ("other_installation", "1 while nothing is paid: another installation's database", found.is_other),
             ("unknown_payments", "Payments that only the provider knows", found.unknown_payments),
+            (
+                "many_reveals",
+                "People and clients who reached a limit of recipients seen",
+                len(disclosures.many_seen()),
+            ),
             ("configuration_altered", "Sets of the configuration that SQL has changed", len(altered_sets())),
         ):
             yield GaugeMetricFamily(f"payouts_{name}", meaning, value)

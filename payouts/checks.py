@@ -110,6 +110,8 @@ def _access() -> Iterator[CheckMessage]:
         yield _refuse(1, "API_ANONYMOUS_CLIENT opens the API to anyone: it may be set only while DJANGO_DEBUG is on.")
     if not re.fullmatch(r"off|[1-9][0-9]{0,8}/[smh]", settings.API_THROTTLE):
         yield _refuse(11, "API_THROTTLE must be a number of requests and a period, such as 600/m, or off.")
+    if min(settings.REVEALS_A_MINUTE, settings.REVEALS_A_DAY) < 1:
+        yield _refuse(40, "REVEALS_A_MINUTE and REVEALS_A_DAY must be 1 or more.")
     if settings.TRUSTED_PROXIES < 0:
         yield _refuse(16, "TRUSTED_PROXIES is the number of proxies in front: 0 or more.")
     if not settings.TRUSTED_PROXIES and settings.SECURE_SSL_REDIRECT:

@@ -36,6 +36,8 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
         "LOG_FORMAT": "console",
         "PROVIDER_URL": "http://127.0.0.1:9",
         "API_THROTTLE": "off",
+        "REVEALS_A_MINUTE": "1000000",
+        "REVEALS_A_DAY": "1000000",
     }
 
 django.setup()

@@ -14,11 +14,11 @@ from payouts.actions.decisions import (
     hold,
     release,
     retry,
-    reveal,
     schedule,
     settle,
     withdraw,
 )
+from payouts.actions.disclosures import TooManyRevealsError, reveal
 from payouts.actions.errors import (
     AlteredError,
     FourEyesError,

@@ -1,4 +1,4 @@
-"""People and clients hold, release, schedule, cancel, settle and retry payouts, and look at recipients.
+"""People and clients hold, release, schedule, cancel, settle and retry payouts.
 
 Each asks its rule in payouts.rules under the row's lock, and raises NotAllowedError or FourEyesError with the
 sentence.
@@ -9,8 +9,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from payouts import doorbell, rules, vault
-from payouts.actions.approvals import approvals_by_payout, payment_problem, unreadable
+from payouts import doorbell, rules
+from payouts.actions.approvals import approvals_by_payout, payment_problem
 from payouts.actions.errors import NotAllowedError, refuse_if
 from payouts.actions.moves import Actor, Person, locked, move_one, ring_if_due
 from payouts.models import ApiClient, Attention, EventName, Payout, stamp
@@ -135,18 +135,6 @@ def ask_now(payout_id: int, *, by: Person, reason: str = "", version: int | None
         move_one(payout, EventName.ASKED, Status(payout.status), at=at, by=by, reason=reason)
         doorbell.ring()
     return payout
-
-
-def reveal(payout_id: int, *, by: Actor, reason: str) -> dict[str, Any]:
-    """The recipient in clear, and an event that says who saw it and why."""
-    with locked(payout_id, by=by) as (payout, at):
-        refuse_if(rules.why_not_reveal(payout, _standing(by, at)), payout)
-        try:
-            recipient = payout.recipient_details
-        except vault.UnreadableError as error:
-            raise unreadable(payout) from error
-        move_one(payout, EventName.REVEALED, Status(payout.status), at=at, by=by, reason=reason)
-    return recipient
 
 
 def _standing(by: Actor, at: datetime) -> Standing:

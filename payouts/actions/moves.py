@@ -108,7 +108,7 @@ def move_all(moves: Sequence[Move], *, at: datetime, actor: Actor | str, reason:
             from_status=from_status,
             to_status=payout.status,
             at=at,
-            actor=_actor_name(actor),
+            actor=actor_name(actor),
             person=actor if isinstance(actor, User) else None,
             reason=move.reason or reason,
             trace_id=trace.current.get() or payout.trace_id,
@@ -229,7 +229,7 @@ def checked_reason(text: str) -> str:
     return text
 
 
-def _actor_name(actor: Actor | str) -> str:
+def actor_name(actor: Actor | str) -> str:
     match actor:
         case str():
             return actor

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy, pgettext
 
 from payouts import rules
-from payouts.actions import approvals, confirmations, decisions, resolutions
+from payouts.actions import approvals, confirmations, decisions, disclosures, resolutions
 from payouts.models import Attention, EventName, Payout
 from payouts.rules import Standing
 from payouts.states import Stage
@@ -334,7 +334,7 @@ DECLARED = (
     ),
     Verb(
         name="reveal",
-        act=decisions.reveal,
+        act=disclosures.reveal,
         why_not=rules.why_not_reveal,
         permissions=("reveal_payout",),
         asks=Asks.REASON,

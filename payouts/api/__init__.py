@@ -66,8 +66,8 @@ def _forbidden(request: HttpRequest, error: ScopeError) -> HttpResponse:
     return problem(403, str(error))
 
 
-@_answers(ThrottledError)
-def _throttled(request: HttpRequest, error: ThrottledError) -> HttpResponse:
+@_answers(ThrottledError, actions.TooManyRevealsError)
+def _throttled(request: HttpRequest, error: ThrottledError | actions.TooManyRevealsError) -> HttpResponse:
     return problem(429, str(error), headers={"Retry-After": str(error.retry_after_seconds)})
 
 

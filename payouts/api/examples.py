@@ -179,7 +179,7 @@ CALLS: dict[str, Call] = {
                 | {
                     "status": "cancelled",
                     "updated_at": LATER,
-                    "version": 2,
+                    "version": 3,
                     "final": True,
                     "status_detail": "It was cancelled. No money has left.",
                 }

@@ -127,10 +127,13 @@ def get_payout(request: HttpRequest, payout_id: int) -> HttpResponse:
 def change_status(request: HttpRequest, payout_id: int, payload: StatusIn) -> HttpResponse:
     """`cancelled` from pending; `processed` from pending means settled by hand. The present status is a no-op.
 
-    Scope `payouts:write`, for `processed` `payouts:settle`. The recipient comes back in clear with `payouts:reveal`.
+    Scope `payouts:write`, for `processed` `payouts:settle`. The recipient comes back in clear with `payouts:reveal`,
+    and the event `revealed` says so. Who has seen very many within a minute is answered 429, or, when the status has
+    changed, with a masked one.
     """
     caller = _caller(request, Scope.SETTLE if payload.status == Status.PROCESSED else Scope.WRITE)
     version = _if_match(request)
+    is_moved = payload.status in (Status.CANCELLED, Status.PROCESSED)
     try:
         match payload.status:
             case Status.CANCELLED:
@@ -148,9 +151,16 @@ def change_status(request: HttpRequest, payout_id: int, payload: StatusIn) -> Ht
     except actions.NotAllowedError as error:
         if error.status != payload.status:
             raise
+        is_moved = False
         payout = _own(caller, payout_id)
-    may_see = Scope.REVEAL in caller.scopes
-    recipient = payout.recipient_details if may_see else payout.recipient_masked
+    recipient = payout.recipient_masked
+    if Scope.REVEAL in caller.scopes:
+        try:
+            recipient = actions.reveal(payout_id, by=caller.client, reason="PATCH")
+            payout = _own(caller, payout_id)
+        except actions.TooManyRevealsError:
+            if not is_moved:
+                raise
     return answer(full(payout, recipient), headers={"ETag": _etag(payout)})
 
 

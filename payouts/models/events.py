@@ -85,6 +85,9 @@ class Event(models.Model):
         verbose_name_plural = _("events")
         default_permissions = ["view"]
         ordering = ["payout", "seq"]
+        indexes = [
+            models.Index(fields=["actor", "at"], condition=Q(event="revealed"), name="event_reveals"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["payout", "seq"], name="event_seq_unique"),
             models.CheckConstraint(

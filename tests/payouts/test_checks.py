@@ -50,6 +50,7 @@ def test_the_settings_of_the_tests_contradict_nothing(settings: Any) -> None:
         ({"PROVIDER_TOKEN": "", "PROVIDER_URL": ""}, []),
         ({"API_THROTTLE": "often"}, ["payouts.E011"]),
         ({"TRUSTED_PROXIES": -1}, ["payouts.E016"]),
+        ({"REVEALS_A_DAY": 0}, ["payouts.E040"]),
         ({"TRUSTED_PROXIES": 0, "SECURE_SSL_REDIRECT": True}, ["payouts.W030"]),
         ({"TRUSTED_PROXIES": 1, "SECURE_SSL_REDIRECT": True}, []),
         ({"SESSION_IDLE_SECONDS": 59}, ["payouts.E017"]),

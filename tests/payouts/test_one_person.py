@@ -28,7 +28,17 @@ import payouts.configuration
 import payouts.statements
 from payouts import accounts, actions, clients, configuration
 from payouts.accounts import AccountError
-from payouts.actions import PayoutError, approvals, bulk, confirmations, decisions, pauses, recovery, resolutions
+from payouts.actions import (
+    PayoutError,
+    approvals,
+    bulk,
+    confirmations,
+    decisions,
+    disclosures,
+    pauses,
+    recovery,
+    resolutions,
+)
 from payouts.actions.bulk import DecisionError
 from payouts.batches import decide
 from payouts.configuration import Act, ConfigurationError, velocity_subjects
@@ -234,9 +244,10 @@ for act in (approvals.approve, approvals.approve_as_batch, approvals.withdraw_ap
     WAYS[f"actions.approvals.{act.__name__}"] = on_payouts(act, reason=WHY)
 for act in (*(decisions.hold, decisions.release, decisions.clear_flag, decisions.cancel), decisions.ask_now):
     WAYS[f"actions.decisions.{act.__name__}"] = on_payouts(act, reason=WHY)
-for act in (decisions.settle, decisions.retry, decisions.reveal):
+for act in (decisions.settle, decisions.retry):
     WAYS[f"actions.decisions.{act.__name__}"] = on_payouts(act, reason=WHY)
 WAYS |= {
+    "actions.disclosures.reveal": on_payouts(disclosures.reveal, reason=WHY),
     "actions.decisions.schedule": on_payouts(decisions.schedule, scheduled_for=None, reason=WHY),
     "actions.resolutions.record_return": on_payouts(resolutions.record_return, evidence=WHY),
     "actions.confirmations.confirm_unchanged": on_payouts(confirmations.confirm_unchanged, evidence=WHY),

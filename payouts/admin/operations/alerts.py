@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from payouts import money
+from payouts.actions import disclosures
 from payouts.admin.kit import format
 from payouts.admin.operations.clusters import is_alive
 from payouts.admin.operations.figures import capped, loads, oldest_due
@@ -46,6 +47,7 @@ def alerts() -> list[dict[str, Any]]:
     said += [_altered(name) for name in altered_sets()]
     said += _anothers_database()
     said += _altered_people()
+    said += _many_seen()
     said += _anchors_left_inside()
     said += [_recovery(each) for each in Recovery.objects.filter(ended_at=None).order_by("pk")]
     said += _unknown_payments()
@@ -108,6 +110,20 @@ def _altered_people() -> list[dict[str, Any]]:
     said = _("Not what the back office stored, so without any rights: %(names)s.") % {"names": ", ".join(names)}
     then = _("Somebody wrote to the database. Run manage.py audit, look into it, then manage.py seal_people.")
     return [_alert("person_alert", said, then)]
+
+
+def _many_seen() -> list[dict[str, Any]]:
+    """The alert about people and API clients who have seen very many recipients in clear."""
+    then = _("If that was not their work, close the account, or revoke the key. The payouts' histories say which.")
+    return [
+        _alert(
+            "visibility",
+            _("%(who)s has seen many recipients in clear: %(count)s within a day, the last at %(at)s.")
+            % {"who": each.actor, "count": format.number(each.count), "at": format.exact_time(each.last_at)},
+            then,
+        )
+        for each in disclosures.many_seen()
+    ]
 
 
 def _anchors_left_inside() -> list[dict[str, Any]]:

@@ -74,6 +74,8 @@ SET = {
     "Q_RETRY_SECONDS": "500",
     "API_ANONYMOUS_CLIENT": "shop",
     "API_THROTTLE": "10/s",
+    "REVEALS_A_MINUTE": "5",
+    "REVEALS_A_DAY": "50",
     "API_DOCS": "off",
     "FIGURES_FOR_EVERYBODY": "on",
 }
