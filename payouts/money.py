@@ -30,6 +30,11 @@ def minor_units(currency: str) -> int:
     return int(exponent)
 
 
+def codes() -> list[str]:
+    """The currencies that can be paid."""
+    return sorted(currency.code for currency in Currency if currency.exponent is not None)
+
+
 def exact(amount: Decimal, currency: str) -> Decimal:
     """The same amount with exactly the currency's decimals.
 

@@ -19,6 +19,8 @@ from payouts.providers import registry
 from payouts.states import Status
 
 RECIPIENT_LIMIT_BYTES = 8_192
+# Values that say nothing: a recipient that has only these is none.
+NOTHING: tuple[object, ...] = (None, "", [], {})
 
 
 def submit(
@@ -98,7 +100,7 @@ def _checked(*, amount: Decimal, currency: str, user_id: int, recipient: dict[st
             errors["amount"] = [str(error)]
     if not 1 <= user_id < 2**63:
         errors["user_id"] = [_("The user ID must be a positive whole number.")]
-    if not recipient:
+    if all(value in NOTHING for value in recipient.values()):
         errors["recipient_details"] = [_("Say where the money goes.")]
     elif not is_storable(recipient):
         errors["recipient_details"] = [_("A text here cannot be stored, or is nested too deeply.")]

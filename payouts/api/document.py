@@ -16,7 +16,7 @@ from ninja.operation import Operation
 
 from payouts.api import examples
 from payouts.api.problems import PROBLEM, problem_content
-from payouts.api.schemas import ETAG, IDEMPOTENCY_KEY
+from payouts.api.schemas import ETAG, IDEMPOTENCY_KEY, RECIPIENT_VALUE, REFERRED
 
 type Json = dict[str, Any]
 
@@ -113,6 +113,8 @@ class DocumentedApi(NinjaAPI):
                 _complete(operation)
         components = document["components"]
         components["headers"] = GIVEN
+        components["schemas"]["RecipientValue"] = RECIPIENT_VALUE
+        components["schemas"]["PayoutIn"]["properties"]["recipient_details"]["additionalProperties"] = REFERRED
         for schema in components["schemas"]["Problem"]["properties"].values():
             _never_null(schema)
         return document
@@ -167,7 +169,6 @@ def _never_null(schema: Json) -> None:
     """What is left out is not null: a query cannot carry one, and a problem has none."""
     kinds = [kind for kind in schema.pop("anyOf", ()) if kind != {"type": "null"}]
     if kinds:
-        (kind,) = kinds
-        schema.update(kind)
+        schema.update(kinds[0] if len(kinds) == 1 else {"anyOf": kinds})
     if schema.get("default", ...) is None:
         del schema["default"]

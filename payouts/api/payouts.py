@@ -18,6 +18,7 @@ from payouts.api.schemas import (
     IDEMPOTENCY_KEY,
     Events,
     FullPayout,
+    Moment,
     OnePayout,
     Page,
     PayoutIn,
@@ -43,10 +44,14 @@ class Filters(Schema):
     page: Annotated[int, Field(ge=1, le=10**9)] = 1
     page_size: Annotated[int, Field(ge=1, le=PAGE_SIZE)] = PAGE_SIZE
     status: StatusName | None = None
-    created_from: datetime | None = Field(
-        None, description="From this time on, such as `2026-01-01T00:00:00Z`. Without a zone it is UTC."
+    created_from: Moment | None = Field(
+        None,
+        description="From this time on, such as `2026-01-01T00:00:00Z`, or from the start of a day. Without a zone it"
+        " is UTC.",
     )
-    created_to: datetime | None = Field(None, description="Before this time, such as `2026-02-01T00:00:00Z`.")
+    created_to: Moment | None = Field(
+        None, description="Before this time, such as `2026-02-01T00:00:00Z`, or before the start of a day."
+    )
 
 
 @router.get("/", response={200: Page, **problems(400, 403, 404)}, summary="A user's payouts, newest first")

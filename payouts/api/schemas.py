@@ -10,11 +10,16 @@ from ninja import Schema
 from pydantic import BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from payouts import money
+from payouts.actions.submission import NOTHING
 from payouts.api.status_detail import ReasonCode
 from payouts.states import Status
 
 PLAIN_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+# A date, or a time with or without its zone: not the seconds since 1970, which pydantic would take too.
+MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}([Tt ].*)?", re.ASCII)
+STORABLE = "^[^\\u0000]*$"
 ETAG = re.compile(r'"([0-9]{1,9})"')
 
 
@@ -29,6 +34,17 @@ def _exact_number(given: object) -> Decimal:
     raise PydanticCustomError("exact_number", "not an exact number")
 
 
+def _as_iso_8601(given: object) -> object:
+    if isinstance(given, str) and not MOMENT.fullmatch(given):
+        raise PydanticCustomError("datetime_parsing", "not ISO 8601")
+    return given
+
+
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_as_iso_8601),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}),
+]
 Amount = Annotated[
     Decimal,
     BeforeValidator(_exact_number),
@@ -43,8 +59,27 @@ Amount = Annotated[
     ),
 ]
 AmountOut = Annotated[Decimal, WithJsonSchema({"type": "number", "examples": [100.5]})]
-Currency = Annotated[StrictStr, WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["RUB"]})]
+Currency = Annotated[StrictStr, WithJsonSchema({"type": "string", "enum": money.codes(), "examples": ["RUB"]})]
 StatusName = Literal[*Status.values]  # type: ignore[valid-type]
+
+
+# What a recipient's details may hold, at any depth; the document refers to it by this name.
+REFERRED = {"$ref": "#/components/schemas/RecipientValue"}
+RECIPIENT_VALUE: dict[str, Any] = {
+    "title": "RecipientValue",
+    "anyOf": [
+        {"type": "string", "pattern": STORABLE},
+        {"type": "number", "minimum": -(2**63), "maximum": 2**63 - 1},
+        {"type": "boolean"},
+        {"type": "null"},
+        {"type": "array", "items": REFERRED},
+        {
+            "type": "object",
+            "propertyNames": {"pattern": STORABLE},
+            "additionalProperties": REFERRED,
+        },
+    ],
+}
 
 
 class PayoutIn(Schema):
@@ -58,11 +93,16 @@ class PayoutIn(Schema):
     recipient_details: Annotated[
         dict[str, Any],
         Field(
-            json_schema_extra={"minProperties": 1},
-            description="Where the money goes: at least one name with a value, such as `card`, `iban` or `phone`.",
+            json_schema_extra={
+                "minProperties": 1,
+                "propertyNames": {"pattern": STORABLE},
+                "not": {"additionalProperties": {"enum": [*NOTHING]}},
+            },
+            description="Where the money goes: at least one name with a value, such as `card`, `iban` or `phone`."
+            " 8 KiB and 16 levels at most.",
         ),
     ]
-    comment: Annotated[StrictStr, Field(max_length=1000)] = ""
+    comment: Annotated[StrictStr, Field(max_length=1000, json_schema_extra={"pattern": STORABLE})] = ""
 
 
 class StatusIn(Schema):

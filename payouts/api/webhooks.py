@@ -16,23 +16,22 @@ from payouts.providers.http.webhook import UnreadableError, UnsignedError, read_
 log = structlog.get_logger(__name__)
 
 # For the document alone: the body is read as bytes, because the signature is over them.
+PAYMENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["reference", "status"],
+    "properties": {
+        "reference": {"type": "string", "description": "The key of our attempt."},
+        "status": {"type": "string", "enum": [*STATUS_VERDICTS]},
+        "id": {"description": "The provider's own name for the payment, a text."},
+        "amount": {"description": "The amount in digits, such as `100.50`."},
+        "currency": {"description": "A code of ISO 4217."},
+    },
+}
 NEWS: dict[str, Any] = {
     "type": "object",
-    "required": ["type", "data"],
-    "properties": {
-        "type": {"type": "string", "description": "Anything but `payout.updated` is taken and does nothing."},
-        "data": {
-            "type": "object",
-            "required": ["reference", "status"],
-            "properties": {
-                "id": {"type": "string"},
-                "reference": {"type": "string", "description": "The key of our attempt."},
-                "amount": {"type": "string"},
-                "currency": {"type": "string"},
-                "status": {"type": "string", "enum": [*STATUS_VERDICTS]},
-            },
-        },
-    },
+    "properties": {"type": {"description": "Anything but `payout.updated` is taken and does nothing."}},
+    "if": {"required": ["type"], "properties": {"type": {"const": "payout.updated"}}},
+    "then": {"required": ["data"], "properties": {"data": PAYMENT}},
 }
 
 router = Router(tags=["webhooks"])

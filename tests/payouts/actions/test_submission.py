@@ -137,6 +137,7 @@ def test_submit_stores_the_request_id_with_the_payout_and_its_event() -> None:
         ({"user_id": 2**63}, "user_id"),
         ({"user_id": 2**70}, "user_id"),
         ({"recipient": {}}, "recipient_details"),
+        ({"recipient": {"card": "", "name": None, "bank": [], "more": {}}}, "recipient_details"),
         ({"recipient": {"note": "x" * 8_192}}, "recipient_details"),
         ({"comment": "x" * 1_001}, "comment"),
     ],
