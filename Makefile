@@ -78,6 +78,10 @@ drills: sync ## Survive each failure of docs/safety.md, once: ARGS="outage redis
 campaign: sync ## Kill everything under load, then audit from outside: CAMPAIGN_N=1000 ARGS=--mutants
 	$(RUN) python -m tests.campaign $(ARGS)
 
+.PHONY: attack
+attack: sync ## Attack a web server of its own with all of tests/attacks, and fuzz it: ARGS="framing ids", ARGS=--list
+	$(RUN) python -m tests.attacks $(ARGS)
+
 .PHONY: tools-small
 tools-small: sync ## Run every tool above, small: does each still work? Nothing is judged by its time
 	$(RUN) python -m tests.bench --small

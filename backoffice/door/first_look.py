@@ -5,7 +5,7 @@ from granian.rsgi import Scope
 from backoffice.door.refusals import RefusedError
 from payouts.files.limits import body_bytes
 
-BODILESS = ("GET", "HEAD", "OPTIONS", "TRACE")
+BODILESS = ("GET", "HEAD")
 # Whoever sends a body that is somewhat too long is heard out, or they would miss the answer.
 HEARD_OUT_BYTES = 1024 * 1024
 PARAMETERS = 1_000
