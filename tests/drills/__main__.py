@@ -15,6 +15,7 @@ from tests.drills import (
     clock,
     database,
     deploys,
+    door,
     drain,
     duplicates,
     files,
@@ -57,6 +58,10 @@ DRILLS: dict[str, Drill[Any]] = {
     "audit": audit.AUDIT,
     "sql": thief.SQL,
     "hostile-files": files.HOSTILE_FILES,
+    "slow-bodies": door.SLOW_BODIES,
+    "slow-headers": door.SLOW_HEADERS,
+    "idle-connections": door.IDLE_CONNECTIONS,
+    "locked-row": door.LOCKED_ROW,
 }
 
 

@@ -59,6 +59,9 @@ class Caller:
             self.port = port
             self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
 
+    def close(self) -> None:
+        self._connection.close()
+
     def submit(self, *, key: str = "", user_id: int = 123, amount: str = "100.50") -> Reply:
         """A payout under a key of its own, if none is given: two alike without keys would wait for an approval."""
         body = {
