@@ -244,6 +244,11 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "SECOND_FACTOR_ISSUER", "The name of this product in people's authenticator apps.", default="Payouts"
         ),
         Setting(
+            "PASSKEY_DOMAIN",
+            "The domain that passkeys are for: the host that the browser shows, or a parent of it, for good. Empty: "
+            "the host. Whoever moves to another domain sets passkeys up anew.",
+        ),
+        Setting(
             "SESSION_IDLE_SECONDS",
             "A session ends after so long without activity, and after twelve hours in any case.",
             int,

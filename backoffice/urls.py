@@ -6,7 +6,14 @@ from backoffice import health
 from payouts.admin import palette
 from payouts.admin.operations import overview
 from payouts.admin.payouts import approvals
-from payouts.admin.people import own_password, password_link, second_factor, sessions_shown, single_sign_on
+from payouts.admin.people import (
+    own_password,
+    passkeys_shown,
+    password_link,
+    second_factor,
+    sessions_shown,
+    single_sign_on,
+)
 from payouts.api import api
 
 urlpatterns = [
@@ -14,6 +21,8 @@ urlpatterns = [
     path("admin/second-factor/", second_factor.confirm, name="second_factor"),
     path("admin/second-factor/set-up/", second_factor.set_up, name="second_factor_set_up"),
     path("admin/second-factor/mine/", second_factor.mine, name="second_factor_mine"),
+    path("admin/second-factor/passkeys/add/", passkeys_shown.add, name="passkey_add"),
+    path("admin/second-factor/passkeys/<int:passkey_id>/remove/", passkeys_shown.remove, name="passkey_remove"),
     path("admin/password-link/", password_link.choose, name="password_link"),
     path("admin/single-sign-on/", single_sign_on.go, name="single_sign_on"),
     path("admin/single-sign-on/back/", single_sign_on.back, name="single_sign_on_back"),

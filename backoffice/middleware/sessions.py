@@ -22,7 +22,7 @@ from payouts.staff import login_limits, second_factor, sessions, single_sign_on
 # The views of the second factor let in who has a password and no second factor yet, and nobody else.
 UNGUARDED = {
     *("admin:login", "admin:logout", "password_link", "single_sign_on", "single_sign_on_back"),
-    *("second_factor", "second_factor_set_up", "second_factor_mine"),
+    *("second_factor", "second_factor_set_up", "second_factor_mine", "passkey_add"),
 }
 SEEN_EVERY_SECONDS = 60
 

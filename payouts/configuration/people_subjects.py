@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from payouts.configuration.errors import ConfigurationError
 from payouts.configuration.subjects import NOTHING, Act, Content, Line, Subject, register
-from payouts.models import Authenticator, Proposal
+from payouts.models import Authenticator, Passkey, Proposal
 from payouts.staff import authority, groups, password_links, second_factor
 
 CHANGE_USER = ("auth.change_user",)
@@ -269,8 +269,12 @@ class SecondFactorSubject(AboutPerson):
     acts = (Act.DELETE,)
 
     def snapshot(self, instance: Any) -> Content:
-        found = Authenticator.objects.filter(user=instance, confirmed=True).first() if instance else None
-        return {"authenticator": found.pk} if found else {}
+        if instance is None:
+            return {}
+        found = Authenticator.objects.filter(user=instance, confirmed=True).first()
+        passkeys = list(Passkey.objects.filter(user=instance).order_by("pk").values_list("pk", flat=True))
+        content: Content = {"authenticator": found.pk} if found else {}
+        return content | ({"passkeys": passkeys} if passkeys else {})
 
     def check(self, proposal: Proposal, instance: Any, *, by: User | None) -> None:
         super().check(proposal, instance, by=by)

@@ -1,4 +1,4 @@
-"""The second factor: a code from the person's phone (TOTP, RFC 6238), besides the password.
+"""The second factor, besides the password: a code from the person's phone (TOTP, RFC 6238), or a passkey.
 
 Who may do more than look needs one while SECOND_FACTOR is on; who has set one up is always asked for it. A person
 sets up their own; only a superuser, or `manage.py reset_second_factor` on the server, takes one away.
@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django_otp.oath import TOTP
 
 from payouts import vault
-from payouts.models import Authenticator, BackupCodes
+from payouts.models import Authenticator, BackupCodes, Passkey
 
 LOOKING = "view_"
 """How the permissions begin that move, stop and change nothing: who has only these needs no second factor."""
@@ -55,6 +55,11 @@ def movers() -> QuerySet[User]:
 
 
 def has_one(user: User | AnonymousUser) -> bool:
+    return has_code(user) or bool(Passkey.objects.filter(user_id=user.pk).exists())
+
+
+def has_code(user: User | AnonymousUser) -> bool:
+    """Whether the person has an app that shows codes; others have passkeys, if anything."""
     return bool(Authenticator.objects.filter(user_id=user.pk, confirmed=True).exists())
 
 
@@ -129,7 +134,7 @@ def backup_codes_left(user: User) -> int:
 
 
 def remove(user: User) -> bool:
-    """Take the second factor away, the backup codes too; every session that it confirmed must confirm anew.
+    """Take the second factor away, passkeys and backup codes too; every session that it confirmed must confirm anew.
 
     Returns whether there was one.
     """
@@ -137,7 +142,8 @@ def remove(user: User) -> bool:
         User.objects.select_for_update().get(pk=user.pk)
         BackupCodes.objects.filter(user=user).delete()
         removed, _by_model = Authenticator.objects.filter(user=user).delete()
-    return bool(removed)
+        removed_passkeys, _by_model = Passkey.objects.filter(user=user).delete()
+    return bool(removed or removed_passkeys)
 
 
 # Checking a code

@@ -1,64 +1,36 @@
 """The pages of the second factor. They stand outside the admin: a session without the factor must reach them."""
 
 import base64
-from typing import Any, TypeGuard
+from typing import Any
 
 import django_otp
 import segno
 from axes.helpers import get_cool_off
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
-from payouts.admin.people import told_at_login
-from payouts.models import Authenticator, BackupCodes
-from payouts.staff import access_log, own_password, second_factor
+from payouts.admin.people import gate, passkey_ceremony, told_at_login
+from payouts.models import Authenticator, BackupCodes, Passkey
+from payouts.staff import access_log, passkeys, second_factor
 from payouts.staff.access_log import Kind
 from payouts.staff.second_factor import SecondFactorError
-
-
-def _code_widget(**attributes: Any) -> UnfoldAdminTextInputWidget:
-    return UnfoldAdminTextInputWidget(
-        attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false", **attributes}
-    )
 
 
 class CodeForm(forms.Form):
     code = forms.CharField(
         label=gettext_lazy("Code"),
         max_length=20,
-        widget=_code_widget(autofocus=True),
+        widget=gate.code_widget(autofocus=True),
         help_text=gettext_lazy("The six digits that your authenticator app shows now, or one of your backup codes."),
-    )
-
-
-class PresentForm(forms.Form):
-    """Before a change of how somebody logs in: a session left open must not be enough for one."""
-
-    password = forms.CharField(
-        label=gettext_lazy("Your password"),
-        strip=False,
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
-    )
-    present_code = forms.CharField(
-        label=gettext_lazy("Your present code"),
-        max_length=20,
-        widget=_code_widget(),
-        help_text=gettext_lazy(
-            "The six digits that the app you use until now shows, or one of your backup codes. The code that you"
-            " logged in with is used up: wait for the next one."
-        ),
     )
 
 
@@ -71,7 +43,7 @@ class SetUpForm(CodeForm):
         self.fields["code"].widget.attrs.pop("autofocus")
 
 
-class ReplaceForm(SetUpForm, PresentForm):
+class ReplaceForm(SetUpForm, gate.PresentForm):
     field_order = ("offer", "password", "present_code", "code")
 
 
@@ -80,22 +52,37 @@ class ReplaceForm(SetUpForm, PresentForm):
 def confirm(request: HttpRequest) -> HttpResponse:
     """Ask for one code, after the password."""
     user = request.user
-    if not _is_staff(user):
-        return _log_in(request)
-    if _is_verified(request):
-        return HttpResponseRedirect(_next(request))
+    if not gate.is_staff(user):
+        return gate.log_in(request)
+    if gate.is_verified(request):
+        return HttpResponseRedirect(gate.next_page(request))
     if not second_factor.has_one(user):
-        return _to("second_factor_set_up", request)
-    form = CodeForm(request.POST or None)
-    if form.is_valid():
+        return gate.to("second_factor_set_up", request)
+    credential = request.POST.get("credential")
+    form = CodeForm(None if credential else request.POST or None)
+    if credential or form.is_valid():
         try:
-            device = second_factor.verify(user, form.cleaned_data["code"])
+            device = (
+                passkeys.verify(user, credential, passkey_ceremony.end(request))
+                if credential
+                else second_factor.verify(user, form.cleaned_data["code"])
+            )
         except SecondFactorError as error:
             access_log.note(Kind.CODE_REFUSED, request, user=user)
-            form.add_error("code", str(error))
+            if credential:
+                messages.error(request, str(error))
+            else:
+                form.add_error("code", str(error))
         else:
             return _confirmed(request, user, device)
-    return _page(request, "confirm.html", _("Confirm that it is you"), form=form)
+    return gate.page(
+        request,
+        "confirm.html",
+        _("Confirm that it is you"),
+        form=form,
+        has_code=second_factor.has_code(user),
+        options=passkey_ceremony.begin_use(request, user),
+    )
 
 
 @sensitive_post_parameters("code", "offer", "password", "present_code")
@@ -103,12 +90,14 @@ def confirm(request: HttpRequest) -> HttpResponse:
 def set_up(request: HttpRequest) -> HttpResponse:
     """Show the QR code of a new key and take its first code; an earlier authenticator then stops."""
     user = request.user
-    if not _is_staff(user):
-        return _log_in(request)
+    if not gate.is_staff(user):
+        return gate.log_in(request)
+    if again := gate.ask_again(request, user):
+        return again
     is_replacing = second_factor.has_one(user)
-    if is_replacing and not _is_verified(request):
-        return _to("second_factor", request)
-    form = (ReplaceForm if is_replacing else SetUpForm)(request.POST or None)
+    if is_replacing and not gate.is_verified(request):
+        return gate.to("second_factor", request)
+    form = gate.fitted((ReplaceForm if is_replacing else SetUpForm)(request.POST or None), user)
     offer = str(request.POST.get("offer", ""))
     authenticator = second_factor.offered(user, offer) if offer else None
     if request.method == "POST" and authenticator is None:
@@ -118,13 +107,13 @@ def set_up(request: HttpRequest) -> HttpResponse:
         if codes:
             access_log.note(Kind.REPLACED if is_replacing else Kind.SET_UP, request, user=user)
             django_otp.login(request, authenticator)
-            request.session.cycle_key()
-            return _page(request, "codes.html", _("The second factor is set up"), codes=codes)
+            gate.confirmed(request)
+            return gate.page(request, "codes.html", _("The second factor is set up"), codes=codes)
     if authenticator is None:
         offer = second_factor.offer(user)
         authenticator = second_factor.offered(user, offer)
     assert authenticator is not None
-    return _page(
+    return gate.page(
         request,
         "set_up.html",
         _("Set up the second factor"),
@@ -142,7 +131,7 @@ def _set_up(request: HttpRequest, user: User, authenticator: Authenticator, form
     code = form.cleaned_data["code"]
     try:
         second_factor.check_first_code(authenticator, code)  # before a present code is used up
-        if isinstance(form, PresentForm) and not _is_present(request, user, form):
+        if isinstance(form, gate.PresentForm) and not gate.is_present(request, user, form):
             return []
         return second_factor.set_up(user, authenticator, code)
     except SecondFactorError as error:
@@ -155,19 +144,25 @@ def _set_up(request: HttpRequest, user: User, authenticator: Authenticator, form
 def mine(request: HttpRequest) -> HttpResponse:
     """Show whether there is one and how many backup codes are left. A POST with password and code makes new ones."""
     user = request.user
-    if not _is_staff(user):
-        return _log_in(request)
+    if not gate.is_staff(user):
+        return gate.log_in(request)
     has_one = second_factor.has_one(user)
-    if has_one and not _is_verified(request):
-        return _to("second_factor", request, after=reverse("second_factor_mine"))
-    form = PresentForm(request.POST if request.method == "POST" else None) if has_one else None
-    if form and form.is_valid() and _is_present(request, user, form):
+    if has_one and not gate.is_verified(request):
+        return gate.to("second_factor", request, after=reverse("second_factor_mine"))
+    if again := gate.ask_again(request, user):
+        return again
+    form = gate.PresentForm(request.POST if request.method == "POST" else None) if has_one else None
+    if form:
+        gate.fitted(form, user)
+    if form and form.is_valid() and gate.is_present(request, user, form):
         codes = second_factor.new_backup_codes(user)
         access_log.note(Kind.CODES_MADE, request, user=user)
         # The session may have been confirmed by one of the earlier codes, which are gone.
-        django_otp.login(request, Authenticator.objects.get(user=user))
-        return _page(request, "codes.html", _("New backup codes"), codes=codes)
-    return _page(
+        django_otp.login(
+            request, Authenticator.objects.filter(user=user).first() or Passkey.objects.filter(user=user).first()
+        )
+        return gate.page(request, "codes.html", _("New backup codes"), codes=codes)
+    return gate.page(
         request,
         "mine.html",
         _("Second factor"),
@@ -175,6 +170,8 @@ def mine(request: HttpRequest) -> HttpResponse:
         has_one=has_one,
         left=second_factor.backup_codes_left(user),
         is_required=second_factor.is_required(user),
+        passkeys=Passkey.objects.filter(user=user),
+        has_app=Authenticator.objects.filter(user=user, confirmed=True).exists(),
     )
 
 
@@ -191,9 +188,9 @@ def locked_out(request: HttpRequest, _response: HttpResponse | None, _credential
     return response
 
 
-def _confirmed(request: HttpRequest, user: User, device: Authenticator | BackupCodes) -> HttpResponse:
+def _confirmed(request: HttpRequest, user: User, device: Authenticator | BackupCodes | Passkey) -> HttpResponse:
     django_otp.login(request, device)
-    request.session.cycle_key()
+    gate.confirmed(request)
     if isinstance(device, BackupCodes):
         access_log.note(Kind.BACKUP_CODE_USED, request, user=user)
         left = second_factor.backup_codes_left(user)
@@ -203,33 +200,10 @@ def _confirmed(request: HttpRequest, user: User, device: Authenticator | BackupC
             % {"left": left},
         )
     else:
-        access_log.note(Kind.CODE_ACCEPTED, request, user=user)
+        kind = Kind.PASSKEY_ACCEPTED if isinstance(device, Passkey) else Kind.CODE_ACCEPTED
+        access_log.note(kind, request, user=user)
     told_at_login.tell(request, user)
-    return HttpResponseRedirect(_next(request))
-
-
-def _is_present(request: HttpRequest, user: User, form: PresentForm) -> bool:
-    """Whether it gives the password and a code that is in use until now; otherwise it says what is wrong."""
-    if not own_password.is_right(request, user, form.cleaned_data["password"]):
-        form.add_error("password", _("This is not your password."))
-        return False
-    try:
-        second_factor.verify(user, form.cleaned_data["present_code"])
-    except SecondFactorError as error:
-        access_log.note(Kind.CODE_REFUSED, request, user=user)
-        form.add_error("present_code", str(error))
-        return False
-    return True
-
-
-def _page(request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
-    response = TemplateResponse(
-        request,
-        f"admin/second_factor/{template}",
-        {**admin.site.each_context(request), "title": title, "next": _next(request), **context},
-    )
-    add_never_cache_headers(response)
-    return response
+    return HttpResponseRedirect(gate.next_page(request))
 
 
 def _qr(authenticator: Authenticator) -> str:
@@ -241,27 +215,3 @@ def _secret(authenticator: Authenticator) -> str:
     """In base32, as apps take it, in groups of four."""
     text = base64.b32encode(authenticator.bin_key).decode()
     return " ".join(text[place : place + 4] for place in range(0, len(text), 4))
-
-
-def _is_staff(user: User | AnonymousUser) -> TypeGuard[User]:
-    return user.is_authenticated and user.is_active and user.is_staff
-
-
-def _is_verified(request: HttpRequest) -> bool:
-    return bool(request.user.is_verified())  # type: ignore[union-attr]
-
-
-def _next(request: HttpRequest) -> str:
-    """The page to go on to: the one that was asked for, if it is ours, else the start page."""
-    wanted = request.POST.get("next") or request.GET.get("next") or ""
-    if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
-        return wanted
-    return reverse("admin:index")
-
-
-def _to(view: str, request: HttpRequest, *, after: str = "") -> HttpResponse:
-    return HttpResponseRedirect(reverse(view, query={"next": after or _next(request)}))
-
-
-def _log_in(request: HttpRequest) -> HttpResponse:
-    return HttpResponseRedirect(reverse("admin:login", query={"next": request.get_full_path()}))

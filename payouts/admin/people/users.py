@@ -38,7 +38,7 @@ from payouts.admin.people.password_link import link_of
 from payouts.admin.people.permission_words import listed_in_words, offer_in_words
 from payouts.admin.people.single_sign_on_link import SingleSignOnMixin
 from payouts.configuration.people_subjects import LINK, SWITCHES, TEXTS
-from payouts.models import Authenticator
+from payouts.models import Authenticator, Passkey
 from payouts.staff import access_log, groups, second_factor, sessions
 
 admin.site.unregister(User)
@@ -110,7 +110,8 @@ class UserAdmin(ProposedMixin, DialogsMixin, SingleSignOnMixin, StockUserAdmin, 
         found: QuerySet[User] = super().get_queryset(request)
         return found.prefetch_related("groups").annotate(
             is_mover=Exists(second_factor.movers().filter(pk=OuterRef("pk"))),
-            has_second_factor=Exists(Authenticator.objects.filter(user=OuterRef("pk"), confirmed=True)),
+            has_second_factor=Exists(Authenticator.objects.filter(user=OuterRef("pk"), confirmed=True))
+            | Exists(Passkey.objects.filter(user=OuterRef("pk"))),
         )
 
     def get_urls(self) -> list[Any]:

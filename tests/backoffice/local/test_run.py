@@ -53,6 +53,7 @@ SET = {
     "DUAL_CONTROL": "on",
     "SECOND_FACTOR": "on",
     "SECOND_FACTOR_ISSUER": "Payouts of ours",
+    "PASSKEY_DOMAIN": "example.com",
     "SESSION_IDLE_SECONDS": "600",
     "TRUSTED_PROXIES": "2",
     "OIDC_ISSUER": "https://login.example.com/realms/staff",

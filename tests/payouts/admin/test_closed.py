@@ -33,6 +33,7 @@ FOR_ALL_STAFF = {
     "/admin/sessions/",
     "/admin/second-factor/",
     "/admin/second-factor/mine/",
+    "/admin/second-factor/passkeys/add/",
     "/admin/second-factor/set-up/",
 }
 EVERYBODY = {"Operator", "Approver", "Auditor", "Admin"}

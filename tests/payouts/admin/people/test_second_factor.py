@@ -75,7 +75,7 @@ def offer_in(text: str) -> tuple[str, str]:
 def test_no_address_of_the_admin_answers_before_the_second_factor(in_group: Callable[[str], User]) -> None:
     browser = as_user(in_group("Admin"))
     ours = (CONFIRM, SET_UP, MINE, *(f"/admin/{path}/" for path in ("login", "password-link")))
-    ours += ("/admin/single-sign-on/", "/admin/single-sign-on/back/")
+    ours += ("/admin/second-factor/passkeys/add/", "/admin/single-sign-on/", "/admin/single-sign-on/back/")
 
     for path in sorted(addresses({}) - set(ours)):
         for answer in (browser.get(path), browser.post(path)):
