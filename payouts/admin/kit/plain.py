@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.admin import ModelAdmin
@@ -20,6 +21,17 @@ class PlainAdmin(ModelAdmin):
     actions: ClassVar[Any] = None
     sortable_by: ClassVar[Any] = ()
     empty_value_display = "–"
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """A list's address narrows it by nothing but its filters: by others it would tell what it does not show.
+
+        Django lets an address ask for every column of the model and for what begins with a text, letter by letter.
+        """
+        column = lookup.partition(LOOKUP_SEP)[0]
+        fields = self.opts.get_fields()
+        columns = {"pk", *(each.name for each in fields), *(getattr(each, "attname", None) for each in fields)}
+        offered = {name for each in self.list_filter for name in each.parameters()}
+        return lookup in offered or (column not in columns and super().lookup_allowed(lookup, value, request))
 
     def page_url(self, instance: Any) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=(instance.pk,))
