@@ -8,7 +8,7 @@ from django.test import Client
 
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
-from tests.payouts.admin.urls import LIST
+from tests.payouts.admin.urls import LIST, page
 from tests.recipes import pending_payout
 
 pytestmark = pytest.mark.django_db
@@ -57,4 +57,4 @@ def test_the_filters_go_on(browser: Client) -> None:
     ):
         response = browser.get(f"{LIST}?{query}")
         assert response.status_code == 200
-        assert f"#{payout.pk}" in response.content.decode()
+        assert page(payout) in response.content.decode()
