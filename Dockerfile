@@ -1,4 +1,5 @@
 # One image for web, cluster and migrate. Built in two stages: uv and compilers stay out of what runs.
+# renovate.json adds the digest of each release to the tag; --build-arg PYTHON=… takes another image, with its digest.
 ARG PYTHON=python:3.13-slim
 
 FROM ${PYTHON} AS build
@@ -7,7 +8,7 @@ ENV UV_COMPILE_BYTECODE=1 \
     UV_PYTHON_DOWNLOADS=never \
     UV_PROJECT_ENVIRONMENT=/opt/venv
 WORKDIR /app
-RUN pip install --no-cache-dir "uv>=0.9,<1"
+RUN pip install --no-cache-dir uv==0.13.9
 COPY pyproject.toml uv.lock .python-version ./
 RUN uv sync --locked --no-default-groups
 COPY . .

@@ -82,6 +82,14 @@ campaign: sync ## Kill everything under load, then audit from outside: CAMPAIGN_
 attack: sync ## Attack a web server of its own with all of tests/attacks, and fuzz it: ARGS="framing ids", ARGS=--list
 	$(RUN) python -m tests.attacks $(ARGS)
 
+# Needs the network: each version is looked up in PyPI's advisories. A package that is not found there fails it too.
+.PHONY: audit-dependencies
+audit-dependencies: sync ## Look for known vulnerabilities in what uv.lock names; for a job of each night
+	@mkdir -p var
+	$(UV) export --locked --no-default-groups --quiet --output-file var/requirements.txt
+	$(UV) tool run --from pip-audit==2.10.1 \
+		pip-audit --strict --require-hashes --disable-pip --requirement var/requirements.txt
+
 .PHONY: tools-small
 tools-small: sync ## Run every tool above, small: does each still work? Nothing is judged by its time
 	$(RUN) python -m tests.bench --small

@@ -24,7 +24,7 @@ SECRET = REQUIRED | {
     "PROVIDER_WEBHOOK_SECRET",
 }
 # Of the programs beside ours.
-OF_OTHERS = {"SANDBOX_WEBHOOK_URL", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"}
+OF_OTHERS = {"SANDBOX_WEBHOOK_URL", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "REDIS_PASSWORD"}
 
 
 def test_settings_py_reads_each_setting_of_the_list_once_and_no_other():
