@@ -267,7 +267,11 @@ SCREENS: dict[str, Screen] = {
     "people": Screen(at("auth_user_changelist")),
     "person": Screen(of("auth_user_change", User.objects.all)),
     "new person": Screen(at("auth_user_add")),
-    "password of a person": Screen(of("auth_user_password_change", User.objects.all)),
+    "dialog password link": Screen(
+        of("auth_user_change", User.objects.filter(is_active=True, is_superuser=False).all), dialog("make-link")
+    ),
+    "sessions": Screen(Address("own_sessions")),
+    "password link": Screen(Address("password_link"), for_nobody=True),
     "own password": Screen(at("password_change")),
     "dialog close an account": Screen(
         of("auth_user_change", lambda: User.objects.filter(username="leaver")), dialog("close-account")

@@ -102,12 +102,14 @@
     });
 
     // What stands behind the # of a password link; out of the address bar, where others could read it.
-    const asksForCode = document.querySelector("form[data-code-from-link]");
-    if (asksForCode && window.location.hash.length > 1) {
-        asksForCode.elements.code.value = window.location.hash.slice(1);
-        window.history.replaceState(null, "", window.location.pathname);
-        asksForCode.requestSubmit();
-    }
+    document.addEventListener("DOMContentLoaded", () => {
+        const asking = document.querySelector("form[data-code-from-link]");
+        if (asking && window.location.hash.length > 1) {
+            asking.elements.code.value = window.location.hash.slice(1);
+            window.history.replaceState(null, "", window.location.pathname);
+            asking.requestSubmit();
+        }
+    });
 
     document.addEventListener("click", (event) => {
         const close = event.target.closest("[data-close-dialog]");
