@@ -32,6 +32,7 @@ class GroupAdmin(ProposedMixin, StockGroupAdmin, PlainAdmin):
     list_after_template = "admin/auth/group/matrix.html"
 
     has_delete_permission = never
+    lookup_allowed = PlainAdmin.lookup_allowed
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.is_superuser  # a group can hold every permission

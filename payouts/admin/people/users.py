@@ -122,6 +122,7 @@ class UserAdmin(ProposedMixin, DialogsMixin, SingleSignOnMixin, StockUserAdmin, 
     # Who may do what
 
     has_delete_permission = never
+    lookup_allowed = PlainAdmin.lookup_allowed
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if isinstance(obj, User) and not request.user.is_superuser and (obj == request.user or _is_mover(obj)):
