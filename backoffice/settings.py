@@ -271,7 +271,7 @@ SESSION_COOKIE_AGE = 12 * 3600
 # With the prefix a browser takes them from this very host alone, over TLS: none from another of the same domain.
 _HOST = "" if DEBUG else "__Host-"
 SESSION_COOKIE_NAME = f"{_HOST}payouts_session"
-CSRF_COOKIE_NAME = f"{_HOST}payouts_csrf"
+CSRF_COOKIE_NAME = f"{_HOST}csrftoken"
 LANGUAGE_COOKIE_NAME = f"{_HOST}payouts_language"
 DEVICE_COOKIE_NAME = f"{_HOST}payouts_device"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True

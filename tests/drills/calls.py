@@ -109,13 +109,13 @@ class Person(Caller):
         return reply
 
     def post(self, path: str, **fields: object) -> Reply:
-        fields = {"csrfmiddlewaretoken": self._cookies["__Host-payouts_csrf"], **fields}
+        fields = {"csrfmiddlewaretoken": self._cookies["__Host-csrftoken"], **fields}
         return self._send(path, urlencode(fields).encode(), "application/x-www-form-urlencoded")
 
     def upload(self, path: str, content: bytes, name: str) -> Reply:
         cut = uuid.uuid4().hex
         part = f"--{cut}\r\nContent-Disposition: form-data; name="
-        token = f'{part}"csrfmiddlewaretoken"\r\n\r\n{self._cookies["__Host-payouts_csrf"]}\r\n'
+        token = f'{part}"csrfmiddlewaretoken"\r\n\r\n{self._cookies["__Host-csrftoken"]}\r\n'
         head = f'{token}{part}"file"; filename="{name}"\r\n\r\n'
         body = head.encode() + content + f"\r\n--{cut}--\r\n".encode()
         return self._send(path, body, f"multipart/form-data; boundary={cut}")

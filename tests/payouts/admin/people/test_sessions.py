@@ -147,7 +147,7 @@ def test_every_cookie_is_out_of_reach_of_scripts_and_other_sites(in_group: Calla
     browser.get("/admin/")
     browser.post("/i18n/setlang/", {"language": "ru"})
 
-    assert browser.cookies.keys() == {f"payouts_{name}" for name in ("session", "csrf", "device", "language")}
+    assert browser.cookies.keys() == {"payouts_session", "csrftoken", "payouts_device", "payouts_language"}
     for cookie in browser.cookies.values():
         assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/"), cookie
 
@@ -161,7 +161,7 @@ def test_in_production_every_cookie_has_the_prefix_of_its_host_alone() -> None:
 
     said = subprocess.check_output([sys.executable, "-c", program], env=production, text=True)
 
-    names = [f"'__Host-payouts_{name}'" for name in ("session", "csrf", "language", "device")]
+    names = [f"'__Host-{name}'" for name in ("payouts_session", "csrftoken", "payouts_language", "payouts_device")]
     assert said.strip() == f"[{', '.join(names)}, True, True, True, None]"
 
 
