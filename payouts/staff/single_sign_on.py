@@ -123,6 +123,11 @@ def come_in(request: HttpRequest) -> User:
     return person
 
 
+def is_needed_here(request: HttpRequest) -> bool:
+    """Whether the person who has come in still gives our own second factor, if they have one."""
+    return django_otp.DEVICE_ID_SESSION_KEY not in request.session
+
+
 def _expected() -> dict[str, dict[str, Any]]:
     return {
         "iss": {"essential": True, "value": settings.OIDC_ISSUER},

@@ -12,7 +12,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from payouts.staff import single_sign_on
+from payouts.admin.people import told_at_login
+from payouts.staff import second_factor, single_sign_on
 from payouts.staff.single_sign_on import SingleSignOnError
 
 NEXT = "single_sign_on_next"  # in the session, the page to go on to
@@ -54,9 +55,11 @@ def back(request: HttpRequest) -> HttpResponse:
     """From the identity provider, which calls it with a code for one use: whom it names is logged in."""
     wanted = str(request.session.pop(NEXT, ""))
     try:
-        single_sign_on.come_in(request)
+        person = single_sign_on.come_in(request)
     except SingleSignOnError as error:
         return _refused(request, error)
+    if second_factor.has_one(person) and not single_sign_on.is_needed_here(request):
+        told_at_login.tell(request, person)  # others are told after our own second factor
     is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
     response = HttpResponseRedirect(wanted if is_ours else reverse("admin:index"))
     add_never_cache_headers(response)

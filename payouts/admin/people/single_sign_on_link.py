@@ -43,6 +43,15 @@ class SingleSignOnMixin:
     def has_link_single_sign_on_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return single_sign_on.is_on() and request.user.is_superuser
 
+    def named_elsewhere(self, instance: User) -> str:
+        """The groups that the identity provider names and nobody has proposed here, in a sentence; empty for none."""
+        found = SingleSignOn.objects.filter(user=instance).first()
+        if found is None or not found.groups_named:
+            return ""
+        names = ", ".join(_(str(name)) for name in found.groups_named)
+        said = _("The identity provider also names this person in: %(groups)s. Propose it, if it is right.")
+        return said % {"groups": names}
+
     def link_obstacle(self, name: str, instance: User) -> str:
         """Why there is nothing to unlink; empty for the other dialogs."""
         if name == "unlink_single_sign_on" and not SingleSignOn.objects.filter(user=instance).exists():

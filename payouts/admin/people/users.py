@@ -202,7 +202,7 @@ class UserAdmin(ProposedMixin, DialogsMixin, SingleSignOnMixin, StockUserAdmin, 
 
     def page(self, request: HttpRequest, instance: User) -> dict[str, Any]:
         return {
-            "rule": _rule(request, instance),
+            "rule": " ".join(filter(None, (_rule(request, instance), self.named_elsewhere(instance)))),
             "sessions": sessions_shown.rows_of(instance, request),
             "second_look_url": "" if instance.is_active else second_look.url_of(instance),
         }

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from payouts import configuration
+from payouts import configuration, vault
 from payouts.audit import broken_invariants
 from payouts.clients import create_client, find_key
-from payouts.models import AccessEvent, ApprovalBand, KeyMark, Proposal
+from payouts.models import AccessEvent, ApprovalBand, KeyMark, Passkey, Proposal
 from payouts.models.sealed_sets import fault_of, forget
+from payouts.staff import single_sign_on
 from tests.payouts.observe import by_hand
-from tests.recipes import allowed_to, open_proposal, pending_payout
+from tests.recipes import allowed_to, open_proposal, pending_payout, person
 
 pytestmark = pytest.mark.django_db
 
@@ -77,6 +78,12 @@ def test_rotate_keys_renews_what_is_configured_and_names_what_does_not_fit(setti
     proposal = open_proposal()
     decided = open_proposal_of_a_limit()
     configuration.confirm(decided.pk, on_server="shell:root")
+    linked = single_sign_on.link(person.make(), "anna")
+    linked.refresh_token = vault.encrypt({"refresh_token": "r-1"})
+    linked.seal_anew()
+    passkey = Passkey.objects.create(user=linked.user, name="laptop", credential_id=b"c", public_key=b"k")
+    passkey.refresh_from_db()
+    passkey.seal_anew()
     old = settings.EVENT_HMAC_KEYS
     settings.EVENT_HMAC_KEYS = [NEW_SEAL, *old]
 
@@ -93,12 +100,14 @@ def test_rotate_keys_renews_what_is_configured_and_names_what_does_not_fit(setti
 def test_rotate_keys_leaves_what_sql_has_changed(settings: Any) -> None:
     create_client("shop", scopes=["payouts:read"])
     by_hand("UPDATE payouts_apikey SET scopes = '{payouts:settle}'")
+    single_sign_on.link(person.make(), "anna")
+    by_hand("UPDATE payouts_singlesignon SET subject = 'thief'")
     settings.EVENT_HMAC_KEYS = [NEW_SEAL, *settings.EVENT_HMAC_KEYS]
 
     with pytest.raises(CommandError, match="the key pk_"):
         run("rotate_keys")
 
-    assert {broken.invariant for broken in broken_invariants()} == {"api_key_sealed"}
+    assert {broken.invariant for broken in broken_invariants()} == {"api_key_sealed", "login_sealed"}
 
 
 def open_proposal_of_a_limit() -> Proposal:

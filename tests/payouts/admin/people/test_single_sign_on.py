@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from payouts import configuration
 from payouts.configuration import Act, ConfigurationError
-from payouts.models import AccessEvent, Approval, Proposal, SingleSignOn
-from payouts.staff import authority, groups, single_sign_on
+from payouts.models import AccessEvent, Approval, Passkey, Proposal, SingleSignOn
+from payouts.staff import access_log, authority, groups, single_sign_on
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
 from tests.payouts.admin.people.identity_provider import CLIENT, GO, IdentityProvider, identity_provider, local
@@ -296,7 +296,7 @@ def mapped(settings: Any) -> None:
 
 
 def test_groups_are_taken_at_once_and_given_by_people(
-    provider: IdentityProvider, approver: User, mapped: None
+    provider: IdentityProvider, approver: User, mapped: None, settings: Any
 ) -> None:
     provider.person("anna", amr=["mfa"], groups=["makers", "others"])
 
@@ -304,6 +304,9 @@ def test_groups_are_taken_at_once_and_given_by_people(
 
     assert not approver.groups.exists()
     assert SingleSignOn.objects.get().groups_named == ["Operator"]
+    settings.SECOND_FACTOR = False
+    page = as_user(recipes.superuser.make()).get(f"/admin/auth/user/{approver.pk}/change/").content.decode()
+    assert "also names this person in: Operator" in page
     assert authority.unfit() == []
 
 
@@ -344,6 +347,20 @@ def test_a_group_that_is_left_while_logged_in_is_taken_at_the_next_recheck(
         browser.get(HOME)
 
     assert not approver.groups.exists()
+
+
+def test_who_comes_by_single_sign_on_is_told_what_has_changed_since(
+    provider: IdentityProvider, approver: User
+) -> None:
+    browser = Client()
+    provider.log_in(browser, "anna")
+    Passkey.objects.create(user=approver, name="laptop", credential_id=b"c", public_key=b"k")
+    access_log.note(Kind.PASSKEY_ADDED, None, user=approver)
+    again = Client()
+
+    provider.log_in(again, "anna")
+
+    assert "Since your last login: Added a passkey" in again.get(HOME).content.decode()
 
 
 # The link
