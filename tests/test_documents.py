@@ -9,6 +9,8 @@ from backoffice.local import documents
 from payouts import sandbox
 from payouts.management.commands.demo import CLIENTS
 from payouts.management.commands.diagram import diagram
+from tests.attacks.__main__ import PARTS
+from tests.drills.__main__ import DRILLS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -57,7 +59,9 @@ def test_the_client_that_a_document_makes_is_not_one_of_the_demo(name):
         "CHANGELOG.md",
         "docs/keys.md",
         "docs/recovery.md",
+        "SECURITY.md",
         "docs/safety.md",
+        "docs/security.md",
         "docs/settings.md",
     ],
 )
@@ -66,3 +70,50 @@ def test_every_target_of_make_that_a_document_names_is_there(name):
     there = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
     assert {target for targets in named for target in targets.split()} - there == set()
+
+
+def _security() -> str:
+    return "".join((ROOT / name).read_text() for name in ("SECURITY.md", "docs/security.md"))
+
+
+def test_what_the_documents_on_security_point_to_is_there() -> None:
+    quoted = re.findall(r"`([^`\n]+)`", _security())
+    paths = {word.partition("::")[0] for text in quoted for word in text.split()}
+    files = {file.name for file in (ROOT / "tests").rglob("test_*.py")}
+
+    missing = {
+        path for path in paths if re.match(r"(tests|payouts|backoffice)/", path) and not (ROOT / path).exists()
+    }
+    missing |= {path for path in paths if re.fullmatch(r"test_\w+\.py", path) and path not in files}
+
+    assert missing == set()
+    assert len(paths) > 100
+
+
+def test_each_drill_and_attack_that_the_documents_on_security_name_is_one() -> None:
+    attacks = {
+        name for names in re.findall(r"`make attack` \(([a-z, ]+)\)", _security()) for name in names.split(", ")
+    }
+    drills = {
+        name
+        for names in re.findall(r"\bdrills? ((?:`[a-z-]+`(?:, )?)+)", _security())
+        for name in re.findall(r"`([a-z-]+)`", names)
+    }
+
+    assert attacks
+    assert attacks <= set(PARTS)
+    assert drills
+    assert drills <= DRILLS.keys()
+
+
+def test_each_requirement_stands_once_with_a_verdict() -> None:
+    rows = re.findall(r"^\| (V\d+\.\d+\.\d+)(?: \(L3\))? \| .+? \| ([a-z ]+) \| \S.* \|$", _security(), re.MULTILINE)
+
+    assert len(rows) == len({name for name, _verdict in rows}) == _security().count("\n| V")
+    assert {verdict for _name, verdict in rows} == {
+        "met",
+        "met in part",
+        "not met",
+        "not applicable",
+        "whoever runs it",
+    }
