@@ -105,11 +105,13 @@ PROBLEMS: dict[int, Json] = {
     401: {"detail": "Send a valid API key as “Authorization: Bearer KEY”."},
     403: {"detail": "This key lacks the scope payouts:write."},
     404: {"detail": "There is no such payout."},
+    408: {"detail": "The body came too slowly."},
     409: {
         "detail": "The payout is in the stage “Processed”, in which this is not possible.",
         "current_status": "processed",
         "allowed_transitions": ["returned"],
     },
+    411: {"detail": "Send the length of the body in Content-Length."},
     412: {"detail": "The payout has changed since you saw it. Look at it again, then decide."},
     413: {"detail": "The body is too large."},
     415: {"detail": "Send the body as application/json."},
@@ -119,6 +121,7 @@ PROBLEMS: dict[int, Json] = {
     503: {"detail": "The service cannot answer now. Try again in a few seconds."},
 }
 _READING = {403: {"detail": "This key lacks the scope payouts:read."}}
+_ANOTHERS = {400: {"detail": "The request cannot be understood."}}
 
 CALLS: dict[str, Call] = {
     "list_payouts": Call(
@@ -168,7 +171,7 @@ CALLS: dict[str, Call] = {
                 "Failed": _FAILED,
             }
         },
-        problems=_READING,
+        problems=_READING | _ANOTHERS,
     ),
     "change_status": Call(
         body={"status": "cancelled"},
@@ -187,7 +190,8 @@ CALLS: dict[str, Call] = {
         },
     ),
     "withdraw_payout": Call(
-        problems={
+        problems=_ANOTHERS
+        | {
             409: PROBLEMS[409]
             | {"detail": "A payout can be withdrawn while it is pending, or when it was cancelled or rejected."}
         }
@@ -215,7 +219,7 @@ CALLS: dict[str, Call] = {
                 }
             }
         },
-        problems=_READING,
+        problems=_READING | _ANOTHERS,
     ),
     "hear_provider": Call(
         body={
@@ -234,6 +238,7 @@ CALLS: dict[str, Call] = {
                 "errors": {"body": ["This is not a payment that the protocol describes."]},
             },
             401: {"detail": "The signature is missing, wrong, or too old."},
+            403: {"detail": "Use https. This request came unencrypted: if a key was in it, replace the key."},
         },
     ),
 }

@@ -54,7 +54,7 @@ class Filters(Schema):
     )
 
 
-@router.get("/", response={200: Page, **problems(400, 403, 404)}, summary="A user's payouts, newest first")
+@router.get("/", response={200: Page, **problems(404)}, summary="A user's payouts, newest first")
 def list_payouts(request: HttpRequest, filters: Annotated[Filters, Query()]) -> HttpResponse:
     """Public payouts of one of the client's users. Scope `payouts:read`."""
     caller = _caller(request, Scope.READ)
@@ -85,7 +85,7 @@ def list_payouts(request: HttpRequest, filters: Annotated[Filters, Query()]) -> 
 
 @router.post(
     "/",
-    response={201: FullPayout, 200: FullPayout, **problems(400, 403, 409, 413, 415, 422)},
+    response={201: FullPayout, 200: FullPayout, **problems(408, 409, 411, 413, 415, 422)},
     summary="Submit a payout",
 )
 def submit_payout(request: HttpRequest, payload: PayoutIn) -> HttpResponse:
@@ -111,7 +111,7 @@ def submit_payout(request: HttpRequest, payload: PayoutIn) -> HttpResponse:
     return answer(full(payout, payload.recipient_details), status=status, headers=headers)
 
 
-@router.get("/{int:payout_id}/", response={200: OnePayout, 304: None, **problems(403, 404)}, summary="One payout")
+@router.get("/{int:payout_id}/", response={200: OnePayout, 304: None, **problems(404)}, summary="One payout")
 def get_payout(request: HttpRequest, payout_id: int) -> HttpResponse:
     """The public payout, and why it is where it is. Scope `payouts:read`."""
     caller = _caller(request, Scope.READ)
@@ -126,7 +126,7 @@ def get_payout(request: HttpRequest, payout_id: int) -> HttpResponse:
 
 @router.patch(
     "/{int:payout_id}/",
-    response={200: FullPayout, **problems(400, 403, 404, 409, 412, 413, 415)},
+    response={200: FullPayout, **problems(404, 408, 409, 411, 412, 413, 415)},
     summary="Cancel a payout, or say that it was settled by hand",
 )
 def change_status(request: HttpRequest, payout_id: int, payload: StatusIn) -> HttpResponse:
@@ -171,7 +171,7 @@ def change_status(request: HttpRequest, payout_id: int, payload: StatusIn) -> Ht
 
 @router.delete(
     "/{int:payout_id}/",
-    response={204: None, **problems(403, 404, 409, 412)},
+    response={204: None, **problems(404, 409, 412)},
     summary="Withdraw a payout from the API",
 )
 def withdraw_payout(request: HttpRequest, payout_id: int) -> HttpResponse:
@@ -184,7 +184,7 @@ def withdraw_payout(request: HttpRequest, payout_id: int) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-@router.get("/{int:payout_id}/events/", response={200: Events, **problems(403, 404)}, summary="What happened to it")
+@router.get("/{int:payout_id}/events/", response={200: Events, **problems(404)}, summary="What happened to it")
 def list_events(request: HttpRequest, payout_id: int) -> HttpResponse:
     """Its events in order, from its submission on. Scope `payouts:read`."""
     caller = _caller(request, Scope.READ)

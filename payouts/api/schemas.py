@@ -210,5 +210,8 @@ PUBLIC_FIELDS = tuple(PublicPayout.model_fields)
 
 
 def problems(*statuses: int) -> dict[int, type[Problem]]:
-    """The errors that a call documents: these, and those that every call can end in."""
-    return dict.fromkeys((401, *statuses, 429, 500, 503), Problem)
+    """The errors that a call documents: these, and those that every call can end in.
+
+    400 and 403 are among the latter for another host's name and for plain HTTP.
+    """
+    return dict.fromkeys((400, 401, 403, *statuses, 429, 500, 503), Problem)

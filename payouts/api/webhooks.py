@@ -47,7 +47,7 @@ class SignatureError(Exception):
 @router.post(
     "/provider/",
     auth=None,
-    response={204: None, **problems(400, 413)},
+    response={204: None, **problems(408, 411, 413)},
     summary="News of a payment, from the provider",
     openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": NEWS}}}},
 )

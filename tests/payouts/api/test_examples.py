@@ -4,12 +4,14 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
 from time_machine import travel
 
+from backoffice.door import refusals
 from payouts import actions
 from payouts.api import auth, examples
 from payouts.models import Payout
@@ -217,6 +219,14 @@ ERRORS: dict[tuple[str, int], Callable[[Api], Any]] = {
     ("submit_payout", 413): lambda api: api("POST", "/api/payouts/", TOO_LARGE),
     ("submit_payout", 415): lambda api: api("POST", "/api/payouts/", EXAMPLE, content_type="text/plain"),
     ("submit_payout", 422): _reused,
+    **{
+        (call, 400): lambda api, method=method, path=path: api(method, path, Host="elsewhere.example")
+        for call, method, path in (
+            ("get_payout", "GET", "/api/payouts/1/"),
+            ("withdraw_payout", "DELETE", "/api/payouts/1/"),
+            ("list_events", "GET", "/api/payouts/1/events/"),
+        )
+    },
     ("get_payout", 404): lambda api: api("GET", "/api/payouts/999999/"),
     ("change_status", 400): lambda api: api("PATCH", "/api/payouts/1/", {}),
     ("change_status", 404): lambda api: api("PATCH", "/api/payouts/999999/", {"status": "cancelled"}),
@@ -235,6 +245,12 @@ ERRORS: dict[tuple[str, int], Callable[[Api], Any]] = {
     ("hear_provider", 413): lambda api: _news(api, TOO_LARGE),
 }
 COMMON = (401, 403, 429, 500, 503)
+# Refused before Django has the request: what of it was sent is not whole.
+AT_THE_DOOR = {
+    (call, status): code
+    for call in ("submit_payout", "change_status", "hear_provider")
+    for status, code in ((408, "slow"), (411, "length"))
+}
 
 
 def test_every_documented_error_is_made_here() -> None:
@@ -246,7 +262,26 @@ def test_every_documented_error_is_made_here() -> None:
     }
 
     made = set(ERRORS) | {(call, status) for call in GOOD for status in COMMON}
-    assert documented == made | {("hear_provider", status) for status in (429, 500, 503)}
+    made |= {("hear_provider", status) for status in (403, 429, 500, 503)} | AT_THE_DOOR.keys()
+    assert documented == made
+
+
+@pytest.mark.parametrize(("call", "status"), AT_THE_DOOR)
+def test_what_the_door_says_reads_as_its_example(call: str, status: int) -> None:
+    scope = SimpleNamespace(headers={}, path="/api/payouts/")
+    refusal = refusals.RefusedError(status, AT_THE_DOOR[call, status])
+
+    said, headers, content = refusals.answer(refusal, scope, "")
+
+    response = SimpleNamespace(status_code=said, content=content, json=lambda: json.loads(content))
+    _is_the_example(response, call, status)
+    assert ("Content-Type", "application/problem+json") in headers
+
+
+def test_plain_http_is_refused_as_its_example_says(stranger: Api, settings: Any) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+
+    _is_the_example(stranger("POST", PATH, {}), "hear_provider", 403)
 
 
 @pytest.mark.parametrize(("call", "status"), ERRORS)
