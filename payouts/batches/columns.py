@@ -253,7 +253,7 @@ def _recipient(kind: str, texts: Mapping[str, str], currency: str) -> dict[str, 
 
 def sentence(code: str, parameters: Mapping[str, Any]) -> str:
     """A fault of a file, or why a row became no payout."""
-    return str(SENTENCES[code]) % parameters if code in SENTENCES else code
+    return tables.filled(SENTENCES[code], parameters) if code in SENTENCES else code
 
 
 def sentences(given: Given | None, faults: Sequence[Sequence[Any]]) -> list[tuple[str, str]]:

@@ -3,9 +3,11 @@
 A file is read by a process of its own (apart.py, child.py); rows.py and the two formats' modules have the caps.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -42,6 +44,12 @@ SENTENCES: dict[str, Promise] = {
     "column_missing": _("The header has no column “%(column)s”."),
     "column_twice": _("The header has the column “%(column)s” twice."),
 }
+
+
+def filled(sentence: object, parameters: Mapping[str, Any]) -> str:
+    """The sentence with its parameters, limits as people write large numbers."""
+    limit = {"limit": number_format(parameters["limit"], force_grouping=True)} if "limit" in parameters else {}
+    return str(sentence) % {**parameters, **limit}
 
 
 @contextmanager

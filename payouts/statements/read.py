@@ -112,7 +112,7 @@ def _refused(error: SheetError) -> ReportError:
         [
             Problem(
                 number if isinstance(number := parameters.get("number"), int) else None,
-                str(SENTENCES[code]) % parameters,
+                tables.filled(SENTENCES[code], parameters),
             )
             for code, parameters in error.faults
         ]

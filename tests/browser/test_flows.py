@@ -266,6 +266,24 @@ def test_a_payout_entered_by_hand_waits_for_another_person(
     assert (payout.maker, payout.approvals_required, str(payout.amount)) == (operator, 1, "1234.50")
 
 
+def test_a_file_that_is_too_large_is_refused_by_the_page_before_it_is_sent(
+    language: str, words: Any, member: Any, enter: Enter
+) -> None:
+    page = enter(member("Operator"), language=language)
+    page.goto("/admin/payouts/batch/add/")
+    field = page.get_by_label(words("File"))
+    # One byte is enough where none is taken.
+    field.evaluate("input => { input.dataset.mostBytes = 0; }")
+
+    field.set_input_files({"name": "march.csv", "mimeType": "text/csv", "buffer": b"x"})
+    page.get_by_role("button", name=words("Upload and check")).click()
+
+    assert field.evaluate("input => input.validationMessage").startswith(
+        words("The file is larger than %(megabytes)s MB: split it.").split("%")[0]
+    )
+    assert not Batch.objects.exists()
+
+
 def test_a_batch_with_errors_is_sent_without_them_and_approved_by_another_person(
     language: str, words: Any, member: Any, enter: Enter
 ) -> None:

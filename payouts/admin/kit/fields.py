@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from payouts.database.storable import TEXT_LIMIT
+from payouts.files.limits import FILE_BYTES
 
 REASON = gettext_lazy("Reason")
 
@@ -51,11 +52,14 @@ def moment_field(label: Any, help_text: Any) -> forms.DateTimeField:
 
 
 def file_field(label: Any, help_text: Any, *, accepts: str) -> forms.FileField:
-    """A file to upload. An empty one is refused by its reader, in words of its own."""
+    """A file to upload. An empty one is refused by its reader, in words of its own.
+
+    One that is too large is refused by the page before it is sent (admin.js): the web server answers without one.
+    """
     return forms.FileField(
         label=label,
         allow_empty_file=True,
         max_length=1_000,
-        widget=forms.FileInput(attrs={"class": "po-input po-file", "accept": accepts}),
+        widget=forms.FileInput(attrs={"class": "po-input po-file", "accept": accepts, "data-most-bytes": FILE_BYTES}),
         help_text=help_text,
     )

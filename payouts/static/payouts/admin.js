@@ -9,8 +9,8 @@
     const words = () => {
         const isRussian = document.documentElement.lang.startsWith("ru");
         return isRussian
-            ? { refused: "Действие недоступно: обновите страницу.", lost: "Нет связи с сервером. Обновите страницу и посмотрите, что изменилось.", copied: "Скопировано" }
-            : { refused: "This cannot be done: reload the page.", lost: "The server cannot be reached. Reload the page and see what has changed.", copied: "Copied" };
+            ? { refused: "Действие недоступно: обновите страницу.", lost: "Нет связи с сервером. Обновите страницу и посмотрите, что изменилось.", copied: "Скопировано", tooLarge: (size) => `Файл больше ${size} МБ: разделите его.` }
+            : { refused: "This cannot be done: reload the page.", lost: "The server cannot be reached. Reload the page and see what has changed.", copied: "Copied", tooLarge: (size) => `The file is larger than ${size} MB: split it.` };
     };
 
     function say(text) {
@@ -27,6 +27,17 @@
         }
         body.prepend(alert);
     }
+
+    document.addEventListener("change", (event) => {
+        const input = event.target;
+        if (!input.matches("input[type=file][data-most-bytes]")) {
+            return;
+        }
+        const most = Number(input.dataset.mostBytes);
+        const isTooLarge = [...input.files].some((file) => file.size > most);
+        input.setCustomValidity(isTooLarge ? words().tooLarge(most / 1024 ** 2) : "");
+        input.reportValidity();
+    });
 
     document.addEventListener("htmx:beforeRequest", (event) => {
         if (!opens(event)) {

@@ -94,7 +94,7 @@ def test_a_file_that_is_no_batch_is_refused_whole(content: bytes, sentences: lis
 def test_more_rows_than_the_limit_are_refused(operator: User) -> None:
     content = recipes.BATCH_HEADER + "\n" + ("x;\n" * 50_001)
 
-    assert _refusal(content.encode(), operator) == ["The file has more than 50000 rows: split it."]
+    assert _refusal(content.encode(), operator) == ["The file has more than 50,000 rows: split it."]
 
 
 def test_a_check_finds_totals_errors_and_duplicates(operator: User) -> None:

@@ -20,7 +20,8 @@ from django_q.models import OrmQ
 from backoffice.local.secrets import new_secrets
 from payouts import actions, doorbell
 from payouts.audit import broken_invariants
-from payouts.models import Event, Heartbeat, Payout, WebhookMessage
+from payouts.jobs import FILES
+from payouts.models import Batch, Event, Heartbeat, Payout, WebhookMessage
 from tests import recipes
 from tests.payouts.providers.programs import ROOT, TOKEN, SandboxProgram, sandbox
 
@@ -329,6 +330,18 @@ def test_what_the_provider_tells_by_webhook_is_fetched_from_it(start, tmp_path, 
         wait_until(lambda: Payout.objects.get(pk=payout.pk).status == end, end)
 
     assert list(broken_invariants()) == []
+
+
+def test_a_batch_is_checked_by_the_worker_that_is_for_files(start, provider):
+    cluster = start()
+    batch = recipes.stored_batch()
+
+    wait_until(lambda: Batch.objects.get(pk=batch.pk).checked_at, f"checked; {cluster.log.read_text()[-2000:]}")
+
+    batch.refresh_from_db()
+    assert (batch.refusal, batch.rows_valid) == (None, 1)
+    wait_until(lambda: not OrmQ.objects.filter(key=FILES).exists(), "acknowledged")
+    assert cluster.stop() == 0
 
 
 def test_tasks_carry_no_content(start, provider):
