@@ -38,8 +38,11 @@ def main(arguments: Sequence[str]) -> None:
     given = parser.parse_args(arguments)
     try:
         port, processes = given.port or read("PORT"), read("WEB_CONCURRENCY") or os.process_cpu_count() or 1
+        threads = read("WEB_THREADS")
     except SettingError as error:
         parser.error(str(error))
+    if processes < 1 or threads < 1:
+        parser.error("WEB_CONCURRENCY and WEB_THREADS must be 1 or more.")
     allow_many_files()
     server(given.application, given.host, port, processes).serve(target_loader=open_door)
 

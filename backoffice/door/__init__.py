@@ -18,7 +18,7 @@ from granian.rsgi import HTTPProtocol, Scope
 
 from backoffice.door import first_look, refusals
 from backoffice.door.bodies import Bodies
-from backoffice.door.heads import caller_of, environ_of
+from backoffice.door.heads import caller_of, environ_of, login_page
 from backoffice.door.refusals import RefusedError
 from backoffice.door.threads import Application, Threads
 from backoffice.door.turns import Turns
@@ -39,6 +39,7 @@ class Door:
         self._threads = Threads(application, threads)
         self._turns = Turns(threads)
         self._bodies = Bodies()
+        login_page()  # before the loop runs, which waits for nothing
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._threads.start(loop)

@@ -1,6 +1,7 @@
 """What WSGI wants to know of a request, and whose request it is."""
 
 import sys
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -48,6 +49,12 @@ def environ_of(scope: Scope) -> Environ:
     return environ
 
 
+@cache
+def login_page() -> str:
+    """Its address. The first call reads all addresses, which takes a while."""
+    return reverse("admin:login")
+
+
 def caller_of(environ: Environ) -> str:
     """Whose request it is, as the views will see it: a key's, a session's, or for want of them an address's.
 
@@ -57,7 +64,7 @@ def caller_of(environ: Environ) -> str:
         kind, _, key = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         if kind.lower() == "bearer":
             return f"key {key.strip()}"
-    elif "HTTP_COOKIE" in environ and environ["PATH_INFO"] != reverse("admin:login"):
+    elif "HTTP_COOKIE" in environ and environ["PATH_INFO"] != login_page():
         session = parse_cookie(environ["HTTP_COOKIE"]).get(settings.SESSION_COOKIE_NAME)
         if session:
             return f"session {session}"
