@@ -5,6 +5,7 @@ The thread that was busy last is given the next request, so that as few connecti
 
 import asyncio
 import io
+import os
 import queue
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -103,7 +104,11 @@ class Threads:
             response = self._application(environ, lambda status, headers, _=None: head.extend((status, headers)))
             try:
                 status, headers = int(head[0][:3]), head[1]
-                if getattr(response, "streaming", False):
+                file = getattr(response, "file_to_stream", None)
+                if isinstance(file, io.BufferedReader):
+                    # Read by granian as its reader takes it: many who ask and read nothing cost no memory.
+                    proto.response_file(status, headers, os.path.abspath(file.name))
+                elif getattr(response, "streaming", False):
                     self._send(proto, status, headers, iter(response))
                 else:
                     proto.response_bytes(status, headers, b"".join(response))

@@ -4,13 +4,14 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import django
 
 django.setup()
 
-from django.http import StreamingHttpResponse  # noqa: E402
+from django.http import FileResponse, StreamingHttpResponse  # noqa: E402
 
 from backoffice.door import bodies, threads, turns  # noqa: E402
 
@@ -31,6 +32,10 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         time.sleep(3)
     if path == "/breaks/":
         raise RuntimeError("the application is broken")
+    if path == "/file/":
+        file = FileResponse(Path(__file__).open("rb"))  # noqa: SIM115 (the response closes it)
+        start_response("200 OK", list(file.items()))
+        return file
     if path in ("/download/", "/unknown-length/"):
         response = StreamingHttpResponse(_parts())
         length = [("Content-Length", str(len(PART) * PARTS))] if path == "/download/" else []

@@ -5,10 +5,12 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.backoffice.door import application
 from tests.backoffice.door.application import PART, PARTS
 from tests.backoffice.door.conftest import read, request, serving
 
@@ -151,6 +153,18 @@ def test_a_download_comes_whole_in_parts(web):
         answer = web.ask(request("GET", path))
 
         assert (answer.status, len(answer.content)) == (200, len(PART) * PARTS)
+
+
+def test_a_file_comes_whole_whoever_does_not_read_it(web):
+    whole = Path(application.__file__).read_bytes()
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(web.connect()).sendall(request("GET", "/file/"))
+
+        answer = web.ask(request("GET", "/file/"))
+
+    assert (answer.status, answer.headers["content-length"]) == (200, str(len(whole)))
+    assert answer.content == whole
 
 
 def test_an_application_that_breaks_is_a_500(web):
