@@ -171,7 +171,7 @@ SCREENS: dict[str, Screen] = {
     "second factor set up": Screen(Address("second_factor_set_up")),
     "second factor refused": Screen(Address("second_factor_set_up"), code_refused),
     "second factor": Screen(Address("second_factor_mine")),
-    "a passkey": Screen(Address("passkey_add")),
+    "second factor passkey": Screen(Address("passkey_add")),
     # Payouts
     "payouts": Screen(at(LIST)),
     "payouts of a stage": Screen(at(LIST, query="?stage=awaiting_approval")),
