@@ -52,7 +52,8 @@ def _give_up() -> None:
         (resource.RLIMIT_NOFILE, 0),
     ):
         try:
-            resource.setrlimit(limit, (most, most))
+            # At its hard limit of CPU a process is killed without the signal that says why.
+            resource.setrlimit(limit, (most, most + 1 if limit == resource.RLIMIT_CPU else most))
         except (OSError, ValueError):  # no system has all of them
             continue
 

@@ -274,11 +274,12 @@ def test_rows_are_taken_in_order_from_where_they_are_asked_for() -> None:
 
 
 HOSTILE = """
-import os, socket, sys
+import os, socket, sys, time
 from payouts.files import child
 def hostile(content, kind):
     {body}
 child._rows = hostile
+child.CPU_SECONDS = 1
 child.main()
 """
 
@@ -300,16 +301,17 @@ def hostile_child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     [
         ("yield child.Row(1, ['x' * 700_000_000])", "too_much_memory"),
         ("os._exit(3)\nyield", "reader_ended"),
-        ("while True: pass\nyield", "reader_ended"),
+        ("while True: pass\nyield", "too_much_work"),
+        ("time.sleep(60)\nyield", "reader_ended"),
         ("sys.stdout.buffer.write(b'no message')\nsys.stdout.flush()\nyield", "reader_ended"),
         ("sys.stdout.buffer.write(b'\\x00\\x00\\x00\\x01x')\nsys.stdout.flush()\nyield", "reader_ended"),
     ],
-    ids=["memory", "dead", "endless", "too long", "nonsense"],
+    ids=["memory", "dead", "busy", "asleep", "too long", "nonsense"],
 )
 def test_a_reader_that_goes_astray_costs_a_sentence(
     body: str, code: str, hostile_child: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apart, "DEADLINE_SECONDS", 1.5)
+    monkeypatch.setattr(apart, "DEADLINE_SECONDS", 30.0 if code == "too_much_work" else 3.0)
     hostile_child(body)
 
     assert fault(b"a;b\n") == code
