@@ -1,5 +1,6 @@
 """What is said at the door: problems under /api/, in the caller's language, and plain text elsewhere."""
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils import translation
 from django.utils.translation import get_language_from_request
@@ -57,6 +58,8 @@ def answer(refusal: RefusedError, scope: Scope, trace_id: str) -> tuple[int, Hea
         ("X-Content-Type-Options", "nosniff"),
         ("X-Request-ID", trace_id),
     ]
+    if settings.SECURE_HSTS_SECONDS:
+        headers.append(("Strict-Transport-Security", f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains"))
     if refusal.retry_after:
         headers.append(("Retry-After", str(refusal.retry_after)))
     return refusal.status, headers, content

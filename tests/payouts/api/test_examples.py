@@ -267,7 +267,8 @@ def test_every_documented_error_is_made_here() -> None:
 
 
 @pytest.mark.parametrize(("call", "status"), AT_THE_DOOR)
-def test_what_the_door_says_reads_as_its_example(call: str, status: int) -> None:
+def test_what_the_door_says_reads_as_its_example(call: str, status: int, settings: Any) -> None:
+    settings.SECURE_HSTS_SECONDS = 31_536_000
     scope = SimpleNamespace(headers={}, path="/api/payouts/")
     refusal = refusals.RefusedError(status, AT_THE_DOOR[call, status])
 
@@ -276,6 +277,7 @@ def test_what_the_door_says_reads_as_its_example(call: str, status: int) -> None
     response = SimpleNamespace(status_code=said, content=content, json=lambda: json.loads(content))
     _is_the_example(response, call, status)
     assert ("Content-Type", "application/problem+json") in headers
+    assert ("Strict-Transport-Security", "max-age=31536000; includeSubDomains") in headers
 
 
 def test_plain_http_is_refused_as_its_example_says(stranger: Api, settings: Any) -> None:
