@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from payouts.database.storable import is_storable
+from payouts.plain_text import turns
 
 NUMBER_LIMIT = 64
 INTEGERS = range(-(2**63), 2**63)
@@ -54,11 +55,14 @@ def read(
 def loads(content: bytes) -> dict[str, Any]:
     """The JSON object, if all of it can be stored; fractions are Decimal.
 
-    Raises JsonError as `read` does, and with the code `range` for a number and `unstorable` for a text or the depth.
+    Raises JsonError as `read` does, and with the code `range` for a number, `unstorable` for a text or the depth, and
+    `turns` for a text that changes the direction of text.
     """
     parsed = read(content, fraction=_fraction, integer=_integer)
     if not is_storable(parsed):
         raise JsonError("unstorable")
+    if turns(parsed):
+        raise JsonError("turns")
     return parsed
 
 

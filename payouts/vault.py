@@ -24,6 +24,10 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
 CARD = re.compile(r"\d(?:[ -]?\d){12,18}")
+# Digits that belong together, whatever people put between them.
+NUMBER = re.compile(r"\d(?:[\s().\-\u2010-\u2015]{0,2}\d)*")
+# Four times four digits, and three or four besides.
+WITH_CHECK_NUMBER = re.compile(r"\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}[ -]+(\d{3,4})")
 BULLET = "•"
 
 type Stored = bytes | memoryview | None
@@ -170,13 +174,20 @@ def digest(secret: str) -> bytes:
 
 
 def masked_text(text: str) -> str:
-    """Every digit hidden, but the first 6 and last 4 of a card, and the last 4 of another number of 8 or more."""
+    """Every digit hidden, but the first 6 and last 4 of a card, and the last 4 of other numbers of 8 or more.
+
+    Each number in the text by itself; what follows a card's, such as its check number, is another.
+    """
     places = [place for place, character in enumerate(text) if character.isdigit()]
-    if CARD.fullmatch(text.strip()):
-        shown = {*places[:6], *places[-4:]}
+    hidden = set(places)
+    if CARD.fullmatch(text.strip()) and not WITH_CHECK_NUMBER.fullmatch(text.strip()):
+        hidden -= {*places[:6], *places[-4:]}
     else:
-        shown = set(places[-4:]) if len(places) >= 8 else set()
-    hidden = set(places) - shown
+        for number in NUMBER.finditer(text):
+            own = [place for place in places if number.start() <= place < number.end()]
+            if with_check := WITH_CHECK_NUMBER.fullmatch(number[0]):
+                own = own[: -len(with_check[1])]
+            hidden -= set(own[-4:]) if len(own) >= 8 else set()
     return "".join(BULLET if place in hidden else character for place, character in enumerate(text))
 
 

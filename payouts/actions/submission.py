@@ -13,7 +13,7 @@ from payouts.actions import review
 from payouts.actions.approvals import approve_as_batch
 from payouts.actions.errors import IdempotencyError, InvalidError, NotAllowedError
 from payouts.actions.moves import WORKER, Move, Person, move_all, ring_if_due
-from payouts.database.storable import is_storable, text_fault
+from payouts.database.storable import is_storable, text_fault, turn_fault
 from payouts.models import ApiClient, EventName, Payout, namespace, stamp, terms_hash
 from payouts.providers import registry
 from payouts.states import Status
@@ -104,6 +104,8 @@ def _checked(*, amount: Decimal, currency: str, user_id: int, recipient: dict[st
         errors["recipient_details"] = [_("Say where the money goes.")]
     elif not is_storable(recipient):
         errors["recipient_details"] = [_("A text here cannot be stored, or is nested too deeply.")]
+    elif fault := turn_fault(recipient):
+        errors["recipient_details"] = [fault]
     elif len(vault.canonical(recipient)) > RECIPIENT_LIMIT_BYTES:
         errors["recipient_details"] = [_("The recipient's details are too long.")]
     if fault := text_fault(comment):

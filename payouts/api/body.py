@@ -16,6 +16,7 @@ SENTENCES: dict[str, Any] = {
     "repeated": _("An object has the same name twice."),
     "range": _("A number in the body is out of range."),
     "unstorable": _("The body has a character that cannot be stored, or is nested too deeply."),
+    "turns": _("A character in the body changes the direction of text (such as U+202E). Leave it out."),
     "no_object": _("The body must be a JSON object."),
 }
 

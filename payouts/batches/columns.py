@@ -37,6 +37,7 @@ from payouts.files.amounts import AmbiguousError, TextError
 from payouts.files.rows import CELL_LIMIT, Row
 from payouts.files.tables import EXACT_DIGITS
 from payouts.money import AmountError
+from payouts.plain_text import turns, without_cards
 from payouts.recipients import RecipientError
 
 REQUIRED = ("user_id", "amount", "currency", "kind", "account")
@@ -73,7 +74,6 @@ NAMES: dict[str, str] = {
 KINDS = {"карта": "card", "телефон": "phone", "сбп": "phone", "другое": "other", "иное": "other"}
 USER_ID = re.compile(r"[0-9]{1,19}")
 # A number as long as a card's, wherever it stands in a text.
-LONG_NUMBER = re.compile(r"\d(?:[\s.\-\u2010-\u2015]{0,2}\d){7,}")
 
 type Fault = tuple[str, str, dict[str, Any]]
 
@@ -88,6 +88,7 @@ SENTENCES: dict[str, Any] = {
     "formula": gettext_lazy("The cell has a formula: paste its value instead."),
     "cell_error": gettext_lazy("The cell has an error instead of a value."),
     "too_long": gettext_lazy("Give at most 1000 characters, all of them printable."),
+    "turns": gettext_lazy("A character here changes the direction of text (such as U+202E). Leave it out."),
     "missing": gettext_lazy("It is missing."),
     "user_id": gettext_lazy("The user ID must be a positive whole number."),
     "currency": gettext_lazy("This is not a currency code of ISO 4217, as in RUB."),
@@ -209,6 +210,8 @@ def _cell_faults(given: Given, texts: Mapping[str, str]) -> list[Fault]:
             faults.append((column, "cell_error", {}))
         elif len(text) > CELL_LIMIT or not is_storable(text):
             faults.append((column, "too_long", {}))
+        elif turns(text):
+            faults.append((column, "turns", {}))
         elif not text and column in REQUIRED:
             faults.append((column, "missing", {}))
         elif column == "account" and mark == "number" and (len(text) > EXACT_DIGITS or not text.isdigit()):
@@ -296,11 +299,6 @@ def _of_amount(given: Given | None) -> str:
 def masked(given: Given) -> dict[str, str]:
     """The cells as anyone may see them: the account masked, and numbers as long as one in every other column."""
     return {
-        column: vault.masked_text(text) if column == "account" else without_long_numbers(text)
+        column: vault.masked_text(text) if column == "account" else without_cards(text)
         for column, text in given.texts.items()
     }
-
-
-def without_long_numbers(text: str) -> str:
-    """The text with every number that is as long as an account's masked."""
-    return LONG_NUMBER.sub(lambda number: vault.masked_text(number[0]), text)

@@ -16,6 +16,7 @@ from payouts.batches.seals import seal_facts
 from payouts.files import formats, tables
 from payouts.files.rows import SheetError
 from payouts.models import Batch
+from payouts.plain_text import without_cards
 
 # A file comes once, unless the batch that it was came to nothing.
 STANDING: dict[str, Any] = {"refusal__isnull": True, "discarded_at": None, "rejected_at": None}
@@ -33,7 +34,7 @@ def store(content: bytes, *, name: str, by: User) -> Batch:
     digest = vault.fingerprint("batch-file", sha256(content).hexdigest())
     batch = Batch(
         # People put card numbers into names of files too.
-        name=columns.without_long_numbers(tables.printable(name))[-tables.NAME_LIMIT :] or "batch",
+        name=without_cards(tables.printable(name))[-tables.NAME_LIMIT :] or "batch",
         content_hash=digest,
         content=vault.encrypt_file(content),
         format=kind,

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from payouts.configuration import rules_of_two
 from payouts.configuration.errors import ConfigurationError
 from payouts.configuration.subjects import Act, Content, Subject, subject
-from payouts.database.storable import is_storable, text_fault
+from payouts.database.storable import is_storable, text_fault, turn_fault
 from payouts.models import ClientAlteredError, ConfigurationAlteredError, Proposal, ProposalQuerySet
 
 log = structlog.get_logger(__name__)
@@ -187,6 +187,8 @@ def _considered(
     _refuse_if(rules_of_two.why_not_propose(kind, act, person))
     if not is_storable(after):
         raise ConfigurationError(_("A text here cannot be stored, or is nested too deeply."))
+    if fault := turn_fault(after):
+        raise ConfigurationError(fault)
     named = "" if object_id in (None, "") else str(object_id)
     instance = kind.find(named)
     if instance is None and named:

@@ -5,6 +5,8 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
+from payouts.plain_text import turns
+
 LEVELS_LIMIT = 16
 TEXT_LIMIT = 1_000
 
@@ -32,4 +34,11 @@ def text_fault(text: str) -> str:
     """Why a reason or a comment cannot be kept, as a sentence; empty when it can."""
     if len(text) > TEXT_LIMIT or not is_storable(text):
         return _("Give at most 1000 characters, all of them printable.")
+    return turn_fault(text)
+
+
+def turn_fault(content: object) -> str:
+    """Why none of this is kept where it would change the direction of text; else empty."""
+    if turns(content):
+        return _("A character here changes the direction of text (such as U+202E). Leave it out.")
     return ""

@@ -11,6 +11,7 @@ from typing import Any
 
 from payouts import money
 from payouts.models import Payout
+from payouts.plain_text import marked, without_cards
 from payouts.recipients import name_and_account
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\N{MINUS SIGN}")
@@ -27,6 +28,7 @@ def safe(text: str) -> str:
 
     Leading spaces, invisible characters and full-width signs do not hide a formula.
     """
+    text = marked(text)
     if text[:1] in ("\t", "\r", "\n"):
         text = f"'{text}"
     return _CELL.sub(lambda found: found[1] + ("'" if _is_formula(found[2]) else "") + found[2], text)
@@ -75,8 +77,8 @@ COLUMNS: dict[str, Callable[[Payout], Cell]] = {
     "failure_code": lambda payout: safe(payout.failure_code),
     "failure_message": lambda payout: safe(payout.failure_message),
     "processed_at": lambda payout: _time(payout.processed_at),
-    "comment": lambda payout: safe(payout.comment),
-    "idempotency_key": lambda payout: safe(payout.idempotency_key or ""),
+    "comment": lambda payout: safe(without_cards(payout.comment)),
+    "idempotency_key": lambda payout: safe(without_cards(payout.idempotency_key or "")),
 }
 
 

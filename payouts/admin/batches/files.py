@@ -15,6 +15,7 @@ from payouts.batches import columns
 from payouts.batches.columns import COLUMNS, EXAMPLES
 from payouts.exports.cells import safe
 from payouts.models import Batch, BatchRow
+from payouts.plain_text import without_cards
 from payouts.recipients import name_and_account
 
 
@@ -94,5 +95,5 @@ def _cells(row: BatchRow) -> dict[str, str]:
         "account": account,
         "name": name,
         "bank": str(row.recipient_masked.get("bank", "")),
-        "comment": row.comment,
+        "comment": without_cards(row.comment),
     }

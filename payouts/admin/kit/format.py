@@ -133,10 +133,8 @@ def _key_label(key: str) -> str:
 def recipient_cell(masked: Any) -> SafeString:
     name, account = name_and_account(masked)
     if name and account:
-        return format_html(
-            '<span class="po-stack"><span>{}</span><span class="po-sub">{}</span></span>', name, account
-        )
-    return format_html("{}", name or account or "–")
+        return format_html('<span class="po-stack"><bdi>{}</bdi><bdi class="po-sub">{}</bdi></span>', name, account)
+    return format_html("<bdi>{}</bdi>", name or account or "–")
 
 
 def actor(text: str) -> str:

@@ -22,7 +22,7 @@ class PlainAdmin(ModelAdmin):
     sortable_by: ClassVar[Any] = ()
     empty_value_display = "–"
 
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """A list's address narrows it by nothing but its filters: by others it would tell what it does not show.
 
         Django lets an address ask for every column of the model and for what begins with a text, letter by letter.

@@ -21,6 +21,7 @@ from payouts.admin.payouts.next_step import next_step, next_word
 from payouts.admin.payouts.timeline import timeline
 from payouts.admin.payouts.verbs import may, standing
 from payouts.models import Approval, Attempt, BatchRow, Event, EventName, Payout
+from payouts.plain_text import without_cards
 from payouts.recipients import name_and_account
 from payouts.states import OPEN, Stage, Status
 
@@ -126,7 +127,7 @@ def _facts(payout: Payout) -> list[tuple[str, str]]:
         (_("Maker"), payout.maker.get_username() if payout.maker else ""),
         (_("User ID"), str(payout.user_id)),
         (_("Provider"), payout.provider),
-        (_("Comment"), payout.comment),
+        (_("Comment"), without_cards(payout.comment)),
         (_("Approvals"), f"{payout.approvals_given} / {payout.approvals_required}"),
         (_("Scheduled for"), format.exact_time(payout.scheduled_for)),
         (_("Approval can be withdrawn until"), format.exact_time(payout.release_at)),
@@ -136,7 +137,7 @@ def _facts(payout: Payout) -> list[tuple[str, str]]:
         (_("Updated"), format.exact_time(payout.updated_at)),
         (_("Paid"), format.exact_time(payout.processed_at)),
         (_("Withdrawn by the client"), format.exact_time(payout.withdrawn_at)),
-        (_("Idempotency key"), payout.idempotency_key or ""),
+        (_("Idempotency key"), without_cards(payout.idempotency_key or "")),
         (_("Request ID"), payout.trace_id),
         (_("Version"), str(payout.version)),
     ]

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from payouts.admin.kit.format import actor, duration, exact_time, flag_label
 from payouts.admin.kit.provider_messages import translated
 from payouts.models import Approval, Attention, Event, EventName
+from payouts.plain_text import without_cards
 from payouts.states import Status
 
 EVENT_LOOKS: dict[str, str] = {
@@ -62,7 +63,9 @@ def _moved(event: Event) -> str:
 
 def _said(event: Event) -> str:
     """The reason, but where it only names the report's line, which stands among the details."""
-    return "" if event.reason and event.reason == event.facts.get("report") else translated(event.reason)
+    return (
+        "" if event.reason and event.reason == event.facts.get("report") else without_cards(translated(event.reason))
+    )
 
 
 def _report_line(source: str) -> str:

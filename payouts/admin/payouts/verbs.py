@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
@@ -79,7 +80,7 @@ class PayoutVerbs(DialogsMixin, ModelAdmin):
         return {
             "heading": _("Payout %(id)s") % {"id": instance.pk},
             "amount": format.amount(instance),
-            "recipient": " · ".join(part for part in (name, account) if part),
+            "recipient": format_html_join(" · ", "<bdi>{}</bdi>", ((part,) for part in (name, account) if part)),
             "badge": format.stage_badge(instance.stage),
             "flags": duplicates.review_flags(instance) if instance.status in OPEN else [],
         }

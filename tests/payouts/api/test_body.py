@@ -117,3 +117,12 @@ def test_a_body_that_is_not_declared_as_json_is_refused(api, content_type):
 
     assert response.status_code == 415
     assert not Payout.objects.exists()
+
+
+@pytest.mark.parametrize("change", [{"comment": "a\u202eb"}, {"recipient_details": {"na\u2066me": "x"}}], ids=str)
+def test_a_character_that_turns_text_is_bad_input(api, change):
+    response = api("POST", "/api/payouts/", {**EXAMPLE, **change})
+
+    assert response.status_code == 400
+    assert "direction of text" in response.json()["errors"]["body"][0]
+    assert not Payout.objects.exists()
