@@ -19,7 +19,8 @@ PLAIN_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 # A date, or a time with or without its zone: not the seconds since 1970, which pydantic would take too.
 MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}([Tt ].*)?", re.ASCII)
-STORABLE = "^[^\\u0000]*$"
+# No NUL, and no mark that turns how a text is read (payouts/plain_text.py).
+STORABLE = "^[^\\u0000\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*$"
 ETAG = re.compile(r'"([0-9]{1,9})"')
 
 

@@ -5,6 +5,9 @@ import re
 import pytest
 from django.contrib.staticfiles import finders
 
+from payouts.api.schemas import STORABLE
+from payouts.plain_text import CONTROLS
+
 pytestmark = pytest.mark.django_db
 
 
@@ -47,3 +50,11 @@ def test_the_document_is_read_only_and_not_there_where_the_settings_say_so(clien
     assert is_read_only
     assert closed.status_code == 404
     assert closed["Content-Type"] == "application/problem+json"
+
+
+def test_the_document_forbids_the_marks_that_the_api_refuses():
+    forbidden = re.compile(STORABLE)
+
+    refused = {chr(code) for code in range(0x10000) if CONTROLS.fullmatch(chr(code))}
+
+    assert {chr(code) for code in range(0x10000) if not forbidden.fullmatch(chr(code))} == refused | {"\0"}
