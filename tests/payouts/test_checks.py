@@ -53,6 +53,7 @@ def test_the_settings_of_the_tests_contradict_nothing(settings: Any) -> None:
         ({"REVEALS_A_DAY": 0}, ["payouts.E040"]),
         ({"TRUSTED_PROXIES": 0, "SECURE_SSL_REDIRECT": True}, ["payouts.W030"]),
         ({"TRUSTED_PROXIES": 1, "SECURE_SSL_REDIRECT": True}, []),
+        ({"ACCESS_LOG_RETENTION_DAYS": -1}, ["payouts.E029"]),
         ({"SESSION_IDLE_SECONDS": 59}, ["payouts.E017"]),
         ({"SESSION_IDLE_SECONDS": 43_201}, ["payouts.E017"]),
         ({"SECOND_FACTOR": False, "DEBUG": False}, ["payouts.W018"]),
