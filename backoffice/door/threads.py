@@ -115,7 +115,7 @@ class Threads:
             finally:
                 if hasattr(response, "close"):
                     response.close()
-        except Exception:
+        except BaseException:  # SystemExit too: it would cost the thread, and its caller's turn
             log.exception("request_not_answered")
             with suppress(Exception):  # the answer may have begun
                 proto.response_bytes(500, [], b"")

@@ -22,4 +22,6 @@ class MarkedTextMiddleware:
         is_page = response.headers.get("Content-Type", "").startswith("text/html") and not response.streaming
         if is_page and CONTROLS.search(response.content):
             response.content = CONTROLS.sub(lambda found: marked(found[0].decode()).encode(), response.content)
+            if "Content-Length" in response:  # of the text as it was: the page's end would be cut off
+                response["Content-Length"] = str(len(response.content))
         return response

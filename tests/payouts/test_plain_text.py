@@ -68,8 +68,10 @@ def test_old_rows_turn_nothing_on_any_page() -> None:
     browser = as_user(recipes.superuser.make())
 
     for path in (LIST, page(payout), dialog(payout, "hold"), "/admin/payouts/approvals/"):
-        text = browser.get(path).content.decode()
+        response = browser.get(path)
+        text = response.content.decode()
         assert "Anna [U+202E]4444" in text, path
+        assert int(response["Content-Length"]) == len(response.content), path
         assert not plain_text.turns(text), path
 
 

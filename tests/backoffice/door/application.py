@@ -32,6 +32,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         time.sleep(3)
     if path == "/breaks/":
         raise RuntimeError("the application is broken")
+    if path == "/exits/":
+        raise SystemExit(3)
     if path == "/file/":
         file = FileResponse(Path(__file__).open("rb"))  # noqa: SIM115 (the response closes it)
         start_response("200 OK", list(file.items()))

@@ -167,8 +167,9 @@ def test_a_file_comes_whole_whoever_does_not_read_it(web):
     assert answer.content == whole
 
 
-def test_an_application_that_breaks_is_a_500(web):
-    assert web.ask(request("GET", "/breaks/")).status == 500
+@pytest.mark.parametrize("path", ["/breaks/", "/exits/"])
+def test_an_application_that_breaks_is_a_500_and_costs_no_thread(web, path):
+    assert [web.ask(request("GET", path)).status for _ in range(5)] == [500] * 5
     assert seen(web.ask(request("GET", "/")))
 
 
