@@ -14,6 +14,7 @@ new Unfold has more of them, tests/browser says so: what cannot be read is an er
             this.sidebarWidth = Math.min(most, Math.max(least, width));
             localStorage.setItem("sidebarWidth", this.sidebarWidth);
         },
+        follow: (link) => window.location.assign(link.href + window.location.hash),
         ownAddress: () => window.location.pathname + window.location.search,
         getCurrentTab: () => window.getCurrentTab(),
         sortRecords: (event) => window.sortRecords(event),
@@ -23,6 +24,7 @@ new Unfold has more of them, tests/browser says so: what cannot be read is an er
         ["x-bind:style", /^`width: \$\{sidebarWidth\}px`$/, "'width: ' + sidebarWidth + 'px'"],
         ["x-bind:action", /window\.location\.pathname \+ window\.location\.search/g, "ownAddress()"],
         ["x-on:click", /^if \(!\$event\.target\.closest\('a'\)\) \{ (.*) \}$/, "$event.target.closest('a') || ($1)"],
+        ["x-on:click.prevent", /^window\.location\.href = \$el\.href \+ window\.location\.hash$/, "follow($$el)"],
         ["x-on:keydown.enter.prevent", /^if \((.*?)\) (select.*)$/, "($1) && $2"],
     ];
 
