@@ -150,7 +150,8 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
         Setting(
             "WEB_THREADS",
             "Requests that a web process answers at once, and its connections to the database. A quarter of them is "
-            "the most that one API key, session or address gets.",
+            "the most that one API key, session or address gets, and half of them the most that one network gets: an "
+            "IPv4 address, or an IPv6 /64.",
             int,
             16,
         ),

@@ -4,13 +4,16 @@ granian's loop runs it (RSGI). The head is looked at, and refused unread where i
 comes under a deadline (bodies.py), a file only from somebody who may upload it (uploads.py); then the request waits
 for its caller's turn (turns.py) and for a thread, where the WSGI application answers it (threads.py). So whoever
 sends slowly, or nothing, holds a connection and no more; whoever waits for a locked row, a quarter of the threads;
-and `/healthz/` is answered on the loop, whatever the threads do.
+whoever calls themselves somebody else each time, half of them; all who try passwords, a quarter; and `/healthz/` is
+answered on the loop, whatever the threads do.
 
 `python -m backoffice.serve` starts it, everywhere.
 """
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import structlog
@@ -18,7 +21,7 @@ from granian.rsgi import HTTPProtocol, Scope
 
 from backoffice.door import first_look, refusals
 from backoffice.door.bodies import Bodies
-from backoffice.door.heads import caller_of, environ_of, login_page
+from backoffice.door.heads import Environ, caller_of, environ_of, login_page, network_of_caller, tries_a_password
 from backoffice.door.refusals import RefusedError
 from backoffice.door.threads import Application, Threads
 from backoffice.door.turns import Turns
@@ -37,7 +40,9 @@ class Door:
 
     def __init__(self, application: Application, threads: int) -> None:
         self._threads = Threads(application, threads)
-        self._turns = Turns(threads)
+        self._callers, self._passwords = Turns(threads // 4), Turns(threads // 4)
+        # A stranger can name a key or a session for each request, and is still in one place.
+        self._networks = Turns(threads // 2)
         self._bodies = Bodies()
         login_page()  # before the loop runs, which waits for nothing
 
@@ -62,14 +67,23 @@ class Door:
         """Raises RefusedError."""
         length = first_look.look(scope)
         environ = environ_of(scope)
-        caller = caller_of(environ)
         if length > FORM_BYTES:
-            async with self._turns.of(caller):
+            async with self._turn(environ):
                 if not await self._threads.run(partial(may_upload, environ)):
                     raise RefusedError(403, "upload")
-        body = await self._bodies.read(proto, length) if length else b""
-        async with self._turns.of(caller):
+        body = await self._bodies.read(proto, length, network_of_caller(environ)) if length else b""
+        async with self._turn(environ):
             await self._threads.answer(environ, body, proto)
+
+    @asynccontextmanager
+    async def _turn(self, environ: Environ) -> AsyncIterator[None]:
+        """The caller's turn, then its network's, then that of those who try a password."""
+        async with AsyncExitStack() as turns:
+            await turns.enter_async_context(self._callers.of(caller_of(environ)))
+            await turns.enter_async_context(self._networks.of(network_of_caller(environ)))
+            if tries_a_password(environ):
+                await turns.enter_async_context(self._passwords.of("everybody"))
+            yield
 
     async def _refuse(self, refusal: RefusedError, scope: Scope, proto: HTTPProtocol, began_at: float) -> None:
         trace_id = trace.taken_or_made(scope.headers.get("x-request-id"))

@@ -10,7 +10,7 @@ from django.http.cookie import parse_cookie
 from django.urls import reverse
 from granian.rsgi import Scope
 
-from payouts.staff.client_address import client_address
+from payouts.staff.client_address import client_address, network_of
 
 type Environ = dict[str, Any]
 
@@ -56,7 +56,7 @@ def login_page() -> str:
 
 
 def caller_of(environ: Environ) -> str:
-    """Whose request it is, as the views will see it: a key's, a session's, or for want of them an address's.
+    """Whose request it is, as the views will see it: a key's, a session's, or for want of them a network's.
 
     Nobody has looked whether the key or the session exists; one that does not has nothing to wait for.
     """
@@ -68,6 +68,17 @@ def caller_of(environ: Environ) -> str:
         session = parse_cookie(environ["HTTP_COOKIE"]).get(settings.SESSION_COOKIE_NAME)
         if session:
             return f"session {session}"
+    return network_of_caller(environ)
+
+
+def network_of_caller(environ: Environ) -> str:
+    """Where it comes from, whatever it says that it is: an IPv4 address, or all of an IPv6 /64."""
     request = HttpRequest()
     request.META = environ
-    return f"address {client_address(request)}"
+    address = client_address(request)
+    return f"network {network_of(address) if address else ''}"
+
+
+def tries_a_password(environ: Environ) -> bool:
+    """Whether a stranger makes us hash a password, which takes a core for a while, and 100 MB."""
+    return (environ["REQUEST_METHOD"], environ["PATH_INFO"]) == ("POST", login_page())

@@ -13,10 +13,10 @@ RETRY_AFTER_SECONDS = 1
 
 
 class Turns:
-    """At most a quarter of the threads are one caller's."""
+    """At most so many requests of each name are under way."""
 
-    def __init__(self, threads: int) -> None:
-        self._most = max(1, threads // 4)
+    def __init__(self, most: int) -> None:
+        self._most = max(1, most)
         self._under_way: dict[str, int] = {}
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
 

@@ -27,3 +27,9 @@ def normal_address(text: str) -> str | None:
         return str(ipaddress.ip_address(text))
     except ValueError:
         return None
+
+
+def network_of(address: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """What one subscriber is given: an IPv4 address, or all of an IPv6 /64."""
+    whole = ipaddress.ip_address(address)
+    return ipaddress.ip_network((whole, 64 if whole.version == 6 else 32), strict=False)

@@ -9,7 +9,6 @@ Names that nobody has count as those that somebody has. The tables hold names as
 passwords into the wrong field, and nothing of what a form sent.
 """
 
-import ipaddress
 from copy import copy
 from datetime import timedelta
 from typing import Any
@@ -24,6 +23,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
 
 from payouts import vault
+from payouts.staff.client_address import network_of
 
 FROM_ADDRESS, ADDRESS_WAIT = 50, timedelta(minutes=15)
 OF_NAME, LONGEST_WAIT = 20, timedelta(minutes=30)
@@ -80,8 +80,7 @@ def wait_of(request: Any, name: str) -> timedelta:
 def _wait_for_address(address: str | None) -> timedelta:
     if address is None:
         return timedelta(0)
-    whole = ipaddress.ip_address(address)
-    network = ipaddress.ip_network((whole, 64 if whole.version == 6 else 32), strict=False)
+    network = network_of(address)
     near = AccessAttempt.objects.filter(ip_address__gte=str(network[0]), ip_address__lte=str(network[-1]))
     failures, left = _counted(near.filter(attempt_time__gt=timezone.now() - ADDRESS_WAIT), ADDRESS_WAIT)
     return left if failures >= FROM_ADDRESS else timedelta(0)

@@ -16,6 +16,7 @@ from django.http import FileResponse, StreamingHttpResponse  # noqa: E402
 from backoffice.door import bodies, threads, turns  # noqa: E402
 
 bodies.WITHIN_SECONDS = 1.0
+bodies.HELD_BYTES, bodies.HELD_OF_ONE_BYTES = 3_000_000, 1_000_000
 threads.WITHIN_SECONDS = turns.WITHIN_SECONDS = 1.0
 threads.IDLE_SECONDS = 1
 turns.WAITING = 4
@@ -28,7 +29,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     path = environ["PATH_INFO"]
     if path == "/waits/":
         time.sleep(0.5)
-    if path == "/stuck/":
+    if path in ("/stuck/", "/admin/login/"):
         time.sleep(3)
     if path == "/breaks/":
         raise RuntimeError("the application is broken")

@@ -32,12 +32,12 @@ class Web:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+    def connect(self, *, source: str = "127.0.0.1") -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30, source_address=(source, 0))
 
-    def ask(self, request: bytes, *, ends: bool = False) -> Answer:
+    def ask(self, request: bytes, *, ends: bool = False, source: str = "127.0.0.1") -> Answer:
         """The answer to these bytes; `ends` when nothing more is to come."""
-        with self.connect() as connection:
+        with self.connect(source=source) as connection:
             began_at = time.monotonic()
             connection.sendall(request)
             if ends:

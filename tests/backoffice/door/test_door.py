@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from tests.backoffice.door import application
 from tests.backoffice.door.application import PART, PARTS
@@ -123,6 +124,18 @@ def test_a_hundred_slow_bodies_take_no_thread_from_anybody(web):
         assert seen(web.ask(request("POST", "/", body=b"{}")))["body"] == "{}"
 
 
+def test_the_bodies_of_one_network_leave_room_for_those_of_others(web):
+    part, length = b"x" * 200_000, "Content-Length: 262144"
+    with ExitStack() as stack:
+        for _ in range(20):
+            connection = stack.enter_context(web.connect())
+            connection.sendall(request("POST", "/api/payouts/", length) + part)
+        time.sleep(0.3)
+
+        assert web.ask(request("POST", "/", body=part)).status == 429
+        assert web.ask(request("POST", "/", body=part), source="127.0.0.2").status == 200
+
+
 def test_health_answers_while_every_thread_is_busy(web):
     keys = [f"Authorization: Bearer {number}" for number in range(4)]
     with ThreadPoolExecutor() as pool:
@@ -146,6 +159,32 @@ def test_one_caller_gets_a_quarter_of_the_threads_and_the_others_the_rest(web):
 
     assert other.status == 200
     assert statuses == [200, *[429] * 7]
+
+
+def test_a_stranger_who_is_somebody_else_each_time_leaves_half_of_the_threads(web):
+    names = [f"Cookie: {settings.SESSION_COOKIE_NAME}=made-up-{number}" for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        stuck = [pool.submit(web.ask, request("GET", "/stuck/", name)) for name in names]
+        time.sleep(0.3)
+        other = web.ask(request("GET", "/api/anything/"), source="127.0.0.2")
+        statuses = sorted(each.result().status for each in stuck)
+
+    assert other.status == 200
+    assert statuses == [200, 200, *[429] * 6]
+
+
+def test_passwords_tried_from_everywhere_leave_the_other_threads_alone(web):
+    with ThreadPoolExecutor(8) as pool:
+        tried = [
+            pool.submit(web.ask, request("POST", "/admin/login/", body=b"password=x"), source=f"127.0.0.{number}")
+            for number in range(2, 8)
+        ]
+        time.sleep(0.3)
+        other = web.ask(request("GET", "/admin/"))
+        statuses = sorted(each.result().status for each in tried)
+
+    assert other.status == 200
+    assert statuses == [200, *[429] * 5]
 
 
 def test_a_download_comes_whole_in_parts(web):
