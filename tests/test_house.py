@@ -394,4 +394,4 @@ def test_only_the_rules_compare_who_made_a_payout() -> None:
     """Submission stores the maker, and knows its own form again; the model seals the maker."""
     found = {_name(path) for path in PRODUCT if re.search(r"\bmaker_id\b", path.read_text(encoding="utf-8"))}
 
-    assert found == {"payouts/rules.py", "payouts/actions/submission.py", "payouts/models/payout.py"}
+    assert found == {"payouts/rules/closeness.py", "payouts/actions/submission.py", "payouts/models/payout.py"}

@@ -1,0 +1,96 @@
+"""Who may do what, and why not: each rule is written here, once.
+
+For each verb one function gives the obstacle as a sentence, or an empty text (obstacles.py). Its action asks it under
+the row's lock and raises the sentence (`refuse_if`); pages, queues, bulk pages and the API show it. What a person is
+to a payout, and so whether somebody else must check it, stands in closeness.py. The database itself refuses an
+approval by the wrong person: trigger `approval_maker_is_not_checker`, migrations/0002_guards.py.
+tests/payouts/test_rules.py holds the rules, their SQL and the trigger together.
+
+What a person's role allows is a permission of Django's, declared with each verb in payouts/actions/verbs.py.
+"""
+
+from payouts.rules.closeness import (
+    Standing,
+    close_people,
+    close_since,
+    close_to,
+    is_close,
+    is_makers_own,
+    people_of_client,
+    present_resolutions,
+    standing,
+    standing_approvals,
+    standings,
+    was_close,
+)
+from payouts.rules.obstacles import (
+    UNANSWERED,
+    Personal,
+    altered,
+    awaiting,
+    awaiting_others,
+    decided_people,
+    has_approved,
+    may_approve,
+    why_inactive,
+    why_not_approve,
+    why_not_ask_now,
+    why_not_cancel,
+    why_not_clear_flag,
+    why_not_confirm_unchanged,
+    why_not_hold,
+    why_not_in_bulk,
+    why_not_record_return,
+    why_not_reject,
+    why_not_release,
+    why_not_resolve,
+    why_not_retry,
+    why_not_reveal,
+    why_not_say_unpaid,
+    why_not_schedule,
+    why_not_settle,
+    why_not_withdraw,
+    why_not_withdraw_approval,
+)
+
+__all__ = [
+    "UNANSWERED",
+    "Personal",
+    "Standing",
+    "altered",
+    "awaiting",
+    "awaiting_others",
+    "close_people",
+    "close_since",
+    "close_to",
+    "decided_people",
+    "has_approved",
+    "is_close",
+    "is_makers_own",
+    "may_approve",
+    "people_of_client",
+    "present_resolutions",
+    "standing",
+    "standing_approvals",
+    "standings",
+    "was_close",
+    "why_inactive",
+    "why_not_approve",
+    "why_not_ask_now",
+    "why_not_cancel",
+    "why_not_clear_flag",
+    "why_not_confirm_unchanged",
+    "why_not_hold",
+    "why_not_in_bulk",
+    "why_not_record_return",
+    "why_not_reject",
+    "why_not_release",
+    "why_not_resolve",
+    "why_not_retry",
+    "why_not_reveal",
+    "why_not_say_unpaid",
+    "why_not_schedule",
+    "why_not_settle",
+    "why_not_withdraw",
+    "why_not_withdraw_approval",
+]
