@@ -15,7 +15,7 @@ PYTEST = pytest $(if $(findstring no:xdist,$(ARGS)),,--numprocesses $(or $(WORKE
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: sync ## Run everything on this machine, until Ctrl-C: PORT=8000

@@ -108,16 +108,29 @@ TOLD = (
 REFUSED = (Kind.LOGIN_FAILED, Kind.LOCKED_OUT, Kind.CODE_REFUSED)
 
 
-def since_last_login(user: User) -> tuple[list[AccessEvent], int]:
+# Only who has given the second factor, or sets up the first one, leaves one of these.
+CONFIRMED = (
+    *(Kind.CODE_ACCEPTED, Kind.PASSKEY_ACCEPTED, Kind.BACKUP_CODE_USED),
+    *(Kind.SET_UP, Kind.REPLACED, Kind.CODES_MADE, Kind.PASSKEY_ADDED),
+)
+
+
+def since_last_login(user: User, *, is_confirmed: bool = False) -> tuple[list[AccessEvent], int]:
     """Changes of how this person logs in, and how often a login was refused, between their last login and this.
 
-    Nothing at the first login.
+    Nothing at the first login. Where this one is confirmed by the second factor, the last one is one that was
+    confirmed too: who knows no more than the password hides nothing by logging in and going no further.
     """
-    logins = AccessEvent.objects.filter(user=user, kind=Kind.LOGGED_IN).order_by("-pk").values_list("pk", flat=True)
-    now, before = [*logins[:2], 0, 0][:2]
-    if not before:
+    events = AccessEvent.objects.filter(user=user).order_by("-pk")
+    logins = events.filter(kind=Kind.LOGGED_IN)
+    now = logins.first()
+    earlier = logins.filter(pk__lt=now.pk if now else 0)
+    before = earlier.first()
+    if is_confirmed and (confirmed := events.filter(kind__in=CONFIRMED, pk__lt=now.pk if now else 0).first()):
+        before = earlier.filter(pk__lt=confirmed.pk).first() or before
+    if now is None or before is None:
         return [], 0
-    between = AccessEvent.objects.filter(user=user, pk__gt=before, pk__lt=now).order_by("pk")
+    between = events.filter(pk__gt=before.pk, pk__lt=now.pk).reverse()
     return list(between.filter(kind__in=TOLD)), between.filter(kind__in=REFUSED).count()
 
 

@@ -202,7 +202,7 @@ def _confirmed(request: HttpRequest, user: User, device: Authenticator | BackupC
     else:
         kind = Kind.PASSKEY_ACCEPTED if isinstance(device, Passkey) else Kind.CODE_ACCEPTED
         access_log.note(kind, request, user=user)
-    told_at_login.tell(request, user)
+    told_at_login.tell(request, user, is_confirmed=True)
     return HttpResponseRedirect(gate.next_page(request))
 
 

@@ -15,9 +15,12 @@ from payouts.staff import access_log, second_factor
 LINES = 5
 
 
-def tell(request: HttpRequest, user: User) -> None:
-    """As messages of the next page: changes of how they log in, and refused logins, since their last login."""
-    changes, refused = access_log.since_last_login(user)
+def tell(request: HttpRequest, user: User, *, is_confirmed: bool = False) -> None:
+    """As messages of the next page: changes of how they log in, and refused logins, since their last login.
+
+    `is_confirmed` says that the second factor was just given.
+    """
+    changes, refused = access_log.since_last_login(user, is_confirmed=is_confirmed)
     for event in changes[-LINES:]:
         facts = {
             "what": capfirst(str(event.get_kind_display())),

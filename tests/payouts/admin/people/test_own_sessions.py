@@ -207,6 +207,21 @@ def test_who_has_a_second_factor_is_told_only_after_it(person: User, settings: A
     assert "1 login under your name was refused since" in after
 
 
+def test_a_login_that_is_not_confirmed_hides_nothing_from_the_next_one(person: User, settings: Any) -> None:
+    settings.SECOND_FACTOR = True
+    _authenticator, codes = enrolled(person)
+    logged_in(person).post(CONFIRM, {"code": codes[0]})
+    attempt(Client(), person.username)
+    logged_in(person)  # by somebody who has the password alone
+
+    browser = logged_in(person)
+    answer = browser.post(CONFIRM, {"code": codes[1]})
+    told = plain(browser.get(answer["Location"]).content.decode())
+
+    assert "1 login under your name was refused since" in told
+    assert "Since your last login: Confirmed the second factor with a backup code" in told
+
+
 def test_a_first_login_tells_nothing(db: None) -> None:
     person: User = with_password(recipes.person.make())
 
