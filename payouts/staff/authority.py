@@ -1,8 +1,8 @@
 """Whether people and groups are what the back office stored: SQL alone gives nobody a login or a permission.
 
-A person's seal covers the account (name, password's hash, switches), its groups and its own permissions; a group's
-covers its name and permissions. A person whose seal does not fit cannot log in and has no permission; a group whose
-seal does not fit gives none. The audit and the start page name both.
+A person's seal covers the account (name, password's hash, switches), its groups, its own permissions, and its second
+factors and single sign-on; a group's covers its name and permissions. A person whose seal does not fit cannot
+log in and has no permission; a group whose seal does not fit gives none. The audit and the start page name both.
 
 Django's people and groups are no models of ours, so their seals follow by signals: the one place where a rule of ours
 does. Each change is sealed from what was verified before it, and never from what is read afterwards; what did not fit
@@ -22,13 +22,17 @@ from django.db import models, transaction
 from django.db.models import F, Func, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Concat, JSONObject, Now
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from payouts import vault
-from payouts.models import AuthoritySeal, Checkpoint, SingleSignOn
+from payouts.models import Authenticator, AuthoritySeal, BackupCodes, Checkpoint, Passkey, SingleSignOn
 
 log = structlog.get_logger(__name__)
 
 Kind = AuthoritySeal.Kind
+# With the classes of django-otp that ours stand for: their rows are the same.
+LOGINS = (Passkey, SingleSignOn, Authenticator, TOTPDevice, BackupCodes, StaticDevice)
 ACCOUNT = ("username", "password", "is_active", "is_staff", "is_superuser")
 HELD = "_sealed_before"  # on the instance that Django's signals hand on, from before a change until after it
 
@@ -60,6 +64,8 @@ class SealedPerson:
     groups: frozenset[int]
     permissions: frozenset[str]
     """Their own, besides those of their groups."""
+    logins: frozenset[str] = frozenset()
+    """Their second factors and single sign-on, by name_of_login: one that was taken away stays away."""
 
     @property
     def kind(self) -> AuthoritySeal.Kind:
@@ -84,7 +90,10 @@ class Found:
 
 
 def _seal(content: Sealed, version: int, *, like: bytes = b"") -> bytes:
-    parts = [sorted(value) if isinstance(value, frozenset) else value for value in asdict(content).values()]
+    facts = asdict(content)
+    if not facts.get("logins", True):  # as it was sealed before logins were
+        del facts["logins"]
+    parts = [sorted(value) if isinstance(value, frozenset) else value for value in facts.values()]
     return vault.seal("authority", content.kind.value, version, *parts, like=like)
 
 
@@ -107,8 +116,18 @@ def _groups() -> QuerySet[Group]:
     )
 
 
+def name_of_login(row: Any) -> str:
+    """Of a passkey, an app, backup codes or single sign-on: its table and number, and which key an app has."""
+    name = f"{row._meta.db_table} {row.pk}"
+    return f"{name} {vault.digest(row.key).hex()[:16]}" if isinstance(row, TOTPDevice) else name
+
+
+def _logins(model: Any) -> ArraySubquery:
+    return ArraySubquery(model.objects.filter(user=OuterRef("pk")).values("pk"))
+
+
 def _people() -> QuerySet[User]:
-    """With their groups and permissions, in one statement."""
+    """With their groups, permissions and logins, in one statement."""
     groups = _groups().filter(user=OuterRef("pk"))
     return User.objects.annotate(
         sealed_groups=ArraySubquery(
@@ -123,9 +142,22 @@ def _people() -> QuerySet[User]:
             )
         ),
         sealed_permissions=ArraySubquery(Permission.objects.filter(user=OuterRef("pk")).values(named=_named())),
+        sealed_passkeys=_logins(Passkey),
+        sealed_apps=ArraySubquery(
+            TOTPDevice.objects.filter(user=OuterRef("pk")).values(json=JSONObject(pk="pk", key="key"))
+        ),
+        sealed_codes=_logins(StaticDevice),
+        sealed_single_sign_on=_logins(SingleSignOn),
         sealed_version=_sealed(Kind.PERSON, "version"),
         sealed_seal=_sealed(Kind.PERSON, "seal"),
     )
+
+
+def _logins_of(row: Any) -> Iterator[Any]:
+    yield from (Passkey(pk=number) for number in row.sealed_passkeys)
+    yield from (TOTPDevice(**app) for app in row.sealed_apps)
+    yield from (StaticDevice(pk=number) for number in row.sealed_codes)
+    yield from (SingleSignOn(pk=number) for number in row.sealed_single_sign_on)
 
 
 def _found_person(row: Any) -> Found:
@@ -133,6 +165,7 @@ def _found_person(row: Any) -> Found:
         pk=row.pk,
         groups=frozenset(group["pk"] for group in row.sealed_groups),
         permissions=frozenset(row.sealed_permissions),
+        logins=frozenset(map(name_of_login, _logins_of(row))),
         **{name: getattr(row, name) for name in ACCOUNT},
     )
     return Found(content, row.username, row.sealed_version or 0, bytes(row.sealed_seal or b""))
@@ -323,6 +356,11 @@ def connect() -> None:
     for model, before, after in ((User, _before_person, _after_person), (Group, _before_group, _after_group)):
         pre_save.connect(before, sender=model)
         post_save.connect(after, sender=model)
+    for login in LOGINS:
+        pre_save.connect(_before_login, sender=login)
+        post_save.connect(_after_login, sender=login)
+        pre_delete.connect(_before_login_goes, sender=login)
+        post_delete.connect(_after_login_went, sender=login)
     pre_delete.connect(_before_group_goes, sender=Group)
     post_delete.connect(_after_group_went, sender=Group)
     for through in (User.groups.through, User.user_permissions.through, Group.permissions.through):
@@ -340,6 +378,25 @@ def _after_person(instance: User, created: bool, update_fields: Collection[str] 
         _first(SealedPerson(pk=instance.pk, groups=frozenset(), permissions=frozenset(), **account))
     for held in _held(instance, Kind.PERSON):
         _reseal(held, **account)
+
+
+def _before_login(instance: Any, **_kwargs: Any) -> None:
+    if instance._state.adding:
+        _hold(instance, Kind.PERSON, [instance.user_id])
+
+
+def _after_login(instance: Any, created: bool, **_kwargs: Any) -> None:
+    for held in _held(instance, Kind.PERSON) if created else ():
+        _reseal(held, logins=cast(SealedPerson, held.content).logins | {name_of_login(instance)})
+
+
+def _before_login_goes(instance: Any, **_kwargs: Any) -> None:
+    _hold(instance, Kind.PERSON, [instance.user_id])
+
+
+def _after_login_went(instance: Any, **_kwargs: Any) -> None:
+    for held in _held(instance, Kind.PERSON):
+        _reseal(held, logins=cast(SealedPerson, held.content).logins - {name_of_login(instance)})
 
 
 def _before_group(instance: Group, **_kwargs: Any) -> None:

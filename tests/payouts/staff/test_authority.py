@@ -1,10 +1,13 @@
 """SQL alone makes nobody a person of the back office, and gives nobody a right."""
 
 from collections.abc import Callable
+from dataclasses import asdict
+from importlib import import_module
 from io import StringIO
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import CommandError, call_command
@@ -12,7 +15,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from payouts import vault
-from payouts.models import AccessEvent, AuthoritySeal
+from payouts.models import AccessEvent, Authenticator, AuthoritySeal, Passkey, SingleSignOn
 from payouts.staff import authority
 from payouts.staff.authority import SealedBackend
 from tests import recipes
@@ -276,3 +279,64 @@ def test_a_rotation_renews_what_fits_and_leaves_what_does_not(person: User, sett
     assert [found.name for found in left] == ["other"]
     assert vault.is_by_first_key(AuthoritySeal.objects.get(kind="person", object_id=person.pk).seal)
     assert authority.is_genuine(person)
+
+
+def a_passkey(person: User) -> Any:
+    made = Passkey(user=person, name="laptop", credential_id=b"c", public_key=b"k")
+    made.save(force_insert=True)
+    made.refresh_from_db(fields=["created_at"])
+    made.seal_anew()
+    return made
+
+
+def an_app(person: User) -> Any:
+    return Authenticator.objects.create(user=person, name="authenticator", confirmed=True)
+
+
+def a_link(person: User) -> Any:
+    made = SingleSignOn(user=person, name="single sign-on", issuer="https://id.example", subject="anna")
+    made.save(force_insert=True)
+    made.seal_anew()
+    return made
+
+
+@pytest.mark.parametrize("make", [a_passkey, an_app, a_link])
+def test_a_login_that_was_taken_away_and_that_sql_puts_back_opens_nothing(
+    person: User, make: Callable[[User], Any]
+) -> None:
+    row = make(person)
+    assert authority.is_genuine(person)
+    table = row._meta.db_table
+    by_hand(f"CREATE TEMPORARY TABLE kept AS SELECT * FROM {table} WHERE id = %s", row.pk)
+    row.delete()
+    assert authority.is_genuine(person)
+
+    by_hand(f"INSERT INTO {table} SELECT * FROM kept WHERE id >= %s", 0)
+
+    assert logged_in("ivan") is None
+    assert audit_of(None) == {"person_sealed"}
+
+
+def test_an_app_that_sql_gives_an_earlier_key_opens_nothing(person: User) -> None:
+    present = an_app(person)
+
+    by_hand("UPDATE otp_totp_totpdevice SET key = %s WHERE id = %s", "00" * 20, present.pk)
+
+    assert not authority.is_genuine(person)
+
+
+def test_a_person_sealed_before_logins_were_is_sealed_with_them_by_the_migration(person: User) -> None:
+    an_app(person)
+    sealed = AuthoritySeal.objects.get(kind="person", object_id=person.pk)
+    content = next(found.content for found in authority.everybody() if found.content.pk == person.pk)
+    parts = [
+        sorted(value) if isinstance(value, frozenset) else value for value in list(asdict(content).values())[:-1]
+    ]
+    sealed.seal = vault.seal("authority", "person", sealed.version, *parts)
+    sealed.save()
+    assert not authority.is_genuine(person)
+
+    import_module("payouts.migrations.0038_logins_sealed").seal_logins(apps, None)
+
+    assert authority.is_genuine(person)
+    assert is_clean()

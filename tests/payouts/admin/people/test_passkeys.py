@@ -268,18 +268,35 @@ def test_anothers_passkey_opens_nothing(approver: User, device: Device, in_group
     assert browser.get(HOME).status_code == 302
 
 
-def test_what_sql_puts_in_moves_or_changes_opens_nothing(
-    approver: User, device: Device, in_group: Callable[[str], User]
-) -> None:
+def test_what_sql_changes_opens_nothing(approver: User, device: Device, in_group: Callable[[str], User]) -> None:
     thief, thiefs_device = in_group("Approver"), Device()
     added(as_user(thief), thiefs_device)
-    by_hand("UPDATE payouts_passkey SET user_id = %s, name = 'x' WHERE user_id = %s", approver.pk, thief.pk)
+    theirs = Passkey.objects.get(user=thief)
+    by_hand("UPDATE payouts_passkey SET credential_id = 'x' WHERE id = %s", theirs.pk)
+    by_hand(
+        "UPDATE payouts_passkey SET credential_id = %s, public_key = %s WHERE user_id = %s",
+        *(bytes(theirs.credential_id), bytes(theirs.public_key), approver.pk),
+    )
     browser = as_user(approver)
 
     confirmed(browser, thiefs_device)
 
     assert browser.get(HOME).status_code == 302
     assert audit_of(None) == {"login_sealed"}
+
+
+def test_who_is_given_a_passkey_by_sql_is_not_let_in_at_all(
+    approver: User, device: Device, in_group: Callable[[str], User]
+) -> None:
+    thief = in_group("Approver")
+    added(as_user(thief), Device())
+    by_hand("UPDATE payouts_passkey SET user_id = %s, name = 'x' WHERE user_id = %s", approver.pk, thief.pk)
+
+    answer = as_user(approver).get(CONFIRM)
+
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith("/admin/login/")
+    assert audit_of(None) == {"login_sealed", "person_sealed"}
 
 
 def test_a_backup_code_goes_on_working(approver: User) -> None:
