@@ -1,6 +1,7 @@
 """How many recipients somebody may see in clear, and who is told when it was very many."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from payouts import actions
 from payouts.actions import disclosures
 from payouts.models import Event
 from tests import recipes
+from tests.payouts.actions.test_races import at_once
 from tests.payouts.observe import audit_of, nothing_changes, unguarded
 from tests.recipes import pending_payout
 
@@ -56,6 +58,16 @@ def test_who_has_seen_many_within_a_day_sees_no_more(auditor: User) -> None:
         see(auditor)
 
     assert [each.actor for each in disclosures.many_seen()] == ["user:auditor"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_requests_at_once_show_no_more_than_one_after_the_other(auditor: User) -> None:
+    payouts = [pending_payout() for _each in range(8)]
+
+    results = at_once(*(partial(actions.reveal, each.pk, by=auditor, reason="A complaint.") for each in payouts))
+
+    assert sum(isinstance(each, actions.TooManyRevealsError) for each in results) == 5
+    assert Event.objects.filter(event="revealed").count() == 3
 
 
 def test_a_few_now_and_then_are_nobodys_business(auditor: User) -> None:
