@@ -1,4 +1,4 @@
-"""Who may do what with a batch, and why not, as payouts/rules.py says it of payouts."""
+"""Who may do what with a batch, and why not, as payouts/rules/ says it of payouts."""
 
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
