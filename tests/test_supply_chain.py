@@ -15,7 +15,7 @@ SECRETS = {name for name, setting in SETTINGS.items() if setting.is_secret} | {"
 # With .env they have all of it, but for what is emptied. The rest is what each has no use for.
 EMPTIED = {
     "migrate": {"REDIS_URL", "PROVIDER_TOKEN", "PROVIDER_WEBHOOK_SECRET", "OIDC_CLIENT_SECRET"},
-    "web": set(),
+    "web": {"PROVIDER_TOKEN"},
     "cluster": {"PROVIDER_WEBHOOK_SECRET", "OIDC_CLIENT_SECRET"},
 }
 OWN = {
