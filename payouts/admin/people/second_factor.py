@@ -75,12 +75,15 @@ def confirm(request: HttpRequest) -> HttpResponse:
                 form.add_error("code", str(error))
         else:
             return _confirmed(request, user, device)
+    has_code = second_factor.has_code(user)
+    if not has_code:
+        form.fields["code"].help_text = _("One of the backup codes that you saved.")
     return gate.page(
         request,
         "confirm.html",
         _("Confirm that it is you"),
         form=form,
-        has_code=second_factor.has_code(user),
+        has_code=has_code,
         options=passkey_ceremony.begin_use(request, user),
     )
 

@@ -258,6 +258,14 @@ def test_an_answer_to_another_site_or_by_nobody_opens_nothing(
     assert browser.get(HOME).status_code == 302
 
 
+@pytest.mark.usefixtures("device")
+def test_who_has_only_passkeys_is_asked_for_no_code_of_an_app(approver: User) -> None:
+    text = as_user(approver).get(CONFIRM).content.decode()
+
+    assert "One of the backup codes that you saved." in text
+    assert "authenticator app" not in text
+
+
 def test_anothers_passkey_opens_nothing(approver: User, device: Device, in_group: Callable[[str], User]) -> None:
     other, others_device = in_group("Approver"), Device()
     added(as_user(other), others_device)
