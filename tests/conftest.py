@@ -49,6 +49,8 @@ from tests.databases import RUN, Database, own_database  # noqa: E402
 
 # Not a fifth of a second, which is for requests that people wait for: no test fails for a machine that is busy.
 settings.CACHES["default"]["OPTIONS"] |= {"SOCKET_CONNECT_TIMEOUT": 20, "SOCKET_TIMEOUT": 20}
+# Nothing is collected for the tests, and a server that one of them starts may be collecting meanwhile.
+settings.STATIC_ROOT = settings.BASE_DIR / "var" / "static-of-tests"
 # The same hasher, which need not be slow to those who guess here.
 Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 1_024, 1
 
