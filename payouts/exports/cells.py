@@ -11,7 +11,7 @@ from typing import Any
 
 from payouts import money
 from payouts.models import Payout
-from payouts.plain_text import marked, without_cards
+from payouts.plain_text import key_without_cards, marked, without_cards
 from payouts.recipients import name_and_account
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\N{MINUS SIGN}")
@@ -78,7 +78,7 @@ COLUMNS: dict[str, Callable[[Payout], Cell]] = {
     "failure_message": lambda payout: safe(payout.failure_message),
     "processed_at": lambda payout: _time(payout.processed_at),
     "comment": lambda payout: safe(without_cards(payout.comment)),
-    "idempotency_key": lambda payout: safe(without_cards(payout.idempotency_key or "")),
+    "idempotency_key": lambda payout: safe(key_without_cards(payout.idempotency_key or "")),
 }
 
 

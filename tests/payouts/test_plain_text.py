@@ -118,3 +118,19 @@ def test_cards_in_a_comment_and_a_key_are_masked_on_the_page(client) -> None:
     assert "k-492911••••••3339" in text
     assert "4929 1111" not in text
     assert "4929111122223339" not in text
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("order-1795688-160-bf7316", "order-1795688-160-bf7316"),
+        ("order-960026f1-4b2c-4c1d-9a57-000000007535", "order-960026f1-4b2c-4c1d-9a57-000000007535"),
+        ("2026-11-26/000017", "2026-11-26/000017"),
+        ("4111 1111 1111 1112", "4111 1111 1111 1112"),
+        ("4111 1111 1111 1111", "4111 11•• •••• 1111"),
+        ("pay-4111-1111-1111-1111-x", "pay-4111-11••-••••-1111-x"),
+        ("pay-40817810099910004312", "pay-••••••••••••••••4312"),
+    ],
+)
+def test_a_key_can_be_looked_up_unless_it_has_an_account(key: str, shown: str) -> None:
+    assert plain_text.key_without_cards(key) == shown

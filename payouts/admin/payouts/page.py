@@ -21,7 +21,7 @@ from payouts.admin.payouts.next_step import next_step, next_word
 from payouts.admin.payouts.timeline import timeline
 from payouts.admin.payouts.verbs import may, standing
 from payouts.models import Approval, Attempt, BatchRow, Event, EventName, Payout
-from payouts.plain_text import without_cards
+from payouts.plain_text import key_without_cards, without_cards
 from payouts.recipients import name_and_account
 from payouts.states import OPEN, Stage, Status
 
@@ -137,7 +137,7 @@ def _facts(payout: Payout) -> list[tuple[str, str]]:
         (_("Updated"), format.exact_time(payout.updated_at)),
         (_("Paid"), format.exact_time(payout.processed_at)),
         (_("Withdrawn by the client"), format.exact_time(payout.withdrawn_at)),
-        (_("Idempotency key"), without_cards(payout.idempotency_key or "")),
+        (_("Idempotency key"), key_without_cards(payout.idempotency_key or "")),
         (_("Request ID"), payout.trace_id),
         (_("Version"), str(payout.version)),
     ]
