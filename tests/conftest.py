@@ -125,10 +125,12 @@ def _empty_cache() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _configuration_is_read_anew() -> None:
-    """The test before has rolled its own back."""
+def _configuration_is_read_anew() -> Iterator[None]:
+    """A test rolls its own back, and the rows of a module are made before its first test: both sides of each."""
     from payouts.models import sealed_sets
 
+    sealed_sets.forget()
+    yield
     sealed_sets.forget()
 
 
