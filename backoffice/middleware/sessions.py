@@ -5,6 +5,7 @@ What these middlewares send elsewhere are the back office's own pages; the API h
 
 import time
 from abc import ABC, abstractmethod
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -36,7 +37,7 @@ class _BackOfficeMiddleware(ABC):
 
     def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponse | None:
         # By its address, so that a page is guarded whichever way it was added.
-        if request.resolver_match is None or not request.path_info.startswith(reverse("admin:index")):
+        if request.resolver_match is None or not request.path_info.startswith(_back_office()):
             return None
         try:
             return self.answer_instead(request, is_guarded=request.resolver_match.view_name not in UNGUARDED)
@@ -46,6 +47,12 @@ class _BackOfficeMiddleware(ABC):
     @abstractmethod
     def answer_instead(self, request: HttpRequest, *, is_guarded: bool) -> HttpResponse | None:
         """What is answered in place of the view, if anything."""
+
+
+@cache
+def _back_office() -> str:
+    """Its address, which every request is held against: found once."""
+    return reverse("admin:index")
 
 
 class SessionEndMiddleware(_BackOfficeMiddleware):
