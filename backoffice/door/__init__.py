@@ -12,8 +12,6 @@ answered on the loop, whatever the threads do.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import structlog
@@ -21,7 +19,7 @@ from granian.rsgi import HTTPProtocol, Scope
 
 from backoffice.door import first_look, refusals
 from backoffice.door.bodies import Bodies
-from backoffice.door.heads import Environ, caller_of, environ_of, login_page, network_of_caller, tries_a_password
+from backoffice.door.heads import caller_of, environ_of, login_page, network_of_caller, tries_a_password
 from backoffice.door.refusals import RefusedError
 from backoffice.door.threads import Application, Threads
 from backoffice.door.turns import Turns
@@ -67,23 +65,15 @@ class Door:
         """Raises RefusedError."""
         length = first_look.look(scope)
         environ = environ_of(scope)
-        if length > FORM_BYTES:
-            async with self._turn(environ):
-                if not await self._threads.run(partial(may_upload, environ)):
-                    raise RefusedError(403, "upload")
-        body = await self._bodies.read(proto, length, network_of_caller(environ)) if length else b""
-        async with self._turn(environ):
-            await self._threads.answer(environ, body, proto)
-
-    @asynccontextmanager
-    async def _turn(self, environ: Environ) -> AsyncIterator[None]:
-        """The caller's turn, then its network's, then that of those who try a password."""
-        async with AsyncExitStack() as turns:
-            await turns.enter_async_context(self._callers.of(caller_of(environ)))
-            await turns.enter_async_context(self._networks.of(network_of_caller(environ)))
-            if tries_a_password(environ):
-                await turns.enter_async_context(self._passwords.of("everybody"))
-            yield
+        network = network_of_caller(environ)
+        # The caller's turn, then its network's, then that of those who try a password.
+        wanted = [(self._callers, caller_of(environ) or network), (self._networks, network)]
+        if tries_a_password(environ):
+            wanted.append((self._passwords, "everybody"))
+        if length > FORM_BYTES and not await self._threads.run(partial(may_upload, environ), wanted):
+            raise RefusedError(403, "upload")
+        body = await self._bodies.read(proto, length, network) if length else b""
+        await self._threads.answer(environ, body, proto, wanted)
 
     async def _refuse(self, refusal: RefusedError, scope: Scope, proto: HTTPProtocol, began_at: float) -> None:
         trace_id = trace.taken_or_made(scope.headers.get("x-request-id"))

@@ -1,16 +1,15 @@
 """What WSGI wants to know of a request, and whose request it is."""
 
 import sys
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
 from django.http.cookie import parse_cookie
 from django.urls import reverse
 from granian.rsgi import Scope
 
-from payouts.staff.client_address import client_address, network_of
+from payouts.staff.client_address import address_in, network_of
 
 type Environ = dict[str, Any]
 
@@ -55,8 +54,8 @@ def login_page() -> str:
     return reverse("admin:login")
 
 
-def caller_of(environ: Environ) -> str:
-    """Whose request it is, as the views will see it: a key's, a session's, or for want of them a network's.
+def caller_of(environ: Environ) -> str | None:
+    """Whose request it is, as the views will see it: a key's or a session's; None for want of them.
 
     Nobody has looked whether the key or the session exists; one that does not has nothing to wait for.
     """
@@ -68,14 +67,16 @@ def caller_of(environ: Environ) -> str:
         session = parse_cookie(environ["HTTP_COOKIE"]).get(settings.SESSION_COOKIE_NAME)
         if session:
             return f"session {session}"
-    return network_of_caller(environ)
+    return None
 
 
 def network_of_caller(environ: Environ) -> str:
     """Where it comes from, whatever it says that it is: an IPv4 address, or all of an IPv6 /64."""
-    request = HttpRequest()
-    request.META = environ
-    address = client_address(request)
+    return _network(address_in(environ))
+
+
+@lru_cache(4_096)
+def _network(address: str | None) -> str:
     return f"network {network_of(address) if address else ''}"
 
 

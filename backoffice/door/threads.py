@@ -1,6 +1,8 @@
 """Threads that answer whole requests with a WSGI application, each with its own connection to the database.
 
-The thread that was busy last is given the next request, so that as few connections are open as there is work for.
+The thread that was busy last is given the next request, so that as few connections are open as there is work for. One
+that has finished takes the next by itself, of those whose caller has its turn; the loop, whose wakes take Python's
+lock from a thread, hears a little later of what was answered.
 """
 
 import asyncio
@@ -8,11 +10,12 @@ import io
 import os
 import queue
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from threading import BoundedSemaphore, Thread
+from threading import BoundedSemaphore, Lock, Thread
 from typing import Any
 
 import structlog
@@ -21,33 +24,55 @@ from granian.rsgi import HTTPProtocol
 
 from backoffice.door.heads import Environ
 from backoffice.door.refusals import Headers, RefusedError
+from backoffice.door.turns import Turn, count
 
 log = structlog.get_logger(__name__)
 
 type Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
-type _Work = tuple[Callable[[], Any], asyncio.Future[Any]]
 
-# Requests that no thread is free for wait so long, and so many of them.
+# A request that has no thread or not its turn waits so long, and so many of them at once.
 WITHIN_SECONDS = 5.0
 WAITING = 512
-RETRY_AFTER_SECONDS = 5
+BUSY_RETRY_SECONDS = 5
+TURN_RETRY_SECONDS = 1
 # A thread without work closes its connection.
 IDLE_SECONDS = 60
+# How long the loop may be left in the belief that a request is under way which was answered.
+HEARD_WITHIN_SECONDS = 0.05
 # A download that is longer than this is sent while it is read, by a thread that waits for its reader.
 WHOLE_BYTES = 4 * 1024**2
 PART_WITHIN_SECONDS = 20
 
 
+@dataclass(slots=True, eq=False)
+class _Work:
+    do: Callable[[], Any]
+    turns: Sequence[Turn]
+    done: asyncio.Future[Any]
+    is_awaited: bool
+    """Whether somebody needs the result at once."""
+    ends_at: float = 0.0
+    """When it has waited too long, in the loop's time."""
+
+    def may_begin(self) -> bool:
+        return all(turns.is_free(name) for turns, name in self.turns)
+
+
 class Threads:
-    def __init__(self, application: Application, count: int) -> None:
+    def __init__(self, application: Application, threads: int) -> None:
         self._application = application
-        self._downloads = BoundedSemaphore(max(1, count // 4))
-        self._threads = [_Working(self) for _ in range(count)]
+        self._downloads = BoundedSemaphore(max(1, threads // 4))
+        self._threads = [_Working(self) for _ in range(threads)]
+        # What the loop and the threads change, under the lock.
+        self._lock = Lock()
         self._idle = list(self._threads)
-        self._waiting: deque[asyncio.Future[_Working]] = deque()
+        self._waiting: deque[_Work] = deque()
+        self._finished: list[tuple[_Work, Any, Exception | None]] = []
+        # The loop's own.
+        self._patience: asyncio.TimerHandle | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
+        self._loop = loop
         for thread in self._threads:
             thread.start()
 
@@ -55,47 +80,104 @@ class Threads:
         for thread in self._threads:
             thread.inbox.put(None)
 
-    async def answer(self, environ: Environ, body: bytes, proto: HTTPProtocol) -> None:
-        """Returns once the answer is given. Raises RefusedError (503) when no thread is free in time."""
+    async def answer(self, environ: Environ, body: bytes, proto: HTTPProtocol, turns: Sequence[Turn]) -> None:
+        """Returns some time after the answer is given. Raises RefusedError: 429 and 503, when it waits too long."""
         environ["CONTENT_LENGTH"] = str(len(body))
         environ["wsgi.input"] = io.BytesIO(body)
-        await self.run(partial(self._answer, environ, proto))
+        await self._put(_Work(partial(self._answer, environ, proto), turns, self._loop.create_future(), False))
 
-    async def run[Result](self, work: Callable[[], Result]) -> Result:
-        """What it returns or raises, in a thread. Raises RefusedError (503) when none is free in time."""
-        thread = self._idle.pop() if self._idle else await self._next_free()
-        done: asyncio.Future[Result] = self.loop.create_future()
-        thread.inbox.put((work, done))
-        return await done
+    async def run[Result](self, do: Callable[[], Result], turns: Sequence[Turn]) -> Result:
+        """What it returns or raises, in a thread. Raises RefusedError: 429 and 503, when it waits too long."""
+        done: asyncio.Future[Result] = self._loop.create_future()
+        await self._put(_Work(do, turns, done, True))
+        return done.result()
 
-    def finished(self, thread: "_Working", done: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
-        """Called on the loop."""
-        if not done.done():
-            done.set_exception(error) if error else done.set_result(result)
-        self._free(thread)
+    # On the loop
 
-    async def _next_free(self) -> "_Working":
+    def _put(self, work: _Work) -> asyncio.Future[Any]:
+        with self._lock:
+            if self._idle and work.may_begin():
+                self._begin(work)
+                thread: _Working | None = self._idle.pop()
+            else:
+                self._wait(work)
+                thread = None
+        if thread is not None:
+            thread.inbox.put(work)
+        elif self._patience is None:
+            self._patience = self._loop.call_at(work.ends_at, self._end_waiting)
+        return work.done
+
+    def _wait(self, work: _Work) -> None:
+        if not all(turns.may_wait(name) for turns, name in work.turns):
+            raise RefusedError(429, "turn", retry_after=TURN_RETRY_SECONDS)
         if len(self._waiting) >= WAITING:
-            raise RefusedError(503, "busy", retry_after=RETRY_AFTER_SECONDS)
-        freed: asyncio.Future[_Working] = self.loop.create_future()
-        self._waiting.append(freed)
-        try:
-            async with asyncio.timeout(WITHIN_SECONDS):
-                return await freed
-        except BaseException as error:
-            if freed.done() and not freed.cancelled():
-                self._free(freed.result())
-            if isinstance(error, TimeoutError):
-                raise RefusedError(503, "busy", retry_after=RETRY_AFTER_SECONDS) from None
-            raise
+            raise RefusedError(503, "busy", retry_after=BUSY_RETRY_SECONDS)
+        work.ends_at = self._loop.time() + WITHIN_SECONDS
+        self._waiting.append(work)
+        for turns, name in work.turns:
+            count(turns.waiting, name, 1)
 
-    def _free(self, thread: "_Working") -> None:
-        while self._waiting:
-            waiting = self._waiting.popleft()
-            if not waiting.done():
-                waiting.set_result(thread)
-                return
-        self._idle.append(thread)
+    def _end_waiting(self) -> None:
+        """All wait equally long, so the first has waited longest, and one timer is enough for them."""
+        now = self._loop.time()
+        self._patience = None
+        with self._lock:
+            while self._waiting and self._waiting[0].ends_at <= now:
+                work = self._waiting[0]
+                self._leave(0)
+                if not work.done.done():
+                    work.done.set_exception(
+                        RefusedError(503, "busy", retry_after=BUSY_RETRY_SECONDS)
+                        if work.may_begin()
+                        else RefusedError(429, "turn", retry_after=TURN_RETRY_SECONDS)
+                    )
+            if self._waiting:
+                self._patience = self._loop.call_at(self._waiting[0].ends_at, self._end_waiting)
+
+    def _hear(self) -> None:
+        with self._lock:
+            finished, self._finished = self._finished, []
+        for work, result, error in finished:
+            if not work.done.done():
+                work.done.set_exception(error) if error else work.done.set_result(result)
+
+    # Under the lock
+
+    def _begin(self, work: _Work) -> None:
+        for turns, name in work.turns:
+            count(turns.under_way, name, 1)
+
+    def _leave(self, place: int) -> None:
+        for turns, name in self._waiting[place].turns:
+            count(turns.waiting, name, -1)
+        del self._waiting[place]
+
+    # In a thread
+
+    def finished(self, thread: "_Working", work: _Work, result: Any, error: Exception | None) -> _Work | None:
+        """What the thread does next; None when it is idle."""
+        with self._lock:
+            for turns, name in work.turns:
+                count(turns.under_way, name, -1)
+            is_first = not self._finished
+            self._finished.append((work, result, error))
+            following = self._next()
+            if following is None:
+                self._idle.append(thread)
+        if work.is_awaited:
+            self._loop.call_soon_threadsafe(self._hear)
+        elif is_first:
+            self._loop.call_soon_threadsafe(self._loop.call_later, HEARD_WITHIN_SECONDS, self._hear)
+        return following
+
+    def _next(self) -> _Work | None:
+        for place, work in enumerate(self._waiting):
+            if work.may_begin() and not work.done.cancelled():
+                self._leave(place)
+                self._begin(work)
+                return work
+        return None
 
     def _answer(self, environ: Environ, proto: HTTPProtocol) -> None:
         """In a thread, which sends the answer itself: the loop need not wake up for it."""
@@ -132,12 +214,12 @@ class Threads:
             proto.response_bytes(status, headers, bytes(whole))
             return
         if not self._downloads.acquire(blocking=False):
-            proto.response_bytes(503, [("Retry-After", str(RETRY_AFTER_SECONDS))], b"")
+            proto.response_bytes(503, [("Retry-After", str(BUSY_RETRY_SECONDS))], b"")
             return
         try:
             transport = proto.response_stream(status, headers)
             for part in chain([bytes(whole)], parts):
-                asyncio.run_coroutine_threadsafe(_sent(transport, part), self.loop).result()
+                asyncio.run_coroutine_threadsafe(_sent(transport, part), self._loop).result()
         finally:
             self._downloads.release()
 
@@ -149,16 +231,16 @@ class _Working(Thread):
         self._threads = threads
 
     def run(self) -> None:
-        while (given := self._next()) is not None:
-            work, done = given
+        work: _Work | None = None
+        while work := work or self._given():
             result, error = None, None
             try:
-                result = work()
+                result = work.do()
             except Exception as raised:
                 error = raised
-            self._threads.loop.call_soon_threadsafe(self._threads.finished, self, done, result, error)
+            work = self._threads.finished(self, work, result, error)
 
-    def _next(self) -> _Work | None:
+    def _given(self) -> _Work | None:
         try:
             return self.inbox.get(timeout=IDLE_SECONDS)
         except queue.Empty:

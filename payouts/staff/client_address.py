@@ -1,26 +1,37 @@
 """Whose address a request comes from. A header is believed only as far as our own proxies wrote it."""
 
 import ipaddress
+from collections.abc import Mapping
+from functools import lru_cache
 
 from django.conf import settings
 from django.http import HttpRequest
 
+# How many of the last callers' addresses are known without being read anew.
+REMEMBERED = 4_096
+
 
 def client_address(request: HttpRequest) -> str | None:
-    """The client's IP address; None when there is none, as on a Unix socket.
+    """The client's IP address; None when there is none, as on a Unix socket."""
+    return address_in(request.META)
+
+
+def address_in(environ: Mapping[str, str]) -> str | None:
+    """The client's, by what a server says of a request (PEP 3333's names).
 
     Each of `TRUSTED_PROXIES` proxies appended the address that it was called from to X-Forwarded-For, so the
     client's is that many places from the end. What comes before it, the client may have written itself.
     """
-    peer = request.META.get("REMOTE_ADDR", "")
+    peer = environ.get("REMOTE_ADDR", "")
     if settings.TRUSTED_PROXIES < 1:
         return normal_address(peer)
-    hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+    hops = [hop.strip() for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",")]
     if len(hops) < settings.TRUSTED_PROXIES:
         return normal_address(peer)
     return normal_address(hops[-settings.TRUSTED_PROXIES]) or normal_address(peer)
 
 
+@lru_cache(REMEMBERED)
 def normal_address(text: str) -> str | None:
     """The IP address in its one spelling; None for a text that is not one."""
     try:
@@ -29,6 +40,7 @@ def normal_address(text: str) -> str | None:
         return None
 
 
+@lru_cache(REMEMBERED)
 def network_of(address: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     """What one subscriber is given: an IPv4 address, or all of an IPv6 /64."""
     whole = ipaddress.ip_address(address)

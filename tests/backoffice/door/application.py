@@ -17,7 +17,7 @@ from backoffice.door import bodies, threads, turns  # noqa: E402
 
 bodies.WITHIN_SECONDS = 1.0
 bodies.HELD_BYTES, bodies.HELD_OF_ONE_BYTES = 3_000_000, 1_000_000
-threads.WITHIN_SECONDS = turns.WITHIN_SECONDS = 1.0
+threads.WITHIN_SECONDS = 1.0
 threads.IDLE_SECONDS = 1
 turns.WAITING = 4
 
