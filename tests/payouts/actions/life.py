@@ -241,7 +241,8 @@ class Life:
         """What was not paid can be sent again, so that cannot be said while the provider's news wait to be read."""
         is_too_early = decision == "not_paid" and payout.has_news and payout.due is not None
         is_asked = payout.status == "unknown" or payout.attention == "contradicted"
-        is_said_unpaid = decision == "not_paid" and payout.status == "processed"
+        is_recorded = payout.status == "processed" and is_asked and payout.in_question.outcome == "succeeded"
+        is_said_unpaid = decision == "not_paid" and is_recorded
         is_open = is_asked and not payout.is_being_called and not is_too_early and not is_said_unpaid
         is_barred = by == payout.maker or (is_asked and by in payout.voices)
         return (

@@ -679,17 +679,47 @@ def _stored() -> dict[int, dict[str, Any]]:
     return stored
 
 
-@pytest.mark.takes_long
-@pytest.mark.timeout(0)
-@pytest.mark.django_db(transaction=True)
-def test_random_lives_keep_to_the_rules(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.fixture
+def rules_of_lives(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("ERROR", logger="payouts.actions")  # late answers are dropped by the hundred
     settings.LEASE_SECONDS = LEASE_SECONDS
     settings.PROVIDER_KEY_TTL_SECONDS = KEY_TTL_SECONDS
     settings.MAX_ATTEMPT_CALLS = MOST_CALLS
     VelocityLimit.objects.all().delete()  # these have tests of their own
 
+
+@pytest.mark.takes_long
+@pytest.mark.timeout(0)
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("rules_of_lives")
+def test_random_lives_keep_to_the_rules() -> None:
     run_state_machine_as_test(Lives, settings=PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "quick")])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("rules_of_lives")
+def test_people_may_say_of_a_refused_attempt_that_it_was_not_paid_when_a_later_one_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(globals(), "event", lambda _name: None)  # hypothesis takes it from its own tests alone
+    life = Lives()
+    life.begin(amounts=[Decimal("250000.00")])
+    life.help_on(number=0)
+    for verdict in (Verdict.REFUSED, Verdict.SUCCEEDED):
+        life.work(limit=1, mood=Mood(new=verdict, is_refusal_kept=False, is_answer_lost=False, look_up="true"))
+        life.keys_grow_old(is_over=False)
+        if verdict == Verdict.REFUSED:
+            life.help_on(number=0)
+    life.hear(is_repeated=False, number=0, reported=Verdict.SUCCEEDED)
+    (payout,) = life.life.payouts
+    assert (payout.status, payout.attention) == ("processed", "contradicted")
+
+    for _person in range(2):
+        life.help_on(number=0)
+        life.both_worlds_agree()
+
+    assert (payout.status, payout.attention) == ("processed", "")
+    life.teardown()
 
 
 @pytest.mark.django_db
