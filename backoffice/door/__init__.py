@@ -66,7 +66,7 @@ class Door:
         length = first_look.look(scope)
         environ = environ_of(scope)
         network = network_of_caller(environ)
-        # The caller's turn, then its network's, then that of those who try a password.
+        # It begins when the caller has a turn, and the caller's network, and those who try a password.
         wanted = [(self._callers, caller_of(environ) or network), (self._networks, network)]
         if tries_a_password(environ):
             wanted.append((self._passwords, "everybody"))

@@ -1,8 +1,8 @@
 """Threads that answer whole requests with a WSGI application, each with its own connection to the database.
 
 The thread that was busy last is given the next request, so that as few connections are open as there is work for. One
-that has finished takes the next by itself, of those whose caller has its turn; the loop, whose wakes take Python's
-lock from a thread, hears a little later of what was answered.
+that has finished lets those begin that waited for it; the loop, whose wakes take Python's lock from a thread, hears a
+little later of what was answered.
 """
 
 import asyncio
@@ -24,10 +24,11 @@ from granian.rsgi import HTTPProtocol
 
 from backoffice.door.heads import Environ
 from backoffice.door.refusals import Headers, RefusedError
-from backoffice.door.turns import Turn, count
+from backoffice.door.turns import Turns
 
 log = structlog.get_logger(__name__)
 
+type Turn = tuple[Turns, str]
 type Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 # A request that has no thread or not its turn waits so long, and so many of them at once.
@@ -55,7 +56,7 @@ class _Work:
     """When it has waited too long, in the loop's time."""
 
     def may_begin(self) -> bool:
-        return all(turns.is_free(name) for turns, name in self.turns)
+        return all(turns.may_begin(name) for turns, name in self.turns)
 
 
 class Threads:
@@ -97,14 +98,10 @@ class Threads:
     def _put(self, work: _Work) -> asyncio.Future[Any]:
         with self._lock:
             if self._idle and work.may_begin():
-                self._begin(work)
-                thread: _Working | None = self._idle.pop()
-            else:
-                self._wait(work)
-                thread = None
-        if thread is not None:
-            thread.inbox.put(work)
-        elif self._patience is None:
+                self._begin(work, self._idle.pop())
+                return work.done
+            self._wait(work)
+        if self._patience is None:
             self._patience = self._loop.call_at(work.ends_at, self._end_waiting)
         return work.done
 
@@ -116,7 +113,7 @@ class Threads:
         work.ends_at = self._loop.time() + WITHIN_SECONDS
         self._waiting.append(work)
         for turns, name in work.turns:
-            count(turns.waiting, name, 1)
+            turns.wait(name)
 
     def _end_waiting(self) -> None:
         """All wait equally long, so the first has waited longest, and one timer is enough for them."""
@@ -144,40 +141,42 @@ class Threads:
 
     # Under the lock
 
-    def _begin(self, work: _Work) -> None:
+    def _begin(self, work: _Work, thread: "_Working") -> None:
         for turns, name in work.turns:
-            count(turns.under_way, name, 1)
+            turns.begin(name)
+        thread.inbox.put(work)
+
+    def _begin_waiting(self) -> None:
+        """All whose turn it is now, the first first: what has ended may have been in the way of several."""
+        place = 0
+        while self._idle and place < len(self._waiting):
+            work = self._waiting[place]
+            if work.may_begin() and not work.done.cancelled():
+                self._leave(place)
+                self._begin(work, self._idle.pop())
+            else:
+                place += 1
 
     def _leave(self, place: int) -> None:
         for turns, name in self._waiting[place].turns:
-            count(turns.waiting, name, -1)
+            turns.leave(name)
         del self._waiting[place]
 
     # In a thread
 
-    def finished(self, thread: "_Working", work: _Work, result: Any, error: Exception | None) -> _Work | None:
-        """What the thread does next; None when it is idle."""
+    def finished(self, thread: "_Working", work: _Work, result: Any, error: Exception | None) -> None:
+        """Gives those who wait what is free now; the thread itself takes its own from its inbox."""
         with self._lock:
             for turns, name in work.turns:
-                count(turns.under_way, name, -1)
+                turns.end(name)
             is_first = not self._finished
             self._finished.append((work, result, error))
-            following = self._next()
-            if following is None:
-                self._idle.append(thread)
+            self._idle.append(thread)
+            self._begin_waiting()
         if work.is_awaited:
             self._loop.call_soon_threadsafe(self._hear)
         elif is_first:
             self._loop.call_soon_threadsafe(self._loop.call_later, HEARD_WITHIN_SECONDS, self._hear)
-        return following
-
-    def _next(self) -> _Work | None:
-        for place, work in enumerate(self._waiting):
-            if work.may_begin() and not work.done.cancelled():
-                self._leave(place)
-                self._begin(work)
-                return work
-        return None
 
     def _answer(self, environ: Environ, proto: HTTPProtocol) -> None:
         """In a thread, which sends the answer itself: the loop need not wake up for it."""
@@ -231,14 +230,13 @@ class _Working(Thread):
         self._threads = threads
 
     def run(self) -> None:
-        work: _Work | None = None
-        while work := work or self._given():
+        while work := self._given():
             result, error = None, None
             try:
                 result = work.do()
             except Exception as raised:
                 error = raised
-            work = self._threads.finished(self, work, result, error)
+            self._threads.finished(self, work, result, error)
 
     def _given(self) -> _Work | None:
         try:

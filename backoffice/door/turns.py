@@ -11,22 +11,31 @@ class Turns:
 
     def __init__(self, most: int) -> None:
         self._most = max(1, most)
-        self.under_way: Counter[str] = Counter()
-        self.waiting: Counter[str] = Counter()
+        self._under_way: Counter[str] = Counter()
+        self._waiting: Counter[str] = Counter()
 
-    def is_free(self, name: str) -> bool:
-        return self.under_way[name] < self._most
+    def may_begin(self, name: str) -> bool:
+        return self._under_way[name] < self._most
+
+    def begin(self, name: str) -> None:
+        _count(self._under_way, name, 1)
+
+    def end(self, name: str) -> None:
+        _count(self._under_way, name, -1)
 
     def may_wait(self, name: str) -> bool:
-        return self.waiting[name] < WAITING
+        return self._waiting[name] < WAITING
+
+    def wait(self, name: str) -> None:
+        _count(self._waiting, name, 1)
+
+    def leave(self, name: str) -> None:
+        """Wait no longer."""
+        _count(self._waiting, name, -1)
 
 
-type Turn = tuple[Turns, str]
-"""Of one name."""
-
-
-def count(counted: Counter[str], name: str, change: int) -> None:
-    """And forgets the names of nothing: strangers make up many."""
+def _count(counted: Counter[str], name: str, change: int) -> None:
+    """Names of which there is nothing are forgotten: strangers make up many."""
     counted[name] += change
     if not counted[name]:
         del counted[name]

@@ -2,13 +2,9 @@
 
 import ipaddress
 from collections.abc import Mapping
-from functools import lru_cache
 
 from django.conf import settings
 from django.http import HttpRequest
-
-# How many of the last callers' addresses are known without being read anew.
-REMEMBERED = 4_096
 
 
 def client_address(request: HttpRequest) -> str | None:
@@ -31,7 +27,6 @@ def address_in(environ: Mapping[str, str]) -> str | None:
     return normal_address(hops[-settings.TRUSTED_PROXIES]) or normal_address(peer)
 
 
-@lru_cache(REMEMBERED)
 def normal_address(text: str) -> str | None:
     """The IP address in its one spelling; None for a text that is not one."""
     try:
@@ -40,7 +35,6 @@ def normal_address(text: str) -> str | None:
         return None
 
 
-@lru_cache(REMEMBERED)
 def network_of(address: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     """What one subscriber is given: an IPv4 address, or all of an IPv6 /64."""
     whole = ipaddress.ip_address(address)
