@@ -59,7 +59,7 @@ MIDDLEWARE = [
     "backoffice.middleware.requests.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "backoffice.middleware.pages.WhiteNoiseMiddleware",
-    "backoffice.middleware.pages.MarkedTextMiddleware",
+    "backoffice.middleware.texts.MarkedTextMiddleware",
     "backoffice.middleware.pages.ContentSecurityPolicyMiddleware",
     "backoffice.middleware.pages.SessionMiddleware",
     "backoffice.middleware.pages.LocaleMiddleware",

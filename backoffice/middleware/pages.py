@@ -1,6 +1,6 @@
 """The middlewares that serve people, each as a call of the API passes it by.
 
-Such a call has a key, and neither a session nor a page: these would cost it a fifth of its time and give it nothing.
+Such a call has a key, and neither a session nor a page: these would only cost it time.
 """
 
 from typing import Any
@@ -13,7 +13,6 @@ from django.middleware import common, csp, locale
 from django_otp import middleware as otp
 from whitenoise import middleware as whitenoise  # type: ignore[import-untyped]
 
-from backoffice.middleware import texts
 from backoffice.middleware.requests import API
 
 
@@ -30,7 +29,6 @@ AuthenticationMiddleware = _for_pages(auth.AuthenticationMiddleware)
 CommonMiddleware = _for_pages(common.CommonMiddleware)
 ContentSecurityPolicyMiddleware = _for_pages(csp.ContentSecurityPolicyMiddleware)
 LocaleMiddleware = _for_pages(locale.LocaleMiddleware)
-MarkedTextMiddleware = _for_pages(texts.MarkedTextMiddleware)
 MessageMiddleware = _for_pages(messages.MessageMiddleware)
 OTPMiddleware = _for_pages(otp.OTPMiddleware)
 SessionMiddleware = _for_pages(sessions.SessionMiddleware)
