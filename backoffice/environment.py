@@ -6,8 +6,10 @@ written from the list by `make settings`. An empty variable counts as one that i
 
 import math
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import environ
@@ -47,12 +49,26 @@ def mapped(text: str) -> dict[str, str]:
     return found
 
 
+ACCOUNT = re.compile(r"[a-z][a-z0-9]{0,15}")
+# PROVIDER_URL and its like are the settings of one account without a name.
+NO_ACCOUNTS = ("http", "provider", "url", "token", "account", "webhook", "timeout", "key", "concurrency")
+
+
+def named_kinds(text: str) -> dict[str, str]:
+    """“account=kind, account=kind”."""
+    found = mapped(text)
+    if not all(ACCOUNT.fullmatch(name) and name not in NO_ACCOUNTS for name in found):
+        raise ValueError(text)
+    return found
+
+
 # Any text is a str, and a list.
 CALLED: dict[Callable[[str], Any], str] = {
     int: "a whole number",
     decimal: "a number",
     on_or_off: "on or off",
     mapped: "pairs such as theirs=Operator",
+    named_kinds: "pairs such as main=yookassa (not http, url, token, account, webhook, timeout, key or concurrency)",
 }
 
 
@@ -185,6 +201,14 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "Several, comma-separated, are all taken, while it is being rotated. "
             "Without it every webhook is refused, and the outcome of a payment is only looked up.",
             is_secret=True,
+        ),
+        Setting(
+            "PROVIDERS",
+            "Accounts with providers, by names of yours of lower-case letters and digits, such as "
+            "`main=yookassa,eu=paypal`. The settings of an account begin with `PROVIDER_` and its name; "
+            "docs/providers.md has them. The first account pays; with PROVIDER_URL, that one does.",
+            named_kinds,
+            {},
         ),
         Setting("PROVIDER_TIMEOUT_SECONDS", "For a whole call: connecting, waiting and reading.", decimal, 30.0),
         Setting(
@@ -373,6 +397,29 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
 # The name of EVENT_HMAC_KEYS, when it was one key.
 BEFORE_THERE_WERE_SEVERAL = "EVENT_HMAC_KEY"
 SETTINGS = {setting.name: setting for settings in SECTIONS.values() for setting in settings}
+
+
+def account_values(accounts: Iterable[str]) -> dict[str, dict[str, str]]:
+    """What PROVIDER_<ACCOUNT>_<NAME> says of each account, by account and name; …_FILE is read from that file.
+
+    Raises SettingError for a file that cannot be read.
+    """
+    found: dict[str, dict[str, str]] = {account: {} for account in accounts}
+    for account, values in found.items():
+        prefix = f"PROVIDER_{account.upper()}_"
+        for variable, text in sorted(os.environ.items()):
+            name = variable.removeprefix(prefix)
+            if name == variable or not text.strip():
+                continue
+            values[name.removesuffix("_FILE")] = _content(variable, text) if name.endswith("_FILE") else text.strip()
+    return found
+
+
+def _content(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"{variable} names a file that cannot be read ({type(error).__name__}).") from None
 
 
 def read(name: str) -> Any:

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.environment import SettingError, read
+from backoffice.environment import SettingError, account_values, read
 from payouts.files.limits import FORM_BYTES
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -157,6 +157,8 @@ PROVIDER_URL = read("PROVIDER_URL")
 PROVIDER_ACCOUNT = read("PROVIDER_ACCOUNT")
 PROVIDER_TOKEN = read("PROVIDER_TOKEN")
 PROVIDER_WEBHOOK_SECRET = read("PROVIDER_WEBHOOK_SECRET")
+PROVIDERS = read("PROVIDERS")
+PROVIDER_VALUES = account_values(PROVIDERS)
 PROVIDER_TIMEOUT_SECONDS = read("PROVIDER_TIMEOUT_SECONDS")
 PROVIDER_KEY_TTL_SECONDS = read("PROVIDER_KEY_TTL_SECONDS")
 PROVIDER_CONCURRENCY = read("PROVIDER_CONCURRENCY")

@@ -103,6 +103,8 @@ def _assignment(
             currency=payout.currency,
             recipient=payout.recipient_details,
             request_id=payout.trace_id,
+            provider_id=attempt.provider_id,
+            made_at=attempt.created_at,
         ),
         is_first_call=is_first_call,
         may_post=may_post,

@@ -27,20 +27,23 @@ def hear(
     amount: Decimal | None = None,
     currency: str = "",
     provider_id: str = "",
+    provider: str = registry.UNNAMED,
 ) -> bool:
-    """Schedule a look-up of the attempt: what a webhook says is never its outcome.
+    """Schedule a look-up of the attempt: what a webhook to the account `provider` says is never its outcome.
 
     A refused attempt is over; there, only news of a payment counts (`doubt_refusal`). Returns False for a message
     heard before, and for a payment that we do not know: that one calls people (unknown_payments.py).
     """
     with transaction.atomic():
         said = {"reference": reference, "reported": reported.value}
-        if not WebhookMessage.objects.get_or_create(message_id=message_id, defaults=said)[1]:
+        # Each provider names its own messages.
+        message = message_id if provider == registry.UNNAMED else f"{provider}:{message_id}"
+        if not WebhookMessage.objects.get_or_create(message_id=message, defaults=said)[1]:
             return False
-        attempt = Attempt.objects.filter(reference=reference).only("payout_id").first()
+        attempt = Attempt.objects.filter(reference=reference, provider=provider).only("payout_id").first()
         if attempt is None:
             heard = Heard(reference, reported, amount, currency, provider_id, detail=message_id)
-            unknown_payments.note([heard], provider=registry.DEFAULT, source=UnknownPayment.Source.WEBHOOK)
+            unknown_payments.note([heard], provider=provider, source=UnknownPayment.Source.WEBHOOK)
             return False
         with locked(attempt.payout_id) as (payout, at):
             attempt = payout.attempts.get(reference=reference)

@@ -58,7 +58,7 @@ def submit(
         terms_hash=terms_hash(amount, currency, recipient),
         idempotency_key=idempotency_key,
         trace_id=trace.current.get(),
-        provider=registry.DEFAULT,
+        provider=registry.default(),
         scheduled_for=scheduled_for,
         version=0,
         event_head=b"",

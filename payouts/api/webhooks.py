@@ -1,4 +1,4 @@
-"""Takes a provider's webhooks, signed as Standard Webhooks say (standardwebhooks.com). Each schedules a look-up."""
+"""Takes the providers' webhooks; each provider's own code says whether it sent them. Each schedules a look-up."""
 
 from typing import Any
 
@@ -10,8 +10,9 @@ from ninja import Router
 from payouts import actions
 from payouts.api.auth import throttle_failures
 from payouts.api.schemas import problems
+from payouts.providers import UnreadableError, UnsignedError, Webhook, registry
 from payouts.providers.http.answers import STATUS_VERDICTS
-from payouts.providers.http.webhook import UnreadableError, UnsignedError, read_news, verified_id
+from payouts.staff.client_address import client_address
 
 log = structlog.get_logger(__name__)
 
@@ -48,23 +49,40 @@ class SignatureError(Exception):
     "/provider/",
     auth=None,
     response={204: None, **problems(408, 411, 413)},
-    summary="News of a payment, from the provider",
+    summary="News of a payment, from the provider at PROVIDER_URL",
     openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": NEWS}}}},
 )
 def hear_provider(request: HttpRequest) -> HttpResponse:
     """Ask the provider what became of the payment. The same `webhook-id` again changes nothing."""
-    message_id = _verified(request)
+    return _hear(request, registry.UNNAMED)
+
+
+@router.post("/{account}/", auth=None, response={204: None}, include_in_schema=False)
+def hear_account(request: HttpRequest, account: str) -> HttpResponse:
+    """The same for the provider of an account, in its own words: they are no part of our contract."""
+    return _hear(request, account)
+
+
+def _hear(request: HttpRequest, name: str) -> HttpResponse:
+    """Raises SignatureError, also for an account that there is not, whose names strangers do not learn; and others."""
+    webhook = Webhook(request.body, request.headers, client_address(request))
     try:
-        news = read_news(request.body)
+        account, kind = registry.find(name)
+        message = kind.hear(account, webhook)
+    except (registry.UnknownProviderError, UnsignedError) as error:
+        throttle_failures(request)
+        raise SignatureError from error
     except UnreadableError as error:
-        log.warning("webhook_unreadable", message=message_id)
+        log.warning("webhook_unreadable", provider=name)
         raise actions.InvalidError({"body": [_("This is not a payment that the protocol describes.")]}) from error
+    news = message.news
     if news is None:
         return HttpResponse(status=204)
-    named = {"attempt": str(news.reference), "reported": news.reported.value}
+    named = {"provider": name, "attempt": str(news.reference), "reported": news.reported.value}
     try:
         is_news = actions.hear(
-            message_id=message_id,
+            provider=name,
+            message_id=message.id,
             reference=news.reference,
             reported=news.reported,
             amount=news.amount,
@@ -74,14 +92,5 @@ def hear_provider(request: HttpRequest) -> HttpResponse:
     except actions.AlteredError:
         log.exception("webhook_for_altered_payout", **named)
         return HttpResponse(status=204)
-    log.info("webhook_heard", message=message_id, is_news=is_news, **named)
+    log.info("webhook_heard", message=message.id, is_news=is_news, **named)
     return HttpResponse(status=204)
-
-
-def _verified(request: HttpRequest) -> str:
-    """The message's id. Raises SignatureError, ThrottledError."""
-    try:
-        return verified_id(request.body, request.headers)
-    except UnsignedError as error:
-        throttle_failures(request)
-        raise SignatureError from error

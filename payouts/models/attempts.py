@@ -1,7 +1,7 @@
 """One payout's attempts at a provider, what each call was answered, and what people decided."""
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from payouts import vault
 from payouts.models.payout import Payout
 from payouts.models.stamps import stamp
+from payouts.providers import registry
 
 
 class Attempt(models.Model):
@@ -75,7 +76,7 @@ class Attempt(models.Model):
     @property
     def key_expires_at(self) -> datetime:
         """Until when the provider is trusted to remember the key."""
-        return self.created_at + timedelta(seconds=settings.PROVIDER_KEY_TTL_SECONDS)
+        return self.created_at + registry.key_life(self.provider)
 
 
 class Exchange(models.Model):

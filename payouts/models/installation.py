@@ -154,7 +154,7 @@ class UnknownPayment(models.Model):
         REPORT = "report", _("provider report")
         LOOK_UP = "look_up", _("look-up")
 
-    provider = models.CharField(_("provider"), max_length=32, default=registry.DEFAULT)
+    provider = models.CharField(_("provider"), max_length=32, default=registry.UNNAMED)
     reference = models.UUIDField(_("idempotency key"))
     provider_id = models.CharField(_("provider's ID"), max_length=128, blank=True)
     amount = models.DecimalField(_("amount"), null=True)

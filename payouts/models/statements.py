@@ -13,7 +13,7 @@ from payouts.providers import registry
 class ProviderReport(models.Model):
     """A provider's list of what became of its payments, uploaded by a person; its lines are applied one by one."""
 
-    provider = models.CharField(_("provider"), max_length=32, default=registry.DEFAULT)
+    provider = models.CharField(_("provider"), max_length=32, default=registry.UNNAMED)
     name = models.CharField(_("file"), max_length=255)
     content_hash = models.BinaryField(max_length=32, unique=True)
     from_on = models.DateField(_("from day"), null=True, blank=True)

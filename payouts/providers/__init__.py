@@ -1,12 +1,15 @@
 """The interface between the back office and whoever moves the money.
 
-To add a provider, add a folder beside `http/` with everything about it, and its line in `registry.py`.
+To add a provider, add a folder beside `http/` with everything about it, its declaration (`KIND`), and its line in
+`registry.py`. What others need to know of it they read in the declaration: nobody asks for a provider by name.
 
 A provider never raises for what a network or a provider does: every outcome is an `Answer`, and everything
 that is not a documented answer is `Verdict.UNKNOWN`. No Django model is imported here.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
@@ -43,6 +46,10 @@ class Instruction:
     recipient: dict[str, object] = field(repr=False)
     """In clear, of JSON types and Decimal; never in a repr, a log or an exception."""
     request_id: str = ""
+    provider_id: str = ""
+    """What the provider called the payment when it last spoke of it."""
+    made_at: datetime | None = None
+    """When the attempt was made: nothing was sent under its reference before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,10 @@ class Answer:
     """At most 300 characters of the raw answer, masked; empty for a plain success."""
     about: UUID | None = None
     """The other attempt that it is about, where that kept this one from being sent. No provider sets it."""
+    lacks_funds: bool = False
+    """Refused for want of money in our account, which is no fault of the payment."""
+    fee: Decimal | None = None
+    """What the provider says that it took for the payment, in the payment's currency."""
 
     @property
     def is_outage(self) -> bool:
@@ -91,6 +102,7 @@ class Provider(Protocol):
     """Someone who pays. Both calls are safe from any number of threads."""
 
     name: str
+    """Of the account, as the environment names it."""
     account: str
     """A fingerprint of whose money it pays with: what is sent to one account is never asked about at another.
 
@@ -102,3 +114,96 @@ class Provider(Protocol):
 
     def look_up(self, instruction: Instruction, *, deadline: float) -> Answer:
         """Ask once what became of `instruction.reference`; end by `deadline` likewise."""
+
+
+# What a provider tells by itself
+
+
+class UnsignedError(ValueError):
+    """Nothing shows that the provider sent it."""
+
+
+class UnreadableError(ValueError):
+    """The provider sent it, and it is not what the provider documents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A request as it came."""
+
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    address: str | None
+    """Whose it is: the caller's, as the trusted proxies say."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a webhook says of a payment. It only makes us ask; the rest is for a payment that we do not know."""
+
+    reference: UUID
+    reported: Verdict
+    amount: Decimal | None
+    currency: str
+    provider_id: str
+
+
+MESSAGE_ID_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    id: str
+    """At most MESSAGE_ID_LIMIT characters. The same message again has the same."""
+    news: News | None
+    """None: it is about something else."""
+
+
+# What a provider declares
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account with a provider, as the environment names it."""
+
+    name: str
+    kind: str
+    values: Mapping[str, str] = field(repr=False)
+    """By the names of the kind's settings; empty for what is not given."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSetting:
+    """A variable of the environment: PROVIDER_<ACCOUNT>_<name>, or the path of a file with it in …_FILE."""
+
+    name: str
+    meaning: str
+    is_required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientKind:
+    """A way to be paid that the provider has."""
+
+    name: str
+    fields: tuple[str, ...]
+    """Those of the recipient that it takes, in clear."""
+    currencies: Mapping[str, tuple[Decimal, Decimal]]
+    """ISO 4217 letters, and the least and the most of one payment."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """The declaration of a provider: what the worker, the pages, the API and the reports know of it."""
+
+    name: str
+    label: str
+    settings: tuple[AccountSetting, ...]
+    make: Callable[[Account], Provider]
+    """Raises ValueError for values that cannot work."""
+    hear: Callable[[Account, Webhook], Message]
+    """Raises UnsignedError and UnreadableError."""
+    key_life: timedelta | None = None
+    """How long it remembers an idempotency key; None: PROVIDER_KEY_TTL_SECONDS."""
+    recipients: tuple[RecipientKind, ...] | None = None
+    """None: whatever it is given."""

@@ -1,36 +1,82 @@
-"""Who pays, by name. To add a provider: a folder beside this file, and its line in MAKERS."""
+"""Who pays, by the name of the account. To add a provider: a folder beside this file, and its line in KINDS."""
 
-from collections.abc import Callable
+from datetime import timedelta
+from functools import lru_cache
 
-from payouts.providers import Provider, http
+from django.conf import settings
 
-MAKERS: dict[str, Callable[[], Provider]] = {http.NAME: http.from_settings}
-# Who pays when nothing else is said.
-DEFAULT = http.NAME
+from payouts.providers import Account, Kind, Provider, http
+
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (http.KIND,)}
+# The account that PROVIDER_URL means, and whose payouts were made before accounts had names.
+UNNAMED = http.KIND.name
 
 
 class UnknownProviderError(LookupError):
-    """No provider goes by that name."""
+    """No account goes by that name."""
 
 
-def get_provider(name: str = DEFAULT) -> Provider:
-    """The provider of that name, made from the settings.
+def accounts() -> dict[str, Account]:
+    """Those that the environment names: of PROVIDER_URL, and of PROVIDERS. At least one, however little works."""
+    named = {
+        name: Account(name, kind, settings.PROVIDER_VALUES.get(name, {})) for name, kind in settings.PROVIDERS.items()
+    }
+    if named and not settings.PROVIDER_URL:
+        return named
+    values = {
+        "URL": settings.PROVIDER_URL,
+        "TOKEN": settings.PROVIDER_TOKEN,
+        "ACCOUNT": settings.PROVIDER_ACCOUNT,
+        "WEBHOOK_SECRET": settings.PROVIDER_WEBHOOK_SECRET,
+    }
+    return {UNNAMED: Account(UNNAMED, http.KIND.name, values), **named}
+
+
+def default() -> str:
+    """The account that pays when nothing else is said: the first."""
+    return next(iter(accounts()))
+
+
+def known_names() -> list[str]:
+    """The names of the accounts, sorted."""
+    return sorted(accounts())
+
+
+def find(name: str) -> tuple[Account, Kind]:
+    """Raises UnknownProviderError, also for an account of a kind that there is not."""
+    account = accounts().get(name)
+    kind = KINDS.get(account.kind) if account else None
+    if account is None or kind is None:
+        raise UnknownProviderError(f"There is no provider named {name!r}.")
+    return account, kind
+
+
+def get_provider(name: str) -> Provider:
+    """The provider of that account, made from the settings.
 
     Raises UnknownProviderError, and ValueError for settings that cannot work.
     """
-    if name not in MAKERS:
-        raise UnknownProviderError(f"There is no provider named {name!r}.")
-    return MAKERS[name]()
+    account, kind = find(name)
+    return _made(kind, account.name, tuple(account.values.items()))
+
+
+@lru_cache(32)
+def _made(kind: Kind, name: str, values: tuple[tuple[str, str], ...]) -> Provider:
+    return kind.make(Account(name, kind.name, dict(values)))
 
 
 def account(name: str) -> str:
-    """The fingerprint of that provider's account in the present settings; empty when they make no such provider."""
+    """The fingerprint of that account in the present settings; empty when they make no such provider."""
     try:
         return get_provider(name).account
     except (UnknownProviderError, ValueError):
         return ""
 
 
-def known_names() -> list[str]:
-    """The names that `get_provider` takes, sorted."""
-    return sorted(MAKERS)
+def key_life(name: str) -> timedelta:
+    """How long that account's provider is trusted to remember an idempotency key."""
+    try:
+        declared = find(name)[1].key_life
+    except UnknownProviderError:
+        declared = None
+    return timedelta(seconds=settings.PROVIDER_KEY_TTL_SECONDS) if declared is None else declared

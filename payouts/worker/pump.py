@@ -19,7 +19,7 @@ from payouts.actions import ADAPTER_ERROR, Assignment, KeysError, breaker
 from payouts.jobs import Stop, never
 from payouts.models import Heartbeat
 from payouts.providers import PAID_LATER, Answer, Provider, Verdict
-from payouts.providers.registry import get_provider
+from payouts.providers.registry import get_provider, known_names
 from payouts.worker import broker
 
 log = structlog.get_logger(__name__)
@@ -44,7 +44,8 @@ def run(*, provider: Provider | None = None, must_stop: Stop = never) -> None:
     """
     last_start = time.monotonic() + settings.Q_TIMEOUT_SECONDS - settings.PROVIDER_TIMEOUT_SECONDS - RECORDING_SECONDS
     if provider is None:
-        get_provider()  # stops us before anything is claimed, if the settings make no provider
+        for name in known_names():
+            get_provider(name)  # stops us before anything is claimed, if the settings make no provider
     concurrency = settings.PROVIDER_CONCURRENCY
     holder = broker.progress.group if broker.progress else ""
     threads = _threads(concurrency)
@@ -122,14 +123,19 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
             return answer
     for earlier in assignment.earlier:
         its_provider = given or get_provider(earlier.provider)
-        its_instruction = replace(assignment.instruction, reference=earlier.reference)
+        its_instruction = replace(
+            assignment.instruction,
+            reference=earlier.reference,
+            provider_id=earlier.provider_id,
+            made_at=earlier.created_at,
+        )
         found = its_provider.look_up(its_instruction, deadline=deadline)
         if found.verdict not in NOT_PAID:
             return replace(found, about=earlier.reference)
     if answer and assignment.is_doubted:
         return answer
     for key in assignment.later:
-        found = provider.look_up(replace(assignment.instruction, reference=key), deadline=deadline)
+        found = provider.look_up(replace(assignment.instruction, reference=key, provider_id=""), deadline=deadline)
         if found.verdict == Verdict.UNKNOWN:
             return replace(found, about=key)
         if found.verdict not in NOT_PAID:

@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 import uuid
+from dataclasses import replace
 from decimal import Decimal
 
 import django
@@ -22,7 +23,7 @@ from django.db import connection  # noqa: E402
 from payouts import actions  # noqa: E402
 from payouts.models import ApiClient, PayoutLimit  # noqa: E402
 from payouts.providers import Answer, Instruction, Verdict  # noqa: E402
-from payouts.providers.registry import MAKERS  # noqa: E402
+from payouts.providers.registry import KINDS  # noqa: E402
 from payouts.worker import pump  # noqa: E402
 
 
@@ -66,7 +67,7 @@ def claim(times: int, count: int) -> float:
 def main() -> None:
     connection.ensure_connection()
     instant = Instant()
-    MAKERS[instant.name] = lambda: instant
+    KINDS[instant.name] = replace(KINDS[instant.name], make=lambda _account: instant)
     for line in sys.stdin:
         match line.split():
             case ["submit", count]:

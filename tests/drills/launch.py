@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from decimal import Decimal
 
 import django
@@ -22,7 +23,7 @@ from django.conf import settings  # noqa: E402
 
 from payouts.providers import Answer, Instruction  # noqa: E402
 from payouts.providers.http.client import HttpProvider  # noqa: E402
-from payouts.providers.registry import MAKERS  # noqa: E402
+from payouts.providers.registry import KINDS  # noqa: E402
 from payouts.worker.supervisor import Supervisor  # noqa: E402
 from tests.campaign import mutants  # noqa: E402
 
@@ -58,7 +59,7 @@ class Killing(Poisoned):
 
 
 def _stand_in(provider: HttpProvider) -> None:
-    MAKERS[provider.name] = lambda: provider
+    KINDS[provider.name] = replace(KINDS[provider.name], make=lambda _account: provider)
 
 
 def main(arguments: list[str]) -> None:

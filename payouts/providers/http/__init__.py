@@ -1,19 +1,27 @@
-"""The provider `http`: any service that speaks the provider protocol at PROVIDER_URL; the sandbox is one."""
+"""The provider `http`: any service that speaks the provider protocol at a URL; the sandbox is one."""
 
-from functools import cache
+from payouts.providers import AccountSetting, Kind
+from payouts.providers.http.client import from_account
+from payouts.providers.http.webhook import hear
 
-from django.conf import settings
-
-from payouts.providers.http.client import HttpProvider
-
-NAME = HttpProvider.name
-
-
-def from_settings() -> HttpProvider:
-    """The provider of PROVIDER_URL and PROVIDER_TOKEN. Raises ValueError for what cannot work."""
-    return _made(settings.PROVIDER_URL, settings.PROVIDER_TOKEN, settings.PROVIDER_ACCOUNT)
-
-
-@cache
-def _made(url: str, token: str, account: str) -> HttpProvider:
-    return HttpProvider(url, token, account=account)
+KIND = Kind(
+    name="http",
+    label="HTTP",
+    settings=(
+        AccountSetting("URL", "Where payouts are paid: `https://…`, or `http://…` on a closed network."),
+        AccountSetting("TOKEN", "What the provider knows us by."),
+        AccountSetting(
+            "ACCOUNT",
+            "A name for the account that the token is of, to be kept when the address changes. Without it the "
+            "address stands for the account.",
+            is_required=False,
+        ),
+        AccountSetting(
+            "WEBHOOK_SECRET",
+            "Signs its webhooks (Standard Webhooks, `whsec_…`); several, comma-separated, while it is being rotated.",
+            is_required=False,
+        ),
+    ),
+    make=from_account,
+    hear=hear,
+)

@@ -10,9 +10,10 @@ from typing import Final
 import msgspec
 
 from payouts import trace
-from payouts.providers import Answer, Instruction
-from payouts.providers.http.answers import RETRY_AFTER_LIMIT_SECONDS, read_look_up, read_pay, unknown, unparsable
-from payouts.providers.http.wire import IdleConnection, OversizedError, Reply, Target, connect
+from payouts.providers import Account, Answer, Instruction
+from payouts.providers.http.answers import read_look_up, read_pay
+from payouts.providers.wire import Link, Reply, Target, retry_after_seconds
+from payouts.providers.words import unknown, unparsable
 
 REQUEST_LIMIT: Final = 64 * 1024
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
@@ -22,20 +23,21 @@ _encoder: Final = msgspec.json.Encoder(decimal_format="number")
 class HttpProvider:
     """Speaks the provider protocol with `url`. Safe from any number of threads, and across fork.
 
-    `account` names the account that the token is of; without a name the URL stands for it. `tls` replaces the
-    default context, which verifies certificates against the system's authorities. Raises `ValueError` for a URL or a
-    token that cannot work.
+    `account` names the account that the token is of; without a name the URL stands for it. `name` is the account's in
+    the environment. `tls` replaces the default context, which verifies certificates against the system's authorities.
+    Raises `ValueError` for a URL or a token that cannot work.
     """
 
-    name = "http"
-
-    def __init__(self, url: str, token: str, *, account: str = "", tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, url: str, token: str, *, account: str = "", name: str = "http", tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.name = name
         self._target = Target.parse(url, tls)
-        self.account = hashlib.sha256(f"{self.name} {account or self._target.origin}".encode()).hexdigest()[:16]
+        self.account = hashlib.sha256(f"http {account or self._target.origin}".encode()).hexdigest()[:16]
         if not _TOKEN.fullmatch(token):
-            raise ValueError("PROVIDER_TOKEN must be printable ASCII without spaces, and not empty.")
+            raise ValueError("The provider's token must be printable ASCII without spaces, and not empty.")
         self._token = token
-        self._idle = IdleConnection()
+        self._link = Link(self._target)
         common = (
             f" HTTP/1.1\r\nHost: {self._target.authority}\r\n"
             f"Authorization: Bearer {token}\r\n"
@@ -60,7 +62,7 @@ class HttpProvider:
             f"{self._post_head}Idempotency-Key: {instruction.reference}\r\n"
             f"X-Request-ID: {_request_id(instruction)}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        reply = self._exchange("POST", head.encode("ascii") + body, deadline)
+        reply = self._link.exchange("POST", head.encode("ascii") + body, deadline)
         return self._understood(instruction, reply, read_pay)
 
     def look_up(self, instruction: Instruction, *, deadline: float) -> Answer:
@@ -68,7 +70,7 @@ class HttpProvider:
         head = (
             f"{self._get_head}{instruction.reference}{self._get_tail}X-Request-ID: {_request_id(instruction)}\r\n\r\n"
         )
-        reply = self._exchange("GET", head.encode("ascii"), deadline)
+        reply = self._link.exchange("GET", head.encode("ascii"), deadline)
         return self._understood(instruction, reply, read_look_up)
 
     def _understood(self, instruction: Instruction, reply: Reply | Answer, read: Callable[..., Answer]) -> Answer:
@@ -76,42 +78,20 @@ class HttpProvider:
             return reply
         if reply.encoded:
             return unparsable(instruction, reply.status, b"", token=self._token)
-        return _with_retry_after(read(instruction, reply.status, reply.body, token=self._token), reply)
+        answer = read(instruction, reply.status, reply.body, token=self._token)
+        return replace(answer, retry_after_seconds=retry_after_seconds(reply))
 
     def close(self) -> None:
         """Close the calling thread's connection; the next call opens another."""
-        self._idle.drop()
+        self._link.close()
 
-    def _exchange(self, method: str, request: bytes, deadline: float) -> Reply | Answer:
-        wire = self._idle.take()
-        if wire is None:
-            try:
-                wire = connect(self._target, deadline)
-            except TimeoutError:
-                return unknown("timeout", "No connection before the deadline; nothing was sent.")
-            except ssl.SSLError as error:
-                reason = getattr(error, "verify_message", "") or error.reason or "handshake failed"
-                return unknown("tls", f"No trusted connection to the provider ({reason}); nothing was sent.")
-            except OSError as error:
-                reason = error.strerror or type(error).__name__
-                return unknown("unreachable", f"No connection to the provider ({reason}); nothing was sent.")
 
-        keep = False
-        try:
-            reply = wire.exchange(method, request, deadline)
-            keep = reply.clean
-        except TimeoutError:
-            return unknown("timeout", "The provider gave no whole answer before the deadline.")
-        except OversizedError as error:
-            return unknown("oversized", "The provider's answer is larger than 64 KiB.", http_status=error.status)
-        except Exception as error:  # whatever the parser trips over, the payment may have been made
-            return wire.broken(error)
-        finally:
-            if keep:
-                self._idle.keep(wire)
-            else:
-                wire.close()
-        return reply
+def from_account(account: Account) -> HttpProvider:
+    """Raises ValueError."""
+    values = account.values
+    return HttpProvider(
+        values.get("URL", ""), values.get("TOKEN", ""), account=values.get("ACCOUNT", ""), name=account.name
+    )
 
 
 def _body(instruction: Instruction) -> bytes | None:
@@ -137,13 +117,3 @@ def _request_id(instruction: Instruction) -> str:
     if trace.ACCEPTED.fullmatch(instruction.request_id):
         return instruction.request_id
     return instruction.reference.hex
-
-
-def _with_retry_after(answer: Answer, reply: Reply) -> Answer:
-    """Add the delay of a 429 or 503 (RFC 9110, 10.2.3); its form as a date is left out."""
-    if reply.status not in {429, 503}:
-        return answer
-    seconds = reply.headers.get("Retry-After", "").strip()
-    if not re.fullmatch(r"[0-9]{1,9}", seconds):
-        return answer
-    return replace(answer, retry_after_seconds=min(int(seconds), RETRY_AFTER_LIMIT_SECONDS))

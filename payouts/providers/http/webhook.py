@@ -2,38 +2,33 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from django.conf import settings
-from standardwebhooks import Webhook, WebhookVerificationError
+import standardwebhooks
 
 from payouts import strict_json
 from payouts.database.storable import is_storable
-from payouts.providers import Verdict
-from payouts.providers.http.answers import ID_LIMIT, STATUS_VERDICTS, clean, exact_amount
+from payouts.providers import MESSAGE_ID_LIMIT, Account, Message, News, UnreadableError, UnsignedError, Webhook
+from payouts.providers.http.answers import STATUS_VERDICTS
+from payouts.providers.words import ID_LIMIT, clean, exact_amount
 from payouts.strict_json import JsonError
 
-MESSAGE_ID_LIMIT: Final = 255
 CURRENCY: Final = re.compile(r"[A-Z]{3}")
 
 
-class UnsignedError(ValueError):
-    """Not signed with one of our secrets within the last 300 seconds."""
+def hear(account: Account, webhook: Webhook) -> Message:
+    """Raises UnsignedError, also while there is no secret, and UnreadableError."""
+    message_id = verified_id(account.values.get("WEBHOOK_SECRET", ""), webhook.body, webhook.headers)
+    return Message(message_id, read_news(webhook.body))
 
 
-class UnreadableError(ValueError):
-    """The body is no webhook of the protocol."""
-
-
-def verified_id(body: bytes, headers: Mapping[str, str]) -> str:
-    """The message's id. Raises UnsignedError, also while there is no PROVIDER_WEBHOOK_SECRET."""
+def verified_id(secrets: str, body: bytes, headers: Mapping[str, str]) -> str:
+    """The message's id. Raises UnsignedError where none of the secrets signed it within the last 300 seconds."""
     message_id = headers.get("webhook-id", "")
     if len(message_id) > MESSAGE_ID_LIMIT or not is_storable(message_id):
         raise UnsignedError
-    for secret in settings.PROVIDER_WEBHOOK_SECRET.split(","):
+    for secret in secrets.split(","):
         if _is_signed(secret.strip(), body, headers):
             return message_id
     raise UnsignedError
@@ -43,21 +38,10 @@ def _is_signed(secret: str, body: bytes, headers: Mapping[str, str]) -> bool:
     if not secret.removeprefix("whsec_"):  # the library raises an error of its own
         return False
     try:
-        Webhook(secret).verify(body, dict(headers), json_parse=False)
-    except (WebhookVerificationError, ValueError):
+        standardwebhooks.Webhook(secret).verify(body, dict(headers), json_parse=False)
+    except (standardwebhooks.WebhookVerificationError, ValueError):
         return False
     return True
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """What a webhook says of a payment. It only makes us ask; the rest is for a payment that we do not know."""
-
-    reference: UUID
-    reported: Verdict
-    amount: Decimal | None
-    currency: str
-    provider_id: str
 
 
 def read_news(body: bytes) -> News | None:

@@ -86,9 +86,11 @@ def test_a_probe_of_a_silent_provider_reads_few_of_what_it_owes() -> None:
 
 def test_every_provider_gets_its_share_of_a_claim_and_what_one_leaves_is_the_others(
     monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
 ) -> None:
+    settings.PROVIDERS = dict.fromkeys("abc", "http")
     for provider, count in (("a", 9), ("b", 2), ("c", 9)):
-        monkeypatch.setattr(registry, "DEFAULT", provider)
+        monkeypatch.setattr(registry, "default", lambda provider=provider: provider)
         for _each in range(count):
             pending_payout()
 
@@ -96,6 +98,15 @@ def test_every_provider_gets_its_share_of_a_claim_and_what_one_leaves_is_the_oth
 
     by_provider = [each.attempt.provider for each in taken]
     assert [by_provider.count(provider) for provider in "abc"] == [5, 2, 5]
+
+
+def test_nothing_is_claimed_for_an_account_that_the_environment_no_longer_names(settings: Any) -> None:
+    settings.PROVIDERS, settings.PROVIDER_URL = {"main": "http"}, ""
+    payout = pending_payout()
+    settings.PROVIDERS = {"other": "http"}
+
+    assert actions.claim(limit=10) == []
+    assert (payout.provider, payout.attempts.count()) == ("main", 0)
 
 
 @pytest.mark.parametrize(

@@ -231,3 +231,51 @@ def test_a_signed_body_that_is_no_payment_is_400(body: str, stranger: Api) -> No
 
 def test_only_post_is_taken(stranger: Api) -> None:
     assert stranger("GET", PATH).status_code == 405
+
+
+# By account
+
+
+@pytest.fixture
+def main(settings: Any) -> str:
+    settings.PROVIDERS = {"main": "http"}
+    settings.PROVIDER_VALUES = {"main": {"WEBHOOK_SECRET": SECRET}}
+    return "/api/webhooks/main/"
+
+
+def test_an_account_has_an_address_and_secrets_of_its_own(settings: Any, main: str, stranger: Api) -> None:
+    settings.PROVIDER_URL = ""
+    payout = accepted_payout()
+    settings.PROVIDER_WEBHOOK_SECRET = ""
+    body = news_of(payout)
+
+    assert stranger("POST", main, body, **signed(body)).status_code == 204
+    assert payout.attempts.get().provider == "main"
+    assert _is_due(payout)
+    assert stranger("POST", PATH, body, **signed(body)).status_code == 401
+
+
+def test_an_account_that_there_is_not_is_401(stranger: Api) -> None:
+    body = b"{}"
+
+    assert stranger("POST", "/api/webhooks/nobody/", body, **signed(body)).status_code == 401
+
+
+def test_what_one_account_says_of_anothers_attempt_is_a_payment_that_we_do_not_know(main: str, stranger: Api) -> None:
+    payout = accepted_payout()
+    body = news_of(payout)
+
+    assert stranger("POST", main, body, **signed(body)).status_code == 204
+
+    assert not _is_due(payout)
+    unknown = UnknownPayment.objects.get()
+    assert (unknown.provider, unknown.reference) == ("main", payout.attempts.get().reference)
+
+
+def test_two_providers_may_name_their_messages_alike(main: str, stranger: Api) -> None:
+    body = news_of(accepted_payout())
+
+    for path in (PATH, main):
+        assert stranger("POST", path, body, **signed(body, message_id="1")).status_code == 204
+
+    assert set(WebhookMessage.objects.values_list("pk", flat=True)) == {"1", "main:1"}

@@ -21,8 +21,10 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid4
 
-from payouts.providers import Answer, Instruction, Verdict
-from payouts.providers.registry import MAKERS
+from django.conf import settings
+from django.test import override_settings
+
+from payouts.providers import Answer, Instruction, Provider, Verdict, http, registry
 from payouts.sandbox.ledger import Magic
 from payouts.sandbox.server import RATE_LIMITED_TIMES
 
@@ -108,6 +110,21 @@ _MAGIC: Final[dict[Decimal, tuple[tuple[Fault, ...], Fault | None]]] = {
 }
 
 
+@contextmanager
+def stand_in(provider: Provider) -> Iterator[None]:
+    """The account of the provider's name is paid with by it, inside the `with`."""
+    kind = replace(http.KIND, name=provider.name, make=lambda _account: provider)
+    before = registry.KINDS.copy()
+    registry.KINDS[kind.name] = kind
+    named = {} if provider.name == registry.UNNAMED else {provider.name: kind.name}
+    try:
+        with override_settings(PROVIDERS=settings.PROVIDERS | named):
+            yield
+    finally:
+        registry.KINDS.clear()
+        registry.KINDS.update(before)
+
+
 class DoubleProvider:
     """A `Provider` with a ledger in memory, idempotent by reference. Safe from any number of threads."""
 
@@ -125,13 +142,8 @@ class DoubleProvider:
     @contextmanager
     def registered(self) -> Iterator["DoubleProvider"]:
         """Stand in for the provider of this name inside the `with`."""
-        before = MAKERS.copy()
-        MAKERS[self.name] = lambda: self
-        try:
+        with stand_in(self):
             yield self
-        finally:
-            MAKERS.clear()
-            MAKERS.update(before)
 
     def script(self, *faults: Fault, of: UUID | None = None) -> None:
         """Let the next POSTs meet `faults`: those of one payout or attempt, or of any."""

@@ -1,9 +1,11 @@
-"""Which provider a name stands for."""
+"""Which provider an account's name stands for."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from payouts.providers import registry
 from payouts.providers.http.client import HttpProvider
 from payouts.providers.registry import UnknownProviderError, get_provider, known_names
 from tests.payouts.providers.double import DoubleProvider
@@ -39,3 +41,41 @@ def test_http_is_made_once_from_the_settings(settings: Any) -> None:
 def test_a_double_can_stand_in_for_http() -> None:
     with DoubleProvider("http").registered() as double:
         assert get_provider("http") is double
+
+
+def test_two_accounts_of_one_kind_are_two_providers(settings: Any) -> None:
+    settings.PROVIDERS = {"main": "http", "eu": "http"}
+    settings.PROVIDER_VALUES = {
+        "main": {"URL": "https://main.test", "TOKEN": "a"},
+        "eu": {"URL": "https://eu.test", "TOKEN": "b"},
+    }
+
+    main, eu = get_provider("main"), get_provider("eu")
+
+    assert (main.name, eu.name) == ("main", "eu")
+    assert main.account != eu.account
+    assert known_names() == ["eu", "http", "main"]
+
+
+def test_the_account_of_provider_url_pays_while_there_is_one(settings: Any) -> None:
+    settings.PROVIDERS = {"main": "http", "eu": "http"}
+    assert registry.default() == "http"
+
+    settings.PROVIDER_URL = ""
+    assert registry.default() == "main"
+    assert known_names() == ["eu", "main"]
+
+
+def test_an_account_of_a_kind_that_there_is_not_is_an_error(settings: Any) -> None:
+    settings.PROVIDERS = {"main": "nobodys"}
+
+    with pytest.raises(UnknownProviderError):
+        get_provider("main")
+    assert registry.account("main") == ""
+
+
+def test_a_key_lives_as_long_as_its_provider_declares_or_the_setting_says(settings: Any) -> None:
+    settings.PROVIDER_KEY_TTL_SECONDS = 3600
+
+    assert registry.key_life("http") == timedelta(hours=1)
+    assert registry.key_life("gone") == timedelta(hours=1)

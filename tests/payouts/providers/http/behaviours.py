@@ -4,7 +4,7 @@ import gzip
 import json
 from typing import Any
 
-from payouts.providers.http.wire import BODY_LIMIT
+from payouts.providers.wire import BODY_LIMIT
 from tests.payouts.providers.http.faults import Behaviour, Peer, payment, response, success
 
 

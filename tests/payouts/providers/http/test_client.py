@@ -94,7 +94,7 @@ def test_retry_after_is_read_with_care(call: Callable[..., Answer], header: str,
 
 @pytest.mark.parametrize("token", ["", "a b", "a\r\nb", "é"])
 def test_a_token_that_cannot_work_is_refused_and_not_quoted(token: str) -> None:
-    with pytest.raises(ValueError, match=r"^PROVIDER_TOKEN must be printable ASCII"):
+    with pytest.raises(ValueError, match=r"^The provider's token must be printable ASCII"):
         HttpProvider("http://provider.test", token)
 
 

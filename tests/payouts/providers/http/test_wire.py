@@ -248,7 +248,7 @@ def test_a_forked_process_does_not_use_its_parents_connection() -> None:
     with faulty(pays) as server:
         adapter = HttpProvider(server.url, TOKEN)
         adapter.pay(instruction(), deadline=soon())
-        wire = adapter._idle.wire
+        wire = adapter._link._idle.wire
         assert wire is not None
         wire._owner = os.getpid() + 1
         adapter.pay(instruction(), deadline=soon())
@@ -275,7 +275,7 @@ def test_a_forked_process_does_not_use_its_parents_connection() -> None:
     ],
 )
 def test_a_url_that_cannot_work_is_refused_at_construction(url: str) -> None:
-    with pytest.raises(ValueError, match="PROVIDER_URL"):
+    with pytest.raises(ValueError, match="The provider's URL"):
         HttpProvider(url, TOKEN)
 
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 over a connection of our own.
+"""HTTP/1.1 over a connection of our own: what every provider that speaks HTTP is called through.
 
 Built on the response parser of `http.client` and a socket of our own, because of what must not happen here:
 no retry, no redirect, no proxy from the environment, no decoding of compressed bodies, no wait past the
@@ -26,10 +26,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from payouts.providers import Answer
-from payouts.providers.http.answers import unknown
+from payouts.providers.words import unknown
 
 BODY_LIMIT: Final = 64 * 1024
 RECEIVE_LIMIT: Final = 4 * BODY_LIMIT  # headers, chunk sizes and trailers included
+RETRY_AFTER_LIMIT_SECONDS: Final = 86_400
 IDLE_LIMIT_SECONDS: Final = 4.0  # below the keep-alive of common servers (uvicorn and Node.js: 5 s)
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*")
 
@@ -65,20 +66,20 @@ class Target:
             parts = urlsplit(url)
             port = parts.port
         except ValueError:
-            raise ValueError("PROVIDER_URL is not a URL.") from None
+            raise ValueError("The provider's URL is not a URL.") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("PROVIDER_URL must be http://HOST[:PORT] or https://HOST[:PORT], and a path if any.")
+            raise ValueError("The provider's URL must be http(s)://HOST[:PORT], and a path if any.")
         if parts.username is not None or parts.query or parts.fragment or port == 0:
-            raise ValueError("PROVIDER_URL must have no user, query or fragment, and a port above 0 if any.")
+            raise ValueError("The provider's URL must have no user, query or fragment, and a port above 0 if any.")
         path = parts.path.rstrip("/")
         if not _PATH.fullmatch(path):
-            raise ValueError("PROVIDER_URL has a path with characters that need escaping.")
+            raise ValueError("The provider's URL has a path with characters that need escaping.")
         try:
             host = parts.hostname.encode("idna").decode("ascii") if ":" not in parts.hostname else parts.hostname
         except UnicodeError:
-            raise ValueError("PROVIDER_URL has a host that is no name and no address.") from None
+            raise ValueError("The provider's URL has a host that is no name and no address.") from None
         if not re.fullmatch(r"[A-Za-z0-9._:%-]+", host):
-            raise ValueError("PROVIDER_URL has a host that is no name and no address.")
+            raise ValueError("The provider's URL has a host that is no name and no address.")
 
         secure = parts.scheme == "https"
         bracketed = f"[{host}]" if ":" in host else host
@@ -214,7 +215,62 @@ class _Wire:
             self._sock.close()
 
 
-class IdleConnection(threading.local):
+class Link:
+    """The way to one provider. Safe from any number of threads, each of which keeps a connection, and across fork."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._idle = _IdleConnection()
+
+    def exchange(self, method: str, request: bytes, deadline: float) -> Reply | Answer:
+        """Send one request, whole as it is, and never a second one; end by `deadline` (`time.monotonic()`).
+
+        UNKNOWN where no whole answer came: `unreachable`, `tls`, `timeout`, `reset`, `oversized`, `unparsable`.
+        """
+        wire = self._idle.take()
+        if wire is None:
+            try:
+                wire = _connect(self._target, deadline)
+            except TimeoutError:
+                return unknown("timeout", "No connection before the deadline; nothing was sent.")
+            except ssl.SSLError as error:
+                reason = getattr(error, "verify_message", "") or error.reason or "handshake failed"
+                return unknown("tls", f"No trusted connection to the provider ({reason}); nothing was sent.")
+            except OSError as error:
+                reason = error.strerror or type(error).__name__
+                return unknown("unreachable", f"No connection to the provider ({reason}); nothing was sent.")
+
+        keep = False
+        try:
+            reply = wire.exchange(method, request, deadline)
+            keep = reply.clean
+        except TimeoutError:
+            return unknown("timeout", "The provider gave no whole answer before the deadline.")
+        except OversizedError as error:
+            return unknown("oversized", "The provider's answer is larger than 64 KiB.", http_status=error.status)
+        except Exception as error:  # whatever the parser trips over, the payment may have been made
+            return wire.broken(error)
+        finally:
+            if keep:
+                self._idle.keep(wire)
+            else:
+                wire.close()
+        return reply
+
+    def close(self) -> None:
+        """Close the calling thread's connection; the next call opens another."""
+        self._idle.drop()
+
+
+def retry_after_seconds(reply: Reply) -> int | None:
+    """The delay that a 429 or a 503 asks for (RFC 9110, 10.2.3), at most a day; its form as a date is left out."""
+    seconds = reply.headers.get("Retry-After", "").strip()
+    if reply.status not in {429, 503} or not re.fullmatch(r"[0-9]{1,9}", seconds):
+        return None
+    return min(int(seconds), RETRY_AFTER_LIMIT_SECONDS)
+
+
+class _IdleConnection(threading.local):
     """The calling thread's idle connection."""
 
     wire: _Wire | None = None
@@ -235,7 +291,7 @@ class IdleConnection(threading.local):
             wire.close()
 
 
-def connect(target: Target, deadline: float) -> _Wire:
+def _connect(target: Target, deadline: float) -> _Wire:
     """Open a connection. Raises TimeoutError at the deadline and OSError when no address answers."""
     addresses = _resolve(target, deadline)
     failure: OSError = ConnectionError("the name has no address")
