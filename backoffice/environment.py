@@ -399,19 +399,23 @@ BEFORE_THERE_WERE_SEVERAL = "EVENT_HMAC_KEY"
 SETTINGS = {setting.name: setting for settings in SECTIONS.values() for setting in settings}
 
 
+def account_variables(account: str) -> dict[str, str]:
+    """Those of the environment that are this account's, as they are: PROVIDER_<ACCOUNT>_<NAME>."""
+    prefix = f"PROVIDER_{account.upper()}_"
+    return {name: text for name, text in os.environ.items() if name.startswith(prefix) and text.strip()}
+
+
 def account_values(accounts: Iterable[str]) -> dict[str, dict[str, str]]:
-    """What PROVIDER_<ACCOUNT>_<NAME> says of each account, by account and name; …_FILE is read from that file.
+    """What the environment says of each account, by account and <NAME>; …_FILE is read from that file.
 
     Raises SettingError for a file that cannot be read.
     """
     found: dict[str, dict[str, str]] = {account: {} for account in accounts}
     for account, values in found.items():
-        prefix = f"PROVIDER_{account.upper()}_"
-        for variable, text in sorted(os.environ.items()):
-            name = variable.removeprefix(prefix)
-            if name == variable or not text.strip():
-                continue
-            values[name.removesuffix("_FILE")] = _content(variable, text) if name.endswith("_FILE") else text.strip()
+        for variable, text in account_variables(account).items():
+            name = variable.removeprefix(f"PROVIDER_{account.upper()}_")
+            is_file = name.endswith("_FILE")
+            values[name.removesuffix("_FILE")] = _content(variable, text.strip()) if is_file else text.strip()
     return found
 
 

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from payouts.actions import recovery
+from payouts.providers import Account, registry
 from payouts.worker.pump import RECORDING_SECONDS
 
 
@@ -100,9 +101,27 @@ def _provider() -> Iterator[CheckMessage]:
         yield _refuse(9, "PROVIDER_URL must begin with https:// (or http:// on a closed network).")
     if settings.PROVIDER_URL and not settings.PROVIDER_TOKEN:
         yield _refuse(12, "PROVIDER_TOKEN is not set, so the provider at PROVIDER_URL would refuse every call.")
+    for name, account in registry.accounts().items():
+        yield from _account(name, account) if name in settings.PROVIDERS else ()
     counts = (settings.PROVIDER_CONCURRENCY, settings.Q_WORKERS, settings.MAX_ATTEMPT_CALLS, settings.SWEEP_SECONDS)
     if min(counts) < 1:
         yield _refuse(10, "PROVIDER_CONCURRENCY, Q_WORKERS, MAX_ATTEMPT_CALLS and SWEEP_SECONDS must be 1 or more.")
+
+
+def _account(name: str, account: Account) -> Iterator[CheckMessage]:
+    """The web has no secrets for paying, so nothing of them may be missing, but not some."""
+    kind = registry.KINDS.get(account.kind)
+    if kind is None:
+        known = ", ".join(sorted(registry.KINDS))
+        yield _refuse(41, f"PROVIDERS names {account.kind} for the account {name}, and there are: {known}.")
+        return
+    prefix = f"PROVIDER_{name.upper()}_"
+    if odd := sorted(account.values.keys() - {setting.name for setting in kind.settings}):
+        yield _refuse(42, f"{prefix}{odd[0]} is no setting of an account with {kind.name}.")
+    needed = [setting.name for setting in kind.settings if setting.is_required]
+    missing = [each for each in needed if not account.values.get(each)]
+    if missing and len(missing) < len(needed):
+        yield _refuse(43, f"{prefix}{missing[0]} is not set, so nothing could be paid with the account {name}.")
 
 
 def _access() -> Iterator[CheckMessage]:

@@ -390,6 +390,21 @@ def test_nothing_below_the_admin_finds_it_in_djangos_registry() -> None:
     assert [_name(path) for path in below if registry.search(path.read_text(encoding="utf-8"))] == []
 
 
+def test_nobody_asks_for_a_provider_by_name() -> None:
+    """What others need to know of one is in its declaration; the sandbox speaks their languages."""
+    folders = {path.parent.name for path in (ROOT / "payouts" / "providers").glob("*/__init__.py")}
+    others = [path for path in PRODUCT if re.match(r"payouts/(?!providers/|sandbox/)", _name(path))]
+    names = "|".join(sorted(folders))
+    imported = re.compile(rf"payouts\.providers\.({names})\b|from payouts\.providers import [^\n]*\b({names})\b")
+    texts = {_name(path): path.read_text(encoding="utf-8") for path in others}
+    constants = {place: node.value for place, node in _nodes(others) if isinstance(node, ast.Constant)}
+
+    assert folders >= {"http"}
+    assert [name for name, text in texts.items() if imported.search(text)] == []
+    # “http” is a word of its own.
+    assert [place for place, value in constants.items() if value in folders - {"http"}] == []
+
+
 def test_only_the_rules_compare_who_made_a_payout() -> None:
     """Submission stores the maker, and knows its own form again; the model seals the maker."""
     found = {_name(path) for path in PRODUCT if re.search(r"\bmaker_id\b", path.read_text(encoding="utf-8"))}

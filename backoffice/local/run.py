@@ -22,7 +22,14 @@ from typing import Any
 import environ
 import psycopg
 
-from backoffice.environment import BEFORE_THERE_WERE_SEVERAL, SETTINGS, SettingError, on_or_off, read
+from backoffice.environment import (
+    BEFORE_THERE_WERE_SEVERAL,
+    SETTINGS,
+    SettingError,
+    account_variables,
+    on_or_off,
+    read,
+)
 from backoffice.local import ROOT
 from backoffice.local.children import Children, RunError, Stop
 from backoffice.local.console import Console
@@ -66,7 +73,7 @@ def run(console: Console, stop: Stop) -> None:
         services = stack.enter_context(local_services(VAR))
         settings |= {"DATABASE_URL": services.database, "REDIS_URL": services.redis}
         sandbox_port = 0
-        if not settings.get("PROVIDER_URL"):
+        if not (settings.get("PROVIDER_URL") or settings.get("PROVIDERS")):
             sandbox_port = free_port()
             settings["PROVIDER_URL"] = f"http://127.0.0.1:{sandbox_port}"
             settings["PROVIDER_ACCOUNT"] = "sandbox"  # its port may change between two starts
@@ -170,12 +177,14 @@ def _settings(port: int) -> dict[str, str]:
     try:
         for name in given:
             read(name)
+        for account in read("PROVIDERS"):
+            given |= account_variables(account)
     except SettingError as error:
         raise RunError(str(error)) from None
     if BEFORE_THERE_WERE_SEVERAL in os.environ and "EVENT_HMAC_KEYS" not in given:
         old = os.environ[BEFORE_THERE_WERE_SEVERAL]
         made |= {BEFORE_THERE_WERE_SEVERAL: old, "INDEX_KEY": old, "EVENT_HMAC_KEYS": ""}
-    if "PROVIDER_URL" in given:
+    if "PROVIDER_URL" in given or "PROVIDERS" in given:
         del made["PROVIDER_TOKEN"], made["PROVIDER_WEBHOOK_SECRET"]
     if "API_ANONYMOUS_CLIENT" in os.environ or not on_or_off(given.get("DJANGO_DEBUG", "on")):
         del made["API_ANONYMOUS_CLIENT"]

@@ -29,7 +29,6 @@ from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.kit.worker_pages import SnapshotMixin, has_news
 from payouts.admin.payouts.provider_answers import VERDICTS
 from payouts.models import ProviderReport, ReportLine
-from payouts.providers.http.answers import STATUS_VERDICTS
 from payouts.statements import read
 from payouts.statements.read import ReportError
 
@@ -87,7 +86,7 @@ FOR_PEOPLE = (
     Result.ALTERED,
     Result.OWN,
 )
-STATUS_WORDS = {status: VERDICTS[verdict] for status, verdict in STATUS_VERDICTS.items()}
+STATUS_WORDS = {status: VERDICTS[verdict] for status, verdict in read.STATUSES.items()}
 
 
 class UploadForm(forms.Form):
@@ -171,7 +170,7 @@ class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
         response = HttpResponse(content_type=CONTENT_TYPES["csv"], headers=attachment("report.csv"))
         rows = csv.writer(response)
         rows.writerow(read.COLUMNS)
-        for number, status in enumerate(STATUS_VERDICTS, 1):
+        for number, status in enumerate(read.STATUSES, 1):
             rows.writerow((f"00000000-0000-0000-0000-{number:012}", status, "1234.50"))
         return response
 

@@ -1,7 +1,5 @@
 """Takes the providers' webhooks; each provider's own code says whether it sent them. Each schedules a look-up."""
 
-from typing import Any
-
 import structlog
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
@@ -11,29 +9,11 @@ from payouts import actions
 from payouts.api.auth import throttle_failures
 from payouts.api.schemas import problems
 from payouts.providers import UnreadableError, UnsignedError, Webhook, registry
-from payouts.providers.http.answers import STATUS_VERDICTS
 from payouts.staff.client_address import client_address
 
 log = structlog.get_logger(__name__)
 
-# For the document alone: the body is read as bytes, because the signature is over them.
-PAYMENT: dict[str, Any] = {
-    "type": "object",
-    "required": ["reference", "status"],
-    "properties": {
-        "reference": {"type": "string", "description": "The key of our attempt."},
-        "status": {"type": "string", "enum": [*STATUS_VERDICTS]},
-        "id": {"description": "The provider's own name for the payment, a text."},
-        "amount": {"description": "The amount in digits, such as `100.50`."},
-        "currency": {"description": "A code of ISO 4217."},
-    },
-}
-NEWS: dict[str, Any] = {
-    "type": "object",
-    "properties": {"type": {"description": "Anything but `payout.updated` is taken and does nothing."}},
-    "if": {"required": ["type"], "properties": {"type": {"const": "payout.updated"}}},
-    "then": {"required": ["data"], "properties": {"data": PAYMENT}},
-}
+NEWS = registry.KINDS[registry.UNNAMED].webhook_schema
 
 router = Router(tags=["webhooks"])
 
@@ -64,7 +44,7 @@ def hear_account(request: HttpRequest, account: str) -> HttpResponse:
 
 
 def _hear(request: HttpRequest, name: str) -> HttpResponse:
-    """Raises SignatureError, also for an account that there is not, whose names strangers do not learn; and others."""
+    """Raises SignatureError, for an account that there is not too: strangers learn no names."""
     webhook = Webhook(request.body, request.headers, client_address(request))
     try:
         account, kind = registry.find(name)

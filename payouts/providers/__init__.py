@@ -203,6 +203,8 @@ class Kind:
     """Raises ValueError for values that cannot work."""
     hear: Callable[[Account, Webhook], Message]
     """Raises UnsignedError and UnreadableError."""
+    webhook_schema: Mapping[str, object] | None = None
+    """Of a webhook's body, in JSON Schema, where our own API's document tells of it."""
     key_life: timedelta | None = None
     """How long it remembers an idempotency key; None: PROVIDER_KEY_TTL_SECONDS."""
     recipients: tuple[RecipientKind, ...] | None = None

@@ -20,8 +20,7 @@ from payouts.daily_totals import midnight
 from payouts.jobs import Stop, never
 from payouts.models import Attempt, ProviderReport, ReportLine, UnknownPayment
 from payouts.providers import Verdict
-from payouts.providers.http.answers import STATUS_VERDICTS
-from payouts.statements.read import APPLY, KEY
+from payouts.statements.read import APPLY, KEY, STATUSES
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +88,7 @@ def _alarm(report: ProviderReport, lines: list[ReportLine]) -> None:
     heard = [
         Heard(
             uuid.UUID(line.reference),
-            STATUS_VERDICTS[line.status],
+            STATUSES[line.status],
             amount=line.amount,
             detail=f"{report.name}:{line.number}",
         )
@@ -102,7 +101,7 @@ def _agrees(line: ReportLine, attempt: Attempt) -> bool:
     """Whether both say paid, and the same amount. Neither ever changes with us, so no lock is needed."""
     payout = attempt.payout
     return (
-        STATUS_VERDICTS[line.status] == Verdict.SUCCEEDED
+        STATUSES[line.status] == Verdict.SUCCEEDED
         and attempt.outcome == Attempt.Outcome.SUCCEEDED
         and line.amount == payout.amount
         and payout.is_sealed
@@ -121,7 +120,7 @@ def _apply_one(report: ProviderReport, line_id: int) -> None:
                 return
             line.payout_id, line.result = actions.reconcile(
                 uuid.UUID(line.reference),
-                reported=STATUS_VERDICTS[line.status],
+                reported=STATUSES[line.status],
                 amount=line.amount,
                 by=report.uploaded_by,
                 source=f"{report.name}:{line.number}",

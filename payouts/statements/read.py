@@ -21,13 +21,19 @@ from payouts.files.apart import Table
 from payouts.files.rows import SheetError
 from payouts.jobs import FILES, Job
 from payouts.models import ProviderReport, ReportLine
-from payouts.providers.http.answers import STATUS_VERDICTS
+from payouts.providers import Verdict
 
 APPLY = Job("payouts.tasks.apply_report", ProviderReport, Q(applied_at=None), queue=FILES)
 LINES_LIMIT = 100_000
 REFERENCE_LIMIT = 64
 PERIOD_LIMIT_DAYS = 31
 COLUMNS = ("reference", "status", "amount")
+STATUSES = {
+    "succeeded": Verdict.SUCCEEDED,
+    "pending": Verdict.PENDING,
+    "rejected": Verdict.REFUSED,
+    "returned": Verdict.RETURNED,
+}
 AMOUNT = re.compile(r"[0-9]{1,14}(\.[0-9]{1,8})?")
 KEY = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
@@ -143,7 +149,7 @@ def _reference_fault(reference: str) -> str:
 
 
 def _status_fault(status: str) -> str:
-    if status.lower() in STATUS_VERDICTS:
+    if status.lower() in STATUSES:
         return ""
     text = _("The status is “%(status)s”, and not succeeded, pending, rejected or returned.")
     return text % {"status": status[:40]}

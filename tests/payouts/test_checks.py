@@ -12,6 +12,10 @@ from payouts.checks import check_server, check_settings
 OIDC = {"OIDC_ISSUER": "https://login.example.com", "OIDC_CLIENT_ID": "payouts", "OIDC_CLIENT_SECRET": "secret"}
 
 
+def account(**values: str) -> dict[str, Any]:
+    return {"PROVIDERS": {"main": "http"}, "PROVIDER_VALUES": {"main": values}}
+
+
 def test_the_settings_of_the_tests_contradict_nothing(settings: Any) -> None:
     settings.SECOND_FACTOR = settings.DUAL_CONTROL = True
 
@@ -79,6 +83,12 @@ def test_the_settings_of_the_tests_contradict_nothing(settings: Any) -> None:
         ({"PROVIDER_WEBHOOK_SECRET": "whsec_" + "A" * 32 + ",changeme"}, ["payouts.E013"]),
         ({"PROVIDER_WEBHOOK_SECRET": "whsec_" + "A" * 32 + ","}, ["payouts.E013"]),
         ({"PROVIDER_WEBHOOK_SECRET": ""}, []),
+        ({"PROVIDERS": {"main": "http"}}, []),  # the web has no secrets to pay with
+        ({"PROVIDERS": {"main": "nobodys"}}, ["payouts.E041"]),
+        (account(URL="https://main.test", TOKEN="t"), []),
+        (account(URL="https://main.test", TOKEN="t", ULR="https://main.test"), ["payouts.E042"]),
+        (account(URL="https://main.test"), ["payouts.E043"]),
+        (account(WEBHOOK_SECRET="whsec_" + "A" * 32), []),
         ({"INSTALLATION": "x" * 65}, ["payouts.E020"]),
         ({"INSTALLATION": "x" * 64}, []),
     ],

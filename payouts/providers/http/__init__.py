@@ -2,7 +2,7 @@
 
 from payouts.providers import AccountSetting, Kind
 from payouts.providers.http.client import from_account
-from payouts.providers.http.webhook import hear
+from payouts.providers.http.webhook import SCHEMA, hear
 
 KIND = Kind(
     name="http",
@@ -24,4 +24,5 @@ KIND = Kind(
     ),
     make=from_account,
     hear=hear,
+    webhook_schema=SCHEMA,
 )

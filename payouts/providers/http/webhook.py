@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import standardwebhooks
@@ -15,6 +15,26 @@ from payouts.providers.words import ID_LIMIT, clean, exact_amount
 from payouts.strict_json import JsonError
 
 CURRENCY: Final = re.compile(r"[A-Z]{3}")
+
+
+# For the document alone: the body is read as bytes, because the signature is over them.
+_PAYMENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["reference", "status"],
+    "properties": {
+        "reference": {"type": "string", "description": "The key of our attempt."},
+        "status": {"type": "string", "enum": [*STATUS_VERDICTS]},
+        "id": {"description": "The provider's own name for the payment, a text."},
+        "amount": {"description": "The amount in digits, such as `100.50`."},
+        "currency": {"description": "A code of ISO 4217."},
+    },
+}
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"type": {"description": "Anything but `payout.updated` is taken and does nothing."}},
+    "if": {"required": ["type"], "properties": {"type": {"const": "payout.updated"}}},
+    "then": {"required": ["data"], "properties": {"data": _PAYMENT}},
+}
 
 
 def hear(account: Account, webhook: Webhook) -> Message:

@@ -45,6 +45,7 @@ SET = {
     "PROVIDER_TOKEN": "#token",
     "PROVIDER_ACCOUNT": "main",
     "PROVIDER_WEBHOOK_SECRET": "whsec_c2VjcmV0",
+    "PROVIDERS": "main=http",
     "PROVIDER_TIMEOUT_SECONDS": "12.5",
     "PROVIDER_KEY_TTL_SECONDS": "3600",
     "PROVIDER_CONCURRENCY": "4",

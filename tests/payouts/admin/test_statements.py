@@ -12,8 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from payouts.models import Attempt, Payout, ProviderReport, ReportLine
-from payouts.providers.http.answers import STATUS_VERDICTS
 from payouts.statements import apply, read
+from payouts.statements.read import STATUSES
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
 from tests.payouts.admin.urls import page
@@ -160,7 +160,7 @@ def test_the_template_is_a_report_that_is_read(as_group: Any) -> None:
     answer = as_group("Approver").get(TEMPLATE)
 
     assert "attachment" in answer.headers["Content-Disposition"]
-    assert {each.status for each in read.lines_of(answer.content)} == set(STATUS_VERDICTS)
+    assert {each.status for each in read.lines_of(answer.content)} == set(STATUSES)
     assert next(csv.reader(StringIO(answer.content.decode()))) == ["reference", "status", "amount"]
 
 

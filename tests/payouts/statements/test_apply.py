@@ -10,8 +10,8 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from payouts.models import Attempt, Attention, Event, Payout, ReportLine, UnknownPayment
-from payouts.providers.http.answers import STATUS_VERDICTS
 from payouts.statements import apply, read
+from payouts.statements.read import STATUSES
 from tests.payouts.actions.test_races import at_once
 from tests.payouts.observe import audit_of, by_hand, everything, is_clean, nothing_changes
 from tests.payouts.statements.lines import applied, csv_of, key_of, results_of
@@ -66,7 +66,7 @@ def test_every_line_comes_to_its_result(operator: User) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("recipe", sorted(PAYOUTS))
-@pytest.mark.parametrize("status", STATUS_VERDICTS)
+@pytest.mark.parametrize("status", STATUSES)
 def test_the_audit_finds_nothing_after_any_line_about_any_payout(recipe: str, status: str, operator: User) -> None:
     payout = PAYOUTS[recipe]()
     attempt = payout.attempts.first()
