@@ -68,7 +68,7 @@ CALLED: dict[Callable[[str], Any], str] = {
     decimal: "a number",
     on_or_off: "on or off",
     mapped: "pairs such as theirs=Operator",
-    named_kinds: "pairs such as main=yookassa (not http, url, token, account, webhook, timeout, key or concurrency)",
+    named_kinds: "pairs such as main=yookassa, no account of which is named " + " or ".join(NO_ACCOUNTS),
 }
 
 

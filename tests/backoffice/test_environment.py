@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 
-from backoffice.environment import SETTINGS, SettingError, read
+from backoffice.environment import SETTINGS, SettingError, account_values, read
 from backoffice.local import ROOT
 from backoffice.local.secrets import new_secrets
 
@@ -114,6 +114,15 @@ def test_an_empty_setting_means_its_default(name, default, monkeypatch):
         ("OIDC_GROUPS", "makers", "OIDC_GROUPS must be pairs such as theirs=Operator, and is makers."),
         ("OIDC_GROUPS", "a=b,a=c", "OIDC_GROUPS must be pairs such as theirs=Operator, and is a=b,a=c."),
         ("PROVIDER_TIMEOUT_SECONDS", "inf", "PROVIDER_TIMEOUT_SECONDS must be a number, and is inf."),
+        *(
+            (
+                "PROVIDERS",
+                text,
+                "PROVIDERS must be pairs such as main=yookassa, no account of which is named http or provider or url or "
+                f"token or account or webhook or timeout or key or concurrency, and is {text}.",
+            )
+            for text in ("main", "Main=http", "key=http", "provider=http", "ma_in=http", "main=http,main=http")
+        ),
     ],
 )
 def test_a_setting_that_means_nothing_is_refused_with_a_sentence(name, text, sentence, monkeypatch):
@@ -123,6 +132,25 @@ def test_a_setting_that_means_nothing_is_refused_with_a_sentence(name, text, sen
         read(name)
 
     assert str(refusal.value) == sentence
+
+
+def test_an_account_has_the_settings_that_begin_with_its_name(monkeypatch, tmp_path):
+    (tmp_path / "secret").write_text("from a file\n")
+    monkeypatch.setenv("PROVIDER_MAIN_URL", " https://main.test ")
+    monkeypatch.setenv("PROVIDER_MAIN_SECRET_FILE", str(tmp_path / "secret"))
+    monkeypatch.setenv("PROVIDER_MAIN_ACCOUNT", "")
+    monkeypatch.setenv("PROVIDER_MAIN2_URL", "https://another.test")
+
+    values = account_values(["main", "eu"])
+
+    assert values == {"main": {"URL": "https://main.test", "SECRET": "from a file"}, "eu": {}}
+
+
+def test_a_file_that_cannot_be_read_is_named_by_its_setting(monkeypatch, tmp_path):
+    monkeypatch.setenv("PROVIDER_MAIN_SECRET_FILE", str(tmp_path / "gone"))
+
+    with pytest.raises(SettingError, match=r"^PROVIDER_MAIN_SECRET_FILE names a file that cannot be read"):
+        account_values(["main"])
 
 
 @pytest.mark.parametrize("name", sorted(REQUIRED))
