@@ -118,8 +118,8 @@ def test_an_empty_setting_means_its_default(name, default, monkeypatch):
             (
                 "PROVIDERS",
                 text,
-                "PROVIDERS must be pairs such as main=yookassa, no account of which is named http or provider or url or "
-                f"token or account or webhook or timeout or key or concurrency, and is {text}.",
+                "PROVIDERS must be pairs such as main=yookassa, no account of which is named http or provider or url "
+                f"or token or account or webhook or timeout or key or concurrency, and is {text}.",
             )
             for text in ("main", "Main=http", "key=http", "provider=http", "ma_in=http", "main=http,main=http")
         ),
