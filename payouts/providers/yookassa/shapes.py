@@ -1,0 +1,100 @@
+"""What YooKassa documents of its objects, as far as we read it; whatever has another shape is not read at all.
+
+https://yookassa.ru/developers/api#payout_object, https://yookassa.ru/developers/using-api/response-handling/response-format
+"""
+
+from decimal import Decimal
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from payouts.providers import Verdict
+from payouts.providers.words import exact_amount
+
+STATUS_VERDICTS: Final = {
+    "succeeded": Verdict.SUCCEEDED,
+    "pending": Verdict.PENDING,
+    "canceled": Verdict.REFUSED,  # final, and the money stayed with us
+}
+
+PAYOUT_ID: Final = r"[0-9A-Za-z-]{36,50}"  # goes into the path of a request
+
+
+class Amount(Struct, frozen=True):
+    value: str
+    currency: Annotated[str, Meta(pattern=r"\A[A-Z]{3}\Z")]
+
+    @property
+    def exact(self) -> Decimal | None:
+        return exact_amount(self.value)
+
+
+class SbpDestination(Struct, frozen=True, tag_field="type", tag="sbp"):
+    phone: str
+    bank_id: str
+
+
+class WalletDestination(Struct, frozen=True, tag_field="type", tag="yoo_money"):
+    account_number: str
+
+
+class CardDigits(Struct, frozen=True):
+    first6: str
+    last4: str
+
+
+class CardDestination(Struct, frozen=True, tag_field="type", tag="bank_card"):
+    card: CardDigits | None = None
+
+
+type Told = SbpDestination | WalletDestination | CardDestination
+
+
+class Cancellation(Struct, frozen=True):
+    party: str
+    reason: str
+
+
+class Payout(Struct, frozen=True):
+    id: Annotated[str, Meta(pattern=rf"\A{PAYOUT_ID}\Z")]
+    amount: Amount
+    status: Literal["succeeded", "pending", "canceled"]
+    payout_destination: Told
+    test: bool
+    metadata: dict[str, str | None] = {}
+    cancellation_details: Cancellation | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        return STATUS_VERDICTS[self.status]
+
+    @property
+    def attempt(self) -> str:
+        """The reference that we gave it; empty for a payout that was made without us."""
+        return self.metadata.get("attempt") or ""
+
+
+class PayoutList(Struct, frozen=True):
+    type: Literal["list"]
+    items: list[Payout]
+    next_cursor: str | None = None
+
+
+class Problem(Struct, frozen=True):
+    """The body of an error, or of a 202 (`processing`)."""
+
+    type: Literal["error", "processing"]
+    code: str = ""
+    description: str = ""
+    parameter: str = ""
+    retry_after: int | None = None
+    """Milliseconds."""
+
+
+def shaped[Shape: Struct](content: object, shape: type[Shape]) -> Shape | None:
+    """None for what has another shape."""
+    try:
+        return msgspec.convert(content, shape)
+    except msgspec.ValidationError:
+        return None
