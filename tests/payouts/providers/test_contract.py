@@ -1,8 +1,11 @@
-"""What every provider promises: the double and the HTTP adapter with the sandbox behind it answer alike."""
+"""What every provider promises: the double, the HTTP adapter with the sandbox behind it and YooKassa's with its stub.
+
+They differ in their own words only, which are in DIALECTS.
+"""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,9 +13,36 @@ import pytest
 
 from payouts.providers import Provider, Verdict
 from payouts.providers.http.client import HttpProvider
+from payouts.providers.yookassa.client import YooKassaProvider
 from payouts.sandbox.ledger import Magic
 from tests.payouts.providers.double import DoubleProvider
 from tests.payouts.providers.programs import TOKEN, instruction, sandbox, soon
+from tests.payouts.providers.yookassa.objects import GATEWAY_ID, SECRET
+from tests.payouts.providers.yookassa.stub import running
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a provider says what all of them say."""
+
+    refusal: tuple[str, int, str]
+    """Of a request: the code, the HTTP status and the message."""
+    rejection: str
+    """The code of a payment that it made and rejected."""
+    conflict: str
+    """The code of an answer to a key that it knows with another amount."""
+
+
+PROTOCOL = Dialect(("recipient_blocked", 422, "The recipient cannot be paid."), "account_closed", "http_409")
+DIALECTS = {
+    "double": PROTOCOL,
+    "http": PROTOCOL,
+    "yookassa": Dialect(
+        ("invalid_request", 400, "payout_destination_data: Not valid."), "recipient_not_found", "idempotency_conflict"
+    ),
+}
+ANY_CURRENCY = [("100.50", "RUB"), ("0.01", "USD"), ("99999999999999.99", "EUR"), ("1000", "JPY"), ("0.001", "KWD")]
+ORDINARY = {"double": ANY_CURRENCY, "http": ANY_CURRENCY, "yookassa": [("1.00", "RUB"), ("500000.00", "RUB")]}
 
 
 @pytest.fixture(scope="module")
@@ -22,19 +52,39 @@ def sandbox_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield program.url
 
 
-@pytest.fixture(params=["double", "http"])
-def provider(request: pytest.FixtureRequest) -> Iterator[Provider]:
-    if request.param == "double":
-        yield DoubleProvider()
-        return
-    adapter = HttpProvider(request.getfixturevalue("sandbox_url"), TOKEN)
-    yield adapter
-    adapter.close()
+@pytest.fixture(params=DIALECTS)
+def kind(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def dialect(kind: str) -> Dialect:
+    return DIALECTS[kind]
+
+
+@pytest.fixture
+def provider(kind: str, request: pytest.FixtureRequest) -> Iterator[Provider]:
+    match kind:
+        case "double":
+            yield DoubleProvider()
+        case "http":
+            adapter = HttpProvider(request.getfixturevalue("sandbox_url"), TOKEN)
+            yield adapter
+            adapter.close()
+        case "yookassa":
+            with running() as stub:
+                gateway = YooKassaProvider(
+                    name="main", gateway_id=GATEWAY_ID, secret=SECRET, url=stub.url, takes_card_numbers=True
+                )
+                yield gateway
+                gateway.close()
 
 
 @pytest.mark.parametrize(
-    ("amount", "currency"),
-    [("100.50", "RUB"), ("0.01", "USD"), ("99999999999999.99", "EUR"), ("1000", "JPY"), ("0.001", "KWD")],
+    ("kind", "amount", "currency"),
+    [(kind, *ordinary) for kind, amounts in ORDINARY.items() for ordinary in amounts],
+    indirect=["kind"],
 )
 def test_an_ordinary_amount_succeeds(provider: Provider, amount: str, currency: str) -> None:
     attempt = instruction(amount, currency)
@@ -69,13 +119,13 @@ def test_the_same_key_at_once_pays_once(provider: Provider) -> None:
     assert len({answer.provider_id for answer in answers}) == 1
 
 
-def test_the_same_key_with_another_amount_is_unknown(provider: Provider) -> None:
+def test_the_same_key_with_another_amount_is_unknown(provider: Provider, dialect: Dialect) -> None:
     attempt = instruction()
     provider.pay(attempt, deadline=soon())
 
     answer = provider.pay(replace(attempt, amount=Decimal("100.51")), deadline=soon())
 
-    assert (answer.verdict, answer.code) == (Verdict.UNKNOWN, "http_409")
+    assert (answer.verdict, answer.code) == (Verdict.UNKNOWN, dialect.conflict)
 
 
 def test_a_look_up_for_another_amount_is_a_mismatch(provider: Provider) -> None:
@@ -87,22 +137,22 @@ def test_a_look_up_for_another_amount_is_a_mismatch(provider: Provider) -> None:
     assert (answer.verdict, answer.code) == (Verdict.UNKNOWN, "mismatch")
 
 
-def test_a_refusal_is_definite_and_leaves_nothing(provider: Provider) -> None:
+def test_a_refusal_is_definite_and_leaves_nothing(provider: Provider, dialect: Dialect) -> None:
     attempt = instruction(Magic.REFUSED.value)
 
     answer = provider.pay(attempt, deadline=soon())
 
-    assert (answer.verdict, answer.code, answer.http_status) == (Verdict.REFUSED, "recipient_blocked", 422)
-    assert answer.message == "The recipient cannot be paid."
+    assert answer.verdict is Verdict.REFUSED
+    assert (answer.code, answer.http_status, answer.message) == dialect.refusal
     assert provider.look_up(attempt, deadline=soon()).verdict is Verdict.ABSENT
 
 
-def test_a_rejected_payment_is_refused_and_found_again(provider: Provider) -> None:
+def test_a_rejected_payment_is_refused_and_found_again(provider: Provider, dialect: Dialect) -> None:
     attempt = instruction(Magic.REJECTED.value)
 
     answer = provider.pay(attempt, deadline=soon())
 
-    assert (answer.verdict, answer.code) == (Verdict.REFUSED, "account_closed")
+    assert (answer.verdict, answer.code) == (Verdict.REFUSED, dialect.rejection)
     assert answer.provider_id
     assert provider.look_up(attempt, deadline=soon()).verdict is Verdict.REFUSED
 
