@@ -1,19 +1,21 @@
-"""The sandbox's payments, in SQLite, and what each amount leads to.
+"""The sandbox's payments, in SQLite, whichever dialect they were ordered in.
 
-The ledger is append-only (triggers refuse UPDATE and DELETE) and holds no recipient. A payment is committed
-before it is answered. WAL with `synchronous=NORMAL` keeps every commit when the process is killed; only a
-power cut can lose the last ones, which a sandbox may. FULL would sync the disk for each, many times slower.
+The ledger is append-only (triggers refuse UPDATE and DELETE), and holds of a recipient only what the answers of its
+dialect show again. A payment is committed before it is answered. WAL with `synchronous=NORMAL` keeps every commit
+when the process is killed; only a power cut can lose the last ones, which a sandbox may. FULL would sync the disk
+for each, many times slower.
 """
 
+import json
 import sqlite3
-import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 
 class Magic(Enum):
@@ -35,6 +37,7 @@ class Magic(Enum):
 
 
 SETTLE_SECONDS: Final = 2.0
+DEFAULT_DIALECT: Final = "http"
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS requests (
     key TEXT NOT NULL,
@@ -73,25 +76,47 @@ CREATE TABLE IF NOT EXISTS deliveries (
     at TEXT NOT NULL,
     PRIMARY KEY (payment, number)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS metadata (
+    payment INTEGER NOT NULL REFERENCES payments (seq),
+    name TEXT NOT NULL,
+    value TEXT,
+    PRIMARY KEY (payment, name)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS metadata_pairs ON metadata (name, value);
 """
-_TABLES: Final = ("requests", "payments", "settlements", "deliveries")
+# Columns of payments that a ledger of before may not have.
+_ADDED: Final = {
+    "dialect": f"TEXT NOT NULL DEFAULT '{DEFAULT_DIALECT}'",
+    "details": "TEXT NOT NULL DEFAULT '{}'",  # JSON, the dialect's own
+}
+_TABLES: Final = ("requests", "payments", "settlements", "deliveries", "metadata")
 _PAYMENT: Final = """
-SELECT p.seq, p.id, p.reference, p.amount, p.currency,
-       coalesce(s.status, p.status), coalesce(s.code, p.code), coalesce(s.message, p.message)
+SELECT p.id, p.dialect, p.reference, p.payout, p.amount, p.currency,
+       coalesce(s.status, p.status), coalesce(s.code, p.code), coalesce(s.message, p.message),
+       p.at, CASE p.status WHEN 'pending' THEN s.at ELSE p.at END, p.details,
+       (SELECT json_group_object(m.name, m.value) FROM metadata m WHERE m.payment = p.seq)
 FROM payments p LEFT JOIN settlements s ON s.payment = p.seq
 """
-type Payment = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A valid body of POST /v1/payouts, without the recipient."""
+    """A valid order of a payment, without the recipient."""
 
+    dialect: str
+    id: str
+    """What the payment is called, once it is made."""
     reference: str
+    """Unique to one payment."""
     payout: str
     amount: str
     currency: str
     fingerprint: str = field(repr=False)
+    """Of the whole request, so that another one under the same key is noticed."""
+    details: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """JSON that the dialect's answers show again."""
+    metadata: Mapping[str, str | None] = field(default_factory=dict)
+    """Pairs of the client's own, which payments can be searched by."""
 
     @property
     def magic(self) -> Magic | None:
@@ -103,14 +128,39 @@ def magic_of(amount: str) -> Magic | None:
 
 
 _MAGIC: Final = {magic.value: magic for magic in Magic}
-# Status, code, message and what the payment settles to later; the others are paid.
-_OUTCOMES: Final[dict[Magic | None, tuple[str, str, str, str | None]]] = {
-    Magic.REJECTED: ("rejected", "account_closed", "The recipient's account is closed.", None),
-    Magic.PENDING_THEN_SETTLED: ("pending", "", "", "succeeded"),
-    Magic.PENDING_THEN_REJECTED: ("pending", "", "", "rejected"),
-    Magic.PENDING_FOR_EVER: ("pending", "", "", None),
-    Magic.PAID_THEN_RETURNED: ("succeeded", "", "", "returned"),
-}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What becomes of an order: `succeeded`, `pending` or `rejected` at once, and perhaps something else later.
+
+    What settles to the status that it has already is only told by webhook.
+    """
+
+    status: str
+    code: str = ""
+    message: str = ""
+    settles_to: str | None = None
+    settles_after_seconds: float = SETTLE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    id: str
+    dialect: str
+    reference: str
+    payout: str
+    amount: str
+    currency: str
+    status: str
+    """`succeeded`, `pending`, `rejected` or `returned`."""
+    code: str
+    message: str
+    at: datetime
+    settled_at: datetime | None
+    """None while it is pending."""
+    details: dict[str, Any]
+    metadata: dict[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +170,22 @@ class Waiting:
     seq: int
     settles_at: float
     tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which payments of one dialect, newest first."""
+
+    dialect: str
+    limit: int
+    before: str = ""
+    """The id of a payment: only older ones."""
+    status: str = ""
+    made: tuple[tuple[str, datetime], ...] = ()
+    """Comparisons (`>`, `>=`, `<`, `<=`) of when it was made, in whole milliseconds."""
+    detail: tuple[str, str] | None = None
+    """A path into the details (`$.a.b`) and what is there."""
+    metadata: tuple[str, str] | None = None
 
 
 class Ledger:
@@ -132,6 +198,11 @@ class Ledger:
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("PRAGMA busy_timeout=5000")
         self._db.executescript(_SCHEMA)
+        known = {name for _, name, *_ in self._db.execute("PRAGMA table_info(payments)")}
+        for name, kind in _ADDED.items():
+            if name not in known:
+                self._db.execute(f"ALTER TABLE payments ADD COLUMN {name} {kind}")
+        self._db.execute("CREATE INDEX IF NOT EXISTS payments_of_a_dialect ON payments (dialect, seq)")
         for table in _TABLES:
             for verb in ("UPDATE", "DELETE"):
                 self._db.execute(
@@ -156,44 +227,95 @@ class Ledger:
         )
         return number
 
-    def pay(self, order: Order) -> tuple[Payment, Waiting | None]:
-        """Make the payment unless the key has one. Returns it, and how it will settle if it settles later."""
-        status, code, message, settles_to = _OUTCOMES.get(order.magic, ("succeeded", "", "", None))
-        settles_at = datetime.now(UTC).timestamp() + SETTLE_SECONDS if settles_to else None
-        made = self._db.execute(
-            "INSERT INTO payments (id, reference, payout, amount, currency, status, code, message,"
-            " settles_to, settles_at, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (reference) DO NOTHING",
-            (
-                f"sbx_{uuid.uuid4().hex}",
-                order.reference,
-                order.payout,
-                order.amount,
-                order.currency,
-                status,
-                code,
-                message,
-                settles_to,
-                settles_at,
-                now(),
-            ),
-        )
-        waiting = None
-        if made.rowcount == 1 and made.lastrowid is not None and settles_at is not None:
-            waiting = Waiting(made.lastrowid, settles_at)
-        return self.find(order.reference)[0], waiting
+    def live_reference(self, dialect: str, key: str, *, remembered: timedelta) -> str:
+        """Return what a key stands for: one reference from its first POST on, another once that is forgotten."""
+        forgotten = _written(datetime.now(UTC) - remembered)
+        life = 0
+        while True:
+            life += 1
+            reference = f"{dialect}:{key}:{life}"
+            first = self._db.execute("SELECT at FROM requests WHERE key = ? AND number = 1", (reference,)).fetchone()
+            if first is None or first[0] > forgotten:
+                return reference
 
-    def find(self, reference: str) -> list[Payment]:
-        rows = self._db.execute(f"{_PAYMENT} WHERE p.reference = ?", (reference,))
-        return [_payment(row) for row in rows]
+    def pay(self, order: Order, outcome: Outcome) -> tuple[Payment, Waiting | None]:
+        """Make the payment unless its reference has one. Returns it, and how it will settle if it settles later."""
+        settles_at = None
+        if outcome.settles_to:
+            settles_at = datetime.now(UTC).timestamp() + outcome.settles_after_seconds
+        with self._transaction():
+            made = self._db.execute(
+                "INSERT INTO payments (id, dialect, reference, payout, amount, currency, status, code, message,"
+                " settles_to, settles_at, at, details) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (reference) DO NOTHING",
+                (
+                    order.id,
+                    order.dialect,
+                    order.reference,
+                    order.payout,
+                    order.amount,
+                    order.currency,
+                    outcome.status,
+                    outcome.code,
+                    outcome.message,
+                    outcome.settles_to,
+                    settles_at,
+                    now(),
+                    json.dumps(order.details),
+                ),
+            )
+            seq = made.lastrowid if made.rowcount == 1 else None
+            if seq is not None:
+                self._db.executemany(
+                    "INSERT INTO metadata (payment, name, value) VALUES (?, ?, ?)",
+                    [(seq, name, value) for name, value in order.metadata.items()],
+                )
+        waiting = Waiting(seq, settles_at) if seq is not None and settles_at is not None else None
+        return self._payments("WHERE p.reference = ?", order.reference)[0], waiting
 
-    def newest(self, limit: int) -> list[Payment]:
-        rows = self._db.execute(f"{_PAYMENT} ORDER BY p.seq DESC LIMIT ?", (limit,))
-        return [_payment(row) for row in rows]
+    def find(self, reference: str) -> Payment | None:
+        return next(iter(self._payments("WHERE p.reference = ?", reference)), None)
 
-    def count(self) -> int:
-        count: int = self._db.execute("SELECT count(*) FROM payments").fetchone()[0]
-        return count
+    def named(self, dialect: str, payment_id: str) -> Payment | None:
+        return next(iter(self._payments("WHERE p.dialect = ? AND p.id = ?", dialect, payment_id)), None)
+
+    def newest(self, limit: int, dialect: str = "") -> list[Payment]:
+        """Of one dialect, or of all."""
+        return self._payments("WHERE ? IN (p.dialect, '') ORDER BY p.seq DESC LIMIT ?", dialect, limit)
+
+    def search(self, search: Search) -> list[Payment]:
+        where, values = ["p.dialect = ?"], [search.dialect]
+        if search.before:
+            where.append("p.seq < (SELECT seq FROM payments WHERE id = ?)")
+            values.append(search.before)
+        if search.status:
+            where.append("coalesce(s.status, p.status) = ?")
+            values.append(search.status)
+        for comparison, moment in search.made:
+            where.append(f"substr(p.at, 1, {_MILLISECONDS}) {comparison} ?")
+            values.append(_written(moment)[:_MILLISECONDS])
+        if search.detail:
+            where.append("json_extract(p.details, ?) = ?")
+            values.extend(search.detail)
+        if search.metadata:
+            where.append("p.seq IN (SELECT payment FROM metadata WHERE name = ? AND value = ?)")
+            values.extend(search.metadata)
+        return self._payments(f"WHERE {' AND '.join(where)} ORDER BY p.seq DESC LIMIT ?", *values, search.limit)
+
+    def count(self, dialect: str = "") -> int:
+        """How many payments there are, of one dialect or of all."""
+        (number,) = self._db.execute("SELECT count(*) FROM payments WHERE ? IN (dialect, '')", (dialect,)).fetchone()
+        return int(number)
+
+    def spent(self, dialect: str) -> Decimal:
+        """The sum of what was paid and of what is pending, in a currency with two decimals."""
+        (cents,) = self._db.execute(
+            "SELECT coalesce(sum(CAST(round(p.amount * 100) AS INTEGER)), 0)"
+            " FROM payments p LEFT JOIN settlements s ON s.payment = p.seq"
+            " WHERE p.dialect = ? AND coalesce(s.status, p.status) <> 'rejected'",
+            (dialect,),
+        ).fetchone()
+        return Decimal(cents).scaleb(-2)
 
     def waiting(self) -> list[Waiting]:
         """Return the payments that are still to settle, or whose webhook is still to be accepted."""
@@ -206,22 +328,19 @@ class Ledger:
 
     def settle(self, seq: int) -> None:
         """Record how a payment that was waiting has ended."""
-        (status,) = self._db.execute("SELECT settles_to FROM payments WHERE seq = ?", (seq,)).fetchone()
-        rejected = status == "rejected"
+        status, code, message = self._db.execute(
+            "SELECT settles_to, code, message FROM payments WHERE seq = ?", (seq,)
+        ).fetchone()
+        if status == "rejected" and not code:
+            code, message = "beneficiary_bank_rejected", "The beneficiary's bank sent the money back."
         self._db.execute(
             "INSERT INTO settlements (payment, status, code, message, at) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (payment) DO NOTHING",
-            (
-                seq,
-                status,
-                "beneficiary_bank_rejected" if rejected else "",
-                "The beneficiary's bank sent the money back." if rejected else "",
-                now(),
-            ),
+            (seq, status, code, message, now()),
         )
 
     def settled(self, seq: int) -> Payment:
-        return _payment(self._db.execute(f"{_PAYMENT} WHERE p.seq = ?", (seq,)).fetchone())
+        return self._payments("WHERE p.seq = ?", seq)[0]
 
     def delivered(self, seq: int, outcome: str, *, accepted: bool) -> None:
         """Record one try to send a webhook."""
@@ -231,12 +350,34 @@ class Ledger:
             (seq, outcome, int(accepted), now(), seq),
         )
 
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
 
-def _payment(row: Sequence[str]) -> Payment:
-    _, *facts, code, message = row
-    payment = dict(zip(("id", "reference", "amount", "currency", "status"), facts, strict=True))
-    return payment | {"code": code, "message": message} if code else payment
+    def _payments(self, clause: str, *values: object) -> list[Payment]:
+        return [_payment(row) for row in self._db.execute(_PAYMENT + clause, values)]
+
+
+def _payment(row: Sequence[Any]) -> Payment:
+    *facts, at, settled_at, details, metadata = row
+    facts.append(datetime.fromisoformat(at))
+    facts.append(datetime.fromisoformat(settled_at) if settled_at else None)
+    return Payment(*facts, *map(json.loads, (details, metadata)))
 
 
 def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")
+    return _written(datetime.now(UTC))
+
+
+_MILLISECONDS: Final = len("2026-01-14T12:00:00.000")
+
+
+def _written(moment: datetime) -> str:
+    """As the ledger writes it, which sorts as time does."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
