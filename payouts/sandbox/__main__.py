@@ -9,9 +9,10 @@ from pathlib import Path
 
 from payouts.sandbox.ledger import Ledger, now
 from payouts.sandbox.server import HEADERS_LIMIT, Sandbox
+from payouts.sandbox.yookassa.gateway import Gateway
 
 
-async def run(arguments: argparse.Namespace, environment: dict[str, str]) -> None:
+async def run(arguments: argparse.Namespace, environment: dict[str, str], gateway: Gateway | None) -> None:
     """Serve until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -25,6 +26,7 @@ async def run(arguments: argparse.Namespace, environment: dict[str, str]) -> Non
         delay_seconds=arguments.delay_ms / 1000,
         webhook_url=environment.get("SANDBOX_WEBHOOK_URL", ""),
         webhook_secret=environment.get("PROVIDER_WEBHOOK_SECRET", "").split(",")[0].strip(),
+        gateway=gateway,
         log=lambda line: print(f"{now()} {line}", flush=True),
     )
     server = await asyncio.start_server(
@@ -49,7 +51,11 @@ def main() -> int:
     arguments = parser.parse_args()
     if not os.environ.get("PROVIDER_TOKEN"):
         parser.error("PROVIDER_TOKEN must be set in the environment.")
-    asyncio.run(run(arguments, dict(os.environ)))
+    try:
+        gateway = Gateway.of(os.environ)
+    except ValueError as error:
+        parser.error(str(error))
+    asyncio.run(run(arguments, dict(os.environ), gateway))
     return 0
 
 

@@ -14,6 +14,8 @@ from payouts.sandbox.ledger import Ledger
 from payouts.sandbox.protocol import Protocol, problem, read_order
 from payouts.sandbox.settling import Settling
 from payouts.sandbox.till import RATE_LIMITED_TIMES, Till
+from payouts.sandbox.yookassa.dialect import YooKassa
+from payouts.sandbox.yookassa.gateway import Gateway
 
 __all__ = ["HEADERS_LIMIT", "RATE_LIMITED_TIMES", "Sandbox", "read_order"]
 
@@ -35,6 +37,7 @@ class Sandbox:
         delay_seconds: float = 0.0,
         webhook_url: str = "",
         webhook_secret: str = "",
+        gateway: Gateway | None = None,
         log: Callable[[str], None] = print,
     ) -> None:
         self._log = log
@@ -43,6 +46,8 @@ class Sandbox:
         till = Till(ledger, self._settling, delay_seconds=delay_seconds)
         protocol = Protocol(ledger, till, token=token, webhook_url=webhook_url, webhook_secret=webhook_secret)
         dialects[protocol.name] = protocol
+        if gateway is not None:
+            dialects[YooKassa.name] = YooKassa(ledger, till, gateway)
         self._dialects = tuple(dialects.values())
 
     def resume(self) -> None:

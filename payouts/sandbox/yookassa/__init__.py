@@ -1,0 +1,1 @@
+"""The dialect of YooKassa's payouts, /v3/…: a test gateway, as its public documentation describes one."""

@@ -1,0 +1,161 @@
+"""What YooKassa's API answers under /v3, from the ledger."""
+
+import base64
+import hmac
+import json
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final
+
+from payouts.sandbox.dialect import Trouble, Webhook
+from payouts.sandbox.exchange import JSON, Reply, Request
+from payouts.sandbox.ledger import Ledger, Magic, Order, Outcome, Payment, Search
+from payouts.sandbox.till import Till
+from payouts.sandbox.yookassa.banks import BANKS
+from payouts.sandbox.yookassa.gateway import Gateway
+from payouts.sandbox.yookassa.lists import listed, searched
+from payouts.sandbox.yookassa.objects import InvalidRequestError, error, notification, payout
+from payouts.sandbox.yookassa.orders import DESTINATION_TYPES, KEY, read_order
+
+_PAYOUTS: Final = "/v3/payouts"
+# The documented test wallets that are not paid; any other is.
+_CANCELED_WALLETS: Final = {
+    "41001614575572": "one_time_limit_exceeded",
+    "41001614575643": "periodic_limit_exceeded",
+    "410011806060766": "insufficient_funds",
+    "410011788545536": "general_decline",
+}
+# Money that comes back after it was paid is no status of a payout here.
+_OUTCOMES: Final[dict[Magic | None, Outcome]] = {
+    Magic.REJECTED: Outcome("rejected", "general_decline"),
+    Magic.PENDING_THEN_SETTLED: Outcome("pending", settles_to="succeeded"),
+    Magic.PENDING_THEN_REJECTED: Outcome("pending", settles_to="rejected"),
+    Magic.PENDING_FOR_EVER: Outcome("pending"),
+}
+_OVERDRAWN: Final = Outcome("rejected", "insufficient_funds")
+_NOTICE: Final = range(200, 201)  # any other answer to a notification means that it did not come
+
+
+class YooKassa:
+    """A `Dialect`."""
+
+    name = "yookassa"
+    prefix = "/v3/"
+    paths = re.compile(r"/v3/(?:payouts(?:/search|/po-[0-9a-f-]{36})?|sbp_banks|me)")
+
+    def __init__(self, ledger: Ledger, till: Till, gateway: Gateway) -> None:
+        self._ledger = ledger
+        self._till = till
+        self._gateway = gateway
+        known = base64.b64encode(f"{gateway.id}:{gateway.secret}".encode())
+        self._authorization = b"Basic " + known
+
+    def key(self, request: Request) -> str:
+        pairs = (values[0] for name, values in request.query.items() if name.startswith("metadata["))
+        return request.headers.get("idempotence-key") or next(pairs, "")
+
+    async def answer(self, request: Request) -> Reply:
+        if not hmac.compare_digest(request.headers.get("authorization", "").encode(), self._authorization):
+            return error(401, "invalid_credentials", "Wrong gateway or secret key", parameter="Authorization")
+        known: dict[str, dict[str, Callable[[Request], Awaitable[Reply]]]] = {
+            _PAYOUTS: {"GET": self._list, "POST": self._create},
+            f"{_PAYOUTS}/search": {"GET": self._search},
+            "/v3/sbp_banks": {"GET": self._banks},
+            "/v3/me": {"GET": self._me},
+        }
+        single = {"GET": self._one} if re.fullmatch(rf"{_PAYOUTS}/[^/]+", request.path) else {}
+        methods = known.get(request.path, single)
+        if not methods:
+            return error(404, "not_found", "There is nothing here")
+        if request.method not in methods:
+            return Reply(405, raw=b"", headers=f"Allow: {', '.join(methods)}\r\n")
+        try:
+            return await methods[request.method](request)
+        except InvalidRequestError as refusal:
+            return refusal.reply
+
+    async def _create(self, request: Request) -> Reply:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+            return Reply(415, raw=b"")
+        key = request.headers.get("idempotence-key", "")
+        if not KEY.fullmatch(key):
+            raise InvalidRequestError("Idempotence key is missing or has a wrong form", "Idempotence-Key")
+        reference = self._ledger.live_reference(self.name, key, remembered=self._gateway.key_ttl)
+        order = read_order(request.body, dialect=self.name, reference=reference)
+        return await self._till.pay(order, self)
+
+    async def _one(self, request: Request) -> Reply:
+        payment = self._ledger.named(self.name, request.path.rpartition("/")[2])
+        if payment is None:
+            return error(404, "not_found", "There is no such payout", parameter="payout_id")
+        return Reply(200, payout(payment))
+
+    async def _list(self, request: Request) -> Reply:
+        return self._page(listed(request.query, dialect=self.name))
+
+    async def _search(self, request: Request) -> Reply:
+        return self._page(searched(request.query, dialect=self.name, lag=self._gateway.search_lag))
+
+    def _page(self, search: Search) -> Reply:
+        if search.before and self._ledger.named(self.name, search.before) is None:
+            raise InvalidRequestError("The cursor is not of this list", "cursor")
+        found = self._ledger.search(replace(search, limit=search.limit + 1))
+        shown = found[: search.limit]
+        content: dict[str, object] = {"type": "list", "items": [payout(payment) for payment in shown]}
+        if len(found) > len(shown):
+            content["next_cursor"] = shown[-1].id
+        return Reply(200, content)
+
+    async def _banks(self, request: Request) -> Reply:
+        return Reply(200, {"type": "list", "items": list(BANKS)})
+
+    async def _me(self, request: Request) -> Reply:
+        return Reply(
+            200,
+            {
+                "account_id": self._gateway.id,
+                "status": "enabled",
+                "test": True,
+                "name": "Sandbox",
+                "payout_methods": sorted(DESTINATION_TYPES),
+                "payout_balance": {"value": f"{self._balance():.2f}", "currency": "RUB"},
+            },
+        )
+
+    def _balance(self) -> Decimal:
+        """Below zero on a test gateway, as theirs is."""
+        return (self._gateway.balance or Decimal(0)) - self._ledger.spent(self.name)
+
+    def outcome(self, order: Order) -> Outcome:
+        wallet = order.details["payout_destination"].get("account_number", "")
+        if reason := _CANCELED_WALLETS.get(wallet):
+            outcome = Outcome("rejected", reason)
+        elif self._gateway.balance is not None and Decimal(order.amount) > self._balance():
+            outcome = _OVERDRAWN
+        else:
+            outcome = _OUTCOMES.get(order.magic, Outcome("succeeded"))
+        if self._gateway.notification_url and outcome.status != "pending":
+            return replace(outcome, settles_to=outcome.status, settles_after_seconds=0.0)
+        return outcome
+
+    def paid(self, payment: Payment, *, is_new: bool) -> Reply:
+        return Reply(200, payout(payment))
+
+    def trouble(self, trouble: Trouble) -> Reply:
+        match trouble:
+            case Trouble.KEY_REUSED:
+                return InvalidRequestError("Idempotence key duplicated", "Idempotence-Key").reply
+            case Trouble.REFUSED:
+                return InvalidRequestError("The recipient cannot be paid", "payout_destination_data").reply
+            case Trouble.RATE_LIMITED:
+                return error(429, "too_many_requests", "Too many requests", retry_after_milliseconds=1000)
+            case Trouble.BROKEN_BEFORE_PAYING | Trouble.BROKEN_AFTER_PAYING:
+                return error(500, "internal_server_error", "Internal server error")
+
+    def webhook(self, payment: Payment) -> Webhook | None:
+        if not self._gateway.notification_url:
+            return None
+        body = json.dumps(notification(payment)).encode()
+        return Webhook(self._gateway.notification_url, body, accepted=_NOTICE)
