@@ -6,7 +6,7 @@ From the environment: `PROVIDER_TOKEN` (required), and for webhooks `SANDBOX_WEB
 `PROVIDER_WEBHOOK_SECRET`. SIGTERM or SIGINT stops it with exit code 0.
 
 One ledger, and a dialect for each way to be asked: our own provider protocol at `/v1/payouts`, and YooKassa's payouts
-under `/v3/` (below).
+under `/v3/` (below). `/` is a page of what the ledger holds.
 
 Every amount is paid at once, except these, in any currency (in one without decimals, such as JPY, the same
 digits without the point: 131301):

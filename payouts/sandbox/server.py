@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from payouts.sandbox import page
 from payouts.sandbox.dialect import Dialect
 from payouts.sandbox.exchange import Reply, Request, content_length, encoded, read_head
 from payouts.sandbox.ledger import Ledger
@@ -40,6 +41,7 @@ class Sandbox:
         gateway: Gateway | None = None,
         log: Callable[[str], None] = print,
     ) -> None:
+        self._ledger = ledger
         self._log = log
         dialects: dict[str, Dialect] = {}
         self._settling = Settling(ledger, dialects, log)
@@ -94,6 +96,8 @@ class Sandbox:
     async def _answer(self, request: Request) -> Reply:
         if request.path == "/healthz":
             return Reply(200, {"status": "ok"})
+        if request.path == "/" and request.method == "GET":
+            return page.of(self._ledger)
         dialect = self._dialect(request)
         if dialect is None:
             return Reply(404, problem("not_found", "There is nothing here."))
@@ -104,7 +108,7 @@ class Sandbox:
 
     def _log_line(self, request: Request, reply: Reply) -> str:
         dialect = self._dialect(request)
-        is_known = request.path in {"/healthz"} or (dialect and dialect.paths.fullmatch(request.path))
+        is_known = request.path in {"/", "/healthz"} or (dialect and dialect.paths.fullmatch(request.path))
         key = dialect.key(request) if dialect else ""
         shown = [text if _ID.fullmatch(text) else "-" for text in (key, request.headers.get("x-request-id", ""))]
         method = request.method if request.method in {"GET", "POST"} else "-"
