@@ -1,4 +1,4 @@
-"""What every provider promises: the double, the HTTP adapter with the sandbox behind it and YooKassa's with its stub.
+"""What every provider promises: the double, and the adapters with the sandbox behind them.
 
 They differ in their own words only, which are in DIALECTS.
 """
@@ -17,8 +17,7 @@ from payouts.providers.yookassa.client import YooKassaProvider
 from payouts.sandbox.ledger import Magic
 from tests.payouts.providers.double import DoubleProvider
 from tests.payouts.providers.programs import TOKEN, instruction, sandbox, soon
-from tests.payouts.providers.yookassa.objects import GATEWAY_ID, SECRET
-from tests.payouts.providers.yookassa.stub import running
+from tests.payouts.sandbox.yookassa import GATEWAY_ID, SECRET, gateway
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,9 @@ DIALECTS = {
     "double": PROTOCOL,
     "http": PROTOCOL,
     "yookassa": Dialect(
-        ("invalid_request", 400, "payout_destination_data: Not valid."), "recipient_not_found", "idempotency_conflict"
+        ("invalid_request", 400, "payout_destination_data: The recipient cannot be paid"),
+        "general_decline",
+        "idempotency_conflict",
     ),
 }
 ANY_CURRENCY = [("100.50", "RUB"), ("0.01", "USD"), ("99999999999999.99", "EUR"), ("1000", "JPY"), ("0.001", "KWD")]
@@ -50,6 +51,12 @@ def sandbox_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder: Path = tmp_path_factory.mktemp("sandbox")
     with sandbox(folder) as program:
         yield program.url
+
+
+@pytest.fixture(scope="module")
+def gateway_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with gateway(tmp_path_factory.mktemp("gateway")) as program:
+        yield f"{program.url}/v3"
 
 
 @pytest.fixture(params=DIALECTS)
@@ -73,12 +80,12 @@ def provider(kind: str, request: pytest.FixtureRequest) -> Iterator[Provider]:
             yield adapter
             adapter.close()
         case "yookassa":
-            with running() as stub:
-                gateway = YooKassaProvider(
-                    name="main", gateway_id=GATEWAY_ID, secret=SECRET, url=stub.url, takes_card_numbers=True
-                )
-                yield gateway
-                gateway.close()
+            url = request.getfixturevalue("gateway_url")
+            account = YooKassaProvider(
+                name="main", gateway_id=GATEWAY_ID, secret=SECRET, url=url, is_test=True, takes_card_numbers=True
+            )
+            yield account
+            account.close()
 
 
 @pytest.mark.parametrize(

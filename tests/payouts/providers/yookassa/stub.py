@@ -1,7 +1,7 @@
-"""The payouts' part of YooKassa's API, in memory: what the contract tests and the client's tests call.
+"""YooKassa in memory, for what the sandbox cannot do: it keeps the requests as they came, is live, and hides payouts.
 
-It knows the sandbox's magic amounts. Each request and each answer is held to `schemas.json`; what does not fit is
-kept in `faults`, and fails the test when the stub ends.
+It knows three of the sandbox's magic amounts. Each request and each answer is held to the schema; what does not fit
+is kept in `faults`, and fails the test when the stub ends.
 """
 
 import json
@@ -20,11 +20,10 @@ from uuid import uuid4
 from jsonschema import ValidationError
 
 from payouts.sandbox.ledger import Magic
-from payouts.sandbox.server import RATE_LIMITED_TIMES
-from tests.payouts.providers.yookassa.objects import GATEWAY_ID, SECRET, documented, error, listed
+from tests.payouts.providers.yookassa.objects import GATEWAY_ID, SECRET, error, listed
+from tests.payouts.sandbox.yookassa import hold
 
 _AUTHORIZATION: Final = f"Basic {b64encode(f'{GATEWAY_ID}:{SECRET}'.encode()).decode()}"
-_PENDING: Final = (Magic.PENDING_THEN_SETTLED, Magic.PENDING_THEN_REJECTED, Magic.PENDING_FOR_EVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,50 +47,37 @@ class Stub:
     """Whether the search finds nothing, because it runs behind."""
     requests: list[Request] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
-    over: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _orders: dict[str, tuple[bytes, dict[str, Any]]] = field(default_factory=dict)
+    _orders: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What was made, by idempotency key."""
     _posts: Counter[str] = field(default_factory=Counter)
 
     def answer(self, request: Request) -> "Reply":
         with self._lock:
             self.requests.append(request)
             if request.headers.get("authorization") != _AUTHORIZATION:
-                return Reply(401, error("invalid_credentials", description="Wrong key."))
+                return Reply(401, error("invalid_credentials"))
             target = urlsplit(request.target)
             if request.method == "POST":
                 return self._pay(request)
             if target.path == "/v3/payouts/search":
                 [(name, value)] = [pair for pair in parse_qsl(target.query) if pair[0] != "limit"]
-                found = [each for each in self._payouts() if name == "metadata[attempt]" and _key(each) == value]
+                found = [
+                    each for each in self._orders.values() if name == "metadata[attempt]" and _key(each) == value
+                ]
                 return Reply(200, listed(*([] if self.hides else found)))
-            found = [each for each in self._payouts() if target.path == f"/v3/payouts/{each['id']}"]
+            found = [each for each in self._orders.values() if target.path == f"/v3/payouts/{each['id']}"]
             return Reply(200, found[0]) if found else Reply(404, error("not_found"))
 
-    def _payouts(self) -> list[dict[str, Any]]:
-        return [made for _order, made in self._orders.values()]
-
     def _pay(self, request: Request) -> "Reply":
-        order, key = documented("request", request.order), request.headers["idempotence-key"]
+        order, key = hold("request", request.order), request.headers["idempotence-key"]
         amount = Decimal(order["amount"]["value"])
         magic = next((each for each in Magic if each.value == amount), None)
         number, self._posts[key] = self._posts[key], self._posts[key] + 1
-        if key in self._orders and self._orders[key][0] != request.body:
-            return Reply(400, error("invalid_request", parameter="Idempotence-Key", description="Key duplicated."))
-        if magic is Magic.REFUSED:
-            return Reply(400, error("invalid_request", parameter="payout_destination_data", description="Not valid."))
         if magic is Magic.ERROR_BEFORE_PAYING and number == 0:
             return Reply(500, error("internal_server_error"))
-        if magic is Magic.RATE_LIMITED and number < RATE_LIMITED_TIMES:
-            return Reply(429, error("too_many_requests", retry_after=800))
-        _order, made = self._orders.setdefault(key, (request.body, self._made(order, magic)))
-        after = {
-            Magic.SILENT_AFTER_PAYING: Reply(200, made, is_silent=True),
-            Magic.ERROR_AFTER_PAYING: Reply(500, error("internal_server_error")),
-            Magic.GARBAGE_AFTER_PAYING: Reply(200, "<html>"),
-            Magic.RESET_AFTER_PAYING: Reply(200, made, is_dropped=True),
-        }
-        return after[magic] if magic in after and number == 0 else Reply(200, made)
+        made = self._orders.setdefault(key, self._made(order, magic))
+        return Reply(200, made, is_dropped=magic is Magic.RESET_AFTER_PAYING and number == 0)
 
     def _made(self, order: dict[str, Any], magic: Magic | None) -> dict[str, Any]:
         made = {
@@ -107,18 +93,16 @@ class Stub:
         if magic is Magic.REJECTED:
             details = {"party": "payout_network", "reason": "recipient_not_found"}
             made |= {"status": "canceled", "cancellation_details": details}
-        elif magic in _PENDING:
-            made["status"] = "pending"
         else:
             made["succeeded_at"] = "2026-01-14T12:00:02.312Z"
-        return documented("payout", made)
+        documented: dict[str, Any] = hold("payout", made)
+        return documented
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     status: int
     content: object
-    is_silent: bool = False
     is_dropped: bool = False
 
 
@@ -162,9 +146,7 @@ def running() -> Iterator[Stub]:
             except (ValidationError, ValueError, LookupError) as fault:
                 stub.faults.append(repr(fault))
                 reply = Reply(500, error("internal_server_error"))
-            if reply.is_silent:
-                stub.over.wait(60)
-            if reply.is_silent or reply.is_dropped:
+            if reply.is_dropped:
                 self.close_connection = True
                 return
             sent = json.dumps(reply.content).encode()
@@ -185,7 +167,6 @@ def running() -> Iterator[Stub]:
     try:
         yield stub
     finally:
-        stub.over.set()
         server.shutdown()
         thread.join(20)
         server.server_close()

@@ -111,7 +111,7 @@ def test_another_event_is_no_news() -> None:
         {"event": "payout.canceled"},
         {"object": None},
         {"object": {}},
-        {"object": payout(ATTEMPT, status="pending")},
+        {"object": payout(ATTEMPT, "pending")},
         {"object": canceled(ATTEMPT, "general_decline")},
     ],
     ids=repr,
