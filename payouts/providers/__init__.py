@@ -83,17 +83,20 @@ class Answer:
     @property
     def is_heard(self) -> bool:
         """Whether the provider itself said something about the payment."""
-        return not self.is_outage and self.code != "unsendable"
+        return not self.is_outage and self.code not in NOTHING_SAID
 
 
 # The provider knows the key of a later attempt.
 PAID_LATER = "later_key_known"
+# Codes of UNKNOWN with which the provider has said nothing: nothing was sent, or a search proves nothing.
+NOTHING_SAID = frozenset(("unsendable", "not_found_yet", "out_of_reach"))
 # Codes of UNKNOWN for one payment, while the provider may well serve the others.
 ABOUT_ONE_PAYMENT = frozenset(
     (
-        *("unsendable", "mismatch", "several_matches", "idempotency_conflict"),
+        *("mismatch", "several_matches", "idempotency_conflict"),
         *("http_400", "http_409", "http_413", "http_415"),
         PAID_LATER,
+        *NOTHING_SAID,
     )
 )
 
@@ -209,3 +212,5 @@ class Kind:
     """How long it remembers an idempotency key; None: PROVIDER_KEY_TTL_SECONDS."""
     recipients: tuple[RecipientKind, ...] | None = None
     """None: whatever it is given."""
+    sentences: tuple[str, ...] = ()
+    """Our own in its answers, in English as they are kept: pages show them in the reader's language."""

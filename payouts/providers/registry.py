@@ -5,9 +5,9 @@ from functools import lru_cache
 
 from django.conf import settings
 
-from payouts.providers import Account, Kind, Provider, http
+from payouts.providers import Account, Kind, Provider, http, yookassa
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (http.KIND,)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (http.KIND, yookassa.KIND)}
 # The account that PROVIDER_URL means, and whose payouts were made before accounts had names.
 UNNAMED = http.KIND.name
 

@@ -5,7 +5,9 @@ import re
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-# As payouts/providers/http writes them. They are kept in English, as they are for the log too.
+from payouts.providers.registry import KINDS
+
+# As all providers write them, and each its own. They are kept in English, as they are for the log too.
 OURS = (
     gettext_noop("The provider did not answer in time."),
     gettext_noop("The provider gave no whole answer before the deadline."),
@@ -24,6 +26,7 @@ OURS = (
     gettext_noop("The provider knows a later attempt of this payout, which the database has forgotten."),
     gettext_noop("No connection to the provider (%(reason)s); nothing was sent."),
     gettext_noop("No trusted connection to the provider (%(reason)s); nothing was sent."),
+    *(sentence for kind in KINDS.values() for sentence in kind.sentences),
 )
 PATTERNS = [(re.compile(re.sub(r"%\\\((\w+)\\\)s", r"(?P<\1>.+)", re.escape(ours))), ours) for ours in OURS]
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from payouts.providers import AccountSetting, Kind
 from payouts.providers.yookassa.client import from_account
 from payouts.providers.yookassa.destinations import RECIPIENTS
+from payouts.providers.yookassa.reasons import SENTENCES
 from payouts.providers.yookassa.webhook import hear
 
 KIND = Kind(
@@ -30,4 +31,5 @@ KIND = Kind(
     hear=hear,
     key_life=timedelta(hours=24),
     recipients=RECIPIENTS,
+    sentences=SENTENCES,
 )

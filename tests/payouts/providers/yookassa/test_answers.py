@@ -339,7 +339,8 @@ def test_a_search_that_finds_nothing_is_believed_only_while_it_proves_something(
 
     answer = read_search(asked(attempt), 200, body(listed()))
 
-    assert (answer.verdict, answer.code) == (verdict, code)
+    assert (answer.verdict, answer.code, answer.is_outage) == (verdict, code, False)
+    assert answer.is_heard is (verdict is Verdict.ABSENT)
 
 
 @pytest.mark.parametrize("status", ["succeeded", "canceled"])

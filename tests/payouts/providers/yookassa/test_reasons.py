@@ -2,6 +2,7 @@
 
 import pytest
 
+from payouts.admin.kit.provider_messages import OURS
 from payouts.providers.words import MESSAGE_LIMIT
 from payouts.providers.yookassa.reasons import REASONS, SENTENCES
 
@@ -27,5 +28,6 @@ def test_every_documented_reason_has_its_sentence() -> None:
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
-def test_every_sentence_is_kept_whole(sentence: str) -> None:
+def test_every_sentence_is_kept_whole_and_known_to_the_pages(sentence: str) -> None:
     assert len(sentence) <= MESSAGE_LIMIT
+    assert sentence in OURS
