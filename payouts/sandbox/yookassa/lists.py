@@ -87,8 +87,8 @@ def _made(values: Mapping[str, str]) -> tuple[tuple[str, datetime], ...]:
 def _moment(text: str, parameter: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidRequestError("The time must be in ISO 8601, with its zone", parameter)
-    return moment
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidRequestError("The time must be in ISO 8601, with its zone", parameter)

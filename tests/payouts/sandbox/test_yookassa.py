@@ -31,6 +31,7 @@ from tests.payouts.sandbox.yookassa import (
 def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProgram]:
     with gateway(tmp_path_factory.mktemp("gateway")) as running:
         yield running
+        assert "Traceback" not in running.log.read_text()
 
 
 def _basic(text: str) -> str:

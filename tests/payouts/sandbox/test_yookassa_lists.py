@@ -21,6 +21,7 @@ LIST, SEARCH = "/v3/payouts", "/v3/payouts/search"
 def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProgram]:
     with gateway(tmp_path_factory.mktemp("gateway")) as running:
         yield running
+        assert "Traceback" not in running.log.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +113,7 @@ def test_a_search_finds_an_exact_pair_only(tmp_path: Path) -> None:
         (LIST, "payout_destination.type=iban", "payout_destination.type"),
         (LIST, "created_at.gte=yesterday", "created_at.gte"),
         (LIST, "created_at.gte=2026-01-14T12:00:00", "created_at.gte"),
+        (LIST, "created_at.gte=0001-01-01T00:00:00%2B14:00", "created_at.gte"),
         (LIST, "metadata%5Battempt%5D=1", None),
         (LIST, "page=2", None),
         (SEARCH, "limit=101", "limit"),
