@@ -11,7 +11,7 @@ SHOWN: Final = 100
 _HEADERS: Final = (
     "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\nCache-Control: no-store\r\n"
 )
-_COLUMNS: Final = ("Made at (UTC)", "Dialect", "Reference", "Id", "Amount", "Currency", "Status", "Reason")
+_COLUMNS: Final = ("Made at (UTC)", "Amount", "Currency", "Status", "Reason", "Dialect", "Reference", "Id")
 _PAGE: Final = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -21,12 +21,13 @@ _PAGE: Final = """<!doctype html>
 body {{ font: 1rem/1.5 system-ui, sans-serif; margin: 2rem; color-scheme: light dark }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums }}
 th, td {{ padding: .25rem .75rem; text-align: start; border-bottom: 1px solid #8888; white-space: nowrap }}
-td:nth-child(5) {{ text-align: end }}
+td:nth-child(2) {{ text-align: end }}
 div {{ overflow-x: auto }}
 </style>
+<main>
 <h1>The sandbox's ledger</h1>
 <p>Payments: {count}. The newest {shown} are shown; load the page again for newer ones. No money moves here.</p>
-<div tabindex="0">
+<div role="region" aria-label="Payments" tabindex="0">
 <table>
 <thead><tr>{columns}</tr></thead>
 <tbody>
@@ -35,7 +36,8 @@ div {{ overflow-x: auto }}
 </table>
 </div>
 <h2>What can be tried</h2>
-<div tabindex="0"><pre>{manual}</pre></div>
+<div role="region" aria-label="What can be tried" tabindex="0"><pre>{manual}</pre></div>
+</main>
 </html>
 """
 
@@ -55,12 +57,12 @@ def of(ledger: Ledger) -> Reply:
 def _row(payment: Payment) -> str:
     cells = (
         payment.at.isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00"),
-        payment.dialect,
-        payment.reference,
-        payment.id,
         payment.amount,
         payment.currency,
         payment.status,
         payment.code,
+        payment.dialect,
+        payment.reference,
+        payment.id,
     )
     return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
