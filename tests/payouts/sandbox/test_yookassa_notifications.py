@@ -1,12 +1,16 @@
 """Notifications: of every end of a payout, unsigned, and again until the answer is 200."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from queue import Empty
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from payouts.providers import Account, News, Verdict, Webhook
+from payouts.providers.yookassa.webhook import hear
 from tests.payouts.sandbox.requests import receiving
 from tests.payouts.sandbox.yookassa import ask, gateway, hold, of_amount, order, pay, to_wallet
 
@@ -72,3 +76,15 @@ def test_what_is_pending_is_not_told_and_nobody_is_told_without_an_address(tmp_p
 
     assert made["status"] == "pending"
     assert "webhook" not in program.log.read_text()
+
+
+def test_our_adapter_hears_what_is_told(tmp_path: Path) -> None:
+    body = order()
+    with receiving(200) as (receiver, url), gateway(tmp_path, SANDBOX_NOTIFICATION_URL=url) as program:
+        _, made = pay(program, body)
+        _, told = receiver.next()
+
+    message = hear(Account("main", "yookassa", {}), Webhook(told, {}, "185.71.76.1"))
+
+    attempt = UUID(body["metadata"]["attempt"])
+    assert message.news == News(attempt, Verdict.SUCCEEDED, Decimal("100.50"), "RUB", made["id"])
