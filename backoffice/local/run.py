@@ -33,6 +33,7 @@ from backoffice.environment import (
 from backoffice.local import ROOT
 from backoffice.local.children import Children, RunError, Stop
 from backoffice.local.console import Console
+from backoffice.local.provider import Played, played
 from backoffice.local.secrets import kept_secrets
 from backoffice.local.servers import ServiceError, ends_with_parent, free_port, write_private
 from backoffice.local.services import Services, local_services
@@ -53,7 +54,7 @@ def main() -> int:
         console.break_line()
         console.say("Stopped.")
         return 0
-    except (RunError, ServiceError) as error:
+    except (RunError, ServiceError, SettingError) as error:
         console.break_line()
         console.say(str(error))
         return 1
@@ -72,11 +73,10 @@ def run(console: Console, stop: Stop) -> None:
         settings = _settings(port)
         services = stack.enter_context(local_services(VAR))
         settings |= {"DATABASE_URL": services.database, "REDIS_URL": services.redis}
-        sandbox_port = 0
+        sandbox = None
         if not (settings.get("PROVIDER_URL") or settings.get("PROVIDERS")):
-            sandbox_port = free_port()
-            settings["PROVIDER_URL"] = f"http://127.0.0.1:{sandbox_port}"
-            settings["PROVIDER_ACCOUNT"] = "sandbox"  # its port may change between two starts
+            sandbox = played(settings, port=free_port(), web_port=settings["PORT"])
+            settings |= sandbox.settings
         stack.callback(RUN_ENV.unlink, missing_ok=True)
         _tell_manage_py(settings)
         console.say(", migrations", end="")
@@ -90,7 +90,7 @@ def run(console: Console, stop: Stop) -> None:
         children = Children(console)
         children.watch(services)
         try:
-            _start_children(children, settings, sandbox_port)
+            _start_children(children, settings, sandbox)
             _await_web(children, port)
             console.say(" - ready.\n")
             console.say(_banner(settings, services, demo))
@@ -255,13 +255,12 @@ def _manage(settings: Mapping[str, str], *arguments: str) -> str:
     return output
 
 
-def _start_children(children: Children, settings: Mapping[str, str], sandbox_port: int) -> None:
+def _start_children(children: Children, settings: Mapping[str, str], sandbox: Played | None) -> None:
     port = settings["PORT"]
-    if sandbox_port:
+    if sandbox is not None:
         ledger = str(VAR / "sandbox.sqlite3")
-        command = [sys.executable, "-m", "payouts.sandbox", "--port", str(sandbox_port), "--ledger", ledger]
-        webhook = f"http://127.0.0.1:{port}/api/webhooks/provider/"
-        children.start("provider", command, {**settings, "SANDBOX_WEBHOOK_URL": webhook})
+        command = [sys.executable, "-m", "payouts.sandbox", "--port", str(sandbox.port), "--ledger", ledger]
+        children.start("provider", command, {**settings, **sandbox.environment})
     children.start("web", [sys.executable, "-m", "backoffice.serve", "--port", port], settings)
     children.start("cluster", [sys.executable, "manage.py", "cluster"], settings)
 
@@ -286,12 +285,18 @@ def _is_healthy(port: int) -> bool:
         connection.close()
 
 
+def _provider(settings: Mapping[str, str]) -> str:
+    """The sandbox's page, or who pays."""
+    played_at = settings.get("PROVIDER_URL") or settings.get("PROVIDER_MAIN_API_URL", "").removesuffix("/v3")
+    return " ".join(part for part in (played_at, settings.get("PROVIDERS", "")) if part)
+
+
 def _banner(settings: Mapping[str, str], services: Services, demo: Mapping[str, Any] | None) -> str:
     address = f"http://127.0.0.1:{settings['PORT']}"
     lines = [
         f"  Back office   {address}/admin/",
         f"  API           {address}/api/docs/",
-        f"  Provider      {settings['PROVIDER_URL']}",
+        f"  Provider      {_provider(settings)}",
         '  manage.py     make manage ARGS="…" in another terminal',
         *(f"  {server.note}" for server in services.servers.values()),
         "",

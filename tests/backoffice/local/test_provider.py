@@ -1,0 +1,40 @@
+"""The sandbox as `make run` starts it."""
+
+import pytest
+
+from backoffice.environment import SettingError
+from backoffice.local.provider import KINDS, played
+from payouts.providers import registry
+
+SECRETS = {"PROVIDER_TOKEN": "a token"}
+
+
+def test_it_is_our_own_protocol_unless_said(monkeypatch):
+    monkeypatch.delenv("PROVIDER", raising=False)
+
+    sandbox = played(SECRETS, port=9100, web_port="8123")
+
+    assert sandbox.settings == {"PROVIDER_URL": "http://127.0.0.1:9100", "PROVIDER_ACCOUNT": "sandbox"}
+    assert sandbox.environment == {"SANDBOX_WEBHOOK_URL": "http://127.0.0.1:8123/api/webhooks/provider/"}
+
+
+def test_yookassas_gateway_is_an_account_with_the_sandboxs_secret(monkeypatch):
+    monkeypatch.setenv("PROVIDER", "yookassa")
+
+    sandbox = played(SECRETS, port=9100, web_port="8123")
+
+    assert sandbox.settings["PROVIDERS"] == "main=yookassa"
+    assert sandbox.settings["PROVIDER_MAIN_API_URL"] == "http://127.0.0.1:9100/v3"
+    assert sandbox.settings["PROVIDER_MAIN_SECRET"] == sandbox.environment["SANDBOX_SECRET"] == "a token"
+    assert sandbox.environment["SANDBOX_NOTIFICATION_URL"] == "http://127.0.0.1:8123/api/webhooks/main/"
+
+
+def test_every_provider_that_there_is_can_be_played():
+    assert set(KINDS) == registry.KINDS.keys()
+
+
+def test_another_is_refused_with_a_sentence(monkeypatch):
+    monkeypatch.setenv("PROVIDER", "nobodys")
+
+    with pytest.raises(SettingError, match=r"^PROVIDER must be http or yookassa, .* and is nobodys"):
+        played(SECRETS, port=9100, web_port="8123")
