@@ -175,12 +175,21 @@ def test_what_cannot_work_is_refused_and_not_quoted(options: dict[str, Any], com
     assert SECRET not in str(refused.value)
 
 
-def test_the_account_is_the_gateway_whatever_its_secret() -> None:
-    main = YooKassaProvider(name="main", gateway_id="1", secret="a")
+@pytest.mark.parametrize(
+    ("options", "is_same"),
+    [
+        ({"secret": "another"}, True),
+        ({"name": "other"}, True),
+        ({"url": "http://127.0.0.1:9100/v3"}, True),
+        ({"gateway_id": "500002"}, False),
+        ({"is_test": True}, False),
+    ],
+)
+def test_the_account_is_the_gateway_and_whether_it_is_for_tests(options: dict[str, Any], is_same: bool) -> None:
+    usual: dict[str, Any] = {"name": "main", "gateway_id": GATEWAY_ID, "secret": SECRET}
+    main = YooKassaProvider(**usual)
 
-    assert YooKassaProvider(name="main", gateway_id="1", secret="b").account == main.account
-    assert YooKassaProvider(name="main", gateway_id="2", secret="a").account != main.account
-    assert YooKassaProvider(name="main", gateway_id="1", secret="a", url="http://sandbox/v3").account != main.account
+    assert (YooKassaProvider(**(usual | options)).account == main.account) is is_same
     assert len(main.account) == 16
 
 
