@@ -15,7 +15,7 @@ from payouts.actions import disclosures
 from payouts.admin.kit import format
 from payouts.admin.operations.clusters import is_alive
 from payouts.admin.operations.figures import capped, loads, oldest_due
-from payouts.admin.operations.providers import open_pauses
+from payouts.admin.operations.providers import open_pauses, unnamed
 from payouts.admin.payouts.depths import against_target
 from payouts.admin.velocity_limits import over_limit_alerts
 from payouts.models import (
@@ -54,6 +54,7 @@ def alerts() -> list[dict[str, Any]]:
     said += _over_limits()
     paused = open_pauses()
     said += [_stop(each) for each in paused.values()]
+    said += [_unnamed(name, capped(load.due)) for name, load in unnamed() if name not in paused]
     silent = Breaker.objects.filter(open_until__isnull=False).exclude(provider__in=paused).order_by("provider")
     said += [_silence(breaker) for breaker in silent]
     audit = AuditRun.objects.first()
@@ -202,6 +203,12 @@ def _silence(breaker: Breaker) -> dict[str, Any]:
     else:
         then = _("Next try on %(at)s.") % {"at": format.exact_time(breaker.open_until)}
     return _alert("cloud_off", said, then)
+
+
+def _unnamed(name: str, due: str) -> dict[str, Any]:
+    """The alert about an account that somebody took out of the settings too early, or misspelled."""
+    said = _("The settings do not name the account %(name)s, and payouts are due for it: %(due)s. They wait.")
+    return _alert("link_off", said % {"name": name, "due": due}, _("Name it in PROVIDERS again, with its settings."))
 
 
 def signs() -> list[dict[str, str]]:

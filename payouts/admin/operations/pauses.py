@@ -80,7 +80,7 @@ class ProviderPauseAdmin(DialogsMixin, ViewOnlyAdmin):
             _("in flight: %(count)s") % {"count": capped(load.in_flight)},
         ]
         if instance.pk:
-            facts.insert(0, provider_words(None, instance))
+            facts.insert(0, provider_words(instance.provider, None, instance))
         return {
             "heading": _("Provider %(name)s") % {"name": instance.provider},
             "badge": self.state(instance) if instance.pk else "",

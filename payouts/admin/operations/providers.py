@@ -30,8 +30,8 @@ def provider_rows() -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "badge": _provider_badge(breakers.get(name), paused.get(name)),
-            "said": provider_words(breakers.get(name), paused.get(name)),
+            "badge": _provider_badge(name, breakers.get(name), paused.get(name)),
+            "said": provider_words(name, breakers.get(name), paused.get(name)),
             "pause": paused.get(name),
             "due": capped(load.get(name, Load()).due),
             "in_flight": capped(load.get(name, Load()).in_flight),
@@ -42,9 +42,11 @@ def provider_rows() -> list[dict[str, Any]]:
     ]
 
 
-def _provider_badge(breaker: Breaker | None, paused: ProviderPause | None) -> SafeString:
+def _provider_badge(name: str, breaker: Breaker | None, paused: ProviderPause | None) -> SafeString:
     if paused:
         return format.badge(_("Paused"), tone="orange", icon="pause_circle")
+    if not _is_named(name):
+        return format.badge(_("Not in the settings"), tone="magenta", icon="link_off")
     if breaker and breaker.open_until:
         return format.badge(_("Not answering"), tone="magenta", icon="cloud_off")
     if breaker and breaker.failures:
@@ -52,7 +54,16 @@ def _provider_badge(breaker: Breaker | None, paused: ProviderPause | None) -> Sa
     return format.badge(_("Answering"), tone="green", icon="check_circle")
 
 
-def provider_words(breaker: Breaker | None, paused: ProviderPause | None) -> str:
+def unnamed() -> list[tuple[str, Load]]:
+    """The accounts that the settings do not name, and that have something to pay; it waits."""
+    return [(name, load) for name, load in sorted(loads().items()) if load.due and not _is_named(name)]
+
+
+def _is_named(name: str) -> bool:
+    return name in registry.known_names()
+
+
+def provider_words(name: str, breaker: Breaker | None, paused: ProviderPause | None) -> str:
     """What its badge means now; for a pause, who made it and why."""
     if paused:
         return _("paused by %(who)s, %(at)s: “%(why)s”") % {
@@ -60,6 +71,8 @@ def provider_words(breaker: Breaker | None, paused: ProviderPause | None) -> str
             "who": paused.paused_by.get_username(),
             "why": paused.pause_reason,
         }
+    if not _is_named(name):
+        return _("The settings do not name this account: what is due for it waits.")
     if breaker is None or not breaker.failures:
         return _("Calls go through.")
     failures = ngettext("%(count)s failure in a row", "%(count)s failures in a row", breaker.failures) % {

@@ -9,6 +9,7 @@ from django.utils import timezone
 from payouts.models import Breaker
 from tests import recipes
 from tests.payouts.admin.operations.acts import provider
+from tests.payouts.admin.text import plain
 
 pytestmark = pytest.mark.django_db
 
@@ -50,3 +51,18 @@ def test_the_breaker_is_told_in_words(state: dict[str, int], badge: str, words: 
 
     assert badge in row["badge"]
     assert words in row["said"]
+
+
+def test_an_account_that_the_settings_no_longer_name_says_so(as_group: Any, settings: Any) -> None:
+    settings.PROVIDERS, settings.PROVIDER_URL = {"main": "http"}, ""
+    recipes.pending_payout()
+    settings.PROVIDERS = {"other": "http"}
+
+    client = as_group("Operator")
+    row = provider(client, "main")
+    text = plain(client.get("/admin/").content.decode())
+
+    assert "Not in the settings" in row["badge"]
+    assert row["said"] == "The settings do not name this account: what is due for it waits."
+    assert "The settings do not name the account main, and payouts are due for it: 1. They wait." in text
+    assert "Name it in PROVIDERS again, with its settings." in text
