@@ -27,6 +27,8 @@ class Assignment:
     """The refused attempts before this one: their keys are looked up before this one is sent."""
     later: tuple[uuid.UUID, ...] = ()
     """In recovery mode the keys of the next attempts, which the database may have forgotten: looked up likewise."""
+    forgotten_at: datetime | None = None
+    """When recovery mode began: such a key may have been sent until then, and a search can be behind for a while."""
 
     @property
     def is_doubted(self) -> bool:
@@ -48,13 +50,14 @@ def assignments(
     history: dict[int, list[Attempt]],
     *,
     unheard_of: set[uuid.UUID],
-    is_recovering: bool,
+    forgotten_at: datetime | None,
 ) -> list[Assignment]:
-    """One for each call. `unheard_of` are the keys that the provider cannot know yet."""
+    """One for each call. `unheard_of` are the keys that the provider cannot know yet; `forgotten_at`, when recovery
+    mode began, if it has."""
     made = []
     for call in calls:
         payout, attempt = call.payout, call.attempt
-        numbers = range(attempt.number + 1, attempt.number + 1 + (LATER_KEYS if is_recovering else 0))
+        numbers = range(attempt.number + 1, attempt.number + 1 + (LATER_KEYS if forgotten_at else 0))
         assignment = _assignment(
             payout,
             attempt,
@@ -62,6 +65,7 @@ def assignments(
             may_post=call.may_post,
             earlier=tuple(each for each in history.get(payout.pk, ()) if each.number < attempt.number),
             later=tuple(references.attempt_reference(payout.reference, number) for number in numbers),
+            forgotten_at=forgotten_at,
         )
         made.append(assignment)
     return made
@@ -90,6 +94,7 @@ def _assignment(
     may_post: bool,
     earlier: tuple[Attempt, ...],
     later: tuple[uuid.UUID, ...],
+    forgotten_at: datetime | None,
 ) -> Assignment:
     assert payout.lease_token is not None
     return Assignment(
@@ -110,4 +115,5 @@ def _assignment(
         may_post=may_post,
         earlier=earlier,
         later=later,
+        forgotten_at=forgotten_at,
     )

@@ -163,7 +163,8 @@ def _claim(take: Take, holder: str) -> tuple[list[Assignment], int]:
         rows.update(Payout, [*looked.put_off, *(payout for payout, _attempt in looked.again)], LEASE_FIELDS)
         rows.update(Attempt, [attempt for _payout, attempt in looked.again], ("calls", "last_called_at"))
         unheard_of = _unheard_of(fresh, found)
-        made = assignments(calls, looked.history, unheard_of=unheard_of, is_recovering=found.is_recovering)
+        forgotten_at = recovery.began_at() if found.is_recovering else None
+        made = assignments(calls, looked.history, unheard_of=unheard_of, forgotten_at=forgotten_at)
         return made, len(payouts)
 
 

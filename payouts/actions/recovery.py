@@ -9,6 +9,7 @@ the same tables, or a disk that was: then a person begins recovery mode, by `man
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -16,6 +17,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from payouts import operation_rules
@@ -89,6 +91,12 @@ def look() -> Finding:
             return Finding(is_recovering=is_recovering)
         _begin(Recovery.Cause.CHANGED, _differences(stored, present), by=WORKER)
     return Finding(is_recovering=True)
+
+
+def began_at() -> datetime:
+    """When recovery mode last began; now where no row says it. What was sent before may be forgotten."""
+    latest = Recovery.objects.filter(ended_at=None).order_by("-began_at").values_list("began_at", flat=True).first()
+    return latest or timezone.now()
 
 
 def why_not_start() -> str:

@@ -135,7 +135,10 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
     if answer and assignment.is_doubted:
         return answer
     for key in assignment.later:
-        found = provider.look_up(replace(assignment.instruction, reference=key, provider_id=""), deadline=deadline)
+        found = provider.look_up(
+            replace(assignment.instruction, reference=key, provider_id="", made_at=assignment.forgotten_at),
+            deadline=deadline,
+        )
         if found.verdict == Verdict.UNKNOWN:
             return replace(found, about=key)
         if found.verdict not in NOT_PAID:

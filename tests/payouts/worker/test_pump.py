@@ -319,7 +319,7 @@ def test_settings_that_make_no_provider_stop_the_pump_before_it_claims(settings:
     settings.PROVIDER_TOKEN = ""
     payout = pending_payout()
 
-    with pytest.raises(ValueError, match="PROVIDER_TOKEN"):
+    with pytest.raises(ValueError, match="The provider's token"):
         pump.run()
 
     assert (_status(payout), Attempt.objects.count()) == ("pending", 0)
