@@ -57,7 +57,7 @@ def _hear(request: HttpRequest, name: str) -> HttpResponse:
         raise actions.InvalidError({"body": [_("This is not a payment that the protocol describes.")]}) from error
     news = message.news
     if news is None:
-        return HttpResponse(status=204)
+        return HttpResponse(status=kind.heard_status)
     named = {"provider": name, "attempt": str(news.reference), "reported": news.reported.value}
     try:
         is_news = actions.hear(
@@ -71,6 +71,6 @@ def _hear(request: HttpRequest, name: str) -> HttpResponse:
         )
     except actions.AlteredError:
         log.exception("webhook_for_altered_payout", **named)
-        return HttpResponse(status=204)
+        return HttpResponse(status=kind.heard_status)
     log.info("webhook_heard", message=message.id, is_news=is_news, **named)
-    return HttpResponse(status=204)
+    return HttpResponse(status=kind.heard_status)

@@ -208,6 +208,8 @@ class Kind:
     """Raises UnsignedError and UnreadableError."""
     webhook_schema: Mapping[str, object] | None = None
     """Of a webhook's body, in JSON Schema, where our own API's document tells of it."""
+    heard_status: int = 204
+    """The HTTP status that tells it that its webhook came; without it the webhook comes again."""
     key_life: timedelta | None = None
     """How long it remembers an idempotency key; None: PROVIDER_KEY_TTL_SECONDS."""
     recipients: tuple[RecipientKind, ...] | None = None

@@ -29,6 +29,7 @@ KIND = Kind(
     ),
     make=from_account,
     hear=hear,
+    heard_status=200,
     key_life=timedelta(hours=24),
     recipients=RECIPIENTS,
     sentences=SENTENCES,
