@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from payouts import money, references
@@ -29,6 +29,21 @@ class Assignment:
     """In recovery mode the keys of the next attempts, which the database may have forgotten: looked up likewise."""
     forgotten_at: datetime | None = None
     """When recovery mode began: such a key may have been sent until then, and a search can be behind for a while."""
+
+    @property
+    def called_at(self) -> datetime:
+        """When it was claimed, by the database's clock, as all times here: those of workers differ."""
+        return self.attempt.last_called_at or self.attempt.created_at
+
+    def of_earlier(self, attempt: Attempt) -> Instruction:
+        """What to look an earlier attempt up with."""
+        age = self.called_at - attempt.created_at
+        return replace(self.instruction, reference=attempt.reference, provider_id=attempt.provider_id, age=age)
+
+    def of_later(self, key: uuid.UUID) -> Instruction:
+        """What to look up with whether an attempt was made that is forgotten."""
+        age = self.called_at - (self.forgotten_at or self.called_at)
+        return replace(self.instruction, reference=key, provider_id="", age=age)
 
     @property
     def is_doubted(self) -> bool:
@@ -109,7 +124,7 @@ def _assignment(
             recipient=payout.recipient_details,
             request_id=payout.trace_id,
             provider_id=attempt.provider_id,
-            made_at=attempt.created_at,
+            age=(attempt.last_called_at or attempt.created_at) - attempt.created_at,
         ),
         is_first_call=is_first_call,
         may_post=may_post,

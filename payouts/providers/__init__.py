@@ -9,7 +9,7 @@ that is not a documented answer is `Verdict.UNKNOWN`. No Django model is importe
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
@@ -48,8 +48,9 @@ class Instruction:
     request_id: str = ""
     provider_id: str = ""
     """What the provider called the payment when it last spoke of it."""
-    made_at: datetime | None = None
-    """When the attempt was made: nothing was sent under its reference before."""
+    age: timedelta = timedelta()
+    """How long ago the attempt was made, by the database's clock: nothing was sent under its reference before. At
+    least so long: it is of the moment in which the payout was claimed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,22 +123,13 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
             return answer
     for earlier in assignment.earlier:
         its_provider = given or get_provider(earlier.provider)
-        its_instruction = replace(
-            assignment.instruction,
-            reference=earlier.reference,
-            provider_id=earlier.provider_id,
-            made_at=earlier.created_at,
-        )
-        found = its_provider.look_up(its_instruction, deadline=deadline)
+        found = its_provider.look_up(assignment.of_earlier(earlier), deadline=deadline)
         if found.verdict not in NOT_PAID:
             return replace(found, about=earlier.reference)
     if answer and assignment.is_doubted:
         return answer
     for key in assignment.later:
-        found = provider.look_up(
-            replace(assignment.instruction, reference=key, provider_id="", made_at=assignment.forgotten_at),
-            deadline=deadline,
-        )
+        found = provider.look_up(assignment.of_later(key), deadline=deadline)
         if found.verdict == Verdict.UNKNOWN:
             return replace(found, about=key)
         if found.verdict not in NOT_PAID:

@@ -12,7 +12,7 @@ Pure functions. Whatever is not a documented answer about exactly this instructi
 """
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from payouts import strict_json
@@ -58,8 +58,6 @@ class Asked:
     instruction: Instruction
     is_test: bool
     """Whether the account's gateway is one for tests."""
-    at: datetime
-    """When it was asked; aware."""
     secret: str = field(repr=False)
 
     @property
@@ -103,8 +101,7 @@ def read_search(asked: Asked, http_status: int, body: bytes) -> Answer:
     """The answer to a search for our reference.
 
     Whether an empty list is believed is decided by the attempt's age alone. It proves nothing in the first minute,
-    because the search runs behind, nor once the attempt is older than what it knows. An attempt whose time is not
-    given was never sent.
+    because the search runs behind, nor once the attempt is older than what it knows.
     """
     if http_status != 200:
         return _read_error(asked, http_status, body)
@@ -117,10 +114,9 @@ def read_search(asked: Asked, http_status: int, body: bytes) -> Answer:
         return _judged(asked, found.items[0], body)
     if found.next_cursor:
         return unparsable(asked.private, 200, body, token=asked.secret)
-    age = asked.at - asked.instruction.made_at if asked.instruction.made_at else SEARCH_LAG
-    if age < SEARCH_LAG:
+    if asked.instruction.age < SEARCH_LAG:
         return unknown("not_found_yet", NOT_FOUND_YET, http_status=200)
-    if age > SEARCH_REACH:
+    if asked.instruction.age > SEARCH_REACH:
         return unknown("out_of_reach", OUT_OF_REACH, http_status=200)
     return Answer(Verdict.ABSENT, http_status=200)
 

@@ -5,7 +5,6 @@ import hashlib
 import re
 import ssl
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -118,7 +117,7 @@ class YooKassaProvider:
     ) -> Answer:
         request_id = trace.taken_or_made(instruction.request_id)
         request = f"{method} {self._path}{path} HTTP/1.1\r\n{self._head}X-Request-ID: {request_id}\r\n{head}\r\n"
-        asked = Asked(instruction, is_test=self._is_test, at=datetime.now(UTC), secret=self._secret)
+        asked = Asked(instruction, is_test=self._is_test, secret=self._secret)
         reply = self._link.exchange(method, request.encode("ascii") + body, deadline)
         if isinstance(reply, Answer):
             return reply

@@ -1,7 +1,7 @@
 """A database that may have forgotten payments: the provider is asked before each, until two people end it."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -186,28 +186,27 @@ class Ages(DoubleProvider):
 
     def __init__(self) -> None:
         super().__init__()
-        self.made_at: dict[UUID, datetime | None] = {}
+        self.ages: dict[UUID, timedelta] = {}
 
     def look_up(self, instruction: Instruction, *, deadline: float) -> Answer:
-        self.made_at[instruction.reference] = instruction.made_at
+        self.ages[instruction.reference] = instruction.age
         return super().look_up(instruction, deadline=deadline)
 
 
 def test_a_key_that_may_be_forgotten_is_as_old_as_the_recovery() -> None:
     """A search that runs behind proves nothing of a payment that was made a moment before the restore."""
     payout, provider = failed_payout(), Ages()
+    first = payout.attempts.get()
     found = _begun()
     actions.retry(payout.pk, by=recipes.person.make(), reason="The account is open again.")
 
     pump.run(provider=provider)
 
-    known = {each.reference: each.created_at for each in payout.attempts.all()}
+    second = payout.attempts.get(number=2)
     found.refresh_from_db()
-    assert len(known) == 2
-    assert {key: provider.made_at[key] for key in known} == known
-    forgotten = provider.made_at.keys() - known.keys()
-    assert {provider.made_at[key] for key in forgotten} == {found.began_at}
-    assert len(forgotten) == 3
+    assert provider.ages.pop(first.reference) == second.last_called_at - first.created_at
+    assert provider.ages.pop(second.reference) == timedelta()
+    assert [*provider.ages.values()] == [second.last_called_at - found.began_at] * 3
 
 
 # Another installation

@@ -8,6 +8,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def instruction(amount: str | Decimal = "100.50", currency: str = "RUB", **changes: Any) -> Instruction:
-    """A new attempt with the recipient of the contract's example."""
+    """An attempt of an hour ago with the recipient of the contract's example."""
     fields: dict[str, Any] = {
         "reference": uuid4(),
         "payout": uuid4(),
@@ -30,6 +31,7 @@ def instruction(amount: str | Decimal = "100.50", currency: str = "RUB", **chang
         "currency": currency,
         "recipient": {"card": "0000 1111 2222 3333", "name": "Иван Петров"},
         "request_id": "trace-1",
+        "age": timedelta(hours=1),
     }
     return Instruction(**(fields | changes))
 

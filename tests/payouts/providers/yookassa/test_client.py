@@ -4,7 +4,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -89,12 +89,12 @@ def test_a_payment_is_looked_up_by_its_id_where_it_is_known_and_else_searched(st
 
 
 def test_a_search_that_runs_behind_is_not_absent(stub: Stub, adapter: Adapter) -> None:
-    provider, attempt = adapter(stub.url), by_sbp(made_at=datetime.now(UTC))
+    provider, attempt = adapter(stub.url), by_sbp(age=timedelta())
     provider.pay(attempt, deadline=soon())
     stub.hides = True
 
     early = provider.look_up(attempt, deadline=soon())
-    later = provider.look_up(replace(attempt, made_at=datetime.now(UTC) - timedelta(minutes=2)), deadline=soon())
+    later = provider.look_up(replace(attempt, age=timedelta(minutes=2)), deadline=soon())
 
     assert (early.verdict, early.code) == (Verdict.UNKNOWN, "not_found_yet")
     assert later.verdict is Verdict.ABSENT

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -85,7 +85,7 @@ def test_a_search_that_lags_shows_nothing_and_an_id_shows_all(
     of: Callable[[SandboxProgram], YooKassaProvider], tmp_path: Path
 ) -> None:
     with gateway(tmp_path, SANDBOX_SEARCH_LAG_SECONDS="3600") as program:
-        provider, attempt = of(program), by_sbp(made_at=datetime.now(UTC))
+        provider, attempt = of(program), by_sbp(age=timedelta())
         paid = provider.pay(attempt, deadline=soon())
 
         searched = provider.look_up(attempt, deadline=soon())
@@ -99,7 +99,7 @@ def test_a_key_that_is_forgotten_pays_again_so_two_are_found_and_neither_is_beli
     of: Callable[[SandboxProgram], YooKassaProvider], tmp_path: Path
 ) -> None:
     with gateway(tmp_path, SANDBOX_KEY_TTL_SECONDS="0") as program:
-        provider, attempt = of(program), by_sbp(made_at=datetime.now(UTC) - timedelta(hours=25))
+        provider, attempt = of(program), by_sbp(age=timedelta(hours=25))
 
         paid = [provider.pay(attempt, deadline=soon()).provider_id for _time in range(2)]
         found = provider.look_up(attempt, deadline=soon())

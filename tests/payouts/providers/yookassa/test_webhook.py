@@ -114,7 +114,7 @@ def test_another_event_is_no_news() -> None:
         {"object": payout(ATTEMPT, "pending")},
         {"object": canceled(ATTEMPT, "general_decline")},
     ],
-    ids=repr,
+    ids=["type", "no event", "events", "another event", "no object", "empty", "pending", "canceled"],
 )
 def test_what_is_no_notification_is_unreadable(changes: dict[str, Any]) -> None:
     with pytest.raises(UnreadableError):
