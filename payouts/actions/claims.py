@@ -19,7 +19,7 @@ from payouts.actions.errors import KeysError
 from payouts.actions.moves import WORKER, Move, clock, db_now, flagged, locked, move_all, without_altered
 from payouts.database import rows
 from payouts.database.rows import StaleError
-from payouts.models import Approval, Attempt, Attention, EventName, Payout, by_payout
+from payouts.models import WAITS_FOR_ACCOUNT, Approval, Attempt, Attention, EventName, Payout, by_payout
 from payouts.providers import registry
 from payouts.states import Status
 
@@ -172,6 +172,7 @@ def _looked(payouts: Sequence[Payout], at: datetime) -> _Looked:
     """What is to be done with each of these payouts, which are as they were sealed."""
     approvals = approvals_by_payout([payout for payout in payouts if payout.approvals_required])
     looked = _Looked(_attempts_by_payout(payouts))
+    named = registry.known_names()
     for payout in payouts:
         attempts = looked.history.get(payout.pk, [])
         payout.lost_leases += bool(payout.lease_token)
@@ -182,6 +183,10 @@ def _looked(payouts: Sequence[Payout], at: datetime) -> _Looked:
         payout.unreadable_since = None
         if problem:
             looked.flags.append(flagged(payout, problem))
+        elif _who_pays(payout, attempts) not in named:
+            waits.put_off(payout, WAITS_FOR_ACCOUNT, at, room_at=None)
+            payout.lease_token = None
+            looked.put_off.append(payout)
         elif payout.status != Status.PENDING:
             if not attempts or attempts[-1].outcome != _outcome_of(payout):
                 raise StaleError(f"payout {payout.pk} is {payout.status} without the attempt for it")
@@ -193,6 +198,11 @@ def _looked(payouts: Sequence[Payout], at: datetime) -> _Looked:
         else:
             looked.new.append(payout)
     return looked
+
+
+def _who_pays(payout: Payout, attempts: Sequence[Attempt]) -> str:
+    """The account that is to be called: that of the attempt, once there is one for what the payout is now."""
+    return payout.provider if payout.status == Status.PENDING or not attempts else attempts[-1].provider
 
 
 def _begun(looked: _Looked, over: dict[int, velocity.Over], at: datetime) -> tuple[list[Move], list[Attempt]]:

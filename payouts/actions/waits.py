@@ -12,7 +12,7 @@ from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F,
 from django.db.models.functions import Coalesce, Greatest, Least, Now
 
 from payouts import doorbell
-from payouts.models import WAITS_FOR_LIMIT, WAITS_FOR_US, Payout
+from payouts.models import WAITS_FOR_ACCOUNT, WAITS_FOR_LIMIT, WAITS_FOR_US, Payout
 
 # As long as it has waited already, within these.
 SHORTEST_PAUSE = timedelta(seconds=2)
@@ -32,6 +32,14 @@ FAILING = """
 SELECT count(*), min(waits_since)
 FROM (SELECT waits_since FROM payouts_payout
       WHERE waits_for <> '' AND waits_for = %(us)s ORDER BY waits_since LIMIT %(counted)s) AS waiting
+"""
+
+
+WITHOUT_ACCOUNT = """
+SELECT provider, count(*)
+FROM (SELECT provider FROM payouts_payout
+      WHERE waits_for <> '' AND waits_for = %(account)s LIMIT %(counted)s) AS waiting
+GROUP BY provider ORDER BY provider
 """
 
 
@@ -96,3 +104,10 @@ def failing() -> tuple[int, datetime | None]:
         cursor.execute(FAILING, {"us": WAITS_FOR_US, "counted": COUNTED})
         count, since = cursor.fetchone()
     return count, since
+
+
+def without_account() -> dict[str, int]:
+    """How many payouts wait, COUNTED at most in all, because the settings do not name the account that is to pay."""
+    with connection.cursor() as cursor:
+        cursor.execute(WITHOUT_ACCOUNT, {"account": WAITS_FOR_ACCOUNT, "counted": COUNTED})
+        return dict(cursor.fetchall())

@@ -37,6 +37,7 @@ from payouts.models.submitted import SubmittedSum
 from payouts.models.velocity import (
     BUCKETS,
     LET_GO,
+    WAITS_FOR_ACCOUNT,
     WAITS_FOR_CONFIGURATION,
     WAITS_FOR_LIMIT,
     WAITS_FOR_US,

@@ -17,6 +17,8 @@ WAITS_FOR_LIMIT = "velocity:"
 WAITS_FOR_US = "claim"
 # SQL has changed the limits: nothing is sent by them.
 WAITS_FOR_CONFIGURATION = "configuration"
+# The settings do not name the account that is to pay.
+WAITS_FOR_ACCOUNT = "account"
 # The subject of a proposal that lets a payout go over the limits.
 LET_GO = "let_go"
 

@@ -12,10 +12,11 @@ from django.utils.translation import ngettext
 
 from payouts import money
 from payouts.actions import disclosures
+from payouts.actions.waits import without_account
 from payouts.admin.kit import format
 from payouts.admin.operations.clusters import is_alive
 from payouts.admin.operations.figures import capped, loads, oldest_due
-from payouts.admin.operations.providers import open_pauses, unnamed
+from payouts.admin.operations.providers import open_pauses
 from payouts.admin.payouts.depths import against_target
 from payouts.admin.velocity_limits import over_limit_alerts
 from payouts.models import (
@@ -54,7 +55,7 @@ def alerts() -> list[dict[str, Any]]:
     said += _over_limits()
     paused = open_pauses()
     said += [_stop(each) for each in paused.values()]
-    said += [_unnamed(name, capped(load.due)) for name, load in unnamed() if name not in paused]
+    said += [_unnamed(name, capped(count)) for name, count in without_account().items()]
     silent = Breaker.objects.filter(open_until__isnull=False).exclude(provider__in=paused).order_by("provider")
     said += [_silence(breaker) for breaker in silent]
     audit = AuditRun.objects.first()

@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from payouts.actions.waits import without_account
 from payouts.admin.kit import format
 from payouts.admin.operations.figures import Load, Rate, capped, loads, rates
 from payouts.models import Breaker, ProviderPause
@@ -26,7 +27,7 @@ def provider_rows() -> list[dict[str, Any]]:
     breakers = {each.provider: each for each in Breaker.objects.all()}
     paused, load = open_pauses(), loads()
     hour, day = rates(timedelta(hours=1)), rates(timedelta(days=1))
-    names = sorted({*registry.known_names(), *breakers, *paused, *load, *hour, *day})
+    names = sorted({*registry.known_names(), *breakers, *paused, *load, *hour, *day, *without_account()})
     return [
         {
             "name": name,
@@ -52,11 +53,6 @@ def _provider_badge(name: str, breaker: Breaker | None, paused: ProviderPause | 
     if breaker and breaker.failures:
         return format.badge(_("Some failures"), tone="amber", icon="warning")
     return format.badge(_("Answering"), tone="green", icon="check_circle")
-
-
-def unnamed() -> list[tuple[str, Load]]:
-    """The accounts that the settings do not name, and that have something to pay; it waits."""
-    return [(name, load) for name, load in sorted(loads().items()) if load.due and not _is_named(name)]
 
 
 def _is_named(name: str) -> bool:

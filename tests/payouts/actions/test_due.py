@@ -106,7 +106,28 @@ def test_nothing_is_claimed_for_an_account_that_the_environment_no_longer_names(
     settings.PROVIDERS = {"other": "http"}
 
     assert actions.claim(limit=10) == []
-    assert (payout.provider, payout.attempts.count()) == ("main", 0)
+    payout.refresh_from_db()
+    assert (payout.provider, payout.attempts.count(), payout.waits_for) == ("main", 0, "account")
+    settings.PROVIDERS = {"main": "http"}
+    recipes.make_due(payout)
+
+    assert [each.payout_id for each in actions.claim(limit=10)] == [payout.pk]
+
+
+def test_nothing_is_asked_of_one_either(settings: Any) -> None:
+    settings.PROVIDERS, settings.PROVIDER_URL = {"main": "http"}, ""
+    payout = recipes.unknown_payout()
+    recipes.make_due(payout)
+    settings.PROVIDERS = {"other": "http"}
+
+    assert actions.claim(limit=10) == []
+    payout.refresh_from_db()
+    assert (payout.status, payout.waits_for, payout.lost_leases, payout.lease_token) == (
+        "unknown",
+        "account",
+        0,
+        None,
+    )
 
 
 @pytest.mark.parametrize(

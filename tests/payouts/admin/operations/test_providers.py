@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from payouts import actions
 from payouts.models import Breaker
 from tests import recipes
 from tests.payouts.admin.operations.acts import provider
@@ -57,6 +58,7 @@ def test_an_account_that_the_settings_no_longer_name_says_so(as_group: Any, sett
     settings.PROVIDERS, settings.PROVIDER_URL = {"main": "http"}, ""
     recipes.pending_payout()
     settings.PROVIDERS = {"other": "http"}
+    assert actions.claim(limit=1) == []
 
     client = as_group("Operator")
     row = provider(client, "main")
