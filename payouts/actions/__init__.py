@@ -37,4 +37,5 @@ from payouts.actions.news import hear
 from payouts.actions.outcomes import ADAPTER_ERROR, record_outcomes
 from payouts.actions.reconciliation import flag_missing, reconcile
 from payouts.actions.resolutions import record_return, resolve
+from payouts.actions.routing import route
 from payouts.actions.submission import submit, submit_approved

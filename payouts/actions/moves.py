@@ -47,6 +47,7 @@ MOVED_FIELDS = (
     "attention",
     "scheduled_for",
     "release_at",
+    "provider",
     "failure_code",
     "failure_message",
     "updated_at",

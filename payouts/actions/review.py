@@ -10,7 +10,7 @@ from django.db import connection
 
 from payouts import recipients, vault
 from payouts.actions import submitted
-from payouts.models import ApprovalBand, Payout, PayoutLimit, ReviewFlag, ReviewRule
+from payouts.models import ApprovalBand, Payout, PayoutLimit, ReviewFlag, ReviewRule, Route
 from payouts.models.sealed_sets import verified_sets
 
 # The same terms again within this time, without an idempotency key, may be a payout that was sent twice.
@@ -33,15 +33,17 @@ class InForce:
     bands: tuple[ApprovalBand, ...]
     limit: PayoutLimit | None
     asking: frozenset[str]  # the flags that ask for one more approval
+    routes: tuple[Route, ...]  # of every currency
 
     @classmethod
     def of(cls, currency: str) -> Self:
         """Raises ConfigurationAlteredError where SQL has changed it."""
-        found = verified_sets(["bands", "rules", "limits"])
+        found = verified_sets(["bands", "rules", "limits", "routes"])
         return cls(
             bands=tuple(band for band in found["bands"] if band.currency == currency),
             limit=next((limit for limit in found["limits"] if limit.currency == currency), None),
             asking=frozenset(rule.flag for rule in found["rules"] if rule.effect == ReviewRule.Effect.ASK),
+            routes=found["routes"],
         )
 
     def approvals_for(self, amount: Decimal) -> int:
@@ -78,14 +80,12 @@ def preview(*, user_id: int | None, amount: Decimal, currency: str, recipient: d
     return _judgement(required, answers, in_force.asking, recipients.findings(recipient), is_by_hand=True)
 
 
-def judge(payout: Payout, findings: Sequence[ReviewFlag]) -> tuple[datetime, dict[str, Any]]:
+def judge(payout: Payout, findings: Sequence[ReviewFlag], in_force: InForce) -> tuple[datetime, dict[str, Any]]:
     """Give a new payout its id, its time, its flags and the approvals that it needs; returns the time and the facts.
 
     Payouts that may be each other's duplicates are judged one at a time. Where there is a limit, it is added to the
     sums of its currency and recipient; what others submit in the same instant is not seen (submitted.py).
-    Raises ConfigurationAlteredError.
     """
-    in_force = InForce.of(payout.currency)
     facing: dict[str, Any] = {
         "client": payout.client_id,
         "user_id": payout.user_id,

@@ -9,13 +9,12 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from payouts import money, recipients, references, trace, vault
-from payouts.actions import review
+from payouts.actions import review, routing
 from payouts.actions.approvals import approve_as_batch
 from payouts.actions.errors import IdempotencyError, InvalidError, NotAllowedError
 from payouts.actions.moves import WORKER, Move, Person, move_all, ring_if_due
 from payouts.database.storable import is_storable, text_fault, turn_fault
 from payouts.models import ApiClient, EventName, Payout, namespace, stamp, terms_hash
-from payouts.providers import registry
 from payouts.states import Status
 
 RECIPIENT_LIMIT_BYTES = 8_192
@@ -58,7 +57,6 @@ def submit(
         terms_hash=terms_hash(amount, currency, recipient),
         idempotency_key=idempotency_key,
         trace_id=trace.current.get(),
-        provider=registry.default(),
         scheduled_for=scheduled_for,
         version=0,
         event_head=b"",
@@ -67,9 +65,13 @@ def submit(
         payout.request_hash = _request_hash(payout)
     try:
         with transaction.atomic():
-            at, facts = review.judge(payout, recipients.findings(recipient))
+            in_force = review.InForce.of(currency)
+            routed = routing.choose(payout, recipient, in_force.routes)
+            at, facts = review.judge(payout, recipients.findings(recipient), in_force)
             move_all(
-                [Move(payout, EventName.SUBMITTED, Status.PENDING, facts)], at=at, actor=client or maker or WORKER
+                [Move(payout, EventName.SUBMITTED, Status.PENDING, facts | routed)],
+                at=at,
+                actor=client or maker or WORKER,
             )
             ring_if_due(payout)
     except IntegrityError as error:

@@ -172,6 +172,7 @@ def terms_let_go(payout: Payout) -> dict[str, str | int]:
     return {
         "reference": str(payout.reference),
         "terms": bytes(payout.terms_hash).hex(),
+        "account": payout.provider,
         "attempt": payout.attempts.count() + 1,
     }
 

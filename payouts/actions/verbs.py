@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy, pgettext
 
 from payouts import rules
-from payouts.actions import approvals, confirmations, decisions, disclosures, resolutions
+from payouts.actions import approvals, confirmations, decisions, disclosures, resolutions, routing
 from payouts.models import Attention, EventName, Payout
 from payouts.rules import Standing
 from payouts.states import Stage
@@ -94,6 +94,19 @@ def _retried(payout: Payout) -> str:
     if payout.is_approved:
         return _("%(payout)s: waits for a new attempt.") % {"payout": payout}
     return _("%(payout)s: sent again when another person has approved it.") % {"payout": payout}
+
+
+def _consequence_of_route(payout: Payout) -> str:
+    return _("The routes in force choose the account that pays it. Now it is %(account)s.") % {
+        "account": payout.provider
+    }
+
+
+def _routed(payout: Payout) -> str:
+    return _("%(payout)s: will be paid from the account %(account)s.") % {
+        "payout": payout,
+        "account": payout.provider,
+    }
 
 
 def _scheduled(payout: Payout) -> str:
@@ -304,6 +317,24 @@ DECLARED = (
         done=_scheduled,
         icon="schedule",
         is_rare=True,
+    ),
+    Verb(
+        name="route",
+        act=routing.route,
+        why_not=rules.why_not_route,
+        permissions=("route_payout",),
+        asks=Asks.REASON,
+        label=gettext_lazy("Route anew"),
+        title=gettext_lazy("Route the payout anew"),
+        warning=_consequence_of_route,
+        done=_routed,
+        icon="alt_route",
+        is_rare=True,
+        in_bulk=InBulk(
+            title=ngettext_lazy("Route %(count)s payout anew", "Route %(count)s payouts anew", "count"),
+            warning=gettext_lazy("The routes in force choose the account that pays each of them."),
+            stages=(Stage.AWAITING_APPROVAL, Stage.HELD, Stage.SCHEDULED, Stage.READY),
+        ),
     ),
     Verb(
         name="settle",

@@ -9,6 +9,7 @@ from payouts.admin import (
     payouts,
     people,
     proposals,
+    routes,
     statements,
     velocity_limits,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "payouts",
     "people",
     "proposals",
+    "routes",
     "statements",
     "velocity_limits",
 ]

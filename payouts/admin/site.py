@@ -60,6 +60,7 @@ def _rules_and_access() -> list[dict[str, Any]]:
         _list(_("Limits"), "speed", "payouts.payoutlimit"),
         _list(_("Velocity limits"), "shutter_speed", "payouts.velocitylimit"),
         _list(_("Approval bands"), "rule", "payouts.approvalband"),
+        _list(_("Routes"), "alt_route", "payouts.route"),
         _list(_("API clients"), "key", "payouts.apiclient"),
         _list(_("People"), "group", "auth.user"),
         _list(_("Groups"), "badge", "auth.group"),

@@ -63,6 +63,9 @@ GUARDS = {
         "BEFORE DELETE OR UPDATE OR TRUNCATE ON payouts_historicalvelocitylimit"
         " FOR EACH STATEMENT payouts_refuse_change()"
     ),
+    "route_history_append_only": (
+        "BEFORE DELETE OR UPDATE OR TRUNCATE ON payouts_historicalroute FOR EACH STATEMENT payouts_refuse_change()"
+    ),
     "client_history_append_only": (
         "BEFORE DELETE OR UPDATE OR TRUNCATE ON payouts_historicalapiclient"
         " FOR EACH STATEMENT payouts_refuse_change()"

@@ -4,7 +4,14 @@
 that can change is a `Subject` (subjects.py); who may do what stands in rules_of_two.py.
 """
 
-from payouts.configuration import client_subjects, login_subjects, people_subjects, rule_subjects, velocity_subjects
+from payouts.configuration import (
+    client_subjects,
+    login_subjects,
+    people_subjects,
+    route_subjects,
+    rule_subjects,
+    velocity_subjects,
+)
 from payouts.configuration.errors import ConfigurationError
 from payouts.configuration.proposals import (
     EXPIRES_AFTER,
@@ -52,6 +59,7 @@ __all__ = [
     "people_subjects",
     "propose",
     "register",
+    "route_subjects",
     "rule_subjects",
     "subject",
     "subjects",

@@ -18,6 +18,7 @@ class BulkDecision(models.Model):
         RELEASE = "release", _("release")
         RETRY = "retry", _("retry")
         CANCEL = "cancel", _("cancel")
+        ROUTE = "route", _("route anew")
 
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name=_("by"))
     verb = models.CharField(_("decision"), max_length=16, choices=Verb)
@@ -31,7 +32,7 @@ class BulkDecision(models.Model):
         default_permissions = ()
         constraints = [
             models.CheckConstraint(
-                condition=Q(verb__in=["approve", "hold", "release", "retry", "cancel"]),
+                condition=Q(verb__in=["approve", "hold", "release", "retry", "cancel", "route"]),
                 name="bulk_decision_verb_known",
             ),
             models.CheckConstraint(

@@ -24,6 +24,7 @@ class EventName(models.TextChoices):
     HELD = "held", _("put on hold")
     RELEASED = "released", _("released")
     SCHEDULED = "scheduled", _("scheduled")
+    ROUTED = "routed", _("routed to another account")
     CANCELLED = "cancelled", _("cancelled")
     WITHDRAWN = "withdrawn", _("withdrawn")
     SETTLED = "settled", _("settled by hand")

@@ -181,6 +181,7 @@ class Payout(models.Model):
             ("hold_payout", _("Can hold and release payouts")),
             ("cancel_payout", _("Can cancel payouts")),
             ("retry_payout", _("Can retry failed payouts")),
+            ("route_payout", _("Can route payouts anew")),
             ("settle_payout", _("Can settle payouts by hand")),
             ("resolve_payout", _("Can resolve payouts whose outcome is unknown")),
             ("return_payout", _("Can record that the bank returned a payout")),

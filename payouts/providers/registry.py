@@ -1,11 +1,12 @@
 """Who pays, by the name of the account. To add a provider: a folder beside this file, and its line in KINDS."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
 
 from django.conf import settings
 
-from payouts.providers import Account, Kind, Provider, http, yookassa
+from payouts.providers import Account, Kind, Provider, RecipientKind, http, yookassa
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (http.KIND, yookassa.KIND)}
 # The account that PROVIDER_URL means, and whose payouts were made before accounts had names.
@@ -80,3 +81,32 @@ def key_life(name: str) -> timedelta:
     except UnknownProviderError:
         declared = None
     return timedelta(seconds=settings.PROVIDER_KEY_TTL_SECONDS) if declared is None else declared
+
+
+def recipient_kinds() -> list[str]:
+    """The names of the ways to be paid that the providers declare, sorted."""
+    return sorted({way.name for way in _declared()})
+
+
+def recipients_of(name: str) -> Sequence[RecipientKind] | None:
+    """The ways to be paid that this account's provider has; None where it declares none, or nobody knows it."""
+    try:
+        return find(name)[1].recipients
+    except UnknownProviderError:
+        return None
+
+
+def is_of_kind(recipient: Mapping[str, object], kind: str, name: str) -> bool:
+    """Whether the recipient, in clear, gives all that the account's provider takes for this way to be paid.
+
+    An account that declares no ways goes by what the other providers mean by the word.
+    """
+    ways = recipients_of(name)
+    return any(
+        way.name == kind and all(recipient.get(field) for field in way.fields)
+        for way in (_declared() if ways is None else ways)
+    )
+
+
+def _declared() -> list[RecipientKind]:
+    return [way for kind in KINDS.values() for way in kind.recipients or ()]

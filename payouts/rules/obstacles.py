@@ -4,7 +4,7 @@ Where a list needs the rule in SQL, its Q stands beside the function.
 """
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db.models import F, Max, OuterRef, Q, Subquery, Value
@@ -12,7 +12,8 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import In
 from django.utils.translation import gettext as _
 
-from payouts.models import Approval, Attempt, Attention, Payout, PayoutQuerySet, ProviderPause
+from payouts.models import Approval, Attempt, Attention, Payout, PayoutQuerySet, ProviderPause, Recovery, Route
+from payouts.providers import registry
 from payouts.rules.closeness import Standing, close_to
 from payouts.states import WITHDRAWABLE, Stage, Status, allows
 
@@ -22,6 +23,8 @@ DECISIONS_LIMIT = 8
 UNANSWERED = (Attention.NOT_FOUND, Attention.TOO_MANY_CALLS)
 # And these by a person.
 ASKABLE = (Attention.NONE, *UNANSWERED, Attention.OTHER_ACCOUNT)
+# So long after the database was put back clients may ask again for what it has forgotten.
+FORGOTTEN_FOR = timedelta(days=30)
 # Clearing a flag on these moves no money.
 AT_REST = (Status.PROCESSED, Status.FAILED, Status.RETURNED, Status.REJECTED, Status.CANCELLED)
 
@@ -125,6 +128,24 @@ def why_not_clear_flag(payout: Payout, who: Standing) -> str:
 
 def why_not_schedule(payout: Payout, who: Standing) -> str:
     return _why_not_in(payout, Status.PENDING) or why_inactive(who)
+
+
+def why_not_route(payout: Payout, who: Standing) -> str:
+    """It was never sent, as far as anybody can forget: what one account may have paid goes to no other."""
+    if obstacle := _why_not_in(payout, Status.PENDING):
+        return obstacle
+    account = {"account": payout.provider}
+    if Attempt.objects.filter(payout=payout).exists():
+        return _("It was sent to the account %(account)s, and stays with it.") % account
+    lost = Q(ended_at=None) | Q(began_at__gt=payout.created_at - FORGOTTEN_FOR)
+    if Recovery.objects.filter(lost).exists():
+        return (
+            _("The database was put back and may have forgotten that it was sent: it stays with %(account)s.")
+            % account
+        )
+    if payout.provider == registry.default() and not Route.objects.exists():
+        return _("There is no route.")
+    return why_inactive(who)
 
 
 def why_not_cancel(payout: Payout, who: Standing) -> str:

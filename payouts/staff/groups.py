@@ -21,6 +21,7 @@ VIEW = (
     "view_reviewrule",
     "view_payoutlimit",
     "view_velocitylimit",
+    "view_route",
     "view_heartbeat",
     "view_providerpause",
     "view_providerreport",
@@ -29,7 +30,7 @@ VIEW = (
     "view_unknownpayment",
     "view_batch",
 )
-OPERATE = ("hold_payout", "cancel_payout", "retry_payout")
+OPERATE = ("hold_payout", "cancel_payout", "retry_payout", "route_payout")
 # What the provider or the bank says counts for as much as an approval.
 EVIDENCE = ("add_providerreport", "return_payout")
 CLIENTS = ("add_apiclient", "change_apiclient", "add_apikey", "change_apikey")
@@ -37,6 +38,7 @@ RULES = (
     *("add_approvalband", "change_approvalband", "delete_approvalband"),
     *("change_reviewrule", "add_payoutlimit", "change_payoutlimit", "delete_payoutlimit"),
     *("add_velocitylimit", "change_velocitylimit", "delete_velocitylimit"),
+    *("add_route", "change_route", "delete_route"),
 )
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -93,6 +95,7 @@ VERBS: tuple[tuple[Promise, str], ...] = (
     (gettext_lazy("Hold and release"), "payouts.hold_payout"),
     (gettext_lazy("Cancel a payout"), "payouts.cancel_payout"),
     (gettext_lazy("Retry a failed payout"), "payouts.retry_payout"),
+    (gettext_lazy("Route a payout anew"), "payouts.route_payout"),
     (gettext_lazy("Resolve an unknown outcome"), "payouts.resolve_payout"),
     (gettext_lazy("Record that the bank returned a payout"), "payouts.return_payout"),
     (gettext_lazy("Settle payouts by hand"), "payouts.settle_payout"),
@@ -103,6 +106,7 @@ VERBS: tuple[tuple[Promise, str], ...] = (
     (gettext_lazy("Close unknown payments"), "payouts.close_unknownpayment"),
     (gettext_lazy("Make API clients and keys"), "payouts.add_apikey"),
     (gettext_lazy("Change approval bands, review rules and limits"), "payouts.change_approvalband"),
+    (gettext_lazy("Change routes"), "payouts.change_route"),
     (gettext_lazy("Add and change people"), "auth.change_user"),
     (gettext_lazy("Read the access log"), "payouts.view_accessevent"),
     (gettext_lazy("See system pages: schedules, queue, failed tasks"), "django_q.view_ormq"),

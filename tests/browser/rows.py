@@ -19,6 +19,7 @@ from payouts.models import (
     Heartbeat,
     PayoutLimit,
     ProviderReport,
+    Route,
     UnknownPayment,
 )
 from payouts.providers import Verdict
@@ -67,6 +68,8 @@ def everything() -> User:
     _proposed()
     _closed()
     PayoutLimit.objects.create(currency="RUB", recipient_amount=Decimal(500000), day_amount=Decimal(9000000))
+    Route.objects.create(position=10, currency="RUB", below_amount=Decimal(500000), account="http")
+    Route.objects.create(position=20, client=client, recipient_kind="sbp", account="main")
     Heartbeat.objects.create(cluster="one")
     now = timezone.now()
     _forgotten()

@@ -38,6 +38,7 @@ from payouts.actions import (
     pauses,
     recovery,
     resolutions,
+    routing,
 )
 from payouts.actions.bulk import DecisionError
 from payouts.batches import decide
@@ -57,6 +58,7 @@ from payouts.models import (
     ProviderPause,
     Recovery,
     ReviewRule,
+    Route,
     SingleSignOn,
     VelocityLimit,
 )
@@ -189,7 +191,7 @@ def everything(found: Scene) -> dict[str, Any]:
 
 
 LOGINS = (Authenticator, Passkey, SingleSignOn)
-RULES = (ApprovalBand, ReviewRule, PayoutLimit, VelocityLimit, ApiClient, ApiKey, Group, *LOGINS)
+RULES = (ApprovalBand, ReviewRule, PayoutLimit, VelocityLimit, Route, ApiClient, ApiKey, Group, *LOGINS)
 ISSUER = "https://login.example.com"
 
 
@@ -249,6 +251,7 @@ for act in (decisions.settle, decisions.retry):
 WAYS |= {
     "actions.disclosures.reveal": on_payouts(disclosures.reveal, reason=WHY),
     "actions.decisions.schedule": on_payouts(decisions.schedule, scheduled_for=None, reason=WHY),
+    "actions.routing.route": on_payouts(routing.route, reason=WHY),
     "actions.resolutions.record_return": on_payouts(resolutions.record_return, evidence=WHY),
     "actions.confirmations.confirm_unchanged": on_payouts(confirmations.confirm_unchanged, evidence=WHY),
 }
@@ -408,6 +411,13 @@ def _velocity(found: Scene) -> Changes:
     return [(Act.CHANGE, limit.pk, content | {"amount": None, "count": 9}), (Act.DELETE, limit.pk, {})]
 
 
+def _routes(found: Scene) -> Changes:
+    route = Route.objects.get()
+    content = configuration.subject("route").snapshot(route)
+    new = content | {"position": 5}
+    return [(Act.CHANGE, route.pk, content | {"currency": "JPY"}), (Act.ADD, "", new), (Act.DELETE, route.pk, {})]
+
+
 def _people(found: Scene) -> Changes:
     other = _another(found)
     content = configuration.subject("person").snapshot(other)
@@ -422,6 +432,7 @@ CHANGES: dict[str, Callable[[Scene], Changes]] = {
     ],
     "limit": _limits,
     "velocity_limit": _velocity,
+    "route": _routes,
     "api_client": lambda found: [
         (Act.ADD, "", {"name": "straw-shop", "owner": None, "scopes": ["payouts:write"], "expires_at": None}),
         *([(Act.CHANGE, found.client.pk, {"name": found.client.name, "owner": None})] if found.client else []),
@@ -453,6 +464,7 @@ SAFE = {("velocity_limit", Act.ADD)}
 def _rules(settings: Any) -> None:
     settings.DUAL_CONTROL, settings.OIDC_ISSUER = True, ISSUER
     PayoutLimit.objects.create(currency="JPY", day_amount=5)
+    Route.objects.create(position=10, account="http", currency="EUR")
     Group.objects.create(name="Readers")
 
 

@@ -19,6 +19,7 @@ EVENT_LOOKS: dict[str, str] = {
     EventName.APPROVAL_WITHDRAWN: "orange",
     EventName.ASKED: "blue",
     EventName.REJECTED: "red",
+    EventName.ROUTED: "blue",
     EventName.HELD: "orange",
     EventName.CANCELLED: "red",
     EventName.CLAIMED: "blue",
@@ -96,6 +97,11 @@ def _details(event: Event) -> list[tuple[str, str]]:
     if "scheduled_for" in facts:
         moment = parse_datetime(facts["scheduled_for"]) if facts["scheduled_for"] else None
         details.append((_("Scheduled for"), exact_time(moment) or _("as soon as it may be paid")))
+    if event.event in (EventName.SUBMITTED, EventName.ROUTED) and (account := facts.get("provider")):
+        was = f"{facts['was']} → " if "was" in facts else ""
+        details.append((_("Account"), f"{was}{account}"))
+        if route := facts.get("route"):
+            details.append((_("Route"), str(route)))
     if required := facts.get("approvals_required"):
         details.append((_("Approvals required"), str(required)))
     if flags := facts.get("review_flags"):

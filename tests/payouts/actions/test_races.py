@@ -14,7 +14,17 @@ from payouts import actions
 from payouts.actions import Assignment, NotAllowedError, PayoutError, pauses, submitted
 from payouts.actions.pauses import PauseError
 from payouts.audit import broken_invariants
-from payouts.models import ApiClient, Approval, Attempt, Event, Payout, PayoutLimit, ProviderPause, SubmittedSum
+from payouts.models import (
+    ApiClient,
+    Approval,
+    Attempt,
+    Event,
+    Payout,
+    PayoutLimit,
+    ProviderPause,
+    Route,
+    SubmittedSum,
+)
 from payouts.worker import pump
 from tests import recipes
 from tests.payouts.observe import by_hand, is_clean, rings
@@ -360,4 +370,25 @@ def test_events_follow_each_other_in_time_though_they_waited_for_the_lock(operat
 
     times = list(payout.events.order_by("seq").values_list("at", flat=True))
     assert times == sorted(times)
+    assert is_clean()
+
+
+def test_a_payout_that_is_claimed_and_routed_anew_at_once_is_sent_where_its_row_says(settings: Any) -> None:
+    settings.PROVIDERS, settings.PROVIDER_VALUES = {"eu": "http"}, {"eu": {"URL": "https://eu.test", "TOKEN": "t"}}
+    operator = recipes.person.make()
+    for _each in range(RACES):
+        Route.objects.all().delete()
+        payout = pending_payout()
+        Route.objects.create(position=10, account="eu")
+
+        claimed_now, routed = at_once(
+            lambda: actions.claim(limit=1),
+            lambda payout=payout: actions.route(payout.pk, by=operator, reason="The first bank is closed."),
+        )
+
+        for assignment in claimed_now or actions.claim(limit=1):
+            assert assignment.attempt.provider == Payout.objects.get(pk=payout.pk).provider
+        payout.refresh_from_db()
+        assert payout.provider == ("http" if isinstance(routed, NotAllowedError) else "eu")
+        assert [each.provider for each in payout.attempts.all()] == [payout.provider]
     assert is_clean()

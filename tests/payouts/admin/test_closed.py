@@ -49,6 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "payouts_payout_ask_now": {"Operator", "Approver", "Admin"},
     "payouts_payout_cancel": {"Operator", "Admin"},
     "payouts_payout_retry": {"Operator", "Admin"},
+    "payouts_payout_route": {"Operator", "Admin"},
     "payouts_payout_resolve": {"Approver", "Admin"},
     "payouts_payout_record_return": {"Approver", "Admin"},
     "payouts_payout_settle": {"Admin"},
@@ -87,6 +88,7 @@ FORMS: dict[str, set[str]] = {
     "payouts_approvalband_add": {"Admin"},
     "payouts_payoutlimit_add": {"Admin"},
     "payouts_velocitylimit_add": {"Admin"},
+    "payouts_route_add": {"Admin"},
     "payouts_recovery_begin": {"Approver", "Admin"},
     "auth_user_add": {"Admin"},
 }

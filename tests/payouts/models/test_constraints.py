@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from payouts.actions import bulk
-from payouts.models import PayoutLimit, ReviewRule, VelocityLimit
+from payouts.models import PayoutLimit, ReviewRule, Route, VelocityLimit
 from tests import recipes
 from tests.payouts.observe import by_hand, nothing_changes
 from tests.recipes import (
@@ -273,6 +273,29 @@ def test_a_velocity_limit_that_breaks_a_rule_is_refused_by_it(name: str, given: 
 
     with pytest.raises(IntegrityError, match=f"\\b{name}\\b"):
         VelocityLimit.objects.create(**A_VELOCITY_LIMIT | given)
+
+
+A_ROUTE = {"position": 10, "account": "http"}
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("route_position_unique", {}),
+        ("route_currency", {"currency": "rub"}),
+        ("route_amounts", {"currency": "RUB", "from_amount": -1}),
+        ("route_amounts", {"currency": "RUB", "from_amount": 10**14}),
+        ("route_amounts", {"currency": "RUB", "below_amount": 0}),
+        ("route_amounts_in_order", {"currency": "RUB", "from_amount": 5, "below_amount": 5}),
+        ("route_amount_of_currency", {"from_amount": 5}),
+        ("route_names_an_account", {"account": ""}),
+    ],
+)
+def test_a_route_that_breaks_a_rule_is_refused_by_it(name: str, given: dict[str, object]) -> None:
+    Route.objects.create(**A_ROUTE)
+
+    with pytest.raises(IntegrityError, match=f"\\b{name}\\b"):
+        Route.objects.create(**A_ROUTE | ({"position": 20} if given else {}) | given)
 
 
 def test_exchange_once_per_call() -> None:
@@ -662,6 +685,7 @@ EXPORT_CHUNK = (
         ("rule_history_append_only", "TRUNCATE payouts_historicalreviewrule"),
         ("limit_history_append_only", "DELETE FROM payouts_historicalpayoutlimit"),
         ("velocity_history_append_only", "DELETE FROM payouts_historicalvelocitylimit"),
+        ("route_history_append_only", "DELETE FROM payouts_historicalroute"),
         ("client_history_append_only", "UPDATE payouts_historicalapiclient SET owner_id = NULL"),
         ("client_history_append_only", "DELETE FROM payouts_historicalapiclient"),
         ("key_history_append_only", "UPDATE payouts_historicalapikey SET history_user_id = NULL"),

@@ -7,7 +7,15 @@ import pytest
 
 from payouts.actions import recovery
 from payouts.audit import broken_invariants
-from payouts.models import ApprovalBand, ConfigurationAlteredError, ConfigurationSeal, Payout, PayoutLimit, ReviewRule
+from payouts.models import (
+    ApprovalBand,
+    ConfigurationAlteredError,
+    ConfigurationSeal,
+    Payout,
+    PayoutLimit,
+    ReviewRule,
+    Route,
+)
 from payouts.models.sealed_sets import (
     fault_of,
     forget,
@@ -19,7 +27,7 @@ from payouts.models.sealed_sets import (
     verified_sets,
 )
 from tests.payouts.observe import by_hand, is_clean, unguarded
-from tests.recipes import TWO_APPROVALS, band, pending_payout
+from tests.recipes import TWO_APPROVALS, band, client, pending_payout
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +43,7 @@ def seal_of(name: str) -> tuple[int, bytes]:
 
 
 def test_what_the_migrations_made_is_sealed() -> None:
-    assert set(sealed_sets()) == {"bands", "rules", "limits", "velocity"}
+    assert set(sealed_sets()) == {"bands", "rules", "limits", "velocity", "routes"}
     assert list(verified("bands")) == list(ApprovalBand.objects.order_by("pk"))
     assert [fault_of(name) for name in sealed_sets()] == [""] * len(sealed_sets())
     assert is_clean()
@@ -71,6 +79,13 @@ def test_a_row_that_is_saved_or_deleted_is_in_force_at_once() -> None:
         ("rules", "UPDATE payouts_reviewrule SET effect = 'note'"),
         ("limits", "DELETE FROM payouts_payoutlimit"),
         ("limits", "UPDATE payouts_payoutlimit SET recipient_amount = 99999999"),
+        ("routes", "DELETE FROM payouts_route"),
+        ("routes", "UPDATE payouts_route SET account = 'theirs'"),
+        ("routes", "UPDATE payouts_route SET client_id = NULL"),
+        (
+            "routes",
+            "INSERT INTO payouts_route (position, currency, recipient_kind, account) VALUES (1, '', '', 'theirs')",
+        ),
     ],
 )
 @pytest.mark.parametrize("version", ["", "UPDATE payouts_configurationseal SET version = version + 1"])
@@ -78,6 +93,7 @@ def test_nothing_is_submitted_by_rules_that_sql_has_changed_and_the_audit_names_
     name: str, statement: str, version: str
 ) -> None:
     PayoutLimit.objects.create(currency="USD", recipient_amount=Decimal(500))
+    Route.objects.create(position=10, account="http", client=client.make())
     by_hand(statement)
     if version:
         by_hand(version)

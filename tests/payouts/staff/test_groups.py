@@ -14,7 +14,7 @@ def test_the_groups_may_do_these_things_and_no_more() -> None:
         for model in (
             *("payout", "event", "attempt", "approval", "apiclient", "apikey", "approvalband", "heartbeat"),
             *("providerreport", "reportline", "reviewrule", "payoutlimit", "providerpause", "batch"),
-            *("recovery", "unknownpayment", "velocitylimit"),
+            *("recovery", "unknownpayment", "velocitylimit", "route"),
         )
     }
     evidence = {"add_providerreport", "return_payout"}
@@ -22,7 +22,9 @@ def test_the_groups_may_do_these_things_and_no_more() -> None:
 
     may = {group.name: set(group.permissions.values_list("codename", flat=True)) for group in Group.objects.all()}
 
-    assert may["Operator"] == view | {"add_batch", "add_payout", "hold_payout", "cancel_payout", "retry_payout"}
+    assert may["Operator"] == view | {
+        *("add_batch", "add_payout", "hold_payout", "cancel_payout", "retry_payout", "route_payout"),
+    }
     assert may["Approver"] == view | evidence | {
         "view_proposal",
         "approve_payout",

@@ -13,7 +13,7 @@ from payouts.actions.confirmations import confirm_unchanged
 from payouts.actions.verbs import VERBS, Asks
 from payouts.admin.kit import format
 from payouts.admin.payouts.payout_admin import PayoutAdmin
-from payouts.models import Approval, Event, EventName, Payout
+from payouts.models import Approval, Event, EventName, Payout, Route
 from payouts.providers import Answer, Verdict
 from payouts.rules import Standing
 from payouts.staff.groups import GROUPS
@@ -40,6 +40,13 @@ def confirmed_payout(**given: Any) -> Payout:
     return confirm_unchanged(payout.pk, by=recipes.person.make(), evidence="The log of 14 January, 10:00.")
 
 
+def routable_payout(**given: Any) -> Payout:
+    """Never sent, and since it was made a route says that another account pays it."""
+    payout = recipes.pending_payout(**given)
+    Route.objects.create(position=Route.objects.count() + 1, account="elsewhere")
+    return payout
+
+
 MAKE = {
     "confirm_unchanged": confirmed_payout,
     "approve": recipes.awaiting_payout,
@@ -52,12 +59,13 @@ MAKE = {
     "resolve": recipes.unknown_payout,
     "ask_now": recipes.unknown_payout,
     "schedule": recipes.pending_payout,
+    "route": routable_payout,
     "settle": recipes.pending_payout,
     "record_return": recipes.processed_payout,
     "reveal": recipes.pending_payout,
 }
 PERMITTED = {
-    "Operator": {"hold", "release", "clear_flag", "cancel", "retry", "ask_now", "schedule"},
+    "Operator": {"hold", "release", "clear_flag", "cancel", "retry", "ask_now", "schedule", "route"},
     "Approver": {
         *("approve", "reject", "hold", "release", "clear_flag", "resolve", "record_return", "ask_now", "schedule"),
         "confirm_unchanged",
@@ -78,6 +86,7 @@ EVENTS = {
     "resolve": EventName.RESOLUTION_PROPOSED,
     "ask_now": EventName.ASKED,
     "schedule": EventName.SCHEDULED,
+    "route": EventName.ROUTED,
     "settle": EventName.SETTLED,
     "reveal": EventName.REVEALED,
 }
