@@ -7,7 +7,7 @@ from datetime import datetime
 
 from payouts import money, references
 from payouts.models import Approval, Attempt, Payout
-from payouts.providers import Instruction
+from payouts.providers import Instruction, registry
 
 # How many retries may have been forgotten: a payout is rarely sent again more often.
 LATER_KEYS = 3
@@ -27,6 +27,9 @@ class Assignment:
     """The refused attempts before this one: their keys are looked up before this one is sent."""
     later: tuple[uuid.UUID, ...] = ()
     """In recovery mode the keys of the next attempts, which the database may have forgotten: looked up likewise."""
+    elsewhere: tuple[str, ...] = ()
+    """In recovery mode the other accounts, and otherwise those that were heard to know this key: a route that is
+    forgotten may have sent it there. They are asked before it is sent."""
     forgotten_at: datetime | None = None
     """When recovery mode began: such a key may have been sent until then, and a search can be behind for a while."""
 
@@ -41,7 +44,7 @@ class Assignment:
         return replace(self.instruction, reference=attempt.reference, provider_id=attempt.provider_id, age=age)
 
     def of_later(self, key: uuid.UUID) -> Instruction:
-        """What to look up with whether an attempt was made that is forgotten."""
+        """What to look up with whether an attempt was made, or made at another account, that is forgotten."""
         age = self.called_at - (self.forgotten_at or self.called_at)
         return replace(self.instruction, reference=key, provider_id="", age=age)
 
@@ -65,13 +68,18 @@ def assignments(
     history: dict[int, list[Attempt]],
     *,
     unheard_of: set[uuid.UUID],
+    told: dict[uuid.UUID, list[str]],
     forgotten_at: datetime | None,
 ) -> list[Assignment]:
-    """One for each call. `unheard_of` are the keys that the provider cannot know yet; `forgotten_at`, when recovery
-    mode began, if it has."""
+    """One for each call.
+
+    `unheard_of` are the keys that the provider cannot know yet, `told` those that other accounts were heard to know;
+    `forgotten_at` is when recovery mode began, if it has.
+    """
     made = []
     for call in calls:
         payout, attempt = call.payout, call.attempt
+        names = registry.known_names() if forgotten_at else told.get(attempt.reference, [])
         numbers = range(attempt.number + 1, attempt.number + 1 + (LATER_KEYS if forgotten_at else 0))
         assignment = _assignment(
             payout,
@@ -80,6 +88,7 @@ def assignments(
             may_post=call.may_post,
             earlier=tuple(each for each in history.get(payout.pk, ()) if each.number < attempt.number),
             later=tuple(references.attempt_reference(payout.reference, number) for number in numbers),
+            elsewhere=tuple(name for name in names if name != attempt.provider),
             forgotten_at=forgotten_at,
         )
         made.append(assignment)
@@ -109,6 +118,7 @@ def _assignment(
     may_post: bool,
     earlier: tuple[Attempt, ...],
     later: tuple[uuid.UUID, ...],
+    elsewhere: tuple[str, ...],
     forgotten_at: datetime | None,
 ) -> Assignment:
     assert payout.lease_token is not None
@@ -130,5 +140,6 @@ def _assignment(
         may_post=may_post,
         earlier=earlier,
         later=later,
+        elsewhere=elsewhere,
         forgotten_at=forgotten_at,
     )

@@ -164,7 +164,8 @@ def _claim(take: Take, holder: str) -> tuple[list[Assignment], int]:
         rows.update(Attempt, [attempt for _payout, attempt in looked.again], ("calls", "last_called_at"))
         unheard_of = _unheard_of(fresh, found)
         forgotten_at = recovery.began_at() if found.is_recovering else None
-        made = assignments(calls, looked.history, unheard_of=unheard_of, forgotten_at=forgotten_at)
+        told = unknown_payments.told_elsewhere([call.attempt for call in calls])
+        made = assignments(calls, looked.history, unheard_of=unheard_of, told=told, forgotten_at=forgotten_at)
         return made, len(payouts)
 
 

@@ -16,7 +16,7 @@ from payouts.actions.moves import WORKER, Move, clock, db_now, flagged, move_all
 from payouts.actions.unknown_payments import Heard
 from payouts.database import rows
 from payouts.models import Attempt, Attention, EventName, Exchange, Payout, UnknownPayment
-from payouts.providers import PAID_LATER, Answer, Verdict
+from payouts.providers import PAID_ELSEWHERE, PAID_LATER, Answer, Verdict
 from payouts.states import Status
 
 # Seconds until the next look at a payout whose outcome is not final, by the calls already made; daily from then on.
@@ -168,7 +168,7 @@ def _outcome_move(payout: Payout, assignment: Assignment, answer: Answer, at: da
             return Move(payout, EventName.REFUSED, Status.FAILED, facts, answer.message)
         case Verdict.ABSENT if not (assignment.may_post or payout.news_at):
             return flagged(payout, Attention.NOT_FOUND)
-        case _ if answer.code == PAID_LATER:
+        case _ if answer.code in (PAID_LATER, PAID_ELSEWHERE):
             return flagged(payout, Attention.CONTRADICTED, attempt)
         case _ if attempt.calls >= settings.MAX_ATTEMPT_CALLS:
             return flagged(payout, Attention.TOO_MANY_CALLS)

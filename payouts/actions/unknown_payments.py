@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from payouts import operation_rules
 from payouts.actions.errors import PayoutError, reason_fault
 from payouts.models import Attempt, UnknownPayment
-from payouts.providers import Verdict
+from payouts.providers import Verdict, registry
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +79,23 @@ def take(attempts: Sequence[Attempt]) -> set[uuid.UUID]:
             payout_id=payouts[each.reference], closed_at=Coalesce("closed_at", Now())
         )
     return {each.reference for each in found}
+
+
+def told_elsewhere(attempts: Sequence[Attempt]) -> dict[uuid.UUID, list[str]]:
+    """The accounts that were heard to know these attempts' keys, and are not those that the attempts go to, by key.
+
+    A route that is forgotten may have sent them there. Without a second account nothing is asked of the database.
+    """
+    names = registry.known_names()
+    own = {attempt.reference: attempt.provider for attempt in attempts}
+    if len(names) == 1 or not own:
+        return {}
+    found: dict[uuid.UUID, list[str]] = {}
+    told = UnknownPayment.objects.filter(provider__in=names, reference__in=own)
+    for reference, provider in told.values_list("reference", "provider"):
+        if provider != own[reference]:
+            found.setdefault(reference, []).append(provider)
+    return found
 
 
 def close(payment_id: int, *, by: User, reason: str) -> UnknownPayment:

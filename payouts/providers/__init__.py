@@ -89,14 +89,19 @@ class Answer:
 
 # The provider knows the key of a later attempt.
 PAID_LATER = "later_key_known"
+# Another account than the one that it is to be sent to knows the attempt's own key.
+PAID_ELSEWHERE = "key_known_elsewhere"
+# The provider cannot be asked about such a key at all, or no longer.
+OUT_OF_REACH = "out_of_reach"
 # Codes of UNKNOWN with which the provider has said nothing: nothing was sent, or a search proves nothing.
-NOTHING_SAID = frozenset(("unsendable", "not_found_yet", "out_of_reach"))
+NOTHING_SAID = frozenset(("unsendable", "not_found_yet", OUT_OF_REACH))
 # Codes of UNKNOWN for one payment, while the provider may well serve the others.
 ABOUT_ONE_PAYMENT = frozenset(
     (
         *("mismatch", "several_matches", "idempotency_conflict"),
         *("http_400", "http_409", "http_413", "http_415"),
         PAID_LATER,
+        PAID_ELSEWHERE,
         *NOTHING_SAID,
     )
 )

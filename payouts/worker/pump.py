@@ -18,7 +18,7 @@ from payouts import actions, doorbell
 from payouts.actions import ADAPTER_ERROR, Assignment, KeysError, breaker
 from payouts.jobs import Stop, never
 from payouts.models import Heartbeat
-from payouts.providers import PAID_LATER, Answer, Provider, Verdict
+from payouts.providers import OUT_OF_REACH, PAID_ELSEWHERE, PAID_LATER, Answer, Provider, Verdict
 from payouts.providers.registry import get_provider, known_names
 from payouts.worker import broker
 
@@ -31,6 +31,7 @@ RECORDING_SECONDS = 5.0
 RECORD_AT_ONCE = 200
 AWAY_PAUSE_SECONDS = 0.5
 PAID_LATER_MESSAGE = "The provider knows a later attempt of this payout, which the database has forgotten."
+PAID_ELSEWHERE_MESSAGE = "Another account knows this payment, which the database has forgotten."
 # What a look-up says of a key under which no money has left.
 NOT_PAID = (Verdict.REFUSED, Verdict.ABSENT)
 
@@ -111,8 +112,8 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
     """An attempt's first call pays; every later one looks up, and pays under the same key if there is nothing.
 
     Nothing is paid before the provider has said of every earlier key that it was not paid, in recovery mode of the
-    next keys too. A refusal of a key that was sent before is confirmed by a look-up: the call before may have been
-    the one that counts.
+    next keys too, and every other account of this one. A refusal of a key that was sent before is confirmed by a
+    look-up: the call before may have been the one that counts.
     """
     provider = given or get_provider(assignment.attempt.provider)
     answer = None
@@ -134,11 +135,31 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
             return replace(found, about=key)
         if found.verdict not in NOT_PAID:
             return Answer(Verdict.UNKNOWN, found.provider_id, PAID_LATER, PAID_LATER_MESSAGE, about=key)
+    for name in assignment.elsewhere:
+        if found_there := _known_elsewhere(given or get_provider(name), assignment, deadline):
+            return found_there
     paid = provider.pay(assignment.instruction, deadline=deadline)
     if answer and paid.verdict == Verdict.REFUSED:
         confirmed = provider.look_up(assignment.instruction, deadline=deadline)
         return paid if confirmed.verdict in NOT_PAID else confirmed
     return paid
+
+
+def _known_elsewhere(provider: Provider, assignment: Assignment, deadline: float) -> Answer | None:
+    """What another account says of the keys, where that keeps them from being sent; None where it knows of none.
+
+    Only where it has refused a key can it have been sent the next. An account that says nothing of any key holds up
+    nobody: its payments are for people to compare before they end recovery mode.
+    """
+    for key in (assignment.attempt.reference, *assignment.later):
+        found = provider.look_up(assignment.of_later(key), deadline=deadline)
+        if found.verdict == Verdict.ABSENT or found.code == OUT_OF_REACH:
+            return None
+        if found.verdict == Verdict.UNKNOWN:
+            return found
+        if found.verdict != Verdict.REFUSED:
+            return Answer(Verdict.UNKNOWN, found.provider_id, PAID_ELSEWHERE, PAID_ELSEWHERE_MESSAGE)
+    return None
 
 
 def _record(outcomes: "SimpleQueue[Outcome]") -> int:

@@ -24,6 +24,7 @@ OURS = (
     gettext_noop("The instruction cannot be written as JSON; nothing was sent."),
     gettext_noop("No connection before the deadline; nothing was sent."),
     gettext_noop("The provider knows a later attempt of this payout, which the database has forgotten."),
+    gettext_noop("Another account knows this payment, which the database has forgotten."),
     gettext_noop("No connection to the provider (%(reason)s); nothing was sent."),
     gettext_noop("No trusted connection to the provider (%(reason)s); nothing was sent."),
     *(sentence for kind in KINDS.values() for sentence in kind.sentences),

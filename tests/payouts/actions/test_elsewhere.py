@@ -1,0 +1,106 @@
+"""The database was put back, and the routes with it: what one account may have paid is paid by no other."""
+
+import pytest
+from django.db import transaction
+
+from payouts import actions
+from payouts.actions import recovery, unknown_payments
+from payouts.actions.unknown_payments import Heard
+from payouts.models import ApiClient, Payout, Route, UnknownPayment, sealed_sets
+from payouts.providers import Answer, Instruction, Verdict
+from payouts.references import attempt_reference
+from payouts.worker import pump
+from tests import recipes
+from tests.payouts.observe import is_clean
+from tests.payouts.providers.double import DoubleProvider, Fault
+from tests.recipes import make_due, pending_payout
+
+pytestmark = pytest.mark.django_db
+
+
+def _paid_at_eu_and_forgotten(client: ApiClient, eu: DoubleProvider, *, retried: bool = False) -> Payout:
+    """Submitted once while a route said `eu`, and paid there; asked for again when nothing is left of either."""
+    terms = {"client": client, "idempotency_key": "one"}
+    with transaction.atomic():
+        Route.objects.create(position=10, account="eu")
+        payout = pending_payout(**terms)
+        if retried:
+            eu.script(Fault.REJECTED)
+            first = recipes.claimed(payout)
+            actions.record_outcomes([(first, eu.pay(first.instruction, deadline=0))])
+            actions.retry(payout.pk, by=recipes.person.make(), reason="The account is open again.")
+        eu.pay(recipes.claimed(payout).instruction, deadline=0)
+        transaction.set_rollback(True)
+    sealed_sets.forget()
+    again = pending_payout(**terms)
+    assert (again.reference, again.provider) == (payout.reference, "http")
+    assert len(eu.paid(again.reference)) == 1
+    return again
+
+
+@pytest.mark.parametrize("retried", [False, True], ids=["at once", "by a retry"])
+def test_in_recovery_mode_every_account_is_asked_before_one_pays(retried: bool, client: ApiClient) -> None:
+    """A look-up at the account of the present routes finds nothing: it was paid at another one."""
+    with DoubleProvider().registered() as http, DoubleProvider("eu").registered() as eu:
+        payout = _paid_at_eu_and_forgotten(client, eu, retried=retried)
+        recovery.begin(by="shell:operator", reason="Restored the backup of 03:00.")
+        pump.run()
+
+    payout.refresh_from_db()
+    assert (payout.status, payout.attention) == ("unknown", "contradicted")
+    assert payout.attempts.get().last_code == "key_known_elsewhere"
+    assert (http.payments, len(eu.paid(payout.reference))) == ([], 1)
+    assert is_clean()
+
+
+def test_in_recovery_mode_what_no_account_knows_is_paid() -> None:
+    with DoubleProvider().registered() as http, DoubleProvider("eu").registered() as eu:
+        payout = pending_payout()
+        recovery.begin(by="shell:operator", reason="Restored the backup of 03:00.")
+        pump.run()
+
+    payout.refresh_from_db()
+    assert payout.status == "processed"
+    assert http.calls[-1].operation == "pay"
+    assert [call.operation for call in eu.calls] == ["look_up"]
+
+
+def test_in_recovery_mode_nothing_is_paid_while_an_account_does_not_answer() -> None:
+    with DoubleProvider().registered() as http, DoubleProvider("eu").registered() as eu:
+        eu.look_ups_fail = True
+        payout = pending_payout()
+        recovery.begin(by="shell:operator", reason="Restored the backup of 03:00.")
+        pump.run()
+
+    payout.refresh_from_db()
+    assert (payout.status, http.payments) == ("unknown", [])
+
+
+def test_an_account_that_can_say_nothing_of_our_keys_holds_up_no_other() -> None:
+    class Dumb(DoubleProvider):
+        def look_up(self, instruction: Instruction, *, deadline: float) -> Answer:
+            return Answer(Verdict.UNKNOWN, code="out_of_reach")
+
+    with DoubleProvider().registered(), Dumb("eu").registered():
+        payout = pending_payout()
+        recovery.begin(by="shell:operator", reason="Restored the backup of 03:00.")
+        pump.run()
+
+    payout.refresh_from_db()
+    assert payout.status == "processed"
+
+
+def test_what_another_account_has_told_of_is_asked_about_there_in_no_recovery_either(client: ApiClient) -> None:
+    with DoubleProvider().registered() as http, DoubleProvider("eu").registered() as eu:
+        payout = _paid_at_eu_and_forgotten(client, eu)
+        heard = Heard(attempt_reference(payout.reference, 1), Verdict.SUCCEEDED, payout.amount, "RUB", "prv_1")
+        unknown_payments.note([heard], provider="eu", source=UnknownPayment.Source.WEBHOOK)
+        eu.look_ups_fail = True
+        pump.run()
+        eu.look_ups_fail = False
+        make_due(payout)
+        pump.run()
+
+    payout.refresh_from_db()
+    assert (payout.status, payout.attention) == ("unknown", "contradicted")
+    assert (http.payments, len(eu.payments)) == ([], 1)
