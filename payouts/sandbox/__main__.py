@@ -5,14 +5,15 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
+from payouts.sandbox import dialects
 from payouts.sandbox.ledger import Ledger, now
 from payouts.sandbox.server import HEADERS_LIMIT, Sandbox
-from payouts.sandbox.yookassa.gateway import Gateway
 
 
-async def run(arguments: argparse.Namespace, environment: dict[str, str], gateway: Gateway | None) -> None:
+async def run(arguments: argparse.Namespace, environment: dict[str, str], others: Iterable[dialects.Make]) -> None:
     """Serve until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -26,7 +27,7 @@ async def run(arguments: argparse.Namespace, environment: dict[str, str], gatewa
         delay_seconds=arguments.delay_ms / 1000,
         webhook_url=environment.get("SANDBOX_WEBHOOK_URL", ""),
         webhook_secret=environment.get("PROVIDER_WEBHOOK_SECRET", "").split(",")[0].strip(),
-        gateway=gateway,
+        others=others,
         log=lambda line: print(f"{now()} {line}", flush=True),
     )
     server = await asyncio.start_server(
@@ -52,10 +53,10 @@ def main() -> int:
     if not os.environ.get("PROVIDER_TOKEN"):
         parser.error("PROVIDER_TOKEN must be set in the environment.")
     try:
-        gateway = Gateway.of(os.environ)
+        others = dialects.of(os.environ)
     except ValueError as error:
         parser.error(str(error))
-    asyncio.run(run(arguments, dict(os.environ), gateway))
+    asyncio.run(run(arguments, dict(os.environ), others))
     return 0
 
 

@@ -4,19 +4,18 @@ import asyncio
 import re
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from payouts.sandbox import page
 from payouts.sandbox.dialect import Dialect
+from payouts.sandbox.dialects import Make
 from payouts.sandbox.exchange import Reply, Request, content_length, encoded, read_head
 from payouts.sandbox.ledger import Ledger
 from payouts.sandbox.protocol import Protocol, problem, read_order
 from payouts.sandbox.settling import Settling
 from payouts.sandbox.till import RATE_LIMITED_TIMES, Till
-from payouts.sandbox.yookassa.dialect import YooKassa
-from payouts.sandbox.yookassa.gateway import Gateway
 
 __all__ = ["HEADERS_LIMIT", "RATE_LIMITED_TIMES", "Sandbox", "read_order"]
 
@@ -38,7 +37,7 @@ class Sandbox:
         delay_seconds: float = 0.0,
         webhook_url: str = "",
         webhook_secret: str = "",
-        gateway: Gateway | None = None,
+        others: Iterable[Make] = (),
         log: Callable[[str], None] = print,
     ) -> None:
         self._ledger = ledger
@@ -47,9 +46,8 @@ class Sandbox:
         self._settling = Settling(ledger, dialects, log)
         till = Till(ledger, self._settling, delay_seconds=delay_seconds)
         protocol = Protocol(ledger, till, token=token, webhook_url=webhook_url, webhook_secret=webhook_secret)
-        dialects[protocol.name] = protocol
-        if gateway is not None:
-            dialects[YooKassa.name] = YooKassa(ledger, till, gateway)
+        for dialect in (protocol, *(make(ledger, till) for make in others)):
+            dialects[dialect.name] = dialect
         self._dialects = tuple(dialects.values())
 
     def resume(self) -> None:

@@ -4,9 +4,10 @@ import base64
 import hmac
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from payouts.sandbox.dialect import Trouble, Webhook
@@ -51,6 +52,12 @@ class YooKassa:
         self._gateway = gateway
         known = base64.b64encode(f"{gateway.id}:{gateway.secret}".encode())
         self._authorization = b"Basic " + known
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> "Callable[[Ledger, Till], YooKassa] | None":
+        """None where the environment has no gateway. Raises ValueError."""
+        gateway = Gateway.of(environment)
+        return partial(cls, gateway=gateway) if gateway else None
 
     def key(self, request: Request) -> str:
         pairs = (values[0] for name, values in request.query.items() if name.startswith("metadata["))
