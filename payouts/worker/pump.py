@@ -17,8 +17,8 @@ from django.db.models.functions import Now
 from payouts import actions, doorbell
 from payouts.actions import ADAPTER_ERROR, Assignment, KeysError, breaker
 from payouts.jobs import Stop, never
-from payouts.models import Heartbeat
-from payouts.providers import OUT_OF_REACH, PAID_ELSEWHERE, PAID_LATER, Answer, Provider, Verdict
+from payouts.models import Attempt, Heartbeat
+from payouts.providers import OUT_OF_REACH, PAID_ELSEWHERE, PAID_LATER, UNNAMED, Answer, Provider, Verdict
 from payouts.providers.registry import get_provider, known_names
 from payouts.worker import broker
 
@@ -125,7 +125,7 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
     for earlier in assignment.earlier:
         its_provider = given or get_provider(earlier.provider)
         found = its_provider.look_up(assignment.of_earlier(earlier), deadline=deadline)
-        if found.verdict not in NOT_PAID:
+        if found.verdict not in NOT_PAID and not _is_all_there_is(earlier, found):
             return replace(found, about=earlier.reference)
     if answer and assignment.is_doubted:
         return answer
@@ -145,6 +145,11 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
     return paid
 
 
+def _is_all_there_is(refused: Attempt, found: Answer) -> bool:
+    """Whether a refusal stands where nobody can be asked about it: the key was sent once, and this was the answer."""
+    return found.code == UNNAMED and refused.calls == 1
+
+
 def _known_elsewhere(provider: Provider, assignment: Assignment, deadline: float) -> Answer | None:
     """What another account says of the keys, where that keeps them from being sent; None where it knows of none.
 
@@ -153,7 +158,7 @@ def _known_elsewhere(provider: Provider, assignment: Assignment, deadline: float
     """
     for key in (assignment.attempt.reference, *assignment.later):
         found = provider.look_up(assignment.of_later(key), deadline=deadline)
-        if found.verdict == Verdict.ABSENT or found.code == OUT_OF_REACH:
+        if found.verdict == Verdict.ABSENT or found.code in (OUT_OF_REACH, UNNAMED):
             return None
         if found.verdict == Verdict.UNKNOWN:
             return found

@@ -8,10 +8,10 @@ from django.contrib.auth.models import User
 
 from payouts import actions
 from payouts.models import Attention, Payout
-from payouts.providers import Answer, Instruction, Verdict
+from payouts.providers import UNNAMED, Answer, Instruction, Verdict
 from payouts.worker import pump
 from tests import recipes
-from tests.payouts.observe import is_clean, last_event
+from tests.payouts.observe import by_hand, is_clean, last_event
 from tests.payouts.providers.double import DoubleProvider, Fault
 from tests.recipes import claimed, make_due, pending_payout
 
@@ -90,6 +90,20 @@ def test_nothing_is_sent_while_an_earlier_attempt_is_unclear(unclear: Answer, op
     assert payout.status == "processed"
     assert _operations(provider) == ["look_up", "look_up", "look_up", "pay"]
     assert is_clean()
+
+
+@pytest.mark.parametrize(("calls", "operations"), [(1, ["look_up", "pay"]), (2, ["look_up"])])
+def test_the_refusal_of_a_key_that_was_sent_once_stands_where_nobody_can_be_asked(
+    calls: int, operations: list[str], operator: User
+) -> None:
+    provider = Slow()
+    payout, key = _retried_after_a_refusal(operator)
+    by_hand("UPDATE payouts_attempt SET calls = %s WHERE reference = %s", calls, key)
+    provider.said[key] = Answer(Verdict.UNKNOWN, code=UNNAMED)
+
+    _run(provider, payout)
+
+    assert _operations(provider) == operations
 
 
 def test_an_earlier_attempt_that_was_unclear_and_then_paid_ends_the_later_one_that_was_never_sent(
