@@ -31,8 +31,10 @@ def hear(
 ) -> bool:
     """Schedule a look-up of the attempt: what a webhook to the account `provider` says is never its outcome.
 
-    A refused attempt is over; there, only news of a payment counts (`doubt_refusal`). Returns False for a message
-    heard before, and for a payment that we do not know: that one calls people (unknown_payments.py).
+    Where the provider can be asked only by its own id, and no answer has told it, that of the webhook is kept: what
+    is found by it is held to what was sent. A refused attempt is over; there, only news of a payment counts
+    (`doubt_refusal`). Returns False for a message heard before, and for a payment that we do not know: that one calls
+    people (unknown_payments.py).
     """
     with transaction.atomic():
         said = {"reference": reference, "reported": reported.value}
@@ -48,6 +50,9 @@ def hear(
         with locked(attempt.payout_id) as (payout, at):
             attempt = payout.attempts.get(reference=reference)
             actor = f"provider:{attempt.provider}"
+            if provider_id and not attempt.provider_id and not registry.is_asked_by_reference(provider):
+                attempt.provider_id = provider_id
+                rows.update(Attempt, [attempt], ("provider_id",), key="reference")
             if attempt.outcome == Attempt.Outcome.REFUSED:
                 if reported in (Verdict.SUCCEEDED, Verdict.RETURNED):
                     doubt_refusal(payout, attempt, at=at, actor=actor)

@@ -222,5 +222,7 @@ class Kind:
     """How long it remembers an idempotency key; None: PROVIDER_KEY_TTL_SECONDS."""
     recipients: tuple[RecipientKind, ...] | None = None
     """None: whatever it is given."""
+    is_asked_by_reference: bool = True
+    """False: it can be asked only by its own id, so the id that a webhook tells is kept where no answer told one."""
     sentences: tuple[str, ...] = ()
     """Our own in its answers, in English as they are kept: pages show them in the reader's language."""

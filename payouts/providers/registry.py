@@ -74,6 +74,14 @@ def account(name: str) -> str:
         return ""
 
 
+def is_asked_by_reference(name: str) -> bool:
+    """Whether that account's provider can be asked before it has told its own id."""
+    try:
+        return find(name)[1].is_asked_by_reference
+    except UnknownProviderError:
+        return True
+
+
 def key_life(name: str) -> timedelta:
     """How long that account's provider is trusted to remember an idempotency key."""
     try:

@@ -1,5 +1,6 @@
 """What comes from the provider by itself: webhooks, money that the bank gave back, reports."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,7 @@ from django.utils import timezone
 from payouts import actions
 from payouts.actions import FourEyesError, InvalidError, NotAllowedError, moves
 from payouts.models import Approval, Attempt, Attention, Payout, ReportLine, UnknownPayment, WebhookMessage
-from payouts.providers import Answer, Verdict
+from payouts.providers import Answer, Verdict, registry
 from payouts.worker import pump
 from tests import recipes
 from tests.payouts.observe import audit_of, by_hand, is_clean, last_event, nothing_changes, rings
@@ -91,6 +92,34 @@ def test_the_same_message_is_heard_once() -> None:
     is_news = actions.hear(message_id="msg_1", reference=_key(payout), reported=Verdict.SUCCEEDED)
 
     assert (is_news, rings(), WebhookMessage.objects.count()) == (False, before, 1)
+
+
+@pytest.mark.parametrize(("by_reference", "kept"), [(True, ""), (False, "prv_9")])
+def test_the_id_that_a_webhook_tells_is_kept_where_the_provider_can_be_asked_only_by_it(
+    by_reference: bool, kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = replace(registry.KINDS["http"], is_asked_by_reference=by_reference)
+    monkeypatch.setitem(registry.KINDS, "http", kind)
+    payout = unknown_payout()
+
+    actions.hear(message_id="msg_1", reference=_key(payout), reported=Verdict.SUCCEEDED, provider_id="prv_9")
+
+    assert payout.attempts.get().provider_id == kept
+    assert _is_due(payout)
+
+
+def test_an_answer_that_was_lost_takes_no_id_away_that_a_webhook_told_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kind = replace(registry.KINDS["http"], is_asked_by_reference=False)
+    monkeypatch.setitem(registry.KINDS, "http", kind)
+    payout = pending_payout()
+    assignment = claimed(payout)
+    actions.hear(message_id="msg_1", reference=_key(payout), reported=Verdict.SUCCEEDED, provider_id="prv_9")
+
+    actions.record_outcomes([(assignment, UNKNOWN)])
+
+    assert payout.attempts.get().provider_id == "prv_9"
 
 
 def test_a_message_is_kept_with_what_it_said() -> None:
