@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from payouts.actions import KeysError, disclosures, due, keys, waits
+from payouts.actions import KeysError, disclosures, due, funds, keys, waits
 from payouts.models.sealed_sets import altered_sets
 from payouts.staff.client_address import client_address, normal_address
 
@@ -61,6 +61,7 @@ class Backlog(NamedTuple):
     age_seconds: float
     """How long the oldest due payout, or the first that could not be claimed, has waited beyond its time."""
     over_limit: int
+    waits_for_funds: int
     claims_failing_since: datetime | None
     """Since when payouts cannot be claimed for a fault of ours: the worker's log says which."""
     claims_failing_seconds: float
@@ -99,6 +100,7 @@ def _readiness() -> tuple[dict[str, object], int]:
         "backlog": backlog.due,
         "backlog_age_seconds": round(backlog.age_seconds, 1),
         "over_limit": backlog.over_limit,
+        "waits_for_funds": backlog.waits_for_funds,
         "claims_failing_since": backlog.claims_failing_since,
         "providers_silent": found.providers_silent,
         "recovery": found.is_recovering,
@@ -141,6 +143,7 @@ class _Figures:
             ("queued_tasks", "Tasks that wait for a worker", found.queued),
             ("backlog_age_seconds", "Wait of the oldest due payout", backlog.age_seconds),
             ("over_limit", "Payouts that wait for a velocity limit", backlog.over_limit),
+            ("waits_for_funds", "Payouts that the balance of their account does not cover", backlog.waits_for_funds),
             (
                 "claims_failing_seconds",
                 "For how long payouts cannot be claimed for a fault of ours",
@@ -164,6 +167,14 @@ class _Figures:
             for status, currency, count in cursor.fetchall():
                 by_status.add_metric([status, currency], count)
         yield by_status
+        labels = ["account", "currency"]
+        told = GaugeMetricFamily("payouts_balance", "What the provider told that there is to pay from", labels=labels)
+        age = GaugeMetricFamily("payouts_balance_age_seconds", "How long ago it was asked", labels=labels)
+        for each in funds.balances():
+            told.add_metric([each.account, each.currency], float(each.amount))
+            age.add_metric([each.account, each.currency], max((found.now - each.at).total_seconds(), 0.0))
+        yield told
+        yield age
 
 
 def _watches(request: HttpRequest) -> bool:
@@ -206,6 +217,7 @@ def _backlog(now: datetime) -> Backlog:
         due=sum(each.count for each in owed) + failing,
         age_seconds=max((now - since).total_seconds(), 0.0),
         over_limit=sum(each.count for each in waits.over_limit()),
+        waits_for_funds=sum(each.count for each in funds.waiting()),
         claims_failing_since=failing_since,
         claims_failing_seconds=max((now - failing_since).total_seconds(), 0.0) if failing_since else 0.0,
     )

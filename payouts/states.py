@@ -21,8 +21,9 @@ class Status(models.TextChoices):
 
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.PENDING: frozenset({Status.PROCESSING, Status.PROCESSED, Status.REJECTED, Status.CANCELLED}),
-    Status.PROCESSING: frozenset({Status.PROCESSED, Status.FAILED, Status.UNKNOWN}),
-    Status.UNKNOWN: frozenset({Status.PROCESSED, Status.FAILED}),
+    # Back to pending: definitely refused for want of money in our account, so it waits for funds.
+    Status.PROCESSING: frozenset({Status.PENDING, Status.PROCESSED, Status.FAILED, Status.UNKNOWN}),
+    Status.UNKNOWN: frozenset({Status.PENDING, Status.PROCESSED, Status.FAILED}),
     Status.FAILED: frozenset({Status.PENDING, Status.PROCESSED}),
     Status.PROCESSED: frozenset({Status.RETURNED}),
     Status.REJECTED: frozenset(),

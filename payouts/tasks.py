@@ -35,6 +35,7 @@ from payouts.staff import access_log, login_limits, sessions
 from payouts.statements import apply
 from payouts.statements.read import APPLY
 from payouts.worker import broker
+from payouts.worker.balances import poll
 from payouts.worker.pump import run
 
 log = structlog.get_logger(__name__)
@@ -104,6 +105,11 @@ def remind_of_approvals() -> None:
     )
     if count := waiting.count():
         log.warning("approvals_overdue", count=count)
+
+
+def ask_for_balances() -> None:
+    """Ask every account that tells one for its balance, unless people have paused it; see what waits for funds."""
+    poll(must_stop=half_time(broker.must_make_way))
 
 
 def merge_sums() -> None:

@@ -40,6 +40,7 @@ NO_APPROVAL, ONE_APPROVAL, TWO_APPROVALS = Decimal("100.50"), Decimal("250000.00
 SUCCEEDED = Answer(Verdict.SUCCEEDED, provider_id="prv_1", http_status=201)
 PENDING = Answer(Verdict.PENDING, provider_id="prv_1", http_status=202)
 REFUSED = Answer(Verdict.REFUSED, code="account_closed", message="The account is closed.", http_status=422)
+LACKS_FUNDS = Answer(Verdict.REFUSED, code="insufficient_funds", message="Too little money.", lacks_funds=True)
 UNKNOWN = Answer(Verdict.UNKNOWN, code="timeout", message="No answer before the deadline.")
 ABSENT = Answer(Verdict.ABSENT, http_status=200)
 
@@ -117,6 +118,11 @@ def over_limit_payout(**given: Any) -> Payout:
     assert actions.claim(limit=10) == []
     limit.delete()
     return Payout.objects.get(pk=payout.pk)
+
+
+def without_funds_payout(**given: Any) -> Payout:
+    """Ready again, and waiting: the provider refused it for want of money in our account."""
+    return answered(pending_payout(**given), LACKS_FUNDS)
 
 
 def claimed(payout: Payout, *, may_wait: bool = True) -> Assignment:

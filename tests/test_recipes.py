@@ -23,6 +23,7 @@ STAGES = {
     "failed": Stage.FAILED,
     "retried": Stage.READY,
     "over_limit": Stage.READY,
+    "without_funds": Stage.READY,
     "unknown": Stage.UNKNOWN,
     "half_resolved": Stage.UNKNOWN,
     "resolved": Stage.PROCESSED,

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 
 from payouts import references
-from payouts.actions import breaker, due, keys, recovery, unknown_payments, velocity, waits
+from payouts.actions import breaker, due, funds, keys, recovery, unknown_payments, velocity, waits
 from payouts.actions.approvals import approvals_by_payout, payment_problem
 from payouts.actions.assignments import Assignment, Call, assignments, disputed, may_post_again
 from payouts.actions.errors import KeysError
@@ -46,9 +46,10 @@ def claim(*, limit: int, holder: str = "") -> list[Assignment]:
     A ready payout moves to processing with a new attempt, committed before any call. One whose lease ran out, or
     whose next look-up has come up, keeps its attempt, and its next call looks up first. What must not be paid as it
     stands is flagged for a person instead, and so is one that cannot even be claimed: it holds up nobody. What
-    exceeds a velocity limit waits (velocity.py). A provider that does not answer is left alone but for one probe at a
-    time (breaker.py), one that a person has paused is left alone altogether (pauses.py), and suspects are for
-    `claim_suspect`. Raises KeysError, and changes nothing, where the keys of this process do not fit (keys.py).
+    exceeds a velocity limit waits (velocity.py), and so does what the account's balance does not cover (funds.py). A
+    provider that does not answer is left alone but for one probe at a time (breaker.py), one that a person has paused
+    is left alone altogether (pauses.py), and suspects are for `claim_suspect`. Raises KeysError, and changes nothing,
+    where the keys of this process do not fit (keys.py).
     """
     owing = due.owed(most=limit)
     if any(each.is_silent and not each.is_paused for each in owing) and (probe := _claim_probe(holder)):
@@ -153,7 +154,7 @@ def _claim(take: Take, holder: str) -> tuple[list[Assignment], int]:
             Call(payout, attempt, may_post_again(attempt, lease_ends_at, in_doubt))
             for payout, attempt in looked.again
         ]
-        moves, fresh = _begun(looked, velocity.admit(looked.new), at)  # last: other claims wait for this one now
+        moves, fresh = _begun(looked, _admitted(looked), at)  # last: other claims wait for this one now
         calls += [Call(move.payout, attempt, True) for move, attempt in zip(moves, fresh, strict=True)]
         places = {payout.pk: place for place, payout in enumerate(payouts)}
         calls.sort(key=lambda call: places[call.payout.pk])  # the oldest is called for first, whatever it needs
@@ -206,8 +207,16 @@ def _who_pays(payout: Payout, attempts: Sequence[Attempt]) -> str:
     return payout.provider if payout.status == Status.PENDING or not attempts else attempts[-1].provider
 
 
+def _admitted(looked: _Looked) -> dict[int, velocity.Over]:
+    """Those of the new payouts that wait, for funds or for a velocity limit; the others count as sent from now on."""
+    short = funds.admit(looked.new)
+    over = velocity.admit([payout for payout in looked.new if payout.pk not in short]) | short
+    funds.take_off([payout for payout in looked.new if payout.pk not in over])
+    return over
+
+
 def _begun(looked: _Looked, over: dict[int, velocity.Over], at: datetime) -> tuple[list[Move], list[Attempt]]:
-    """Begin the new attempts, but for the payouts that are over a velocity limit: they are put off."""
+    """Begin the new attempts, but for the payouts that wait for room: they are put off."""
     moves, fresh = [], []
     for payout in looked.new:
         if payout.pk in over:

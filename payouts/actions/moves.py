@@ -24,8 +24,8 @@ from payouts.actions.errors import (
 )
 from payouts.database import rows
 from payouts.database.storable import text_fault
-from payouts.models import ApiClient, Attempt, Attention, Event, EventName, Payout
-from payouts.states import Status, allows
+from payouts.models import ApiClient, Attempt, Attention, Event, EventName, Payout, is_legal
+from payouts.states import Status
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +73,15 @@ class Move:
     to_status: Status
     facts: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
+    wait: "Wait | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """With a move to pending: why the worker does not send it at once, and when it looks at it again."""
+
+    reason: str
+    until: datetime
 
 
 def move_all(moves: Sequence[Move], *, at: datetime, actor: Actor | str, reason: str = "") -> None:
@@ -88,14 +97,16 @@ def move_all(moves: Sequence[Move], *, at: datetime, actor: Actor | str, reason:
     for move in moves:
         payout = move.payout
         from_status = payout.status if payout.version else None
-        if from_status is not None and from_status != move.to_status and not allows(from_status, move.to_status):
+        is_moved = from_status is not None and from_status != move.to_status
+        if is_moved and not is_legal(move.event, str(from_status), move.to_status):
             raise NotAllowedError(_not_from(payout), payout)
         payout.status = move.to_status.value
         payout.version += 1
         payout.updated_at = at
-        payout.waits_for, payout.waits_since = "", None
+        wait = move.wait
+        payout.waits_for, payout.waits_since = (wait.reason, at) if wait else ("", None)
         if payout.status == Status.PENDING:
-            payout.due_at = _due_at(payout, at)
+            payout.due_at = _due_at(payout, wait.until if wait else at)
         elif payout.status != from_status and payout.status not in (Status.PROCESSING, Status.UNKNOWN):
             payout.lease_token = None
             payout.lost_leases = 0  # of an attempt that has ended

@@ -10,12 +10,20 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
-from payouts.actions import late, unknown_payments
+from payouts.actions import funds, late, unknown_payments
 from payouts.actions.assignments import Assignment
-from payouts.actions.moves import WORKER, Move, clock, db_now, flagged, move_all, without_altered
+from payouts.actions.moves import WORKER, Move, Wait, clock, db_now, flagged, move_all, without_altered
 from payouts.actions.unknown_payments import Heard
 from payouts.database import rows
-from payouts.models import Attempt, Attention, EventName, Exchange, Payout, UnknownPayment
+from payouts.models import (
+    WAITS_AFTER_REFUSAL,
+    Attempt,
+    Attention,
+    EventName,
+    Exchange,
+    Payout,
+    UnknownPayment,
+)
 from payouts.providers import PAID_ELSEWHERE, PAID_LATER, Answer, Verdict
 from payouts.states import Status
 
@@ -62,6 +70,7 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
                 earlier.append(late.spoken_of(assignment, answer))
             elif not answer.about:
                 attempt.provider_id = answer.provider_id or attempt.provider_id
+                attempt.fee = attempt.fee if answer.fee is None else answer.fee
             payout.lease_token, payout.lost_leases = None, 0
             payout.due_at = at + timedelta(seconds=_pause_seconds(payout, attempt, answer))
             if answer.is_heard and not _has_later_news(payout, attempt):
@@ -80,6 +89,8 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
         for later in zip_longest(*(steps[1:] for steps in moves)):
             move_all([move for move in later if move], at=at, actor=WORKER)
         late.keep(late_ones, at=at)
+    if without_funds := [steps[0].payout for steps in moves if steps[0].event == EventName.LACKED_FUNDS]:
+        funds.refused(without_funds)
     return len(attempts)
 
 
@@ -121,6 +132,7 @@ def _note_forgotten(standing: Sequence[Recorded]) -> None:
 ATTEMPT_OUTCOME_FIELDS = (
     "outcome",
     "provider_id",
+    "fee",
     "accepted_at",
     "last_code",
     "last_message",
@@ -147,6 +159,8 @@ def _outcome_moves(payout: Payout, assignment: Assignment, answer: Answer, at: d
 def _outcome_move(payout: Payout, assignment: Assignment, answer: Answer, at: datetime, before: str) -> Move | None:
     """What the answer means: only a success pays, only a documented refusal fails, all else is not known.
 
+    A refusal for want of money in our account is no fault of the payment: it goes back to waiting, and another
+    attempt is made when there are funds, or after a pause. That is as safe as a retry: this attempt ends as refused.
     A refusal that may be older than the provider's news is not the last word: a failed payout can be sent again.
     `before` is the code of the answer before this one.
     """
@@ -167,6 +181,9 @@ def _outcome_move(payout: Payout, assignment: Assignment, answer: Answer, at: da
             return Move(payout, EventName.SUCCEEDED, Status.PROCESSED, facts)
         case Verdict.REFUSED if not payout.news_at:
             attempt.outcome, attempt.finished_at = Attempt.Outcome.REFUSED, at
+            if answer.lacks_funds:
+                wait = Wait(WAITS_AFTER_REFUSAL, at + funds.pause(attempt))
+                return Move(payout, EventName.LACKED_FUNDS, Status.PENDING, facts, answer.message, wait)
             payout.failure_code, payout.failure_message = answer.code, answer.message
             return Move(payout, EventName.REFUSED, Status.FAILED, facts, answer.message)
         case Verdict.ABSENT if not (assignment.may_post or payout.news_at):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from payouts.models import RESOLVED_BY_HAND, WAITS_FOR_LIMIT, Payout, ReviewFlag
+from payouts.models import RESOLVED_BY_HAND, WAITS_FOR_FUNDS, WAITS_FOR_LIMIT, Payout, ReviewFlag
 from payouts.states import Stage
 
 type ReasonCode = Literal["amount", "possible_duplicate", "card_checksum", "iban_checksum", "review"]
@@ -62,6 +62,8 @@ def status_detail(payout: Payout, reasons: Sequence[Reason]) -> str:
             return _("It is sent to the provider at %(at)s or soon after.") % {"at": _utc(payout.not_before)}
         case Stage.READY if payout.waits_for.startswith(WAITS_FOR_LIMIT):
             return _("It waits, because a limit for what is sent is reached. It goes on by itself, or by staff.")
+        case Stage.READY if payout.waits_for.startswith(WAITS_FOR_FUNDS):
+            return _("It waits for funds in the account that pays it. It goes on by itself.")
         case Stage.READY:
             return _("It is ready to be sent to the provider.")
         case Stage.PROCESSING:

@@ -5,11 +5,12 @@ from itertools import pairwise
 
 from payouts import money, references, vault
 from payouts.audit.findings import Finding, fact
-from payouts.models import Approval, Attempt, Event, EventName, Payout
-from payouts.states import PAID, Stage, Status, allows
+from payouts.models import Approval, Attempt, Event, EventName, Payout, is_legal
+from payouts.states import PAID, Stage, Status
 
 AWAITED_BY_WORKER = (Stage.READY, Stage.SCHEDULED, Stage.PROCESSING, Stage.UNKNOWN)
-ENDS = (EventName.SUCCEEDED, EventName.REFUSED, EventName.RESOLVED, EventName.RECONCILED)
+REFUSALS = (EventName.REFUSED, EventName.LACKED_FUNDS)
+ENDS = (EventName.SUCCEEDED, *REFUSALS, EventName.RESOLVED, EventName.RECONCILED)
 # The one end that may follow another: a refusal turned out to have been a payment.
 PAID_AFTER_ALL = [Attempt.Outcome.REFUSED, Attempt.Outcome.SUCCEEDED]
 
@@ -65,7 +66,7 @@ def history(payout: Payout, events: list[Event]) -> Iterator[Finding]:
 
 def _is_legal(event: Event) -> bool:
     try:
-        return allows(str(event.from_status), event.to_status)
+        return is_legal(event.event, str(event.from_status), event.to_status)
     except ValueError:  # no status at all
         return False
 
@@ -111,5 +112,5 @@ def paid_once(payout: Payout, events: list[Event], attempts: list[Attempt]) -> I
 
 def _end(event: Event) -> Attempt.Outcome:
     """How the event says that the attempt ended."""
-    is_refusal = event.event == EventName.REFUSED or fact(event, "decision") == Approval.Decision.NOT_PAID
+    is_refusal = event.event in REFUSALS or fact(event, "decision") == Approval.Decision.NOT_PAID
     return Attempt.Outcome.REFUSED if is_refusal else Attempt.Outcome.SUCCEEDED

@@ -79,6 +79,7 @@ COLUMNS: dict[str, Callable[[Payout], Cell]] = {
     "processed_at": lambda payout: _time(payout.processed_at),
     "comment": lambda payout: safe(without_cards(payout.comment)),
     "idempotency_key": lambda payout: safe(key_without_cards(payout.idempotency_key or "")),
+    "fee": lambda payout: getattr(payout, "fee", None),  # of the attempt that paid, as write.py reads it
 }
 
 
@@ -88,7 +89,7 @@ def cells(payout: Payout) -> list[Cell]:
 
 
 def texts(row: list[Cell]) -> list[str]:
-    return [money.plain(cell) if isinstance(cell, Decimal) else str(cell) for cell in row]
+    return [money.plain(cell) if isinstance(cell, Decimal) else "" if cell is None else str(cell) for cell in row]
 
 
 def as_csv(rows: Any) -> str:

@@ -14,14 +14,14 @@ from typing import Any, cast
 import structlog
 from django.contrib.admin.models import CHANGE
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 
 from payouts.exports.cells import COLUMNS, as_csv, cells, texts
 from payouts.exports.request import NEEDED, OPEN, ExportError, Rows, record
 from payouts.exports.workbook import Book
 from payouts.jobs import Stop, never
-from payouts.models import Export, ExportChunk, Payout
+from payouts.models import Attempt, Export, ExportChunk, Payout
 from payouts.staff import authority
 
 log = structlog.get_logger(__name__)
@@ -31,6 +31,7 @@ UNREAD = (
     *("recipient", "recipient_index", "terms_hash", "request_hash", "event_head", "seal", "review_flags"),
     *("trace_id", "maker__password"),
 )
+PAID_WITH = Attempt.objects.filter(payout=OuterRef("pk"), outcome=Attempt.Outcome.SUCCEEDED)
 # The archive is written in one go, which takes about ten seconds and must be over long before q2's time limit.
 XLSX_LIMIT = 50_000
 BATCH = 5_000
@@ -105,6 +106,7 @@ def _write(export: Export, rows_of: Rows, turn_ends: float, must_stop: Stop) -> 
     if export.rows_total is None and not _begin(export, rows.count()):
         return
     rows = rows.select_related(None).select_related("client", "maker").defer(None).defer(*UNREAD)
+    rows = rows.annotate(fee=Subquery(PAID_WITH.values("fee")[:1]))
     if export.format == Export.Format.CSV:
         _write_csv(export, rows, lambda: time.monotonic() > turn_ends or must_stop())
     else:

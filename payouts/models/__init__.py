@@ -10,8 +10,15 @@ from payouts.models.checkpoints import Checkpoint
 from payouts.models.clients import ApiClient, ApiKey, ApiKeyQuerySet, ClientAlteredError, Scope
 from payouts.models.configuration import ApprovalBand, PayoutLimit, ReviewFlag, ReviewRule
 from payouts.models.decisions import BulkDecision, BulkItem
-from payouts.models.events import Event, EventName, by_payout, contradicted_attempts
+from payouts.models.events import Event, EventName, by_payout, contradicted_attempts, is_legal
 from payouts.models.exports import Export, ExportChunk
+from payouts.models.funds import (
+    BALANCE_HOLDS,
+    WAITS_AFTER_REFUSAL,
+    WAITS_FOR_BALANCE,
+    WAITS_FOR_FUNDS,
+    AccountBalance,
+)
 from payouts.models.installation import Installation, Recovery, UnknownPayment, namespace
 from payouts.models.keys import KeyMark, KeyRotation
 from payouts.models.logins import Passkey, SingleSignOn

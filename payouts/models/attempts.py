@@ -45,6 +45,7 @@ class Attempt(models.Model):
     last_code = models.CharField(_("last code"), max_length=64, blank=True)
     last_message = models.CharField(_("last message"), max_length=255, blank=True)
     last_answer = models.CharField(_("last answer"), max_length=1000, blank=True)
+    fee = models.DecimalField(_("provider's fee"), null=True)  # in the payout's currency, as far as it was told
     created_at = models.DateTimeField(_("created at"))
     finished_at = models.DateTimeField(_("finished at"), null=True)
 

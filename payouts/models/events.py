@@ -13,7 +13,7 @@ from payouts import vault
 from payouts.models.attempts import Approval, Attempt
 from payouts.models.payout import Attention, Payout
 from payouts.models.stamps import stamp
-from payouts.states import Status
+from payouts.states import Status, allows
 
 
 class EventName(models.TextChoices):
@@ -32,6 +32,7 @@ class EventName(models.TextChoices):
     ACCEPTED = "accepted", _("accepted by the provider")
     SUCCEEDED = "succeeded", _("paid")
     REFUSED = "refused", _("refused by the provider")
+    LACKED_FUNDS = "lacked_funds", _("refused for want of funds")
     OUTCOME_UNKNOWN = "outcome_unknown", _("outcome unknown")
     FLAGGED = "flagged", _("needs attention")
     ASKED = "asked", _("provider asked ahead of time")
@@ -42,6 +43,12 @@ class EventName(models.TextChoices):
     RECONCILED = "reconciled", _("settled by the provider's report")
     CONFIRMED = "confirmed", _("confirmed as unchanged")
     REVEALED = "revealed", _("recipient revealed")
+
+
+def is_legal(event: str, from_status: str, to_status: str) -> bool:
+    """Whether an event may move a payout so. What may have been paid goes back to pending by one event alone."""
+    goes_back = to_status == Status.PENDING and from_status in (Status.PROCESSING, Status.UNKNOWN)
+    return allows(from_status, to_status) and (not goes_back or event == EventName.LACKED_FUNDS)
 
 
 def contradicted_attempts(payouts: Collection[Payout]) -> dict[int, list[str]]:

@@ -7,12 +7,12 @@ A provider never raises for what a network or a provider does: every outcome is 
 that is not a documented answer is `Verdict.UNKNOWN`. No Django model is imported here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 
@@ -127,6 +127,24 @@ class Provider(Protocol):
         """Ask once what became of `instruction.reference`; end by `deadline` likewise."""
 
 
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What there is to pay from in an account, in one currency; payments that it has accepted are taken off."""
+
+    currency: str
+    """ISO 4217 letters."""
+    amount: Decimal
+    """Below zero where the account owes."""
+
+
+@runtime_checkable
+class TellsBalance(Protocol):
+    """A provider whose kind declares `tells_balance`."""
+
+    def balances(self, *, deadline: float) -> Sequence[Balance] | Answer:
+        """Ask once, by `deadline`: what is told, by currency, or an UNKNOWN Answer where nobody said anything."""
+
+
 # What a provider tells by itself
 
 
@@ -218,6 +236,8 @@ class Kind:
     """Of a webhook's body, in JSON Schema, where our own API's document tells of it."""
     heard_status: int = 204
     """The HTTP status that tells it that its webhook came; without it the webhook comes again."""
+    tells_balance: bool = False
+    """Whether its providers are `TellsBalance`: no more is sent than the balance covers."""
     key_life: timedelta | None = None
     """How long it remembers an idempotency key; None: PROVIDER_KEY_TTL_SECONDS."""
     recipients: tuple[RecipientKind, ...] | None = None

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from django.conf import settings
 
-from payouts.providers import Account, Kind, Provider, RecipientKind, http, yookassa
+from payouts.providers import Account, Kind, Provider, RecipientKind, TellsBalance, http, yookassa
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (http.KIND, yookassa.KIND)}
 # The account that PROVIDER_URL means, and whose payouts were made before accounts had names.
@@ -118,3 +118,19 @@ def is_of_kind(recipient: Mapping[str, object], kind: str, name: str) -> bool:
 
 def _declared() -> list[RecipientKind]:
     return [way for kind in KINDS.values() for way in kind.recipients or ()]
+
+
+def tells_balance(name: str) -> bool:
+    """Whether that account's provider tells what there is to pay from."""
+    try:
+        return find(name)[1].tells_balance
+    except UnknownProviderError:
+        return False
+
+
+def balance_of(name: str) -> TellsBalance:
+    """Whom to ask for that account's balance. Raises UnknownProviderError, and ValueError as `get_provider` does."""
+    provider = get_provider(name)
+    if not isinstance(provider, TellsBalance):
+        raise UnknownProviderError(f"The provider {name!r} tells no balance.")
+    return provider

@@ -172,7 +172,8 @@ def why_not_settle(payout: Payout, who: Standing) -> str:
 
 
 def why_not_retry(payout: Payout, who: Standing) -> str:
-    if obstacle := _why_not_move(payout, Status.PENDING):
+    """A failed one alone: by hand, what is processing or unknown never goes back to pending."""
+    if obstacle := _why_not_in(payout, Status.FAILED):
         return obstacle
     if payout.attention:
         return _("The payout needs attention first: find out why, then clear the flag.")

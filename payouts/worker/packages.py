@@ -32,6 +32,7 @@ TASKS = frozenset(
         "submit_batch",
         "count_days",
         "remind_of_approvals",
+        "ask_for_balances",
         "merge_sums",
         "prune",
         "audit",

@@ -18,6 +18,11 @@ log = structlog.get_logger(__name__)
 SCHEDULES: dict[str, dict[str, Any]] = {
     "sweep": {"func": "payouts.tasks.sweep", "schedule_type": Schedule.MINUTES, "minutes": 1},
     "remind of approvals": {"func": "payouts.tasks.remind_of_approvals", "schedule_type": Schedule.HOURLY},
+    "ask for balances": {
+        "func": "payouts.tasks.ask_for_balances",
+        "schedule_type": Schedule.MINUTES,
+        "minutes": 1,
+    },
     "count days": {"func": "payouts.tasks.count_days", "schedule_type": Schedule.CRON, "cron": "12 * * * *"},
     "merge sums": {"func": "payouts.tasks.merge_sums", "schedule_type": Schedule.CRON, "cron": "7 * * * *"},
     "checkpoint": {"func": "payouts.tasks.checkpoint", "schedule_type": Schedule.CRON, "cron": "5 * * * *"},

@@ -14,7 +14,7 @@ from django.utils import timezone
 from backoffice import health
 from payouts import actions
 from payouts.actions import claims, recovery, unknown_payments
-from payouts.models import Heartbeat, Payout, UnknownPayment, VelocityLimit
+from payouts.models import AccountBalance, Heartbeat, Payout, UnknownPayment, VelocityLimit
 from payouts.providers import Verdict
 from tests.recipes import pending_payout
 
@@ -46,6 +46,7 @@ def test_ready_tells_of_the_database_the_cache_the_clusters_and_the_backlog(clie
         "clusters": 1,
         "backlog": 1,
         "over_limit": 0,
+        "waits_for_funds": 0,
         "claims_failing_since": None,
         "providers_silent": 0,
         "keys": "ok",
@@ -80,6 +81,21 @@ def test_what_waits_for_a_limit_is_told(client):
 
     assert (facts["backlog"], facts["over_limit"], facts["claims_failing_since"]) == (0, 1, None)
     assert "\npayouts_over_limit 1.0\n" in client.get("/metrics").content.decode()
+
+
+def test_what_waits_for_funds_and_the_balances_are_told(client, settings):
+    settings.PROVIDER_URL, settings.PROVIDERS = "", {"main": "yookassa"}
+    AccountBalance.objects.create(account="main", currency="RUB", amount=50, at=timezone.now())
+    pending_payout()
+    actions.claim(limit=10)
+
+    facts = client.get("/readyz/").json()
+    text = client.get("/metrics").content.decode()
+
+    assert (facts["backlog"], facts["waits_for_funds"]) == (0, 1)
+    assert "\npayouts_waits_for_funds 1.0\n" in text
+    assert '\npayouts_balance{account="main",currency="RUB"} 50.0\n' in text
+    assert 'payouts_balance_age_seconds{account="main",currency="RUB"} ' in text
 
 
 def test_claims_that_fail_for_a_fault_of_ours_are_told_and_count_as_due(client, monkeypatch):

@@ -252,9 +252,14 @@ SCREENS: dict[str, Screen] = {
     "limits": Screen(at("payouts_payoutlimit_changelist")),
     "velocity limits": Screen(at("payouts_velocitylimit_changelist")),
     "velocity limit": Screen(of("payouts_velocitylimit_change", VelocityLimit.objects.all)),
-    "payout over a limit": Screen(of("payouts_payout_change", Payout.objects.exclude(waits_for="").all)),
+    "payout over a limit": Screen(
+        of("payouts_payout_change", Payout.objects.filter(waits_for__startswith="velocity").all)
+    ),
+    "payout without funds": Screen(
+        of("payouts_payout_change", Payout.objects.filter(waits_for__startswith="funds").all)
+    ),
     "dialog send over the limit": Screen(
-        of("payouts_payout_change", Payout.objects.exclude(waits_for="").all), dialog("let-go")
+        of("payouts_payout_change", Payout.objects.filter(waits_for__startswith="velocity").all), dialog("let-go")
     ),
     "limit": Screen(of("payouts_payoutlimit_change", PayoutLimit.objects.all)),
     "new limit": Screen(at("payouts_payoutlimit_add")),

@@ -28,18 +28,21 @@ TRANSITIONS: Final = {
     ("pending", "processed"),
     ("pending", "rejected"),
     ("pending", "cancelled"),
+    ("processing", "pending"),
     ("processing", "processed"),
     ("processing", "failed"),
     ("processing", "unknown"),
+    ("unknown", "pending"),
     ("unknown", "processed"),
     ("unknown", "failed"),
     ("failed", "pending"),
     ("failed", "processed"),
     ("processed", "returned"),
 }
-FINAL_EVENTS: Final = ("succeeded", "refused", "resolved", "reconciled")
+FINAL_EVENTS: Final = ("succeeded", "refused", "lacked_funds", "resolved", "reconciled")
 # What the provider calls its answers that refuse, and the product an attempt that it ended without sending it.
 REFUSALS: Final = ("refused", FREEZE)
+REFUSAL_EVENTS: Final = ("refused", "lacked_funds")
 NEVER_SENT: Final = "paid_earlier"
 OUTCOME_EVENTS: Final = ("accepted", "outcome_unknown", *FINAL_EVENTS)
 
@@ -214,7 +217,7 @@ def _outcomes(world: World) -> Iterator[Finding]:
         attempt = event["facts"].get("attempt")
         if event["event"] not in OUTCOME_EVENTS or attempt is None:
             continue
-        is_correction = ended.get(attempt) == "refused" and event["event"] in ("succeeded", "resolved")
+        is_correction = ended.get(attempt) in REFUSAL_EVENTS and event["event"] in ("succeeded", "resolved")
         if attempt in ended and not is_correction:
             name = "ended_twice" if event["event"] in FINAL_EVENTS else "late_outcome"
             yield name, f"attempt {attempt}: {event['event']} after {ended[attempt]}"
@@ -230,7 +233,8 @@ def _refusals(world: World) -> Iterator[Finding]:
     refused = {request["key"] for request in world.requests if request["fault"] in REFUSALS}
     for event in world.events:
         facts = event["facts"]
-        if event["event"] == "refused" and facts.get("code") != NEVER_SENT and facts.get("attempt") not in refused:
+        is_refusal = event["event"] in REFUSAL_EVENTS and facts.get("code") != NEVER_SENT
+        if is_refusal and facts.get("attempt") not in refused:
             yield "failed_without_refusal", f"attempt {facts.get('attempt')}"
 
 

@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 
+from payouts.models import EventName, is_legal
 from payouts.states import FINAL, OPEN, PAID, TRANSITIONS, WITHDRAWABLE, Status, allowed_from, allows
 
 EDGES = {
@@ -11,9 +12,11 @@ EDGES = {
     ("pending", "processed"),
     ("pending", "rejected"),
     ("pending", "cancelled"),
+    ("processing", "pending"),
     ("processing", "processed"),
     ("processing", "failed"),
     ("processing", "unknown"),
+    ("unknown", "pending"),
     ("unknown", "processed"),
     ("unknown", "failed"),
     ("failed", "pending"),
@@ -45,6 +48,8 @@ def test_the_named_sets_are_these() -> None:
     assert {"pending", "cancelled", "rejected"} == WITHDRAWABLE
 
 
-def test_money_that_may_have_left_leads_back_to_a_new_attempt_only_through_failed() -> None:
-    assert [source for source, target in EDGES if target == "pending"] == ["failed"]
+def test_money_that_may_have_left_leads_back_to_a_new_attempt_only_through_failed_or_for_want_of_funds() -> None:
+    assert {source for source, target in EDGES if target == "pending"} == {"failed", "processing", "unknown"}
+    for source in ("processing", "unknown"):
+        assert [event for event in EventName if is_legal(event, source, "pending")] == ["lacked_funds"]
     assert {source for source, target in EDGES if target == "failed"} == {"processing", "unknown"}

@@ -14,6 +14,7 @@ from payouts import money
 from payouts.actions import disclosures
 from payouts.actions.waits import without_account
 from payouts.admin.kit import format
+from payouts.admin.operations.balances import funds_alerts, old_balances
 from payouts.admin.operations.clusters import is_alive
 from payouts.admin.operations.figures import capped, loads, oldest_due
 from payouts.admin.operations.providers import open_pauses
@@ -53,6 +54,7 @@ def alerts() -> list[dict[str, Any]]:
     said += [_recovery(each) for each in Recovery.objects.filter(ended_at=None).order_by("pk")]
     said += _unknown_payments()
     said += _over_limits()
+    said += _funds()
     paused = open_pauses()
     said += [_stop(each) for each in paused.values()]
     said += [_unnamed(name, capped(count)) for name, count in without_account().items()]
@@ -178,6 +180,14 @@ def _over_limits() -> list[dict[str, Any]]:
     """The alerts about payouts that wait for a velocity limit."""
     then = _("Find out why so much is sent. They go on when it has room. Two people can raise the limit.")
     return [_alert("speed", each["said"], then, link=each["link"]) for each in over_limit_alerts()]
+
+
+def _funds() -> list[dict[str, Any]]:
+    """The alerts about accounts with too little money, or of which nobody tells how much there is."""
+    then = _("Top the account up at the provider. The oldest that the balance covers go on by themselves.")
+    short = [_alert("account_balance_wallet", each["said"], then, link=each["link"]) for each in funds_alerts()]
+    go_on = _("Payouts go on; what the account does not cover the provider refuses, and it waits.")
+    return short + [_alert("sync_problem", said, go_on, is_alarm=False) for said in old_balances()]
 
 
 def _stop(found: ProviderPause) -> dict[str, Any]:

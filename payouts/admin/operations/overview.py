@@ -17,6 +17,7 @@ from payouts.admin.kit import format
 from payouts.admin.kit.counted_once import cached
 from payouts.admin.kit.person import person
 from payouts.admin.operations.alerts import alerts
+from payouts.admin.operations.balances import balance_rows
 from payouts.admin.operations.clusters import cluster_rows
 from payouts.admin.operations.figures import capped, loads, oldest_due
 from payouts.admin.operations.pauses import PAUSE_PERMISSIONS, history
@@ -58,6 +59,7 @@ def view(request: HttpRequest) -> HttpResponse:
         "alerts": alerts(),
         "cards": _cards(load, sees_payouts=sees_payouts),
         "providers": rows,
+        "balances": balance_rows(),
         "limits": limits_card() if user.has_perm("payouts.view_velocitylimit") else None,
         "clusters": cluster_rows(),
         "schedules": schedule_rows(may_view=sees_queue),

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from payouts.admin.kit import format
 from payouts.admin.payouts.first_ids import ID_SKEW, first_id_since
 from payouts.files import amounts
-from payouts.models import WAITS_FOR_LIMIT, ApiClient, ApprovalBand, Attention, Payout, ReviewFlag
+from payouts.models import WAITS_FOR_FUNDS, WAITS_FOR_LIMIT, ApiClient, ApprovalBand, Attention, Payout, ReviewFlag
 from payouts.states import Stage, Status
 
 ANY = "any"  # the value of a choice that stands for each of the others
@@ -122,12 +122,13 @@ class AttentionFilter(ChoiceFilter):
 
 
 class WaitsFilter(ChoiceFilter):
-    title = gettext_lazy("waits for a limit")
+    title = gettext_lazy("waits for room")
     parameter_name = "waits"
-    labels = {"limit": gettext_lazy("over a velocity limit")}
+    labels = {"limit": gettext_lazy("over a velocity limit"), "funds": gettext_lazy("for funds in the account")}
+    REASONS = {"limit": WAITS_FOR_LIMIT, "funds": WAITS_FOR_FUNDS}
 
     def narrowed(self, queryset: QuerySet, chosen: str) -> QuerySet:
-        return queryset.exclude(waits_for="").filter(waits_for__startswith=WAITS_FOR_LIMIT)
+        return queryset.exclude(waits_for="").filter(waits_for__startswith=self.REASONS[chosen])
 
 
 class CurrencyFilter(ChoiceFilter):

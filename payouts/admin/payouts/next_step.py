@@ -10,7 +10,16 @@ from payouts.admin.kit.format import exact_time
 from payouts.admin.kit.next_step import NextStep
 from payouts.admin.kit.provider_messages import translated
 from payouts.admin.velocity_limits import waits_in_words
-from payouts.models import RESOLVED_BY_HAND, Approval, Attempt, Attention, Payout, contradicted_attempts
+from payouts.models import (
+    RESOLVED_BY_HAND,
+    WAITS_AFTER_REFUSAL,
+    WAITS_FOR_FUNDS,
+    Approval,
+    Attempt,
+    Attention,
+    Payout,
+    contradicted_attempts,
+)
 from payouts.rules import Standing
 from payouts.states import Stage, Status
 
@@ -43,6 +52,8 @@ def next_step(
             why = _("It waits, because it is %(over)s.") % {"over": over}
             then = _("It goes on by itself when the limit has room. Two people can send it now, or raise the limit.")
             return NextStep(why, then, is_alarm=True)
+        case Stage.READY if payout.waits_for.startswith(WAITS_FOR_FUNDS):
+            return _funds_step(payout)
         case Stage.READY:
             return NextStep(
                 _waits_for(payout, is_silent=is_silent, is_paused=is_paused),
@@ -136,6 +147,16 @@ def _scheduled_step(payout: Payout) -> NextStep:
         _("It will be paid on %(at)s.") % {"at": exact_time(payout.scheduled_for)},
         _("Hold or cancel it before then if it must not be paid."),
     )
+
+
+def _funds_step(payout: Payout) -> NextStep:
+    account = {"account": payout.provider}
+    if payout.waits_for == WAITS_AFTER_REFUSAL:
+        why = _("It waits for funds: the provider refused it, because the account %(account)s has too little money.")
+    else:
+        why = _("It waits for funds: the balance of the account %(account)s does not cover it.")
+    then = _("Top the account up at the provider; it then goes by itself. Hold or cancel it if it must not be paid.")
+    return NextStep(why % account, then, is_alarm=True)
 
 
 def _waits_for(payout: Payout, *, is_silent: bool, is_paused: bool) -> str:
@@ -241,6 +262,8 @@ def next_word(payout: Payout) -> str:
             return _("a person decides")
         case Stage.SCHEDULED:
             return exact_time(payout.not_before)
+        case Stage.READY if payout.waits_for.startswith(WAITS_FOR_FUNDS):
+            return _("funds in the account")
         case Stage.READY | Stage.PROCESSING:
             return _("the provider")
         case Stage.UNKNOWN:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from payouts import approvers
+from payouts import approvers, money
 from payouts.actions import breaker, pauses
 from payouts.actions.verbs import VERBS
 from payouts.admin.kit import format
@@ -67,7 +67,7 @@ class PayoutPage(SnapshotMixin, ViewOnlyAdmin):
             "recipient": list(format.recipient_lines(payout.recipient_masked)),
             "flags": duplicates.review_flags(payout) if payout.status in OPEN else [],
             "timeline": timeline(events),
-            "attempts": [_attempt(attempt) for attempt in attempts],
+            "attempts": [_attempt(attempt, payout.currency) for attempt in attempts],
             "exchanges": provider_answers.exchanges(attempts),
             "webhooks": provider_answers.webhooks(attempts),
             "approvals": [_approval(approval) for approval in approvals],
@@ -99,8 +99,9 @@ def _head(payout: Payout, events: Sequence[Event]) -> dict[str, Any]:
     }
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def _attempt(attempt: Attempt, currency: str) -> dict[str, Any]:
     return {
+        "fee": "" if attempt.fee is None else money.shown(attempt.fee, currency),
         "attempt": attempt,
         "outcome": attempt.get_outcome_display(),
         "last_message": translated(attempt.last_message),

@@ -27,6 +27,7 @@ EVENT_LOOKS: dict[str, str] = {
     EventName.SUCCEEDED: "green",
     EventName.SETTLED: "green",
     EventName.REFUSED: "red",
+    EventName.LACKED_FUNDS: "amber",
     EventName.OUTCOME_UNKNOWN: "magenta",
     EventName.FLAGGED: "magenta",
     EventName.RESOLVED: "green",

@@ -30,6 +30,7 @@ KIND = Kind(
     make=from_account,
     hear=hear,
     heard_status=200,
+    tells_balance=True,
     key_life=timedelta(hours=24),
     recipients=RECIPIENTS,
     sentences=SENTENCES,

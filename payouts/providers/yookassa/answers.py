@@ -13,10 +13,11 @@ Pure functions. Whatever is not a documented answer about exactly this instructi
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final
 
 from payouts import strict_json
-from payouts.providers import Answer, Instruction, Verdict
+from payouts.providers import Answer, Balance, Instruction, Verdict
 from payouts.providers.wire import RETRY_AFTER_LIMIT_SECONDS
 from payouts.providers.words import (
     CODE_LIMIT,
@@ -34,6 +35,7 @@ from payouts.providers.yookassa.reasons import (
     KEY_CONFLICT,
     LACKS_FUNDS,
     NOT_FOUND_YET,
+    OTHER_GATEWAY,
     OTHER_REASON,
     OUT_OF_REACH,
     REASONS,
@@ -42,7 +44,7 @@ from payouts.providers.yookassa.reasons import (
     SEVERAL,
     UNKNOWN_ID,
 )
-from payouts.providers.yookassa.shapes import Payout, PayoutList, Problem, shaped
+from payouts.providers.yookassa.shapes import Gateway, Payout, PayoutList, Problem, shaped
 from payouts.strict_json import JsonError
 
 # The search runs behind, and nothing says by how much; they give a POST up after half of this.
@@ -119,6 +121,27 @@ def read_search(asked: Asked, http_status: int, body: bytes) -> Answer:
     if asked.instruction.age > SEARCH_REACH:
         return unknown("out_of_reach", OUT_OF_REACH, http_status=200)
     return Answer(Verdict.ABSENT, http_status=200)
+
+
+def read_gateway(http_status: int, body: bytes, *, gateway_id: str, is_test: bool) -> list[Balance] | Answer:
+    """The answer to `GET /me`: what there is to pay from. No excerpt of it is kept.
+
+    A gateway for tests pays whatever its balance, which falls below zero: one that is not above it tells nothing.
+    """
+    if http_status != 200:
+        return unknown(f"http_{http_status}", f"The provider answered HTTP {http_status}.", http_status=http_status)
+    gateway = shaped(_json(body), Gateway)
+    if gateway is None:
+        message = f"The provider's answer cannot be read (HTTP 200, {len(body)} bytes)."
+        return unknown("unparsable", message, http_status=200)
+    if gateway.test != is_test:
+        return unknown("test_mismatch", SAYS_TEST if gateway.test else SAYS_LIVE, http_status=200)
+    if gateway.account_id != gateway_id:
+        return unknown("mismatch", OTHER_GATEWAY, http_status=200)
+    told = gateway.payout_balance
+    if told is None or (is_test and Decimal(told.value) <= 0):
+        return []
+    return [Balance(told.currency, Decimal(told.value))]
 
 
 def _read_payout(asked: Asked, http_status: int, body: bytes) -> Answer:

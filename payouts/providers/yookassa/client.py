@@ -10,11 +10,11 @@ from typing import Final
 import msgspec
 
 from payouts import money, trace
-from payouts.providers import Account, Answer, Instruction
+from payouts.providers import Account, Answer, Balance, Instruction
 from payouts.providers.wire import Link, Target
 from payouts.providers.words import unknown, unparsable
 from payouts.providers.yookassa import destinations, webhook
-from payouts.providers.yookassa.answers import Asked, read_known, read_pay, read_search
+from payouts.providers.yookassa.answers import Asked, read_gateway, read_known, read_pay, read_search
 from payouts.providers.yookassa.reasons import UNPAYABLE_AMOUNT, UNPAYABLE_RECIPIENT
 from payouts.providers.yookassa.shapes import PAYOUT_ID
 
@@ -53,9 +53,11 @@ class YooKassaProvider:
         whose = f"yookassa {'test' if is_test else 'live'} {gateway_id}"
         self.account = hashlib.sha256(whose.encode()).hexdigest()[:16]
         self._is_test = is_test
+        self._gateway_id = gateway_id
         self._takes_card_numbers = takes_card_numbers
         self._secret = secret
         self._link = Link(target)
+        self._root = target.path
         self._path = f"{target.path}/payouts"
         credentials = base64.b64encode(f"{gateway_id}:{secret}".encode()).decode()
         self._head = (
@@ -99,6 +101,16 @@ class YooKassaProvider:
             return self._exchange("GET", f"/{instruction.provider_id}", instruction, deadline, read_known)
         search = f"/search?metadata%5Battempt%5D={instruction.reference}&limit=10"
         return self._exchange("GET", search, instruction, deadline, read_search)
+
+    def balances(self, *, deadline: float) -> list[Balance] | Answer:
+        """GET what YooKassa says of the gateway, once: its balance, in roubles."""
+        request_id = trace.taken_or_made("")
+        request = f"GET {self._root}/me HTTP/1.1\r\n{self._head}X-Request-ID: {request_id}\r\n\r\n"
+        reply = self._link.exchange("GET", request.encode("ascii"), deadline)
+        if isinstance(reply, Answer):
+            return reply
+        body = b"" if reply.encoded else reply.body
+        return read_gateway(reply.status, body, gateway_id=self._gateway_id, is_test=self._is_test)
 
     def close(self) -> None:
         """Close the calling thread's connection; the next call opens another."""

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_noop
 
 LACKS_FUNDS: Final = "insufficient_funds"
 REASONS: Final = {
-    LACKS_FUNDS: gettext_noop("The balance at YooKassa is too low. Top it up, then retry."),
+    LACKS_FUNDS: gettext_noop("The balance at YooKassa is too low. Top it up: the payout then goes by itself."),
     "fraud_suspected": gettext_noop(
         "YooKassa suspects fraud. Check the recipient, and ask YooKassa before you retry."
     ),
@@ -47,6 +47,7 @@ SAYS_LIVE: Final = gettext_noop("The account is for tests, but YooKassa paid wit
 SAYS_TEST: Final = gettext_noop("The account is live, but YooKassa paid with test money. Check the settings.")
 SEVERAL: Final = gettext_noop("Several payouts at YooKassa have this reference.")
 UNKNOWN_ID: Final = gettext_noop("YooKassa does not know the payout that it named before.")
+OTHER_GATEWAY: Final = gettext_noop("YooKassa answered for another gateway than the one in the settings.")
 UNPAYABLE_AMOUNT: Final = gettext_noop("YooKassa cannot pay such an amount; nothing was sent.")
 UNPAYABLE_RECIPIENT: Final = gettext_noop("YooKassa cannot pay such a recipient; nothing was sent.")
 
@@ -60,6 +61,7 @@ SENTENCES: Final = (
     SAYS_TEST,
     SEVERAL,
     UNKNOWN_ID,
+    OTHER_GATEWAY,
     UNPAYABLE_AMOUNT,
     UNPAYABLE_RECIPIENT,
 )

@@ -30,6 +30,13 @@ class Amount(Struct, frozen=True):
         return exact_amount(self.value)
 
 
+class SignedAmount(Struct, frozen=True):
+    """A balance, which may be below zero."""
+
+    value: Annotated[str, Meta(pattern=r"\A-?[0-9]{1,20}(?:\.[0-9]{1,10})?\Z")]
+    currency: Annotated[str, Meta(pattern=r"\A[A-Z]{3}\Z")]
+
+
 class SbpDestination(Struct, frozen=True, tag_field="type", tag="sbp"):
     phone: str
     bank_id: str
@@ -79,6 +86,15 @@ class PayoutList(Struct, frozen=True):
     type: Literal["list"]
     items: list[Payout]
     next_cursor: str | None = None
+
+
+class Gateway(Struct, frozen=True):
+    """What `GET /me` says of the gateway. https://yookassa.ru/developers/api#me_object"""
+
+    account_id: str
+    test: bool
+    status: Literal["enabled", "disabled"]
+    payout_balance: SignedAmount | None = None
 
 
 class Problem(Struct, frozen=True):

@@ -14,8 +14,8 @@ from payouts.providers import Answer, Instruction, Verdict
 
 MOVES = {
     "pending": {"processing", "processed", "rejected", "cancelled"},
-    "processing": {"processed", "failed", "unknown"},
-    "unknown": {"processed", "failed"},
+    "processing": {"pending", "processed", "failed", "unknown"},
+    "unknown": {"pending", "processed", "failed"},
     "failed": {"pending", "processed"},
     "processed": {"returned"},
     "rejected": set(),
@@ -73,6 +73,7 @@ class Payout:
     lost_leases: int = 0
     has_news: bool = False
     """The provider has spoken, and no clear answer to a later call has come."""
+    waits_for_funds: bool = False
     is_newer: bool = False
     """It has spoken since it was last asked."""
     doubts: list[UUID] = field(default_factory=list)
@@ -126,6 +127,7 @@ class Payout:
             assert to_status in MOVES[self.status]
         self.events.append((event, self.status, to_status))
         self.status = to_status
+        self.waits_for_funds = False
 
     def finish(self, event: str, outcome: str) -> None:
         """The attempt has ended, by the provider's word or by two people's; a refused one was paid after all."""
@@ -492,9 +494,18 @@ class Life:
         attempt.calls += 1
         return payout, False, attempt.outcome == "open" and attempt.outlives_a_lease and not attempt.voices
 
-    def record(self, payout: Payout, verdict: Verdict, *, may_post: bool, about: UUID | None = None) -> None:
+    def record(
+        self,
+        payout: Payout,
+        verdict: Verdict,
+        *,
+        may_post: bool,
+        about: UUID | None = None,
+        lacks_funds: bool = False,
+    ) -> None:
         """Only a success pays and only a refusal fails, whatever else has been said before.
 
+        A refusal for want of money in our account fails nothing: the payout waits, and is sent again some time.
         `about` is the key of an earlier attempt that may have been paid: then nothing was sent.
         """
         attempt = payout.attempt
@@ -524,6 +535,10 @@ class Life:
             self._record_doubtful(payout, verdict, about)
         elif verdict in {Verdict.SUCCEEDED, Verdict.RETURNED}:
             self._finish(payout, "succeeded", "succeeded")
+        elif verdict == Verdict.REFUSED and not payout.has_news and lacks_funds:
+            attempt.outcome, attempt.was_answered_as_paid = "refused", False
+            payout.move("lacked_funds", "pending")
+            payout.due, payout.waits_for_funds = LATER, True
         elif verdict == Verdict.REFUSED and not payout.has_news:
             self._finish(payout, "refused", "refused")
         elif verdict == Verdict.ABSENT and not may_post and not payout.has_news:
@@ -583,6 +598,8 @@ class Payment:
     payout: UUID
     state: Verdict
     """SUCCEEDED, PENDING, REFUSED or RETURNED."""
+    lacks_funds: bool = False
+    """Refused for that."""
 
 
 @dataclass(frozen=True)
@@ -592,6 +609,8 @@ class Mood:
     new: Verdict = Verdict.SUCCEEDED
     """ABSENT is an error before anything is booked."""
     is_refusal_kept: bool = True
+    lacks_funds: bool = False
+    """Why it refuses."""
     is_answer_lost: bool = False
     look_up: str = "true"
     """`true`, `fails`, or `blind`: not yet there for those who ask."""
@@ -643,20 +662,28 @@ class Books:
         if payment is None:
             if mood.new == Verdict.ABSENT:
                 return _answer(Verdict.UNKNOWN)
-            payment = Payment(key, instruction.payout, mood.new)
+            payment = Payment(key, instruction.payout, mood.new, mood.lacks_funds)
             if mood.new != Verdict.REFUSED or mood.is_refusal_kept:
                 self.payments.append(payment)
                 self._remembered[key] = payment
         self.is_refusing = payment.state == Verdict.REFUSED and not mood.is_answer_lost
-        return _answer(Verdict.UNKNOWN if mood.is_answer_lost else payment.state)
+        if mood.is_answer_lost:
+            return _answer(Verdict.UNKNOWN)
+        return _answer(payment.state, lacks_funds=payment.lacks_funds)
 
     def look_up(self, instruction: Instruction, *, deadline: float) -> Answer:
         self.calls.append("look_up")
-        return _answer(self.says(instruction.reference))
+        payment = self._remembered.get(instruction.reference)
+        return _answer(self.says(instruction.reference), lacks_funds=payment is not None and payment.lacks_funds)
 
 
-def _answer(verdict: Verdict) -> Answer:
+def _answer(verdict: Verdict, *, lacks_funds: bool = False) -> Answer:
     """The provider asks for an hour's patience, so that nothing comes due by itself within a run."""
     return Answer(
-        verdict, provider_id=f"prv_{uuid4().hex}", code="said", message="So it is.", retry_after_seconds=3600
+        verdict,
+        provider_id=f"prv_{uuid4().hex}",
+        code="said",
+        message="So it is.",
+        retry_after_seconds=3600,
+        lacks_funds=lacks_funds and verdict == Verdict.REFUSED,
     )

@@ -86,6 +86,7 @@ moods = st.builds(
     Mood,
     new=st.sampled_from((Verdict.SUCCEEDED, Verdict.PENDING, Verdict.REFUSED, Verdict.ABSENT)),
     is_refusal_kept=st.booleans(),
+    lacks_funds=st.booleans(),
     is_answer_lost=st.booleans(),
     look_up=st.sampled_from(("true", "true", "fails", "blind")),
 )
@@ -450,7 +451,8 @@ class Lives(RuleBasedStateMachine):
         late = [job for job in jobs if job not in current]
         for job in current:
             may_post, about = job.assignment.may_post, job.answer.about
-            self.life.record(job.payout, job.answer.verdict, may_post=may_post, about=about)
+            lacks_funds = job.answer.lacks_funds
+            self.life.record(job.payout, job.answer.verdict, may_post=may_post, about=about, lacks_funds=lacks_funds)
         for job in late:
             self._heard_late(job, job.answer)
 
@@ -492,12 +494,13 @@ class Lives(RuleBasedStateMachine):
     @precondition(lambda self: self._waiting())
     @rule(number=numbers)
     def time_passes(self, number: int) -> None:
-        """A lease ends, or a look-up comes up."""
+        """A lease ends, a look-up comes up, or a payout that waits for funds may be tried again."""
         waiting = self._waiting()
         self._come_due(waiting[number % len(waiting)])
 
     def _waiting(self) -> list[Payout]:
-        return [payout for payout in self.life.payouts if payout.due == LATER and payout.status != "pending"]
+        later = [payout for payout in self.life.payouts if payout.due == LATER]
+        return [payout for payout in later if payout.status != "pending" or payout.waits_for_funds]
 
     def _come_due(self, payout: Payout) -> None:
         for job in self.jobs:

@@ -1,18 +1,24 @@
 """What the provider says, and what becomes of the payout: the whole matrix, in literals."""
 
 from datetime import timedelta
+from decimal import Decimal
 from itertools import product
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
 
 from payouts import actions
-from payouts.models import Attention, Payout
+from payouts.actions.moves import Move, move_all
+from payouts.models import Attention, EventName, Payout
 from payouts.providers import Answer, Verdict
+from payouts.states import Status
 from tests import recipes
 from tests.payouts.observe import by_hand, is_clean, last_event, nothing_changes
 from tests.recipes import (
     ABSENT,
+    LACKS_FUNDS,
     PENDING,
     REFUSED,
     SUCCEEDED,
@@ -99,6 +105,62 @@ def test_only_a_refusal_fails_a_payout_and_says_why() -> None:
     payout.refresh_from_db()
     assert (payout.failure_code, payout.failure_message) == ("account_closed", "The account is closed.")
     assert last_event(payout)[4] == "The account is closed."
+
+
+@pytest.mark.parametrize("before", BEFORE)
+def test_a_refusal_for_want_of_funds_is_no_failure_the_payout_waits(before: str) -> None:
+    payout = BEFORE[before]()
+    version = Payout.objects.get(pk=payout.pk).version
+
+    payout = recipes.answered(payout, LACKS_FUNDS)
+
+    attempt = payout.attempts.get()
+    assert (payout.status, payout.version, payout.waits_for) == ("pending", version + 1, "funds:refused")
+    assert (payout.failure_code, payout.attention, payout.lease_token) == ("", "", None)
+    assert payout.due_at is not None
+    assert payout.waits_since is not None
+    assert payout.due_at == payout.waits_since + timedelta(minutes=1)
+    assert attempt.outcome == "refused"
+    assert last_event(payout)[0] == "lacked_funds"
+    assert payout.events.latest("seq").facts["code"] == "insufficient_funds"
+    assert is_clean()
+
+
+@pytest.mark.parametrize("recipe", [processing_payout, unknown_payout, accepted_payout])
+@pytest.mark.parametrize("act", [actions.retry, actions.hold, actions.cancel])
+def test_nobody_sends_back_to_pending_what_may_have_been_paid(recipe: Any, act: Any, operator: User) -> None:
+    payout = recipe()
+
+    with nothing_changes(payout), pytest.raises(actions.NotAllowedError):
+        act(payout.pk, by=operator, reason="Again.")
+
+
+@pytest.mark.parametrize("recipe", [processing_payout, unknown_payout])
+def test_the_mover_sends_back_to_pending_by_the_one_event_alone(recipe: Any) -> None:
+    payout = Payout.objects.get(pk=recipe().pk)
+
+    with nothing_changes(payout), pytest.raises(actions.NotAllowedError):
+        move_all([Move(payout, EventName.RETRIED, Status.PENDING)], at=timezone.now(), actor="system:worker")
+
+
+def test_a_refusal_for_want_of_funds_that_may_be_older_than_news_is_not_believed() -> None:
+    payout = processing_payout()
+    attempt = payout.attempts.get()
+    assignment = claimed(payout)
+    actions.hear(message_id="m-1", reference=attempt.reference, reported=Verdict.SUCCEEDED)
+
+    actions.record_outcomes([(assignment, LACKS_FUNDS)])
+
+    payout.refresh_from_db()
+    assert (payout.status, payout.attempts.get().outcome) == ("unknown", "open")
+
+
+def test_what_the_provider_took_is_kept_and_not_forgotten() -> None:
+    payout = recipes.answered(pending_payout(), Answer(Verdict.PENDING, provider_id="prv_1", fee=Decimal("3.50")))
+
+    payout = recipes.answered(payout, SUCCEEDED)
+
+    assert payout.attempts.get().fee == Decimal("3.50")
 
 
 def test_what_the_provider_said_is_kept_with_the_attempt() -> None:

@@ -64,6 +64,11 @@ DETAILS: dict[str, tuple[Callable[[], Payout], Stage, str]] = {
         Stage.READY,
         "It waits, because a limit for what is sent is reached. It goes on by itself, or by staff.",
     ),
+    "without funds": (
+        recipes.without_funds_payout,
+        Stage.READY,
+        "It waits for funds in the account that pays it. It goes on by itself.",
+    ),
     "under way": (
         recipes.processing_payout,
         Stage.PROCESSING,

@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 
 from payouts.exports import cells
 from payouts.models import Payout
+from payouts.providers import Answer, Verdict
 from tests import recipes
 from tests.payouts.exports.files import file, from_csv, from_xlsx, written
 
@@ -67,10 +68,21 @@ def test_a_csv_says_of_each_payout_what_machines_read(approver: User) -> None:
         "processed_at": payout.processed_at.isoformat().replace("+00:00", "Z"),
         "comment": "Оплата бонуса",
         "idempotency_key": "",
+        "fee": "",
     }
     assert (second["id"], second["amount"], second["stage"]) == (str(yen.pk), "7000", "awaiting_approval")
     assert (export.rows_done, export.rows_total, export.size_bytes) == (2, 2, len(file(export)))
     assert b"4111 1111 1111 1111" not in file(export)
+
+
+@pytest.mark.parametrize("format", ["csv", "xlsx"])
+def test_what_the_provider_took_for_a_payment_is_told(approver: User, format: str) -> None:
+    told = Answer(Verdict.SUCCEEDED, provider_id="prv_1", fee=Decimal("12.30"))
+    recipes.answered(recipes.answered(recipes.pending_payout(), recipes.LACKS_FUNDS), told)
+
+    (row,) = (from_csv if format == "csv" else from_xlsx)(written(approver, format=format))
+
+    assert str(getattr(row["fee"], "value", row["fee"])) in ("12.30", "12.3")
 
 
 def test_an_xlsx_has_numbers_where_they_are_exact_and_texts_elsewhere(approver: User) -> None:

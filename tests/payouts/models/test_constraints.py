@@ -85,6 +85,21 @@ def test_a_payout_that_breaks_a_rule_is_refused_by_it(name: str, recipe: Callabl
         _refused_by(name, f"UPDATE payouts_payout SET {change} WHERE id = %s", payout.pk)
 
 
+BALANCE = "INSERT INTO payouts_accountbalance (account, currency, amount, at, committed) VALUES "
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("account_balance_unique", "('main', 'RUB', 1, now(), 0), ('main', 'RUB', 2, now(), 0)"),
+        ("account_balance_currency", "('main', 'rub', 1, now(), 0)"),
+        ("account_balance_committed", "('main', 'RUB', 1, now(), -1)"),
+    ],
+)
+def test_a_balance_that_breaks_a_rule_is_refused_by_it(name: str, values: str) -> None:
+    _refused_by(name, BALANCE + values)
+
+
 @pytest.mark.parametrize("amount", ["1.5", "1.50", "1.500", "1.5000", "99999999999999.9999"])
 def test_an_amount_with_the_four_decimals_of_the_finest_currency_is_taken(amount: str) -> None:
     payout = pending_payout()

@@ -18,6 +18,7 @@ def test_the_schedules_are_these_and_can_run() -> None:
     assert set(Schedule.objects.values_list("name", "func")) == {
         ("sweep", "payouts.tasks.sweep"),
         ("remind of approvals", "payouts.tasks.remind_of_approvals"),
+        ("ask for balances", "payouts.tasks.ask_for_balances"),
         ("count days", "payouts.tasks.count_days"),
         ("merge sums", "payouts.tasks.merge_sums"),
         ("checkpoint", "payouts.tasks.checkpoint"),

@@ -54,6 +54,20 @@ def listed(*payouts: dict[str, Any], **more: Any) -> dict[str, Any]:
     return documented
 
 
+def me(balance: str, **changes: Any) -> dict[str, Any]:
+    """The gateway, with so many roubles."""
+    told = {
+        "account_id": GATEWAY_ID,
+        "status": "enabled",
+        "test": False,
+        "name": "Seller",
+        "payout_methods": ["sbp", "yoo_money"],
+        "payout_balance": {"value": balance, "currency": "RUB"},
+    }
+    documented: dict[str, Any] = hold("me", told | changes)
+    return documented
+
+
 def error(code: str, **more: Any) -> dict[str, Any]:
     told = {"type": "error", "id": str(uuid4()), "code": code, "description": "Something is wrong.", **more}
     documented: dict[str, Any] = hold("error", told)

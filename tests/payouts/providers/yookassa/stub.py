@@ -20,7 +20,7 @@ from uuid import uuid4
 from jsonschema import ValidationError
 
 from payouts.sandbox.ledger import Magic
-from tests.payouts.providers.yookassa.objects import GATEWAY_ID, SECRET, error, listed
+from tests.payouts.providers.yookassa.objects import GATEWAY_ID, SECRET, error, listed, me
 from tests.payouts.sandbox.yookassa import hold
 
 _AUTHORIZATION: Final = f"Basic {b64encode(f'{GATEWAY_ID}:{SECRET}'.encode()).decode()}"
@@ -45,6 +45,10 @@ class Stub:
     is_test: bool = False
     hides: bool = False
     """Whether the search finds nothing, because it runs behind."""
+    lacks_funds: bool = False
+    """Whether it cancels every payout for want of money in the gateway."""
+    balance: str | None = None
+    """What `GET /me` tells; None: an error."""
     requests: list[Request] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -60,6 +64,8 @@ class Stub:
             target = urlsplit(request.target)
             if request.method == "POST":
                 return self._pay(request)
+            if target.path == "/v3/me":
+                return Reply(500, error("internal_server_error")) if self.balance is None else Reply(200, self._me())
             if target.path == "/v3/payouts/search":
                 [(name, value)] = [pair for pair in parse_qsl(target.query) if pair[0] != "limit"]
                 found = [
@@ -68,6 +74,10 @@ class Stub:
                 return Reply(200, listed(*([] if self.hides else found)))
             found = [each for each in self._orders.values() if target.path == f"/v3/payouts/{each['id']}"]
             return Reply(200, found[0]) if found else Reply(404, error("not_found"))
+
+    def _me(self) -> dict[str, Any]:
+        documented: dict[str, Any] = hold("me", me(self.balance or "", test=self.is_test))
+        return documented
 
     def _pay(self, request: Request) -> "Reply":
         order, key = hold("request", request.order), request.headers["idempotence-key"]
@@ -90,7 +100,10 @@ class Stub:
             "metadata": order["metadata"],
             "test": self.is_test,
         }
-        if magic is Magic.REJECTED:
+        if self.lacks_funds:
+            details = {"party": "yoo_money", "reason": "insufficient_funds"}
+            made |= {"status": "canceled", "cancellation_details": details}
+        elif magic is Magic.REJECTED:
             details = {"party": "payout_network", "reason": "recipient_not_found"}
             made |= {"status": "canceled", "cancellation_details": details}
         else:

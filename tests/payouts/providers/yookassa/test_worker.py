@@ -124,3 +124,19 @@ def test_what_cannot_be_paid_is_not_sent_and_not_refused(run: Callable[[Payout],
 
     assert payout.status == "unknown"
     assert stub.requests == []
+
+
+def test_what_the_balance_does_not_cover_waits_and_its_next_attempt_has_another_key(
+    run: Callable[[Payout], Payout], stub: Stub
+) -> None:
+    stub.lacks_funds = True
+    payout = run(_by_sbp())
+    assert (payout.status, payout.waits_for, payout.failure_code) == ("pending", "funds:refused", "")
+
+    stub.lacks_funds = False
+    payout = run(payout)
+
+    assert payout.status == "processed"
+    assert _methods(stub) == ["POST", "GET", "POST"]
+    assert len({request.headers["idempotence-key"] for request in stub.requests if request.method == "POST"}) == 2
+    assert is_clean()

@@ -1,0 +1,52 @@
+"""Ask the accounts for their balances: one call each, one after another, outside any transaction."""
+
+import time
+from datetime import UTC, datetime
+
+import structlog
+from django.conf import settings
+from django.db import connection
+
+from payouts.actions import funds, pauses
+from payouts.jobs import Stop, never
+from payouts.providers import Answer
+from payouts.providers.registry import UnknownProviderError, balance_of, known_names, tells_balance
+
+log = structlog.get_logger(__name__)
+
+# Nothing waits for the answer: the next minute asks again.
+ANSWER_SECONDS = 5
+NEVER_TOLD = datetime.min.replace(tzinfo=UTC)
+
+
+def poll(*, must_stop: Stop = never) -> None:
+    """Note what each account tells, that with the oldest balance first.
+
+    One that tells nothing keeps its last balance, which no longer holds payouts back once it is old (funds.py). Those
+    that people have paused are not called.
+    """
+    paused = set(pauses.paused_providers())
+    told_at = {each.account: each.at for each in funds.balances()}
+    names = [name for name in known_names() if tells_balance(name) and name not in paused]
+    for name in sorted(names, key=lambda name: told_at.get(name, NEVER_TOLD)):
+        if must_stop():
+            return
+        try:
+            provider = balance_of(name)
+        except (UnknownProviderError, ValueError) as error:
+            log.warning("balance_not_told", account=name, reason=str(error))
+            continue
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT clock_timestamp()")
+            (asked_at,) = cursor.fetchone()
+        try:
+            told = provider.balances(
+                deadline=time.monotonic() + min(settings.PROVIDER_TIMEOUT_SECONDS, ANSWER_SECONDS)
+            )
+        except Exception:
+            log.exception("provider_adapter_failed", provider=name)
+            continue
+        if isinstance(told, Answer):
+            log.warning("balance_not_told", account=name, code=told.code, reason=told.message)
+        else:
+            funds.note(name, told, asked_at=asked_at)
