@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from backoffice.environment import SettingError
+from payouts.sandbox.dialects import SPOKEN
 
-KINDS = ("http", "yookassa")
+OURS = "http"
+KINDS = (OURS, *(spoken.name for spoken in SPOKEN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,31 +22,14 @@ class Played:
 
 def played(secrets: Mapping[str, str], *, port: int, web_port: str) -> Played:
     """The sandbox and the web server on these ports of this machine. Raises SettingError for an unknown kind."""
-    kind = os.environ.get("PROVIDER", "").strip() or "http"
+    kind = os.environ.get("PROVIDER", "").strip() or OURS
     sandbox, web = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{web_port}/api/webhooks"
-    match kind:
-        case "http":
-            settings = {
-                "PROVIDER_URL": sandbox,
-                "PROVIDER_ACCOUNT": "sandbox",
-            }  # its port may change between two starts
-            return Played(port, settings, {"SANDBOX_WEBHOOK_URL": f"{web}/provider/"})
-        case "yookassa":
-            gateway, secret = "501", secrets["PROVIDER_TOKEN"]
-            settings = {
-                "PROVIDERS": "main=yookassa",
-                "PROVIDER_MAIN_API_URL": f"{sandbox}/v3",
-                "PROVIDER_MAIN_GATEWAY_ID": gateway,
-                "PROVIDER_MAIN_SECRET": secret,
-                "PROVIDER_MAIN_TEST": "on",
-                "PROVIDER_MAIN_CARD_NUMBERS": "on",
-                "PROVIDER_MAIN_WEBHOOK_NETWORKS": "127.0.0.0/8",
-            }
-            environment = {
-                "SANDBOX_GATEWAY_ID": gateway,
-                "SANDBOX_SECRET": secret,
-                "SANDBOX_NOTIFICATION_URL": f"{web}/main/",
-            }
-            return Played(port, settings, environment)
-        case _:
-            raise SettingError(f"PROVIDER must be {' or '.join(KINDS)}, which the sandbox can play, and is {kind}.")
+    if kind == OURS:
+        settings = {"PROVIDER_URL": sandbox, "PROVIDER_ACCOUNT": "sandbox"}  # its port may change between two starts
+        return Played(port, settings, {"SANDBOX_WEBHOOK_URL": f"{web}/provider/"})
+    spoken = next((spoken for spoken in SPOKEN if spoken.name == kind), None)
+    if spoken is None:
+        raise SettingError(f"PROVIDER must be {' or '.join(KINDS)}, which the sandbox can play, and is {kind}.")
+    its = spoken.played(secret=secrets["PROVIDER_TOKEN"], sandbox=sandbox, webhook=f"{web}/main/")
+    account = {f"PROVIDER_MAIN_{name}": value for name, value in its.account.items()}
+    return Played(port, {"PROVIDERS": f"main={kind}"} | account, its.environment)

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 import psycopg
@@ -287,7 +288,8 @@ def _is_healthy(port: int) -> bool:
 
 def _provider(settings: Mapping[str, str]) -> str:
     """The sandbox's page, or who pays."""
-    played_at = settings.get("PROVIDER_URL") or settings.get("PROVIDER_MAIN_API_URL", "").removesuffix("/v3")
+    api = urlsplit(settings.get("PROVIDER_URL") or settings.get("PROVIDER_MAIN_API_URL", ""))
+    played_at = f"{api.scheme}://{api.netloc}" if api.netloc else ""
     return " ".join(part for part in (played_at, settings.get("PROVIDERS", "")) if part)
 
 

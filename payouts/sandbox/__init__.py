@@ -5,8 +5,8 @@
 From the environment: `PROVIDER_TOKEN` (required), and for webhooks `SANDBOX_WEBHOOK_URL` with
 `PROVIDER_WEBHOOK_SECRET`. SIGTERM or SIGINT stops it with exit code 0.
 
-One ledger, and a dialect for each way to be asked: our own provider protocol at `/v1/payouts`, and YooKassa's payouts
-under `/v3/` (below). `/` is a page of what the ledger holds.
+One ledger, and a dialect for each way to be asked: our own provider protocol at `/v1/payouts`, and those of the
+folders here, each told of in its package. `/` is a page of what the ledger holds, and of what can be tried.
 
 Every amount is paid at once, except these, in any currency (in one without decimals, such as JPY, the same
 digits without the point: 131301):
@@ -30,20 +30,4 @@ digits without the point: 131301):
 "First" counts the POSTs of one idempotency key, across restarts. The same key with the same body pays once
 and is answered with the payment as it stands (200); with another body it is 409 `idempotency_key_reuse`.
 `--delay-ms` waits before paying, so that a caller can give up on a payment that is made later.
-
-YooKassa. With `SANDBOX_GATEWAY_ID` and `SANDBOX_SECRET` (HTTP Basic) it is a test gateway, which pays in RUB from
-1.00 to 500000.00 through SBP, to cards and to wallets: POST and GET `/v3/payouts`, GET `/v3/payouts/search`,
-`/v3/payouts/{id}`, `/v3/sbp_banks` and `/v3/me`. More from the environment:
-
-| variable                     | default | meaning |
-|------------------------------|---------|---------|
-| `SANDBOX_NOTIFICATION_URL`   | none    | where it is told how a payout ended, unsigned, until the answer is 200 |
-| `SANDBOX_KEY_TTL_SECONDS`    | 86400   | how long a key is remembered; then it is another payout |
-| `SANDBOX_SEARCH_LAG_SECONDS` | 5       | how old a payout is before a search finds it |
-| `SANDBOX_BALANCE`            | none    | roubles to pay from; without it the balance only falls below zero |
-
-Its refusals: 1313.01 is a 400 `invalid_request`, 1313.02 is canceled at once (`general_decline`), 1313.05 later
-(`rejected_by_payee`); 1313.13 stays paid. The same key with another body is a 400 that blames `Idempotence-Key`. The
-documented test wallets are canceled: 41001614575572 `one_time_limit_exceeded`, 41001614575643
-`periodic_limit_exceeded`, 410011806060766 `insufficient_funds`, 410011788545536 `general_decline`.
 """

@@ -1,6 +1,7 @@
 """What a dialect is: one provider's way to be asked for the payments of the one ledger."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
@@ -28,6 +29,16 @@ class Webhook:
     headers: dict[str, str] = field(default_factory=dict)
     accepted: range = range(200, 300)
     """The statuses that mean that it was taken; after any other it is sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """How a product and a sandbox on one machine find each other."""
+
+    account: Mapping[str, str] = field(repr=False)
+    """The account's settings, by the names that its kind declares."""
+    environment: Mapping[str, str] = field(repr=False)
+    """The sandbox's own."""
 
 
 class Dialect(Protocol):

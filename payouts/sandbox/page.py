@@ -4,6 +4,7 @@ from html import escape
 from typing import Final
 
 from payouts import sandbox
+from payouts.sandbox.dialects import SPOKEN
 from payouts.sandbox.exchange import Reply
 from payouts.sandbox.ledger import Ledger, Payment
 
@@ -49,7 +50,7 @@ def of(ledger: Ledger) -> Reply:
         shown=len(payments),
         columns="".join(f'<th scope="col">{name}</th>' for name in _COLUMNS),
         rows="\n".join(_row(payment) for payment in payments),
-        manual=escape(sandbox.__doc__ or ""),
+        manual=escape("\n\n".join([sandbox.__doc__ or "", *(spoken.manual for spoken in SPOKEN)])),
     )
     return Reply(200, raw=text.encode(), content_type="text/html; charset=utf-8", headers=_HEADERS)
 

@@ -10,7 +10,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Final
 
-from payouts.sandbox.dialect import Trouble, Webhook
+from payouts.sandbox import yookassa
+from payouts.sandbox.dialect import Played, Trouble, Webhook
 from payouts.sandbox.exchange import JSON, Reply, Request
 from payouts.sandbox.ledger import Ledger, Magic, Order, Outcome, Payment, Search
 from payouts.sandbox.till import Till
@@ -43,6 +44,7 @@ class YooKassa:
     """A `Dialect`."""
 
     name = "yookassa"
+    manual = yookassa.__doc__ or ""
     prefix = "/v3/"
     paths = re.compile(r"/v3/(?:payouts(?:/search|/po-[0-9a-f-]{36})?|sbp_banks|me)")
 
@@ -58,6 +60,24 @@ class YooKassa:
         """None where the environment has no gateway. Raises ValueError."""
         gateway = Gateway.of(environment)
         return partial(cls, gateway=gateway) if gateway else None
+
+    @staticmethod
+    def played(*, secret: str, sandbox: str, webhook: str) -> Played:
+        gateway_id = "501"
+        account = {
+            "API_URL": f"{sandbox}/v3",
+            "GATEWAY_ID": gateway_id,
+            "SECRET": secret,
+            "TEST": "on",
+            "CARD_NUMBERS": "on",
+            "WEBHOOK_NETWORKS": "127.0.0.0/8",
+        }
+        environment = {
+            "SANDBOX_GATEWAY_ID": gateway_id,
+            "SANDBOX_SECRET": secret,
+            "SANDBOX_NOTIFICATION_URL": webhook,
+        }
+        return Played(account, environment)
 
     def key(self, request: Request) -> str:
         pairs = (values[0] for name, values in request.query.items() if name.startswith("metadata["))
