@@ -93,7 +93,7 @@ PAID_LATER = "later_key_known"
 PAID_ELSEWHERE = "key_known_elsewhere"
 # The provider cannot be asked about such a key at all, or no longer.
 OUT_OF_REACH = "out_of_reach"
-# The provider can be asked only by an id of its own, which it has not told.
+# The provider can be asked only by an id of its own, which it has not told; the same key asks it within its life.
 UNNAMED = "unnamed"
 # Codes of UNKNOWN with which the provider has said nothing: nothing was sent, or a search proves nothing.
 NOTHING_SAID = frozenset(("unsendable", "not_found_yet", OUT_OF_REACH, UNNAMED))

@@ -111,6 +111,7 @@ def _exchange(provider: Provider | None, assignment: Assignment, last_start: flo
 def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> Answer:
     """An attempt's first call pays; every later one looks up, and pays under the same key if there is nothing.
 
+    Where nobody can be asked, the same key within its life is the question: the provider pays it once.
     Nothing is paid before the provider has said of every earlier key that it was not paid, in recovery mode of the
     next keys too, and every other account of this one. A refusal of a key that was sent before is confirmed by a
     look-up: the call before may have been the one that counts.
@@ -120,7 +121,7 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
     if not assignment.is_first_call:
         answer = provider.look_up(assignment.instruction, deadline=deadline)
         is_unpaid = answer.verdict == Verdict.ABSENT or (answer.verdict == Verdict.REFUSED and assignment.is_doubted)
-        if not (is_unpaid and (assignment.may_post or assignment.is_doubted)):
+        if not ((is_unpaid or answer.code == UNNAMED) and (assignment.may_post or assignment.is_doubted)):
             return answer
     for earlier in assignment.earlier:
         its_provider = given or get_provider(earlier.provider)

@@ -10,8 +10,8 @@ import pytest
 from django.db import DatabaseError, OperationalError, connection
 
 from payouts import actions
-from payouts.models import Approval, Attempt, Attention, Payout
-from payouts.providers import Answer, Instruction, Verdict
+from payouts.models import WAITS_FOR_ACCOUNT, Approval, Attempt, Attention, Payout
+from payouts.providers import UNNAMED, Answer, Instruction, Verdict
 from payouts.worker import pump
 from tests import recipes
 from tests.payouts.observe import by_hand, is_clean, reading_only, rings
@@ -135,6 +135,53 @@ def test_nothing_is_sent_again_while_look_ups_fail(provider: DoubleProvider) -> 
         _again(provider, payout)
 
     assert _operations(provider, payout) == ["pay", "look_up", "look_up", "look_up"]
+    assert _status(payout) == "unknown"
+
+
+class Nameless(DoubleProvider):
+    """One that can be asked only by an id that it has not told."""
+
+    def look_up(self, instruction: Instruction, *, deadline: float) -> Answer:
+        super().look_up(instruction, deadline=deadline)
+        return Answer(Verdict.UNKNOWN, code=UNNAMED)
+
+
+@pytest.mark.parametrize("fault", [Fault.TIMEOUT_BEFORE, Fault.TIMEOUT_AFTER])
+def test_where_nobody_can_be_asked_the_same_key_asks_within_its_life(fault: Fault) -> None:
+    provider = Nameless()
+    payout = pending_payout()
+    provider.script(fault)
+    _run(provider)
+
+    _again(provider, payout)
+
+    assert _operations(provider, payout) == ["pay", "look_up", "pay"]
+    assert len(provider.paid(payout.reference)) == 1
+    assert _status(payout) == "processed"
+
+
+def test_where_nobody_can_be_asked_nothing_is_sent_past_the_keys_time(settings: Any) -> None:
+    provider = Nameless()
+    payout = pending_payout()
+    provider.script(Fault.TIMEOUT_BEFORE)
+    _run(provider)
+    settings.PROVIDER_KEY_TTL_SECONDS = 0
+
+    _again(provider, payout)
+
+    assert _operations(provider, payout) == ["pay", "look_up"]
+    assert _status(payout) == "unknown"
+
+
+def test_where_nobody_can_be_asked_a_refusal_of_what_was_sent_before_is_not_believed() -> None:
+    provider = Nameless()
+    payout = pending_payout()
+    provider.script(Fault.TIMEOUT_AFTER, Fault.REFUSED)
+    _run(provider)
+
+    _again(provider, payout)
+
+    assert _operations(provider, payout) == ["pay", "look_up", "pay", "look_up"]
     assert _status(payout) == "unknown"
 
 
@@ -325,7 +372,7 @@ def test_settings_that_make_no_provider_stop_the_pump_before_it_claims(settings:
     assert (_status(payout), Attempt.objects.count()) == ("pending", 0)
 
 
-def test_a_provider_that_left_makes_an_unknown_outcome_and_not_a_hang(provider: DoubleProvider) -> None:
+def test_what_was_sent_to_an_account_that_left_waits_for_it_and_holds_up_no_other(provider: DoubleProvider) -> None:
     payout, other = pending_payout(), pending_payout()
     with provider.registered():
         assignment = recipes.claimed(payout)
@@ -337,7 +384,7 @@ def test_a_provider_that_left_makes_an_unknown_outcome_and_not_a_hang(provider: 
         pump.run()
 
     payout.refresh_from_db()
-    assert (payout.status, payout.attempts.get().last_code) == ("unknown", "adapter_error")
+    assert (payout.status, payout.waits_for, _operations(provider, payout)) == ("processing", WAITS_FOR_ACCOUNT, [])
     assert _status(other) == "processed"
 
 
