@@ -9,7 +9,7 @@ that is not a documented answer is `Verdict.UNKNOWN`. No Django model is importe
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -145,6 +145,61 @@ class TellsBalance(Protocol):
         """Ask once, by `deadline`: what is told, by currency, or an UNKNOWN Answer where nobody said anything."""
 
 
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One payment, as a provider's list or report tells it."""
+
+    provider_id: str
+    """The provider's name for it, at most 128 characters."""
+    reference: UUID | None
+    """Our attempt. None: it was made elsewhere, or only the provider's id is told."""
+    verdict: Verdict
+    """SUCCEEDED, PENDING, REFUSED or RETURNED."""
+    amount: Decimal
+    currency: str
+    """ISO 4217 letters."""
+    created_at: datetime | None
+    """Aware. None: not told."""
+    fee: Decimal | None = None
+    """In the payment's currency."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentsPage:
+    payments: Sequence[Payment]
+    cursor: str
+    """What the next page is asked for by; empty at the end."""
+
+
+@runtime_checkable
+class ListsPayments(Protocol):
+    """A provider whose kind declares `lists_payments`."""
+
+    def payments(self, since: datetime, until: datetime, *, cursor: str, deadline: float) -> PaymentsPage | Answer:
+        """Ask once, by `deadline`, for a page of those made in [since, until); the first one has an empty `cursor`.
+
+        An UNKNOWN Answer where nobody said anything that can be believed whole.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """A bank that a payment by phone number can go to."""
+
+    id: str
+    """The provider's, as a recipient's `bank_id`."""
+    name: str
+    """As the provider tells it: in Russian."""
+
+
+@runtime_checkable
+class ListsBanks(Protocol):
+    """A provider whose kind declares `lists_banks`."""
+
+    def banks(self, *, deadline: float) -> Sequence[Bank] | Answer:
+        """Ask once, by `deadline`: all of them, or an UNKNOWN Answer."""
+
+
 # What a provider tells by itself
 
 
@@ -221,6 +276,27 @@ class RecipientKind:
     """ISO 4217 letters, and the least and the most of one payment."""
 
 
+REPORTED = frozenset((Verdict.SUCCEEDED, Verdict.PENDING, Verdict.REFUSED, Verdict.RETURNED))
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFormat:
+    """A file of payments that people get from the provider."""
+
+    name: str
+    """Kept with the report."""
+    label: str
+    """For people; lazily translated."""
+    columns: tuple[str, ...]
+    """Required in the header, in lower case."""
+    read: Callable[[Mapping[str, str]], Payment]
+    """One row by column. Raises ValueError with a sentence for people."""
+    zone: str = "UTC"
+    """Whose days its period counts."""
+    lists: frozenset[Verdict] = REPORTED
+    """What it lists at all: a register of successes says nothing of refusals."""
+
+
 @dataclass(frozen=True, eq=False)
 class Kind:
     """The declaration of a provider: what the worker, the pages, the API and the reports know of it."""
@@ -238,6 +314,12 @@ class Kind:
     """The HTTP status that tells it that its webhook came; without it the webhook comes again."""
     tells_balance: bool = False
     """Whether its providers are `TellsBalance`: no more is sent than the balance covers."""
+    lists_payments: bool = False
+    """Whether its providers are `ListsPayments`."""
+    lists_banks: bool = False
+    """Whether its providers are `ListsBanks`."""
+    reports: tuple[ReportFormat, ...] = ()
+    """Beside the CSV that our documents describe: reference, status, amount."""
     key_life: timedelta | None = None
     """How long it remembers an idempotency key; None: PROVIDER_KEY_TTL_SECONDS."""
     recipients: tuple[RecipientKind, ...] | None = None

@@ -1,12 +1,22 @@
 """Who pays, by the name of the account. To add a provider: a folder beside this file, and its line in KINDS."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
 
 from django.conf import settings
 
-from payouts.providers import Account, Kind, Provider, RecipientKind, TellsBalance, http, yookassa
+from payouts.providers import (
+    Account,
+    Kind,
+    ListsBanks,
+    ListsPayments,
+    Provider,
+    RecipientKind,
+    TellsBalance,
+    http,
+    yookassa,
+)
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (http.KIND, yookassa.KIND)}
 # The account that PROVIDER_URL means, and whose payouts were made before accounts had names.
@@ -122,10 +132,17 @@ def _declared() -> list[RecipientKind]:
 
 def tells_balance(name: str) -> bool:
     """Whether that account's provider tells what there is to pay from."""
-    try:
-        return find(name)[1].tells_balance
-    except UnknownProviderError:
-        return False
+    return _declares(name, lambda kind: kind.tells_balance)
+
+
+def lists_payments(name: str) -> bool:
+    """Whether that account's provider lists its payments."""
+    return _declares(name, lambda kind: kind.lists_payments)
+
+
+def lists_banks(name: str) -> bool:
+    """Whether that account's provider lists the banks that it pays to."""
+    return _declares(name, lambda kind: kind.lists_banks)
 
 
 def balance_of(name: str) -> TellsBalance:
@@ -134,3 +151,26 @@ def balance_of(name: str) -> TellsBalance:
     if not isinstance(provider, TellsBalance):
         raise UnknownProviderError(f"The provider {name!r} tells no balance.")
     return provider
+
+
+def payments_of(name: str) -> ListsPayments:
+    """Whom to ask for that account's payments. Raises as `balance_of` does."""
+    provider = get_provider(name)
+    if not isinstance(provider, ListsPayments):
+        raise UnknownProviderError(f"The provider {name!r} lists no payments.")
+    return provider
+
+
+def banks_of(name: str) -> ListsBanks:
+    """Whom to ask for the banks that the account pays to. Raises as `balance_of` does."""
+    provider = get_provider(name)
+    if not isinstance(provider, ListsBanks):
+        raise UnknownProviderError(f"The provider {name!r} lists no banks.")
+    return provider
+
+
+def _declares(name: str, what: Callable[[Kind], bool]) -> bool:
+    try:
+        return what(find(name)[1])
+    except UnknownProviderError:
+        return False
