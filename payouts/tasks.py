@@ -33,7 +33,7 @@ from payouts.jobs import Stop, half_time, run_slice
 from payouts.models import AuditRun, Heartbeat, Payout, WebhookMessage
 from payouts.staff import access_log, login_limits, sessions
 from payouts.statements import apply
-from payouts.statements.read import APPLY
+from payouts.statements.lines import APPLY
 from payouts.worker import broker
 from payouts.worker.balances import poll
 from payouts.worker.pump import run

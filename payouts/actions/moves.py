@@ -165,7 +165,7 @@ def move_one(
     to_status: Status,
     *,
     at: datetime,
-    by: Actor,
+    by: Actor | str,
     reason: str,
     facts: dict[str, Any] | None = None,
 ) -> None:
@@ -191,7 +191,7 @@ def flagged(payout: Payout, problem: Attention, attempt: Attempt | None = None) 
 
 
 def flag_one(
-    payout: Payout, problem: Attention, *, at: datetime, by: Actor, reason: str, facts: dict[str, Any]
+    payout: Payout, problem: Attention, *, at: datetime, by: Actor | str, reason: str, facts: dict[str, Any]
 ) -> None:
     flag = flagged(payout, problem)
     move_one(payout, flag.event, flag.to_status, at=at, by=by, reason=reason, facts=flag.facts | facts)

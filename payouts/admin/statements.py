@@ -18,6 +18,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from payouts import money
 from payouts.admin.kit import format
@@ -28,7 +29,9 @@ from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.kit.worker_pages import SnapshotMixin, has_news
 from payouts.admin.payouts.provider_answers import VERDICTS
-from payouts.models import ProviderReport, ReportLine
+from payouts.models import Payout, ProviderReport, ReportLine
+from payouts.providers import registry
+from payouts.providers.csv_report import CSV, STATUSES
 from payouts.statements import read
 from payouts.statements.read import ReportError
 
@@ -51,13 +54,16 @@ class Look:
 # Those that a person must look at come first.
 LOOKS: dict[str, Look] = {
     Result.CONTRADICTS: Look(
-        "red", "sync_problem", gettext_lazy("We have it as refused, and the report says otherwise. Flagged.")
+        "red",
+        "sync_problem",
+        gettext_lazy("We have it as refused or as another payment, and the report says otherwise. Flagged."),
     ),
     Result.AMOUNT_DIFFERS: Look("red", "difference", gettext_lazy("The amount differs from ours. Flagged.")),
+    Result.CURRENCY_DIFFERS: Look("red", "difference", gettext_lazy("The currency differs from ours. Flagged.")),
     Result.NOT_OURS: Look(
         "red",
         "report",
-        gettext_lazy("No payment of ours has this reference. Find out what it is: money may have left."),
+        gettext_lazy("No payment of ours has this reference or ID. Find out what it is: money may have left."),
     ),
     Result.MISSING: Look(
         "magenta", "search_off", gettext_lazy("Paid in the period, but missing in the report. Flagged.")
@@ -81,15 +87,31 @@ LOOKS: dict[str, Look] = {
 FOR_PEOPLE = (
     Result.CONTRADICTS,
     Result.AMOUNT_DIFFERS,
+    Result.CURRENCY_DIFFERS,
     Result.NOT_OURS,
     Result.MISSING,
     Result.ALTERED,
     Result.OWN,
 )
-STATUS_WORDS = {status: VERDICTS[verdict] for status, verdict in read.STATUSES.items()}
+STATUS_WORDS = {status: VERDICTS[verdict] for status, verdict in STATUSES.items()}
+
+
+def sources() -> list[tuple[str, str]]:
+    """Whose reports are read, and of which format: values and labels of a choice, the default account's first."""
+    return [
+        (f"{account}:{each.name}", f"{account} – {each.label}")
+        for account in registry.accounts()
+        for each in registry.formats_of(account)
+    ]
 
 
 class UploadForm(forms.Form):
+    source = forms.ChoiceField(
+        label=gettext_lazy("Account and report"),
+        choices=sources,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
     file = file_field(
         gettext_lazy("File"),
         gettext_lazy("CSV in UTF-8, at most 20 MB and 100,000 lines."),
@@ -98,10 +120,15 @@ class UploadForm(forms.Form):
     from_on = day_field(gettext_lazy("From day"))
     to_on = day_field(gettext_lazy("To day"))
 
+    def clean_source(self) -> tuple[str, str]:
+        """The account's name and the format's; the first without a choice."""
+        account, _colon, form = (self.cleaned_data["source"] or sources()[0][0]).rpartition(":")
+        return account, form
+
 
 @admin.register(ProviderReport)
 class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
-    list_display = ("name", "state", "period", "uploaded_by", "uploaded")
+    list_display = ("name", "account", "state", "period", "who", "uploaded")
     list_display_links = ("name",)
     list_fullwidth = True
     ordering = ("-id",)
@@ -124,11 +151,21 @@ class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
 
     @display(description=gettext_lazy("State"))
     def state(self, report: ProviderReport) -> SafeString:
+        if report.superseded_at:
+            return format.badge(_("Superseded"), tone="gray", icon="history")
         if report.applied_at is None:
             return format.badge(_("Being applied"), tone="blue", icon="sync")
         if getattr(report, "calls_people", False):
             return format.badge(_("Applied, needs review"), tone="magenta", icon="flag")
         return format.badge(_("Applied"), tone="green", icon="check_circle")
+
+    @display(description=gettext_lazy("Account"), ordering="provider")
+    def account(self, report: ProviderReport) -> str:
+        return report.provider
+
+    @display(description=gettext_lazy("From"), ordering="uploaded_by")
+    def who(self, report: ProviderReport) -> str:
+        return _who(report)
 
     @display(description=gettext_lazy("Period"))
     def period(self, report: ProviderReport) -> str:
@@ -136,7 +173,7 @@ class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
 
     @display(description=gettext_lazy("Uploaded"))
     def uploaded(self, report: ProviderReport) -> str:
-        return format.exact_time(report.uploaded_at)
+        return format.exact_time(report.listed_at or report.uploaded_at)
 
     # The upload
 
@@ -160,6 +197,8 @@ class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
             "problems": refusal.problems[:PROBLEMS_SHOWN] if refusal else [],
             "earlier_url": self.page_url(refusal.earlier) if refusal and refusal.earlier else "",
             "statuses": STATUS_WORDS.items(),
+            "is_asked_whose": len(sources()) > 1,
+            "formats": _formats(),
         }
         return TemplateResponse(request, "admin/payouts/providerreport/upload.html", context)
 
@@ -169,8 +208,8 @@ class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
             raise PermissionDenied
         response = HttpResponse(content_type=CONTENT_TYPES["csv"], headers=attachment("report.csv"))
         rows = csv.writer(response)
-        rows.writerow(read.COLUMNS)
-        for number, status in enumerate(read.STATUSES, 1):
+        rows.writerow(CSV.columns)
+        for number, status in enumerate(STATUSES, 1):
             rows.writerow((f"00000000-0000-0000-0000-{number:012}", status, "1234.50"))
         return response
 
@@ -182,13 +221,34 @@ class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
 
 def _stored(request: HttpRequest, given: Mapping[str, Any]) -> ProviderReport:
     """Raises ReportError."""
+    account, form = given["source"]
     return read.store(
         given["file"].read(),
         name=given["file"].name,
         by=person(request),
+        account=account,
+        form=form,
         from_on=given["from_on"],
         to_on=given["to_on"],
     )
+
+
+def _formats() -> list[dict[str, Any]]:
+    """What each format that is read takes; our own CSV, whose columns are told one by one, last."""
+    found = {each.name: each for account in registry.accounts() for each in registry.formats_of(account)}
+    return [
+        {
+            "label": capfirst(str(each.label)),
+            "columns": each.columns,
+            "zone": each.zone,
+            "is_ours": each is CSV,
+        }
+        for each in sorted(found.values(), key=lambda each: each is CSV)
+    ]
+
+
+def _who(report: ProviderReport) -> str:
+    return report.uploaded_by.get_username() if report.uploaded_by else _("the provider, when asked")
 
 
 def _page(request: HttpRequest, report: ProviderReport) -> dict[str, Any]:
@@ -197,7 +257,7 @@ def _page(request: HttpRequest, report: ProviderReport) -> dict[str, Any]:
     looked_at = total - counts.get(Result.WAITING, 0)
     chosen = request.GET.get("result", "")
     shown = one_page(request, Paginator(_chosen(report, chosen), LINES_PER_PAGE), result=chosen)
-    is_open = report.applied_at is None
+    is_open = not (report.applied_at or report.superseded_at)
     return {
         "report": report,
         "is_open": is_open,
@@ -206,7 +266,8 @@ def _page(request: HttpRequest, report: ProviderReport) -> dict[str, Any]:
         "looked_at": format.number(looked_at),
         "percent": looked_at * 100 // total if total else 100,
         "facts": _facts(report),
-        "uploaded": format.exact_time(report.uploaded_at),
+        "who": _who(report),
+        "uploaded": format.exact_time(report.listed_at or report.uploaded_at),
         "period": _period(report),
         "cards": [
             _card(result, look, counts[result], chosen) for result, look in LOOKS.items() if counts.get(result)
@@ -243,23 +304,35 @@ def _row(line: ReportLine) -> dict[str, Any]:
     return {
         "number": line.number if is_reported else "–",
         "reference": line.reference,
+        "provider_id": "" if line.is_named_by_provider else line.provider_id,
+        "fee": _fee(line),
         "status": STATUS_WORDS.get(line.status, line.status) if is_reported else "–",
         "amount": _reported_amount(line) if is_reported else "",
         "payout": payout,
         "payout_url": reverse("admin:payouts_payout_change", args=(payout.pk,)) if payout else "",
-        "our_amount": format.amount(payout) if payout and (payout.amount != line.amount or not is_reported) else "",
+        "our_amount": format.amount(payout) if payout and _differs(line, payout) else "",
         "stage": format.stage_badge(payout.stage) if payout else "",
         "result": _result_badge(line.result),
     }
 
 
+def _differs(line: ReportLine, payout: Payout) -> bool:
+    return line.number is None or line.amount != payout.amount or line.currency not in ("", payout.currency)
+
+
 def _reported_amount(line: ReportLine) -> str:
     """As reported, and with every digit where it differs: rounded to the currency it could look like ours."""
     payout = line.payout
-    if payout and payout.amount == line.amount:
+    if payout and payout.amount == line.amount and line.currency in ("", payout.currency):
         return format.amount(payout)
-    digits = format.number(line.amount)
-    return f"{digits}{money.NO_BREAK_SPACE}{payout.currency}" if payout else digits
+    currency = line.currency or (payout.currency if payout else "")
+    return f"{format.number(line.amount)}{money.NO_BREAK_SPACE}{currency}" if currency else format.number(line.amount)
+
+
+def _fee(line: ReportLine) -> str:
+    if line.fee is None:
+        return ""
+    return f"{format.number(line.fee)}{money.NO_BREAK_SPACE}{line.currency}".strip()
 
 
 def _result_badge(result: str) -> SafeString:
@@ -269,12 +342,22 @@ def _result_badge(result: str) -> SafeString:
 
 def _facts(report: ProviderReport) -> list[tuple[str, str]]:
     facts = [
-        (_("Provider"), report.provider),
+        (_("Account"), report.provider),
+        (_("Format"), _format_label(report)),
         (_("Period"), _period(report) or _("No period: missing payments not checked")),
+        (_("Time zone"), report.zone if report.from_on else ""),
         (_("Applied"), format.exact_time(report.applied_at)),
-        (_("SHA-256 of the file"), bytes(report.content_hash).hex()),
+        (_("Superseded"), format.exact_time(report.superseded_at)),
+        (_("SHA-256 of the file"), bytes(report.content_hash).hex() if report.content_hash else ""),
     ]
     return [(label, text) for label, text in facts if text]
+
+
+def _format_label(report: ProviderReport) -> str:
+    if report.format == ProviderReport.LISTED:
+        return _("the day's payments, as the provider listed them")
+    labels = {each.name: each.label for each in registry.formats_of(report.provider)}
+    return str(labels.get(report.format, report.format))
 
 
 def _period(report: ProviderReport) -> str:

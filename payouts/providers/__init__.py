@@ -15,6 +15,8 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 from uuid import UUID
 
+from django.utils.functional import Promise
+
 
 class Verdict(StrEnum):
     """What a call has shown about one attempt.
@@ -285,12 +287,12 @@ class ReportFormat:
 
     name: str
     """Kept with the report."""
-    label: str
+    label: str | Promise
     """For people; lazily translated."""
     columns: tuple[str, ...]
     """Required in the header, in lower case."""
     read: Callable[[Mapping[str, str]], Payment]
-    """One row by column. Raises ValueError with a sentence for people."""
+    """One row by column, without white space around. Raises ValueError with a sentence for people for each fault."""
     zone: str = "UTC"
     """Whose days its period counts."""
     lists: frozenset[Verdict] = REPORTED

@@ -13,10 +13,12 @@ from payouts.providers import (
     ListsPayments,
     Provider,
     RecipientKind,
+    ReportFormat,
     TellsBalance,
     http,
     yookassa,
 )
+from payouts.providers.csv_report import CSV
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (http.KIND, yookassa.KIND)}
 # The account that PROVIDER_URL means, and whose payouts were made before accounts had names.
@@ -143,6 +145,20 @@ def lists_payments(name: str) -> bool:
 def lists_banks(name: str) -> bool:
     """Whether that account's provider lists the banks that it pays to."""
     return _declares(name, lambda kind: kind.lists_banks)
+
+
+def formats_of(name: str) -> tuple[ReportFormat, ...]:
+    """The files of payments that are read for that account: the provider's own, and our CSV."""
+    try:
+        declared = find(name)[1].reports
+    except UnknownProviderError:
+        declared = ()
+    return (*declared, CSV)
+
+
+def zone_of(name: str) -> str:
+    """The time zone whose days that account's provider counts, by its IANA name."""
+    return formats_of(name)[0].zone
 
 
 def balance_of(name: str) -> TellsBalance:

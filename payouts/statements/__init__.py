@@ -1,1 +1,6 @@
 """A provider's report of what became of its payments: read, stored, then held against our record."""
+
+from payouts.statements.days import bounds
+from payouts.statements.listed import listed
+
+__all__ = ["bounds", "listed"]

@@ -1,15 +1,12 @@
 """A provider's report comes in: read whole, by line, and stored whole or not at all."""
 
-import re
-import uuid
 from dataclasses import dataclass
-from datetime import UTC, date
-from decimal import Decimal
+from datetime import date
 from hashlib import sha256
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import User
-from django.db import IntegrityError, connection, transaction
-from django.db.models import Q
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -19,40 +16,20 @@ from payouts.actions import PayoutError
 from payouts.files import tables
 from payouts.files.apart import Table
 from payouts.files.rows import SheetError
-from payouts.jobs import FILES, Job
-from payouts.models import ProviderReport, ReportLine
-from payouts.providers import Verdict
+from payouts.models import Attempt, ProviderReport
+from payouts.providers import ReportFormat, Verdict, registry
+from payouts.providers.csv_report import CSV, PAYMENTS
+from payouts.statements.lines import APPLY, Line, copy
 
-APPLY = Job("payouts.tasks.apply_report", ProviderReport, Q(applied_at=None), queue=FILES)
 LINES_LIMIT = 100_000
-REFERENCE_LIMIT = 64
 PERIOD_LIMIT_DAYS = 31
-COLUMNS = ("reference", "status", "amount")
-STATUSES = {
-    "succeeded": Verdict.SUCCEEDED,
-    "pending": Verdict.PENDING,
-    "rejected": Verdict.REFUSED,
-    "returned": Verdict.RETURNED,
-}
-AMOUNT = re.compile(r"[0-9]{1,14}(\.[0-9]{1,8})?")
-KEY = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
-
+LOOKED_AT = 1_000  # lines, to tell whose report it is
 
 SENTENCES = tables.SENTENCES | {
     "no_table": gettext_lazy("This is not a text file in UTF-8: save the table as CSV UTF-8 and try again."),
     "too_many_rows": gettext_lazy("The file has more than 100,000 lines: split it."),
     "broken_line": gettext_lazy("The line cannot be read: a quotation mark is missing, or a field is too long."),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the file: `number` counts the file's lines from 1, the header included."""
-
-    number: int
-    reference: str
-    status: str
-    amount: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +49,22 @@ class ReportError(PayoutError):
         self.earlier = earlier
 
 
-def lines_of(content: bytes) -> list[Line]:
-    """The lines of a report in CSV: UTF-8, comma or semicolon, a header with COLUMNS in any order and maybe others.
+def lines_of(content: bytes, form: ReportFormat = CSV) -> list[Line]:
+    """The lines of a report in CSV: UTF-8, comma or semicolon, a header with columns in any order and maybe others.
 
     Raises ReportError with everything that is wrong, by line.
     """
     try:
         with tables.opened_plain(content, rows_limit=LINES_LIMIT) as table:
-            return _lines(table)
+            return _lines(table, form)
     except SheetError as error:
         raise _refused(error) from error
 
 
-def _lines(table: Table) -> list[Line]:
+def _lines(table: Table, form: ReportFormat) -> list[Line]:
     """Raises ReportError."""
     header = table.header.texts
-    places = _places(table.header.number, header)
+    places = _places(table.header.number, header, form)
     lines: list[Line] = []
     problems: list[Problem] = []
     first_at: dict[str, int] = {}
@@ -97,15 +74,16 @@ def _lines(table: Table) -> list[Line]:
             text = _("The line has %(found)s fields, and the header has %(wanted)s.")
             problems.append(Problem(number, text % {"found": len(row), "wanted": len(header)}))
             continue
-        reference, status, amount = (row[place].strip() for place in places)
-        reference = _spelled(reference)
-        texts = [text for text in (_reference_fault(reference), _status_fault(status), _amount_fault(amount)) if text]
-        if reference and reference in first_at:
-            texts.append(_("The reference is already in line %(number)s.") % {"number": first_at[reference]})
-        first_at.setdefault(reference, number)
-        problems += [Problem(number, text) for text in texts]
-        if not texts:
-            lines.append(Line(number, reference, status.lower(), Decimal(amount)))
+        try:
+            line = Line.of(number, form.read({column: row[place].strip() for column, place in places.items()}))
+        except ValueError as error:
+            problems += [Problem(number, str(text)) for text in error.args]
+            continue
+        if line.reference in first_at:
+            text = _("The reference is already in line %(number)s.") % {"number": first_at[line.reference]}
+            problems.append(Problem(number, text))
+        first_at.setdefault(line.reference, number)
+        lines.append(line)
     if problems:
         raise ReportError(problems)
     if not lines:
@@ -125,55 +103,41 @@ def _refused(error: SheetError) -> ReportError:
     )
 
 
-def _places(number: int, header: list[str]) -> list[int]:
-    """Where COLUMNS stand in the header. Raises ReportError."""
+def _places(number: int, header: list[str], form: ReportFormat) -> dict[str, int]:
+    """Where the format's columns stand in the header. Raises ReportError."""
     names = [name.strip().lower() for name in header]
     try:
-        return list(tables.places(names, COLUMNS, required=COLUMNS).values())
+        return tables.places(names, form.columns, required=form.columns)
     except SheetError as error:
         problems = [Problem(number, str(SENTENCES[code]) % parameters) for code, parameters in error.faults]
         raise ReportError(problems) from error
 
 
-def _spelled(reference: str) -> str:
-    """A key of ours in its usual spelling; other references as they are."""
-    return str(uuid.UUID(reference)) if KEY.fullmatch(reference) else reference
-
-
-def _reference_fault(reference: str) -> str:
-    if not reference:
-        return _("The reference is missing.")
-    if len(reference) > REFERENCE_LIMIT or not reference.isprintable():
-        return _("The reference is longer than 64 characters, or has some that cannot be printed.")
-    return ""
-
-
-def _status_fault(status: str) -> str:
-    if status.lower() in STATUSES:
-        return ""
-    text = _("The status is “%(status)s”, and not succeeded, pending, rejected or returned.")
-    return text % {"status": status[:40]}
-
-
-def _amount_fault(amount: str) -> str:
-    if AMOUNT.fullmatch(amount):
-        return ""
-    text = _("The amount is “%(amount)s”: give digits, with a point before decimals and nothing else, as in 1234.50.")
-    return text % {"amount": amount[:40]}
-
-
 def store(
-    content: bytes, *, name: str, by: User, from_on: date | None = None, to_on: date | None = None
+    content: bytes,
+    *,
+    name: str,
+    by: User,
+    account: str = registry.UNNAMED,
+    form: str = PAYMENTS,
+    from_on: date | None = None,
+    to_on: date | None = None,
 ) -> ProviderReport:
-    """Keep a report's lines and have them applied by the worker. The days, in UTC, say what the report covers.
+    """Keep the lines of an account's report and have them applied by the worker.
 
-    With them our payments of these days that the report lacks are flagged. Raises ReportError.
+    `form` names its format. The days, of the format's zone, say what the report covers: with them our payments of
+    these days that the report lacks are flagged. Raises ReportError.
     """
-    lines = lines_of(content)
-    _check_period(from_on, to_on)
+    read_as = _format(account, form)
+    lines = lines_of(content, read_as)
+    _check_period(from_on, to_on, read_as)
+    _check_account(account, lines)
     report = ProviderReport(
+        provider=account,
+        format=read_as.name,
         name=tables.printable(name)[-tables.NAME_LIMIT :] or "report.csv",
         content_hash=sha256(content).digest(),
+        zone=read_as.zone,
         from_on=from_on,
         to_on=to_on,
         uploaded_by=by,
@@ -182,7 +146,7 @@ def store(
     try:
         with transaction.atomic():
             report.save(force_insert=True)
-            _copy(report, lines)
+            copy(report, lines)
             APPLY.ring(report.pk)
     except IntegrityError as error:
         if "content_hash" not in str(error):
@@ -191,24 +155,39 @@ def store(
     return report
 
 
-def _copy(report: ProviderReport, lines: list[Line]) -> None:
-    """Store the lines with COPY: as objects, 100,000 of them would occupy a web server's thread for many seconds."""
-    columns = "report_id, number, reference, status, amount, result"
-    with connection.cursor() as cursor, cursor.copy(f"COPY payouts_reportline ({columns}) FROM STDIN") as copy:
-        for line in lines:
-            copy.write_row(
-                (report.pk, line.number, line.reference, line.status, line.amount, ReportLine.Result.WAITING)
-            )
+def _format(account: str, name: str) -> ReportFormat:
+    """Raises ReportError."""
+    for form in registry.formats_of(account):
+        if form.name == name:
+            return form
+    raise ReportError([Problem(None, _("Reports of this account are not read in this format."))])
 
 
-def _check_period(from_on: date | None, to_on: date | None) -> None:
+def _check_account(account: str, lines: list[Line]) -> None:
+    """Raises ReportError for a report that is plainly another account's: all of it would call people in vain."""
+    if len(registry.accounts()) == 1:
+        return
+    some = lines[:LOOKED_AT]
+    keys = [line.reference for line in some if not line.is_named_by_provider]
+    ids = [line.provider_id for line in some if line.is_named_by_provider]
+    told = Attempt.objects.exclude(provider_id="")  # as the index has them
+    found = [Attempt.objects.filter(reference__in=keys), told.filter(provider_id__in=ids)]
+    accounts = {each for attempts in found for each in attempts.values_list("provider", flat=True).distinct()}
+    if accounts and account not in accounts:
+        text = _("None of these payments is of the account “%(account)s”: choose “%(other)s”.")
+        raise ReportError([Problem(None, text % {"account": account, "other": min(accounts)})])
+
+
+def _check_period(from_on: date | None, to_on: date | None, form: ReportFormat) -> None:
     """Raises ReportError, also for a day that is not over: more can be paid in the rest of it."""
     if from_on is None and to_on is None:
         return
     if from_on is None or to_on is None or to_on < from_on:
         text = _("Give both days of the period, the earlier one first, or neither.")
-    elif to_on >= timezone.now().astimezone(UTC).date():
-        text = _("The last day of the period must be over, in UTC.")
+    elif Verdict.SUCCEEDED not in form.lists:
+        text = _("Such a report does not list what was paid: give no period.")
+    elif to_on >= timezone.now().astimezone(ZoneInfo(form.zone)).date():
+        text = _("The last day of the period must be over, in the time zone %(zone)s.") % {"zone": form.zone}
     elif (to_on - from_on).days >= PERIOD_LIMIT_DAYS:
         text = _("The period must be at most 31 days.")
     else:
@@ -218,6 +197,6 @@ def _check_period(from_on: date | None, to_on: date | None) -> None:
 
 def _known(report: ProviderReport) -> ReportError:
     earlier = ProviderReport.objects.select_related("uploaded_by").get(content_hash=report.content_hash)
+    who = earlier.uploaded_by.get_username() if earlier.uploaded_by else ""  # never empty: it has a file
     text = _("This file is a report already: “%(name)s”, uploaded by %(who)s.")
-    problem = Problem(None, text % {"name": earlier.name, "who": earlier.uploaded_by.get_username()})
-    return ReportError([problem], earlier)
+    return ReportError([Problem(None, text % {"name": earlier.name, "who": who})], earlier)

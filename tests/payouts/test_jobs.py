@@ -13,7 +13,7 @@ from payouts.batches.submit import SUBMIT
 from payouts.exports.request import WRITE
 from payouts.jobs import Job, Stop, never, run_slice
 from payouts.models import Batch
-from payouts.statements.read import APPLY
+from payouts.statements.lines import APPLY
 from tests.payouts.observe import queued
 from tests.recipes import batch_rows, stored_batch
 

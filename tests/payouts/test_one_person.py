@@ -136,7 +136,7 @@ def _contradicted(payout: Payout) -> Payout:
     failed = recipes.answered(_approved(payout), recipes.REFUSED)
     reference = failed.attempts.get().reference
     actions.reconcile(
-        reference, reported=Verdict.SUCCEEDED, amount=failed.amount, by=recipes.person.make(), source="march.csv:2"
+        reference, actions.Reported(Verdict.SUCCEEDED, failed.amount), by=recipes.person.make(), source="march.csv:2"
     )
     return failed
 

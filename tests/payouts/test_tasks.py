@@ -28,6 +28,7 @@ from payouts.models import (
     WebhookMessage,
 )
 from payouts.statements import read
+from payouts.statements.lines import APPLY
 from payouts.worker import broker
 from tests import recipes
 from tests.payouts.exports.files import member, written
@@ -299,7 +300,7 @@ def test_a_task_whose_time_is_up_goes_on_in_one_of_its_own(operator: User, setti
 
     report.refresh_from_db()
     assert report.applied_at is None
-    assert queued(read.APPLY.task) == [(report.pk,)]
+    assert queued(APPLY.task) == [(report.pk,)]
 
 
 def test_the_sweep_finds_a_report_whose_task_was_lost_and_rings_once(operator: User) -> None:
@@ -307,13 +308,13 @@ def test_the_sweep_finds_a_report_whose_task_was_lost_and_rings_once(operator: U
     OrmQ.objects.all().delete()
 
     tasks.sweep()
-    fresh = queued(read.APPLY.task)
+    fresh = queued(APPLY.task)
     ProviderReport.objects.update(seen_at=timezone.now() - timedelta(minutes=5))
     tasks.sweep()
     tasks.sweep()
 
     assert fresh == []
-    assert queued(read.APPLY.task) == [(report.pk,)]
+    assert queued(APPLY.task) == [(report.pk,)]
 
 
 def test_the_sweep_leaves_an_applied_report_alone(operator: User) -> None:
@@ -323,4 +324,4 @@ def test_the_sweep_leaves_an_applied_report_alone(operator: User) -> None:
 
     tasks.sweep()
 
-    assert queued(read.APPLY.task) == []
+    assert queued(APPLY.task) == []

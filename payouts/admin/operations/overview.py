@@ -160,12 +160,14 @@ def audit_row() -> dict[str, Any] | None:
 
 
 def reports_under_way() -> list[dict[str, Any]]:
-    open_reports = ProviderReport.objects.filter(applied_at=None).select_related("uploaded_by")[:HISTORY_SHOWN]
+    open_reports = ProviderReport.objects.filter(applied_at=None, superseded_at=None).select_related("uploaded_by")[
+        :HISTORY_SHOWN
+    ]
     return [
         {
             "name": report.name,
             "url": reverse("admin:payouts_providerreport_change", args=(report.pk,)),
-            "who": report.uploaded_by.get_username(),
+            "who": report.uploaded_by.get_username() if report.uploaded_by else report.provider,
             "at": format.exact_time(report.uploaded_at),
         }
         for report in open_reports

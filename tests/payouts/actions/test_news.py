@@ -430,7 +430,7 @@ def _reconcile(payout: Payout, reported: Verdict, by: User, amount: str = "100.5
     attempt = payout.attempts.order_by("number").first()
     assert attempt is not None
     payout_id, result = actions.reconcile(
-        attempt.reference, reported=reported, amount=Decimal(amount), by=by, source="march.csv, line 2"
+        attempt.reference, actions.Reported(reported, Decimal(amount)), by=by, source="march.csv, line 2"
     )
     assert payout_id == payout.pk
     payout.refresh_from_db()
@@ -499,7 +499,7 @@ def test_a_report_that_has_two_attempts_as_paid_calls_a_person_in_whichever_orde
 
     for index in order:
         amount = Decimal("100.50")
-        actions.reconcile(keys[index], reported=Verdict.SUCCEEDED, amount=amount, by=operator, source="march.csv")
+        actions.reconcile(keys[index], actions.Reported(Verdict.SUCCEEDED, amount), by=operator, source="march.csv")
 
     payout.refresh_from_db()
     assert (payout.status, payout.attention) == ("unknown", Attention.CONTRADICTED)
@@ -595,7 +595,7 @@ def test_a_report_line_about_an_altered_payout_changes_nothing(operator: User) -
 
 
 def test_a_report_line_that_is_not_ours_says_so(operator: User) -> None:
-    found = actions.reconcile(uuid4(), reported=Verdict.SUCCEEDED, amount=Decimal(1), by=operator, source="x")
+    found = actions.reconcile(uuid4(), actions.Reported(Verdict.SUCCEEDED, Decimal(1)), by=operator, source="x")
 
     assert found == (None, Result.NOT_OURS)
 

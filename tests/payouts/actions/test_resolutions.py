@@ -180,8 +180,7 @@ def _contradicted(payout: Payout) -> Payout:
     attempt = payout.attempts.earliest("number")
     actions.reconcile(
         attempt.reference,
-        reported=Verdict.SUCCEEDED,
-        amount=payout.amount,
+        actions.Reported(Verdict.SUCCEEDED, payout.amount),
         by=recipes.person.make(),
         source="march.csv, line 2",
     )

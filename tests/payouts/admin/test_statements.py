@@ -11,9 +11,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from payouts import statements
 from payouts.models import Attempt, Payout, ProviderReport, ReportLine
+from payouts.providers import Payment, Verdict
+from payouts.providers.csv_report import STATUSES
 from payouts.statements import apply, read
-from payouts.statements.read import STATUSES
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
 from tests.payouts.admin.urls import page
@@ -213,3 +215,47 @@ def test_lines_come_in_pages_and_cost_few_queries(as_group: Any, django_assert_m
 
     assert ("Page 1 of 2" in first, page(payouts[0]) in first, page(payouts[59]) in first) == (True, True, False)
     assert (page(payouts[59]) in second, "?result=agrees&amp;page=1#po-lines" in second) == (True, True)
+
+
+# Accounts, formats and lists
+
+
+def test_with_one_format_nobody_is_asked_whose_report_it_is(as_group: Any) -> None:
+    text = as_group("Approver").get(ADD).content.decode()
+
+    assert 'name="source"' not in text
+    assert "time zone UTC" in text
+
+
+def test_a_list_is_shown_without_a_person_and_a_file(as_group: Any) -> None:
+    paid = recipes.processed_payout()
+    told = [
+        Payment("po-1", line(paid)[0], Verdict.SUCCEEDED, Decimal("100.50"), "USD", None, fee=Decimal("2.50")),
+        Payment("po-2", None, Verdict.SUCCEEDED, Decimal(7), "RUB", None),
+    ]
+    now = timezone.now()
+    first = statements.listed("http", now.date(), [], asked_at=now)
+    report = statements.listed("http", now.date(), told, asked_at=now + timedelta(minutes=1))
+    apply.run(report.pk)
+    browser = as_group("Auditor")
+
+    text = browser.get(address(report)).content.decode()
+    superseded = browser.get(address(first)).content.decode()
+    listing = browser.get(REPORTS).content.decode()
+
+    for each in (
+        "the provider, when asked",
+        "po-1",
+        "po-2",
+        "100.50\u00a0USD",
+        "fee: 2.50\u00a0USD",
+        "Currency differs",
+    ):
+        assert each in text
+    assert "ours: 100.50\u00a0RUB" in text
+    assert ("SHA-256" in text, "Superseded" in superseded, "data-about-to-change" in superseded) == (
+        False,
+        True,
+        False,
+    )
+    assert "the provider, when asked" in listing

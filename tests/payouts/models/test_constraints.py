@@ -385,6 +385,32 @@ def test_provider_report_period(operator: User) -> None:
     _refused_by("provider_report_period", REPORT, operator.pk, None, "2026-03-02")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "uploaded_by_id = NULL",
+        "content_hash = NULL",
+        "listed_at = now()",
+        "superseded_at = now()",
+        "uploaded_by_id = NULL, content_hash = NULL, listed_at = now()",
+        "uploaded_by_id = NULL, content_hash = NULL, listed_at = now(), from_on = '2026-03-01', to_on = '2026-03-02'",
+        "uploaded_by_id = NULL, listed_at = now(), from_on = '2026-03-01', to_on = '2026-03-01'",
+    ],
+)
+def test_provider_report_uploaded_or_listed(change: str, operator: User) -> None:
+    by_hand(REPORT, operator.pk, None, None)
+
+    _refused_by("provider_report_uploaded_or_listed", f"UPDATE payouts_providerreport SET {change}")
+
+
+def test_provider_report_one_list_a_day() -> None:
+    by_hand(LIST)
+
+    _refused_by("provider_report_one_list_a_day", LIST)
+    by_hand("UPDATE payouts_providerreport SET superseded_at = now()")
+    by_hand(LIST)
+
+
 def test_report_line_once(operator: User) -> None:
     by_hand(REPORT, operator.pk, None, None)
     by_hand(REPORT_LINE)
@@ -468,6 +494,10 @@ COLUMNS_OF_ROW = (
 REPORT = (
     "INSERT INTO payouts_providerreport (provider, name, content_hash, uploaded_by_id, from_on, to_on)"
     " VALUES ('http', 'march.csv', 'x', %s, %s, %s)"
+)
+LIST = (
+    "INSERT INTO payouts_providerreport (provider, name, format, listed_at, from_on, to_on)"
+    " VALUES ('http', 'http 2026-03-02', 'list', now(), '2026-03-02', '2026-03-02')"
 )
 REPORT_LINE = (
     "INSERT INTO payouts_reportline (report_id, number, reference, status, amount, result)"

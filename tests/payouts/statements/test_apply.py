@@ -10,8 +10,8 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from payouts.models import Attempt, Attention, Event, Payout, ReportLine, UnknownPayment
+from payouts.providers.csv_report import STATUSES
 from payouts.statements import apply, read
-from payouts.statements.read import STATUSES
 from tests.payouts.actions.test_races import at_once
 from tests.payouts.observe import audit_of, by_hand, everything, is_clean, nothing_changes
 from tests.payouts.statements.lines import applied, csv_of, key_of, results_of

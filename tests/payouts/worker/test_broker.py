@@ -9,7 +9,7 @@ from django_q.tasks import async_task
 from payouts.batches.check import CHECK
 from payouts.exports.request import WRITE
 from payouts.jobs import FILES
-from payouts.statements.read import APPLY
+from payouts.statements.lines import APPLY
 from payouts.worker import broker
 
 pytestmark = pytest.mark.django_db

@@ -515,8 +515,7 @@ def contradicted(payout: Payout) -> Payout:
     attempt = payout.attempts.earliest("number")
     actions.reconcile(
         attempt.reference,
-        reported=Verdict.SUCCEEDED,
-        amount=payout.amount,
+        actions.Reported(Verdict.SUCCEEDED, payout.amount),
         by=recipes.person.make(),
         source="march.csv, line 2",
     )
@@ -618,7 +617,7 @@ def test_the_timeline_tells_of_returns_reports_and_news(as_group: Any) -> None:
     attempt = payout.attempts.get()
     by = recipes.person.make()
     for status in (Verdict.SUCCEEDED, Verdict.RETURNED):
-        actions.reconcile(attempt.reference, reported=status, amount=payout.amount, by=by, source="march.csv:7")
+        actions.reconcile(attempt.reference, actions.Reported(status, payout.amount), by=by, source="march.csv:7")
 
     text = as_group("Auditor").get(page(payout)).content.decode()
 
