@@ -6,6 +6,7 @@ from payouts.providers import AccountSetting, Kind
 from payouts.providers.yookassa.client import from_account
 from payouts.providers.yookassa.destinations import RECIPIENTS
 from payouts.providers.yookassa.reasons import SENTENCES
+from payouts.providers.yookassa.register import REGISTER
 from payouts.providers.yookassa.webhook import hear
 
 KIND = Kind(
@@ -33,5 +34,6 @@ KIND = Kind(
     tells_balance=True,
     key_life=timedelta(hours=24),
     recipients=RECIPIENTS,
+    reports=(REGISTER,),
     sentences=SENTENCES,
 )

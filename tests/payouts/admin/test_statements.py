@@ -227,6 +227,29 @@ def test_with_one_format_nobody_is_asked_whose_report_it_is(as_group: Any) -> No
     assert "time zone UTC" in text
 
 
+def test_a_register_is_uploaded_for_its_account(as_group: Any, settings: Any) -> None:
+    settings.PROVIDERS, settings.PROVIDER_URL = {"main": "yookassa", "eu": "http"}, ""
+    browser = as_group("Approver")
+
+    text = browser.get(ADD).content.decode()
+    source = "main:yookassa_register"
+    wrong = upload(browser, rows(("r-1", "pending", "1")), source=source)
+    unheard = upload(browser, rows(("r-1", "pending", "1")), source="main:x")
+    answer = upload(browser, rows(("r-1", "pending", "1")), source="eu:payments")
+
+    assert [each in text for each in (source, "main:payments", "eu:payments", "eu:yookassa_register")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert "no column “идентификатор выплаты”" in wrong.content.decode()
+    assert "Select a valid choice" in unheard.content.decode()
+    assert answer.status_code == 302
+    report = ProviderReport.objects.get()
+    assert (report.provider, report.format) == ("eu", "payments")
+
+
 def test_a_list_is_shown_without_a_person_and_a_file(as_group: Any) -> None:
     paid = recipes.processed_payout()
     told = [

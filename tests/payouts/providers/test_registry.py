@@ -79,3 +79,13 @@ def test_a_key_lives_as_long_as_its_provider_declares_or_the_setting_says(settin
 
     assert registry.key_life("http") == timedelta(hours=1)
     assert registry.key_life("gone") == timedelta(hours=1)
+
+
+def test_an_account_has_the_formats_of_its_kind_and_our_csv(settings: Any) -> None:
+    settings.PROVIDERS = {"main": "yookassa", "eu": "http", "lost": "nobodys"}
+
+    formats = {name: [each.name for each in registry.formats_of(name)] for name in settings.PROVIDERS}
+
+    assert formats == {"main": ["yookassa_register", "payments"], "eu": ["payments"], "lost": ["payments"]}
+    assert [registry.zone_of(name) for name in settings.PROVIDERS] == ["Europe/Moscow", "UTC", "UTC"]
+    assert len({each.name for kind in registry.KINDS.values() for each in kind.reports} | {"payments", "list"}) == 3

@@ -80,6 +80,18 @@ def test_a_list_is_a_report_of_nobody_with_one_task() -> None:
     assert queued(APPLY.task) == [(report.pk,)]
 
 
+def test_the_days_of_an_account_are_those_of_its_register(settings: Any) -> None:
+    settings.PROVIDERS = {"http": "yookassa"}
+
+    report = statements.listed("http", date(2026, 3, 2), [], asked_at=NOW)
+
+    assert report.zone == "Europe/Moscow"
+    assert statements.bounds(date(2026, 3, 2), date(2026, 3, 2), report.zone) == (
+        datetime(2026, 3, 1, 21, tzinfo=UTC),
+        datetime(2026, 3, 2, 21, tzinfo=UTC),
+    )
+
+
 def test_every_payment_comes_to_its_result() -> None:
     told = [
         (of(processed_payout()), Result.AGREES),
