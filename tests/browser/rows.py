@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from django_q.models import OrmQ, Task
 
-from payouts import accounts, actions, clients, configuration
+from payouts import accounts, actions, clients, configuration, statements
 from payouts.actions import bulk, pauses, recovery, unknown_payments
 from payouts.actions.unknown_payments import Heard
 from payouts.batches import check, upload
@@ -22,7 +22,7 @@ from payouts.models import (
     Route,
     UnknownPayment,
 )
-from payouts.providers import Verdict
+from payouts.providers import Payment, Verdict
 from payouts.staff import groups
 from payouts.statements import apply, read
 from payouts.worker import schedules
@@ -49,6 +49,9 @@ def everything() -> User:
     paid = made["processed"].attempts.get()
     text = f"reference,status,amount\n{paid.reference},succeeded,1.00\nr-1,succeeded,1\n"
     read.store(text.encode(), name="march.csv", by=recipes.person.make())
+    told = Payment("po-1", paid.reference, Verdict.SUCCEEDED, Decimal("100.50"), "USD", None, fee=Decimal("2.50"))
+    strange = Payment("po-2", None, Verdict.SUCCEEDED, Decimal(7), "RUB", None)
+    statements.listed(paid.provider, timezone.now().date(), [told, strange], asked_at=timezone.now())
     for report in ProviderReport.objects.all():
         apply.run(report.pk)
     wrong = "7;x;RUB;card;1;Иван Петров;;"

@@ -216,7 +216,10 @@ SCREENS: dict[str, Screen] = {
     "dialog reveal": Screen(payout(Stage.PROCESSED), dialog("reveal")),
     # Providers' reports
     "reports": Screen(at("payouts_providerreport_changelist")),
-    "report": Screen(of("payouts_providerreport_change", ProviderReport.objects.all)),
+    "report": Screen(of("payouts_providerreport_change", lambda: ProviderReport.objects.filter(listed_at=None))),
+    "list of a day": Screen(
+        of("payouts_providerreport_change", lambda: ProviderReport.objects.exclude(listed_at=None))
+    ),
     "report upload": Screen(at("payouts_providerreport_add")),
     "report refused": Screen(at("payouts_providerreport_add"), report_refused),
     # Batches
