@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from payouts.actions import KeysError, disclosures, due, funds, keys, waits
+from payouts.actions import KeysError, days, disclosures, due, funds, keys, waits
 from payouts.models.sealed_sets import altered_sets
 from payouts.staff.client_address import client_address, normal_address
 
@@ -175,6 +175,21 @@ class _Figures:
             age.add_metric([each.account, each.currency], max((found.now - each.at).total_seconds(), 0.0))
         yield told
         yield age
+        yield from _reconciled(found.now)
+
+
+def _reconciled(now: datetime) -> Iterator[GaugeMetricFamily]:
+    """Of each account whose provider lists its payments."""
+    name = "payouts_reconciled_day"
+    age = GaugeMetricFamily(f"{name}_age_seconds", "How long ago the last day that agrees ended", labels=["account"])
+    differs = GaugeMetricFamily(f"{name}_differs", "Open days that do not agree with the list", labels=["account"])
+    untold = GaugeMetricFamily(f"{name}_untold", "Days that nobody has told for two days", labels=["account"])
+    for each in days.figures(now=now):
+        if each.agreed_until is not None:
+            age.add_metric([each.account], max((now - each.agreed_until).total_seconds(), 0.0))
+        differs.add_metric([each.account], each.differs)
+        untold.add_metric([each.account], each.untold)
+    yield from (age, differs, untold)
 
 
 def _watches(request: HttpRequest) -> bool:

@@ -1,9 +1,9 @@
-"""Who may resume a provider, end recovery mode and close unknown payments, and why not."""
+"""Who may resume a provider, end recovery mode, close unknown payments and days that do not agree, and why not."""
 
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 
-from payouts.models import ProviderPause, Recovery, UnknownPayment
+from payouts.models import ProviderPause, ReconciledDay, Recovery, UnknownPayment
 from payouts.rules import Personal, why_inactive
 
 
@@ -33,6 +33,14 @@ def why_not_end(recovery: Recovery, person: User) -> str:
 def why_not_close(payment: UnknownPayment, person: User) -> str:
     if payment.closed_at:
         return _("It is closed already.")
+    return why_inactive(person)
+
+
+def why_not_close_day(day: ReconciledDay, person: User) -> str:
+    if day.closed_at:
+        return _("It is closed already.")
+    if day.agreed_at:
+        return _("It agrees: there is nothing to close.")
     return why_inactive(person)
 
 

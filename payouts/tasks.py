@@ -32,7 +32,7 @@ from payouts.exports.request import WRITE, Rows
 from payouts.jobs import Stop, half_time, run_slice
 from payouts.models import AuditRun, Heartbeat, Payout, WebhookMessage
 from payouts.staff import access_log, login_limits, sessions
-from payouts.statements import apply
+from payouts.statements import apply, ask
 from payouts.statements.lines import APPLY
 from payouts.worker import broker
 from payouts.worker.balances import poll
@@ -110,6 +110,17 @@ def remind_of_approvals() -> None:
 def ask_for_balances() -> None:
     """Ask every account that tells one for its balance, unless people have paused it; see what waits for funds."""
     poll(must_stop=half_time(broker.must_make_way))
+
+
+def reconcile_days() -> None:
+    """Make a task for each day of an account whose provider is to be asked for its list of payments."""
+    ask.ring_due()
+
+
+def reconcile_day(day_id: int) -> None:
+    """Ask for the day's list, and have it compared with our record."""
+    keys.begin_writing()
+    ask.ask_if_due(day_id, must_stop=half_time(broker.must_make_way))
 
 
 def merge_sums() -> None:

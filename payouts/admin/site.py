@@ -45,6 +45,7 @@ def _work() -> list[dict[str, Any]]:
         },
         _list(_("Batches"), "upload_file", "payouts.batch"),
         _list(_("Provider reports"), "fact_check", "payouts.providerreport"),
+        _list(_("Daily reconciliation"), "event_available", "payouts.reconciledday"),
         _item(_("Exports"), "download", "admin:payouts_export_changelist", "payouts.export_payout"),
     ]
 

@@ -37,6 +37,9 @@ GUARDS = {
     "unknown_payment_never_deleted": (
         "BEFORE DELETE OR TRUNCATE ON payouts_unknownpayment FOR EACH STATEMENT payouts_refuse_change()"
     ),
+    "reconciled_day_never_deleted": (
+        "BEFORE DELETE OR TRUNCATE ON payouts_reconciledday FOR EACH STATEMENT payouts_refuse_change()"
+    ),
     "configuration_seal_grows": (
         "BEFORE UPDATE ON payouts_configurationseal FOR EACH ROW payouts_refuse_lower_version()"
     ),

@@ -9,6 +9,7 @@ from payouts.models.batches import BEING_SUBMITTED, Batch, BatchRow, BatchState
 from payouts.models.checkpoints import Checkpoint
 from payouts.models.clients import ApiClient, ApiKey, ApiKeyQuerySet, ClientAlteredError, Scope
 from payouts.models.configuration import ApprovalBand, PayoutLimit, ReviewFlag, ReviewRule
+from payouts.models.days import ReconciledDay
 from payouts.models.decisions import BulkDecision, BulkItem
 from payouts.models.events import Event, EventName, by_payout, contradicted_attempts, is_legal
 from payouts.models.exports import Export, ExportChunk

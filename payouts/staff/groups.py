@@ -28,6 +28,7 @@ VIEW = (
     "view_reportline",
     "view_recovery",
     "view_unknownpayment",
+    "view_reconciledday",
     "view_batch",
 )
 OPERATE = ("hold_payout", "cancel_payout", "retry_payout", "route_payout")
@@ -54,6 +55,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "pause_providerpause",
         "end_recovery",
         "close_unknownpayment",
+        "close_reconciledday",
     ),
     gettext_noop("Auditor"): (
         *VIEW,
@@ -79,6 +81,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "pause_providerpause",
         "end_recovery",
         "close_unknownpayment",
+        "close_reconciledday",
         "add_batch",
         *CLIENTS,
         *RULES,
@@ -104,6 +107,7 @@ VERBS: tuple[tuple[Promise, str], ...] = (
     (gettext_lazy("Pause and resume a provider"), "payouts.pause_providerpause"),
     (gettext_lazy("Begin and end recovery mode"), "payouts.end_recovery"),
     (gettext_lazy("Close unknown payments"), "payouts.close_unknownpayment"),
+    (gettext_lazy("Close days that do not agree with the provider"), "payouts.close_reconciledday"),
     (gettext_lazy("Make API clients and keys"), "payouts.add_apikey"),
     (gettext_lazy("Change approval bands, review rules and limits"), "payouts.change_approvalband"),
     (gettext_lazy("Change routes"), "payouts.change_route"),

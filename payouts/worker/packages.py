@@ -33,6 +33,8 @@ TASKS = frozenset(
         "count_days",
         "remind_of_approvals",
         "ask_for_balances",
+        "reconcile_days",
+        "reconcile_day",
         "merge_sums",
         "prune",
         "audit",

@@ -23,6 +23,11 @@ SCHEDULES: dict[str, dict[str, Any]] = {
         "schedule_type": Schedule.MINUTES,
         "minutes": 1,
     },
+    "reconcile days": {
+        "func": "payouts.tasks.reconcile_days",
+        "schedule_type": Schedule.CRON,
+        "cron": "25 * * * *",
+    },
     "count days": {"func": "payouts.tasks.count_days", "schedule_type": Schedule.CRON, "cron": "12 * * * *"},
     "merge sums": {"func": "payouts.tasks.merge_sums", "schedule_type": Schedule.CRON, "cron": "7 * * * *"},
     "checkpoint": {"func": "payouts.tasks.checkpoint", "schedule_type": Schedule.CRON, "cron": "5 * * * *"},

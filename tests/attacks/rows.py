@@ -24,8 +24,16 @@ from django.utils import timezone  # noqa: E402
 from django_q.models import OrmQ, Schedule  # noqa: E402
 
 from payouts import actions, clients  # noqa: E402
-from payouts.actions import bulk, keys, pauses, recovery, unknown_payments  # noqa: E402
-from payouts.models import ApiKey, ApprovalBand, Authenticator, SavedView, Scope, UnknownPayment  # noqa: E402
+from payouts.actions import bulk, days, keys, pauses, recovery, unknown_payments  # noqa: E402
+from payouts.models import (  # noqa: E402
+    ApiKey,
+    ApprovalBand,
+    Authenticator,
+    ReconciledDay,
+    SavedView,
+    Scope,
+    UnknownPayment,
+)
 from payouts.providers import Answer, Verdict  # noqa: E402
 from payouts.staff import groups  # noqa: E402
 from payouts.statements import read  # noqa: E402
@@ -120,6 +128,11 @@ def _dead(attacker: Any, *, is_revoked: bool = False) -> str:
     )
 
 
+def _day(person: User) -> ReconciledDay:
+    day = ReconciledDay.objects.create(account="main", on=timezone.now().date(), zone="UTC", message=SCRIPT[:255])
+    return days.close(day.pk, by=person, reason=f"{CANARY} {SCRIPT}")
+
+
 def _addresses(payouts: dict[str, int], person: User) -> set[str]:
     """Every address of the back office, with rows whose texts are scripts."""
     client, _key = clients.create_client("shop", scopes=["payouts:read"])
@@ -149,6 +162,7 @@ def _addresses(payouts: dict[str, int], person: User) -> set[str]:
         "payouts/providerpause": pauses.pause("elsewhere", by=person, reason=f"{CANARY} {SCRIPT}").pk,
         "payouts/recovery": recovery.begin(by="shell:root", reason=f"{CANARY} {SCRIPT}").pk,
         "payouts/unknownpayment": UnknownPayment.objects.earliest("pk").pk,
+        "payouts/reconciledday": _day(person).pk,
         "payouts/providerpause/pause": "http",
         "payouts/payout/bulk": decided.pk,
         "payouts/payout/views": SavedView.objects.create(owner=person, name=SCRIPT[:50], query="stage=held").pk,

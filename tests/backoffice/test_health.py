@@ -13,9 +13,11 @@ from django.utils import timezone
 
 from backoffice import health
 from payouts import actions
-from payouts.actions import claims, recovery, unknown_payments
+from payouts.actions import claims, days, recovery, unknown_payments
 from payouts.models import AccountBalance, Heartbeat, Payout, UnknownPayment, VelocityLimit
 from payouts.providers import Verdict
+from payouts.statements import apply, ask
+from tests.payouts.statements.listing import Lister, listing, strange
 from tests.recipes import pending_payout
 
 pytestmark = pytest.mark.django_db
@@ -96,6 +98,25 @@ def test_what_waits_for_funds_and_the_balances_are_told(client, settings):
     assert "\npayouts_waits_for_funds 1.0\n" in text
     assert '\npayouts_balance{account="main",currency="RUB"} 50.0\n' in text
     assert 'payouts_balance_age_seconds{account="main",currency="RUB"} ' in text
+
+
+def test_what_was_reconciled_is_told_by_account(client):
+    lister = Lister()
+    with listing(lister):
+        start = timezone.now().date()
+        for ago, payments in ((5, []), (2, [strange()]), (1, [])):
+            day = days.made("main", start - timedelta(days=ago))
+            if ago == 5:
+                continue
+            lister.lists(*payments)
+            apply.run(ask.ask(day).pk)
+        days.settle(now=timezone.now())
+
+        text = client.get("/metrics").content.decode()
+
+    assert '\npayouts_reconciled_day_age_seconds{account="main"} ' in text
+    assert '\npayouts_reconciled_day_differs{account="main"} 1.0\n' in text
+    assert '\npayouts_reconciled_day_untold{account="main"} 1.0\n' in text
 
 
 def test_claims_that_fail_for_a_fault_of_ours_are_told_and_count_as_due(client, monkeypatch):

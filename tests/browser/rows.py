@@ -9,11 +9,12 @@ from django.utils import timezone
 from django_q.models import OrmQ, Task
 
 from payouts import accounts, actions, clients, configuration, statements
-from payouts.actions import bulk, pauses, recovery, unknown_payments
+from payouts.actions import bulk, days, pauses, recovery, unknown_payments
 from payouts.actions.unknown_payments import Heard
 from payouts.batches import check, upload
 from payouts.models import (
     ApprovalBand,
+    Attempt,
     AuditRun,
     DailyTotal,
     Heartbeat,
@@ -70,6 +71,7 @@ def everything() -> User:
     recipes.asked_export("stage=held", format="xlsx", by=admin)
     _proposed()
     _closed()
+    _listed(admin)
     PayoutLimit.objects.create(currency="RUB", recipient_amount=Decimal(500000), day_amount=Decimal(9000000))
     Route.objects.create(position=10, currency="RUB", below_amount=Decimal(500000), account="http")
     Route.objects.create(position=20, client=client, recipient_kind="sbp", account="main")
@@ -77,9 +79,9 @@ def everything() -> User:
     now = timezone.now()
     _forgotten()
     pauses.pause("elsewhere", by=recipes.person.make(), reason="It pays to the wrong accounts.")
-    for days in range(1, 20):
+    for ago in range(1, 20):
         DailyTotal.objects.create(
-            on=(now - timedelta(days=days)).date(), currency="RUB", paid_count=days, paid_amount=Decimal(days * 1000)
+            on=(now - timedelta(days=ago)).date(), currency="RUB", paid_count=ago, paid_amount=Decimal(ago * 1000)
         )
     found = {"payout_id": made["pending"].pk, "invariant": "row_sealed", "detail": "the row was changed"}
     AuditRun.objects.create(broken_count=1, findings=[found], finished_at=now)
@@ -110,6 +112,25 @@ def _closed() -> None:
         recipes.approved_batch(*recipes.batch_rows(2 if name == "leaver" else 4), checker=person)
     accounts.close(person.pk, by=recipes.person.make(), reason="Left the company.")
     clients.create_client("newest-shop", scopes=["payouts:read"])  # whose key can be revoked
+
+
+def _listed(admin: User) -> None:
+    """Days of an account: one agrees, one was not told, one is closed, and the last differs."""
+    ours = Attempt.objects.filter(outcome=Attempt.Outcome.SUCCEEDED).select_related("payout").earliest("pk")
+    facts = {"verdict": Verdict.SUCCEEDED, "amount": ours.payout.amount, "currency": "RUB", "created_at": None}
+    paid = Payment(provider_id=ours.provider_id, reference=ours.reference, **facts)
+    strange = Payment(provider_id="prv_10", reference=None, **facts)
+    now = timezone.now()
+    for ago, payments in ((4, [strange]), (2, [paid]), (1, [paid, strange])):
+        day = days.made("http", (now - timedelta(days=ago)).date())
+        report = statements.listed("http", day.on, payments, asked_at=now)
+        apply.run(report.pk)
+        days.told(day, report, payments)
+        if ago == 4:
+            days.close(day.pk, by=admin, reason="A payment from the provider's own pages, for the rent.")
+    untold = days.made("http", (now - timedelta(days=3)).date())
+    days.not_told(untold, code="timeout", message="The provider did not answer in time.")
+    days.settle(now=now)
 
 
 def _forgotten() -> None:

@@ -24,6 +24,7 @@ from payouts.models import (
     Proposal,
     ProviderPause,
     ProviderReport,
+    ReconciledDay,
     Recovery,
     ReviewRule,
     Route,
@@ -222,6 +223,12 @@ SCREENS: dict[str, Screen] = {
     ),
     "report upload": Screen(at("payouts_providerreport_add")),
     "report refused": Screen(at("payouts_providerreport_add"), report_refused),
+    "days": Screen(at("payouts_reconciledday_changelist")),
+    "day": Screen(of("payouts_reconciledday_change", ReconciledDay.objects.filter(closed_at=None).all)),
+    "dialog close a day": Screen(
+        of("payouts_reconciledday_change", ReconciledDay.objects.filter(agreed_at=None, closed_at=None).all),
+        dialog("close"),
+    ),
     # Batches
     "exports": Screen(at("payouts_export_changelist")),
     "export": Screen(of("payouts_export_change", Export.objects.exclude(finished_at=None).all)),

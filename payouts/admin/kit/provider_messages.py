@@ -27,6 +27,11 @@ OURS = (
     gettext_noop("Another account knows this payment, which the database has forgotten."),
     gettext_noop("No connection to the provider (%(reason)s); nothing was sent."),
     gettext_noop("No trusted connection to the provider (%(reason)s); nothing was sent."),
+    gettext_noop("The account's settings make no provider that lists payments."),
+    gettext_noop("The provider's list could not be read: see the worker's log."),
+    gettext_noop("The provider's list took too long to read."),
+    gettext_noop("The provider's list has no end: its pages come again."),
+    gettext_noop("The provider's list is longer than 100,000 payments."),
     *(sentence for kind in KINDS.values() for sentence in kind.sentences),
 )
 PATTERNS = [(re.compile(re.sub(r"%\\\((\w+)\\\)s", r"(?P<\1>.+)", re.escape(ours))), ours) for ours in OURS]

@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from payouts import money
 from payouts.actions import disclosures
 from payouts.actions.waits import without_account
+from payouts.admin.days_shown import day_alerts
 from payouts.admin.kit import format
 from payouts.admin.operations.balances import funds_alerts, old_balances
 from payouts.admin.operations.clusters import is_alive
@@ -53,6 +54,7 @@ def alerts() -> list[dict[str, Any]]:
     said += _anchors_left_inside()
     said += [_recovery(each) for each in Recovery.objects.filter(ended_at=None).order_by("pk")]
     said += _unknown_payments()
+    said += _days()
     said += _over_limits()
     said += _funds()
     paused = open_pauses()
@@ -174,6 +176,14 @@ def _unknown_payments() -> list[dict[str, Any]]:
     then = _("The database may have forgotten them. Find out what they are.")
     link = (_("Unknown payments"), reverse("admin:payouts_unknownpayment_changelist"))
     return [_alert("report", said, then, link=link)]
+
+
+def _days() -> list[dict[str, Any]]:
+    """The alerts about days that do not agree with what providers list, or that nobody told."""
+    return [
+        _alert("event_busy", each["said"], each["then"], is_alarm=each["is_alarm"], link=each["link"])
+        for each in day_alerts()
+    ]
 
 
 def _over_limits() -> list[dict[str, Any]]:

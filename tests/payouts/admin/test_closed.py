@@ -1,6 +1,7 @@
 """Nothing is open: every address without a login and without a permission, and every action by group."""
 
 import uuid
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from django.urls import reverse
 
 from payouts import clients
 from payouts.actions import pauses, recovery
-from payouts.models import Payout, UnknownPayment
+from payouts.models import Payout, ReconciledDay, UnknownPayment
 from payouts.providers import Verdict
 from payouts.statements import read
 from tests import recipes
@@ -59,6 +60,7 @@ ALLOWED: dict[str, set[str]] = {
     "payouts_recovery_propose_end": {"Approver", "Admin"},
     "payouts_recovery_end": {"Approver", "Admin"},
     "payouts_unknownpayment_close": {"Approver", "Admin"},
+    "payouts_reconciledday_close": {"Approver", "Admin"},
     "payouts_apiclient_add_key": {"Admin"},
     "payouts_apiclient_revoke_key": {"Admin"},
     "payouts_providerpause_resume": {"Approver", "Admin"},
@@ -112,6 +114,7 @@ def ids() -> dict[str, Any]:
         "payouts/unknownpayment": UnknownPayment.objects.create(
             reference=uuid.uuid4(), reported=Verdict.SUCCEEDED, source=UnknownPayment.Source.WEBHOOK, detail=CANARY
         ).pk,
+        "payouts/reconciledday": ReconciledDay.objects.create(account=CANARY, on=date(2026, 11, 25), zone="UTC").pk,
         "payouts/batch": recipes.checked_batch(by=uploader, name=f"{CANARY}.csv").pk,
         "payouts/proposal": recipes.open_proposal(reason=CANARY).pk,
         "auth/user": uploader.pk,

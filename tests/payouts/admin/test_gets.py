@@ -1,6 +1,7 @@
 """No GET changes anything: every address of the admin is visited, and the tables are compared."""
 
 import re
+from datetime import date
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django_q.models import OrmQ, Schedule
 
 from payouts.actions import bulk, pauses, recovery, unknown_payments
-from payouts.models import ApprovalBand, Heartbeat, SavedView, UnknownPayment
+from payouts.models import ApprovalBand, Heartbeat, ReconciledDay, SavedView, UnknownPayment
 from payouts.providers import Verdict
 from payouts.statements import read
 from tests import recipes
@@ -40,6 +41,7 @@ TABLES = (
     "payouts_providerpause",
     "payouts_recovery",
     "payouts_unknownpayment",
+    "payouts_reconciledday",
     "payouts_installation",
     "payouts_dailytotal",
     "payouts_auditrun",
@@ -116,6 +118,7 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
     heard = unknown_payments.Heard(uuid4(), Verdict.SUCCEEDED)
     unknown_payments.note([heard], provider="http", source=UnknownPayment.Source.WEBHOOK)
     strange = UnknownPayment.objects.get()
+    day = ReconciledDay.objects.create(account="main", on=date(2026, 11, 25), zone="UTC")
     decided = bulk.choose([payouts[1].pk], verb=bulk.Verb.APPROVE, by=person)
     bulk.decide(decided.pk, by=person, reason="Checked.")
     bulks = [decided, bulk.choose([payouts[0].pk], verb=bulk.Verb.HOLD, by=person)]
@@ -141,6 +144,7 @@ def test_no_get_changes_anything_even_for_a_superuser() -> None:
             "payouts/providerpause": paused.pk,
             "payouts/recovery": begun.pk,
             "payouts/unknownpayment": strange.pk,
+            "payouts/reconciledday": day.pk,
             "payouts/providerpause/pause": "http",
             "payouts/payout/bulk": bulks[payout.pk % 2].pk,
             "payouts/payout/views": view.pk,

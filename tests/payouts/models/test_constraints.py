@@ -1,6 +1,7 @@
 """What the database itself refuses, each rule met by its name: a bug or a hand-written UPDATE meets it too."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from payouts.actions import bulk
-from payouts.models import PayoutLimit, ReviewRule, Route, VelocityLimit
+from payouts.models import PayoutLimit, ReconciledDay, ReviewRule, Route, VelocityLimit
 from tests import recipes
 from tests.payouts.observe import by_hand, nothing_changes
 from tests.recipes import (
@@ -98,6 +99,22 @@ BALANCE = "INSERT INTO payouts_accountbalance (account, currency, amount, at, co
 )
 def test_a_balance_that_breaks_a_rule_is_refused_by_it(name: str, values: str) -> None:
     _refused_by(name, BALANCE + values)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("reconciled_day_once", "\"on\" = '2026-11-24'"),
+        ("reconciled_day_agreed", "agreed_at = now()"),
+        ("reconciled_day_closed_by", "closed_at = now()"),
+        ("reconciled_day_closed_by", "close_reason = 'Looked into.'"),
+    ],
+)
+def test_a_reconciled_day_that_breaks_a_rule_is_refused_by_it(name: str, change: str) -> None:
+    ReconciledDay.objects.create(account="main", on=date(2026, 11, 24), zone="UTC")
+    day = ReconciledDay.objects.create(account="main", on=date(2026, 11, 25), zone="UTC")
+
+    _refused_by(name, f"UPDATE payouts_reconciledday SET {change} WHERE id = %s", day.pk)
 
 
 @pytest.mark.parametrize("amount", ["1.5", "1.50", "1.500", "1.5000", "99999999999999.9999"])
@@ -724,6 +741,8 @@ EXPORT_CHUNK = (
         ("installation_namespace_is_fixed", "UPDATE payouts_installation SET namespace = gen_random_uuid()"),
         ("recovery_never_deleted", "DELETE FROM payouts_recovery"),
         ("recovery_never_deleted", "TRUNCATE payouts_recovery"),
+        ("reconciled_day_never_deleted", "DELETE FROM payouts_reconciledday"),
+        ("reconciled_day_never_deleted", "TRUNCATE payouts_reconciledday"),
         ("unknown_payment_never_deleted", "DELETE FROM payouts_unknownpayment"),
         ("unknown_payment_never_deleted", "TRUNCATE payouts_unknownpayment"),
         ("band_history_append_only", "UPDATE payouts_historicalapprovalband SET history_date = now()"),

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -111,9 +111,9 @@ _MAGIC: Final[dict[Decimal, tuple[tuple[Fault, ...], Fault | None]]] = {
 
 
 @contextmanager
-def stand_in(provider: Provider) -> Iterator[None]:
-    """The account of the provider's name is paid with by it, inside the `with`."""
-    kind = replace(http.KIND, name=provider.name, make=lambda _account: provider)
+def stand_in(provider: Provider, **declared: Any) -> Iterator[None]:
+    """The account of the provider's name is paid with by it, inside the `with`; its kind declares that besides."""
+    kind = replace(http.KIND, name=provider.name, make=lambda _account: provider, **declared)
     before = registry.KINDS.copy()
     registry.KINDS[kind.name] = kind
     named = {} if provider.name == registry.UNNAMED else {provider.name: kind.name}

@@ -14,7 +14,7 @@ def test_the_groups_may_do_these_things_and_no_more() -> None:
         for model in (
             *("payout", "event", "attempt", "approval", "apiclient", "apikey", "approvalband", "heartbeat"),
             *("providerreport", "reportline", "reviewrule", "payoutlimit", "providerpause", "batch"),
-            *("recovery", "unknownpayment", "velocitylimit", "route"),
+            *("recovery", "unknownpayment", "velocitylimit", "route", "reconciledday"),
         )
     }
     evidence = {"add_providerreport", "return_payout"}
@@ -33,6 +33,7 @@ def test_the_groups_may_do_these_things_and_no_more() -> None:
         "pause_providerpause",
         "end_recovery",
         "close_unknownpayment",
+        "close_reconciledday",
         "export_payout",
     }
     assert may["Auditor"] == view | queue | {
@@ -47,6 +48,7 @@ def test_the_groups_may_do_these_things_and_no_more() -> None:
             "pause_providerpause",
             "end_recovery",
             "close_unknownpayment",
+            "close_reconciledday",
         )
     }
     assert set(may) == {"Operator", "Approver", "Auditor", "Admin"}
