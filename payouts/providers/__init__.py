@@ -97,6 +97,10 @@ PAID_ELSEWHERE = "key_known_elsewhere"
 OUT_OF_REACH = "out_of_reach"
 # The provider can be asked only by an id of its own, which it has not told; the same key asks it within its life.
 UNNAMED = "unnamed"
+# The money is of another kind than the account's: of tests for a live one, or the reverse.
+TEST_MISMATCH = "test_mismatch"
+# Codes of UNKNOWN that show that an account's settings are not what they seem: people are told at once.
+WRONG_ACCOUNT = frozenset((TEST_MISMATCH,))
 # Codes of UNKNOWN with which the provider has said nothing: nothing was sent, or a search proves nothing.
 NOTHING_SAID = frozenset(("unsendable", "not_found_yet", OUT_OF_REACH, UNNAMED))
 # Codes of UNKNOWN for one payment, while the provider may well serve the others.
@@ -181,6 +185,17 @@ class ListsPayments(Protocol):
         """Ask once, by `deadline`, for a page of those made in [since, until); the first one has an empty `cursor`.
 
         An UNKNOWN Answer where nobody said anything that can be believed whole.
+        """
+
+
+@runtime_checkable
+class TellsPayment(Protocol):
+    """A provider whose kind's webhooks are unsigned."""
+
+    def payment(self, provider_id: str, *, deadline: float) -> Payment | Answer:
+        """Ask once, by `deadline`, for the payment of that name, which anybody may have made up.
+
+        ABSENT where the provider has none of that name, and UNKNOWN where it did not say.
         """
 
 
@@ -312,6 +327,9 @@ class Kind:
     """Raises UnsignedError and UnreadableError."""
     webhook_schema: Mapping[str, object] | None = None
     """Of a webhook's body, in JSON Schema, where our own API's document tells of it."""
+    is_signed: bool = True
+    """Whether its webhooks prove their sender. Else its providers are `TellsPayment`, and are asked about a payment
+    that we do not know before people are."""
     heard_status: int = 204
     """The HTTP status that tells it that its webhook came; without it the webhook comes again."""
     tells_balance: bool = False
@@ -326,6 +344,11 @@ class Kind:
     """How long it remembers an idempotency key; None: PROVIDER_KEY_TTL_SECONDS."""
     recipients: tuple[RecipientKind, ...] | None = None
     """None: whatever it is given."""
+    recipients_of: Callable[[Account], tuple[RecipientKind, ...]] | None = None
+    """Those of `recipients` that one account has, and what they ask for there; None: all of them, as they are.
+
+    Raises ValueError for values that cannot work.
+    """
     is_asked_by_reference: bool = True
     """False: it can be asked only by its own id, so the id that a webhook tells is kept where no answer told one."""
     sentences: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from payouts.providers import (
     RecipientKind,
     ReportFormat,
     TellsBalance,
+    TellsPayment,
     http,
     yookassa,
 )
@@ -109,11 +110,14 @@ def recipient_kinds() -> list[str]:
 
 
 def recipients_of(name: str) -> Sequence[RecipientKind] | None:
-    """The ways to be paid that this account's provider has; None where it declares none, or nobody knows it."""
+    """The ways to be paid that this account has; None where its provider declares none, or nobody knows it."""
     try:
-        return find(name)[1].recipients
+        account, kind = find(name)
+        return kind.recipients_of(account) if kind.recipients_of else kind.recipients
     except UnknownProviderError:
         return None
+    except ValueError:  # settings that cannot work: nothing is sent
+        return kind.recipients
 
 
 def is_of_kind(recipient: Mapping[str, object], kind: str, name: str) -> bool:
@@ -166,6 +170,14 @@ def balance_of(name: str) -> TellsBalance:
     provider = get_provider(name)
     if not isinstance(provider, TellsBalance):
         raise UnknownProviderError(f"The provider {name!r} tells no balance.")
+    return provider
+
+
+def payment_of(name: str) -> TellsPayment:
+    """Whom to ask for a payment of that account by its id. Raises as `balance_of` does."""
+    provider = get_provider(name)
+    if not isinstance(provider, TellsPayment):
+        raise UnknownProviderError(f"The provider {name!r} tells no payment by its id.")
     return provider
 
 

@@ -29,7 +29,9 @@ from payouts.providers import Answer
 from payouts.providers.words import unknown
 
 BODY_LIMIT: Final = 64 * 1024
-RECEIVE_LIMIT: Final = 4 * BODY_LIMIT  # headers, chunk sizes and trailers included
+# Of a list, where the caller says so: a page of it, with everything at its longest.
+LIST_LIMIT: Final = 8 * 1024 * 1024
+RECEIVED_PER_BYTE: Final = 4  # headers, chunk sizes and trailers included
 RETRY_AFTER_LIMIT_SECONDS: Final = 86_400
 IDLE_LIMIT_SECONDS: Final = 4.0  # below the keep-alive of common servers (uvicorn and Node.js: 5 s)
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*")
@@ -102,9 +104,10 @@ class OversizedError(Exception):
 class _Source(io.RawIOBase):
     """What a response is read from: a socket with a deadline and a budget of bytes."""
 
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
+    def __init__(self, sock: socket.socket, deadline: float, body_limit: int) -> None:
         self.sock = sock
         self.deadline = deadline
+        self.receive_limit = RECEIVED_PER_BYTE * body_limit
         self.received = 0
         self.finished = False
 
@@ -117,7 +120,7 @@ class _Source(io.RawIOBase):
         self.sock.settimeout(_left(self.deadline))
         count = self.sock.recv_into(buffer)
         self.received += count
-        if self.received > RECEIVE_LIMIT:
+        if self.received > self.receive_limit:
             raise OversizedError
         return count
 
@@ -145,7 +148,7 @@ class _Wire:
         self._used_at = time.monotonic()
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
-        self._source = _Source(sock, 0.0)
+        self._source = _Source(sock, 0.0, BODY_LIMIT)
         self._stream: _Stream | None = None
 
     def __del__(self) -> None:
@@ -155,13 +158,13 @@ class _Wire:
         self._stream = _Stream(self._source)
         return self._stream
 
-    def exchange(self, method: str, request: bytes, deadline: float) -> Reply:
+    def exchange(self, method: str, request: bytes, deadline: float, body_limit: int) -> Reply:
         """Send one request and read its whole answer.
 
         Raises TimeoutError at the deadline, `OversizedError`, OSError for a broken connection, and whatever
         `http.client` raises for an answer that is no HTTP.
         """
-        self._source = _Source(self._sock, deadline)
+        self._source = _Source(self._sock, deadline, body_limit)
         self._sock.settimeout(_left(deadline))
         self._sock.sendall(request)
 
@@ -170,10 +173,10 @@ class _Wire:
             response.begin()
             if response.status < 200:
                 raise HTTPException("an interim answer in place of the final one")
-            if response.length is not None and response.length > BODY_LIMIT:
+            if response.length is not None and response.length > body_limit:
                 raise OversizedError(response.status)
-            body = response.read(BODY_LIMIT + 1)
-            if len(body) > BODY_LIMIT:
+            body = response.read(body_limit + 1)
+            if len(body) > body_limit:
                 raise OversizedError(response.status)
             if response.length:
                 raise ConnectionResetError("the body broke off")
@@ -222,7 +225,9 @@ class Link:
         self._target = target
         self._idle = _IdleConnection()
 
-    def exchange(self, method: str, request: bytes, deadline: float) -> Reply | Answer:
+    def exchange(
+        self, method: str, request: bytes, deadline: float, *, body_limit: int = BODY_LIMIT
+    ) -> Reply | Answer:
         """Send one request, whole as it is, and never a second one; end by `deadline` (`time.monotonic()`).
 
         UNKNOWN where no whole answer came: `unreachable`, `tls`, `timeout`, `reset`, `oversized`, `unparsable`.
@@ -242,12 +247,12 @@ class Link:
 
         keep = False
         try:
-            reply = wire.exchange(method, request, deadline)
+            reply = wire.exchange(method, request, deadline, body_limit)
             keep = reply.clean
         except TimeoutError:
             return unknown("timeout", "The provider gave no whole answer before the deadline.")
         except OversizedError as error:
-            return unknown("oversized", "The provider's answer is larger than 64 KiB.", http_status=error.status)
+            return unknown("oversized", _too_large(body_limit), http_status=error.status)
         except Exception as error:  # whatever the parser trips over, the payment may have been made
             return wire.broken(error)
         finally:
@@ -268,6 +273,12 @@ def retry_after_seconds(reply: Reply) -> int | None:
     if reply.status not in {429, 503} or not re.fullmatch(r"[0-9]{1,9}", seconds):
         return None
     return min(int(seconds), RETRY_AFTER_LIMIT_SECONDS)
+
+
+def _too_large(body_limit: int) -> str:
+    if body_limit == BODY_LIMIT:
+        return "The provider's answer is larger than 64 KiB."
+    return f"The provider's answer is larger than {body_limit // 1024:,} KiB."
 
 
 class _IdleConnection(threading.local):

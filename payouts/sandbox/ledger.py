@@ -83,13 +83,20 @@ CREATE TABLE IF NOT EXISTS metadata (
     PRIMARY KEY (payment, name)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS metadata_pairs ON metadata (name, value);
+CREATE TABLE IF NOT EXISTS names (
+    id TEXT PRIMARY KEY,
+    dialect TEXT NOT NULL,
+    reference TEXT NOT NULL UNIQUE,
+    is_owner INTEGER NOT NULL,    -- whether the account will turn out to be that person's
+    at TEXT NOT NULL
+) WITHOUT ROWID;
 """
 # Columns of payments that a ledger of before may not have.
 _ADDED: Final = {
     "dialect": f"TEXT NOT NULL DEFAULT '{DEFAULT_DIALECT}'",
     "details": "TEXT NOT NULL DEFAULT '{}'",  # JSON, the dialect's own
 }
-_TABLES: Final = ("requests", "payments", "settlements", "deliveries", "metadata")
+_TABLES: Final = ("requests", "payments", "settlements", "deliveries", "metadata", "names")
 _PAYMENT: Final = """
 SELECT p.id, p.dialect, p.reference, p.payout, p.amount, p.currency,
        coalesce(s.status, p.status), coalesce(s.code, p.code), coalesce(s.message, p.message),
@@ -164,6 +171,18 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptName:
+    """A recipient's name that a payment can be checked against. The name itself is not kept."""
+
+    id: str
+    is_owner: bool
+    """Whether the check will pass."""
+    at: datetime
+    is_used: bool
+    """A payment refers to it (`personal_data` in its details)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """A payment that settles later: its row, when (seconds since 1970, UTC), and the webhooks tried."""
 
@@ -215,17 +234,42 @@ class Ledger:
 
     def note(self, order: Order) -> int | None:
         """Record one POST and return how many its key has had; None when the key came with another body."""
+        return self._note(order.reference, order.fingerprint)
+
+    def _note(self, reference: str, fingerprint: str) -> int | None:
         first, count = self._db.execute(
-            "SELECT fingerprint, max(number) FROM requests WHERE key = ?", (order.reference,)
+            "SELECT fingerprint, max(number) FROM requests WHERE key = ?", (reference,)
         ).fetchone()
-        if first is not None and first != order.fingerprint:
+        if first is not None and first != fingerprint:
             return None
         number: int = (count or 0) + 1
         self._db.execute(
             "INSERT INTO requests (key, number, fingerprint, at) VALUES (?, ?, ?, ?)",
-            (order.reference, number, order.fingerprint, now()),
+            (reference, number, fingerprint, now()),
         )
         return number
+
+    def keep_name(
+        self, dialect: str, reference: str, fingerprint: str, *, name_id: str, is_owner: bool
+    ) -> KeptName | None:
+        """Keep that there is a name, once for a reference; None when that came with another one."""
+        if self._note(reference, fingerprint) is None:
+            return None
+        self._db.execute(
+            "INSERT INTO names (id, dialect, reference, is_owner, at) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (reference) DO NOTHING",
+            (name_id, dialect, reference, int(is_owner), now()),
+        )
+        (kept,) = self._db.execute("SELECT id FROM names WHERE reference = ?", (reference,)).fetchone()
+        return self.kept_name(dialect, kept)
+
+    def kept_name(self, dialect: str, name_id: str) -> KeptName | None:
+        row = self._db.execute(
+            "SELECT id, is_owner, at, EXISTS (SELECT 1 FROM payments p WHERE p.dialect = n.dialect"
+            " AND json_extract(p.details, '$.personal_data') = n.id) FROM names n WHERE dialect = ? AND id = ?",
+            (dialect, name_id),
+        ).fetchone()
+        return KeptName(row[0], bool(row[1]), datetime.fromisoformat(row[2]), bool(row[3])) if row else None
 
     def live_reference(self, dialect: str, key: str, *, remembered: timedelta) -> str:
         """Return what a key stands for: one reference from its first POST on, another once that is forgotten."""

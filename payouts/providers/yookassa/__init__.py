@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from payouts.providers import AccountSetting, Kind
-from payouts.providers.yookassa.client import from_account
+from payouts.providers.yookassa.client import from_account, recipients_of
 from payouts.providers.yookassa.destinations import RECIPIENTS
 from payouts.providers.yookassa.reasons import SENTENCES
 from payouts.providers.yookassa.register import REGISTER
@@ -23,6 +23,11 @@ KIND = Kind(
             is_required=False,
         ),
         AccountSetting(
+            "CHECK_NAMES",
+            "`on` to have the recipient's bank compare the name before a payout by SBP; an agreement with YooKassa.",
+            is_required=False,
+        ),
+        AccountSetting(
             "WEBHOOK_NETWORKS",
             "The networks that webhooks may come from, comma-separated, instead of those that YooKassa publishes.",
             is_required=False,
@@ -30,10 +35,14 @@ KIND = Kind(
     ),
     make=from_account,
     hear=hear,
+    is_signed=False,
     heard_status=200,
     tells_balance=True,
+    lists_payments=True,
+    lists_banks=True,
     key_life=timedelta(hours=24),
     recipients=RECIPIENTS,
     reports=(REGISTER,),
+    recipients_of=recipients_of,
     sentences=SENTENCES,
 )

@@ -16,8 +16,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
-from payouts import strict_json
-from payouts.providers import Answer, Balance, Instruction, Verdict
+from payouts.providers import TEST_MISMATCH, Answer, Balance, Instruction, Verdict
 from payouts.providers.wire import RETRY_AFTER_LIMIT_SECONDS
 from payouts.providers.words import (
     CODE_LIMIT,
@@ -44,8 +43,7 @@ from payouts.providers.yookassa.reasons import (
     SEVERAL,
     UNKNOWN_ID,
 )
-from payouts.providers.yookassa.shapes import Gateway, Payout, PayoutList, Problem, shaped
-from payouts.strict_json import JsonError
+from payouts.providers.yookassa.shapes import Gateway, Payout, PayoutList, Problem, read
 
 # The search runs behind, and nothing says by how much; they give a POST up after half of this.
 SEARCH_LAG: Final = timedelta(minutes=1)
@@ -106,8 +104,8 @@ def read_search(asked: Asked, http_status: int, body: bytes) -> Answer:
     because the search runs behind, nor once the attempt is older than what it knows.
     """
     if http_status != 200:
-        return _read_error(asked, http_status, body)
-    found = shaped(_json(body), PayoutList)
+        return read_error(asked, http_status, body)
+    found = read(body, PayoutList)
     if found is None:
         return unparsable(asked.private, 200, body, token=asked.secret)
     if len(found.items) > 1 or (found.items and found.next_cursor):
@@ -129,13 +127,13 @@ def read_gateway(http_status: int, body: bytes, *, gateway_id: str, is_test: boo
     A gateway for tests pays whatever its balance, which falls below zero: one that is not above it tells nothing.
     """
     if http_status != 200:
-        return unknown(f"http_{http_status}", f"The provider answered HTTP {http_status}.", http_status=http_status)
-    gateway = shaped(_json(body), Gateway)
+        return read_failure(http_status)
+    gateway = read(body, Gateway)
     if gateway is None:
         message = f"The provider's answer cannot be read (HTTP 200, {len(body)} bytes)."
         return unknown("unparsable", message, http_status=200)
     if gateway.test != is_test:
-        return unknown("test_mismatch", SAYS_TEST if gateway.test else SAYS_LIVE, http_status=200)
+        return other_mode(gateway.test)
     if gateway.account_id != gateway_id:
         return unknown("mismatch", OTHER_GATEWAY, http_status=200)
     told = gateway.payout_balance
@@ -144,10 +142,20 @@ def read_gateway(http_status: int, body: bytes, *, gateway_id: str, is_test: boo
     return [Balance(told.currency, Decimal(told.value))]
 
 
+def read_failure(http_status: int) -> Answer:
+    """The answer to what is asked about no payout of ours; no excerpt of it is kept."""
+    return unknown(f"http_{http_status}", f"The provider answered HTTP {http_status}.", http_status=http_status)
+
+
+def other_mode(is_test: bool) -> Answer:
+    """The money is of another kind than the account's: of tests for a live one, or the reverse."""
+    return unknown(TEST_MISMATCH, SAYS_TEST if is_test else SAYS_LIVE, http_status=200)
+
+
 def _read_payout(asked: Asked, http_status: int, body: bytes) -> Answer:
     if http_status != 200:
-        return _read_error(asked, http_status, body)
-    payout = shaped(_json(body), Payout)
+        return read_error(asked, http_status, body)
+    payout = read(body, Payout)
     if payout is None:
         return unparsable(asked.private, 200, body, token=asked.secret)
     return _judged(asked, payout, body)
@@ -157,7 +165,7 @@ def _judged(asked: Asked, payout: Payout, body: bytes) -> Answer:
     """What a payout says, if it is the one that was asked about, of the gateway that the account is."""
     instruction = asked.instruction
     if payout.test != asked.is_test:
-        return unknown("test_mismatch", SAYS_TEST if payout.test else SAYS_LIVE, http_status=200)
+        return other_mode(payout.test)
     destination = asked.destination
     told = {
         "reference": payout.attempt == str(instruction.reference),
@@ -183,7 +191,7 @@ def _judged(asked: Asked, payout: Payout, body: bytes) -> Answer:
     )
 
 
-def _read_error(asked: Asked, http_status: int, body: bytes) -> Answer:
+def read_error(asked: Asked, http_status: int, body: bytes) -> Answer:
     """UNKNOWN, with the pause that they ask for."""
     answer = unexpected_status(asked.private, http_status, body, token=asked.secret)
     if http_status == 415:
@@ -196,14 +204,7 @@ def _read_error(asked: Asked, http_status: int, body: bytes) -> Answer:
 
 
 def _problem(body: bytes) -> Problem | None:
-    return shaped(_json(body), Problem)
-
-
-def _json(body: bytes) -> object:
-    try:
-        return strict_json.read(body)
-    except JsonError:
-        return None
+    return read(body, Problem)
 
 
 def _excerpt(asked: Asked, body: bytes) -> str:

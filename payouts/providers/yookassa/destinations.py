@@ -7,12 +7,13 @@
 | card       | `card`, its number; only where the account takes card numbers                      |
 | wallet     | `wallet`, the number of a YooMoney wallet                                          |
 
-Whatever else the details say (a name, a bank's name) is not sent.
+Where the account checks names, `name` is sent before a payout by SBP (names.py). Whatever else the details say (a
+bank's name) is not sent.
 """
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
@@ -36,6 +37,16 @@ _CARD: Final = re.compile(r"[0-9]{16,19}")
 _WALLET: Final = re.compile(r"[0-9]{11,33}")
 
 
+def taken(*, takes_card_numbers: bool, checks_names: bool) -> tuple[RecipientKind, ...]:
+    """The ways in which one account pays."""
+    named = {"sbp"} if checks_names else set()
+    return tuple(
+        replace(way, fields=(*way.fields, "name")) if way.name in named else way
+        for way in RECIPIENTS
+        if takes_card_numbers or way.name != "card"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
     order: Mapping[str, object] = field(repr=False)
@@ -44,6 +55,8 @@ class Destination:
     """The phone, token or number as it is sent: it is spelled otherwise in the details, and told to nobody."""
     is_told: Callable[[Told], bool] = field(repr=False)
     """Whether a payout's `payout_destination` is this one, as far as it tells."""
+    way: str = ""
+    """The name of its RecipientKind."""
 
 
 def read(recipient: Mapping[str, object], *, takes_card_numbers: bool) -> Destination | None:
@@ -53,7 +66,8 @@ def read(recipient: Mapping[str, object], *, takes_card_numbers: bool) -> Destin
         case ["card"] if not takes_card_numbers:
             return None
         case [name]:
-            return _READERS[name](recipient)
+            found = _READERS[name](recipient)
+            return replace(found, way=name) if found else None
         case _:
             return None
 

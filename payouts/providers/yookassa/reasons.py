@@ -48,6 +48,16 @@ SAYS_TEST: Final = gettext_noop("The account is live, but YooKassa paid with tes
 SEVERAL: Final = gettext_noop("Several payouts at YooKassa have this reference.")
 UNKNOWN_ID: Final = gettext_noop("YooKassa does not know the payout that it named before.")
 OTHER_GATEWAY: Final = gettext_noop("YooKassa answered for another gateway than the one in the settings.")
+UNREADABLE_BANKS: Final = gettext_noop("YooKassa's list of banks cannot be read.")
+UNREADABLE_LIST: Final = gettext_noop("YooKassa's list of payouts cannot be read.")
+UNREADABLE_PAYOUT: Final = gettext_noop("YooKassa's payout cannot be read.")
+NAME_NOT_TAKEN: Final = gettext_noop(
+    "YooKassa does not take the recipient's name. Create a new payout with the surname, then the first name."
+)
+NAME_NOT_KEPT: Final = gettext_noop("YooKassa has not kept the recipient's name; nothing was sent.")
+UNCHECKABLE_NAME: Final = gettext_noop(
+    "The account checks names, and the recipient has no surname and first name, in this order; nothing was sent."
+)
 UNPAYABLE_AMOUNT: Final = gettext_noop("YooKassa cannot pay such an amount; nothing was sent.")
 UNPAYABLE_RECIPIENT: Final = gettext_noop("YooKassa cannot pay such a recipient; nothing was sent.")
 
@@ -62,6 +72,12 @@ SENTENCES: Final = (
     SEVERAL,
     UNKNOWN_ID,
     OTHER_GATEWAY,
+    UNREADABLE_BANKS,
+    UNREADABLE_LIST,
+    UNREADABLE_PAYOUT,
+    NAME_NOT_TAKEN,
+    NAME_NOT_KEPT,
+    UNCHECKABLE_NAME,
     UNPAYABLE_AMOUNT,
     UNPAYABLE_RECIPIENT,
 )

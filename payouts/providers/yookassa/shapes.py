@@ -9,8 +9,10 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from payouts import strict_json
 from payouts.providers import Verdict
 from payouts.providers.words import exact_amount
+from payouts.strict_json import JsonError
 
 STATUS_VERDICTS: Final = {
     "succeeded": Verdict.SUCCEEDED,
@@ -19,6 +21,9 @@ STATUS_VERDICTS: Final = {
 }
 
 PAYOUT_ID: Final = r"[0-9A-Za-z-]{36,50}"  # goes into the path of a request
+BANK_ID: Final = "[0-9A-Za-z]{12}"
+PAGE_SIZE: Final = 100  # the most that a list gives at once
+CURSOR_LIMIT: Final = 200
 
 
 class Amount(Struct, frozen=True):
@@ -63,14 +68,15 @@ class Cancellation(Struct, frozen=True):
     reason: str
 
 
-class Payout(Struct, frozen=True):
+class ListedPayout(Struct, frozen=True, kw_only=True):
+    """What a list is read for: a payout that somebody else made may go wherever it goes."""
+
     id: Annotated[str, Meta(pattern=rf"\A{PAYOUT_ID}\Z")]
     amount: Amount
     status: Literal["succeeded", "pending", "canceled"]
-    payout_destination: Told
     test: bool
+    created_at: str = ""
     metadata: dict[str, str | None] = {}
-    cancellation_details: Cancellation | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -82,10 +88,43 @@ class Payout(Struct, frozen=True):
         return self.metadata.get("attempt") or ""
 
 
+class Payout(ListedPayout, frozen=True, kw_only=True):
+    payout_destination: Told
+    cancellation_details: Cancellation | None = None
+
+
 class PayoutList(Struct, frozen=True):
     type: Literal["list"]
     items: list[Payout]
     next_cursor: str | None = None
+
+
+class PayoutPage(Struct, frozen=True):
+    """A page of `GET /payouts`."""
+
+    type: Literal["list"]
+    items: Annotated[list[ListedPayout], Meta(max_length=PAGE_SIZE)]
+    next_cursor: Annotated[str, Meta(max_length=CURSOR_LIMIT)] = ""
+
+
+class Participant(Struct, frozen=True):
+    """A bank of SBP. https://yookassa.ru/developers/api#sbp_banks"""
+
+    bank_id: Annotated[str, Meta(pattern=rf"\A{BANK_ID}\Z")]
+    name: str
+
+
+class Participants(Struct, frozen=True):
+    type: Literal["list"]
+    items: list[Participant]
+
+
+class PersonalData(Struct, frozen=True):
+    """The recipient's name, kept by YooKassa. https://yookassa.ru/developers/api#personal_data_object"""
+
+    id: Annotated[str, Meta(pattern=r"\A[0-9A-Za-z-]{36,50}\Z")]
+    type: Literal["sbp_payout_recipient"]
+    status: Literal["waiting_for_operation", "active", "canceled"]
 
 
 class Gateway(Struct, frozen=True):
@@ -106,6 +145,14 @@ class Problem(Struct, frozen=True):
     parameter: str = ""
     retry_after: int | None = None
     """Milliseconds."""
+
+
+def read[Shape: Struct](body: bytes, shape: type[Shape]) -> Shape | None:
+    """None for what is no JSON object, or has another shape."""
+    try:
+        return shaped(strict_json.read(body), shape)
+    except JsonError:
+        return None
 
 
 def shaped[Shape: Struct](content: object, shape: type[Shape]) -> Shape | None:

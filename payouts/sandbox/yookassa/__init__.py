@@ -2,7 +2,8 @@
 
 With `SANDBOX_GATEWAY_ID` and `SANDBOX_SECRET` (HTTP Basic) it is a test gateway, which pays in RUB from
 1.00 to 500000.00 through SBP, to cards and to wallets: POST and GET `/v3/payouts`, GET `/v3/payouts/search`,
-`/v3/payouts/{id}`, `/v3/sbp_banks` and `/v3/me`. More from the environment:
+`/v3/payouts/{id}`, `/v3/sbp_banks` and `/v3/me`. It keeps names by POST `/v3/personal_data`, and checks a payout
+through SBP against one; of the surname Чужой it says that the account is somebody else's. More from the environment:
 
 | variable                     | default | meaning |
 |------------------------------|---------|---------|

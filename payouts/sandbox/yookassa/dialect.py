@@ -18,10 +18,12 @@ from payouts.sandbox.till import Till
 from payouts.sandbox.yookassa.banks import BANKS
 from payouts.sandbox.yookassa.gateway import Gateway
 from payouts.sandbox.yookassa.lists import listed, searched
+from payouts.sandbox.yookassa.names import new_id, personal_data, read_name
 from payouts.sandbox.yookassa.objects import InvalidRequestError, error, notification, payout
 from payouts.sandbox.yookassa.orders import DESTINATION_TYPES, KEY, read_order
 
 _PAYOUTS: Final = "/v3/payouts"
+_NAMES: Final = "/v3/personal_data"
 # The documented test wallets that are not paid; any other is.
 _CANCELED_WALLETS: Final = {
     "41001614575572": "one_time_limit_exceeded",
@@ -46,7 +48,9 @@ class YooKassa:
     name = "yookassa"
     manual = yookassa.__doc__ or ""
     prefix = "/v3/"
-    paths = re.compile(r"/v3/(?:payouts(?:/search|/po-[0-9a-f-]{36})?|sbp_banks|me)")
+    paths = re.compile(
+        r"/v3/(?:payouts(?:/search|/po-[0-9a-f-]{36})?|personal_data(?:/pd-[0-9a-f-]{36})?|sbp_banks|me)"
+    )
 
     def __init__(self, ledger: Ledger, till: Till, gateway: Gateway) -> None:
         self._ledger = ledger
@@ -91,27 +95,48 @@ class YooKassa:
             f"{_PAYOUTS}/search": {"GET": self._search},
             "/v3/sbp_banks": {"GET": self._banks},
             "/v3/me": {"GET": self._me},
+            _NAMES: {"POST": self._keep_name},
+            f"{_PAYOUTS}/": {"GET": self._one},
+            f"{_NAMES}/": {"GET": self._kept_name},
         }
-        single = {"GET": self._one} if re.fullmatch(rf"{_PAYOUTS}/[^/]+", request.path) else {}
-        methods = known.get(request.path, single)
+        folder, _, last = request.path.rpartition("/")
+        methods = known.get(request.path if request.path in known else f"{folder}/" if last else "", {})
         if not methods:
             return error(404, "not_found", "There is nothing here")
         if request.method not in methods:
             return Reply(405, raw=b"", headers=f"Allow: {', '.join(methods)}\r\n")
+        if request.method == "POST" and _media_type(request) != JSON:
+            return Reply(415, raw=b"")
         try:
             return await methods[request.method](request)
         except InvalidRequestError as refusal:
             return refusal.reply
 
     async def _create(self, request: Request) -> Reply:
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
-            return Reply(415, raw=b"")
+        order = read_order(request.body, dialect=self.name, reference=self._reference(request, self.name))
+        name_id = order.details.get("personal_data", "")
+        if name_id and self._ledger.kept_name(self.name, name_id) is None:
+            raise InvalidRequestError("There is no such personal data", "personal_data")
+        return await self._till.pay(order, self)
+
+    def _reference(self, request: Request, keys: str) -> str:
+        """What the key of a POST stands for among these keys. Raises InvalidRequestError."""
         key = request.headers.get("idempotence-key", "")
         if not KEY.fullmatch(key):
             raise InvalidRequestError("Idempotence key is missing or has a wrong form", "Idempotence-Key")
-        reference = self._ledger.live_reference(self.name, key, remembered=self._gateway.key_ttl)
-        order = read_order(request.body, dialect=self.name, reference=reference)
-        return await self._till.pay(order, self)
+        return self._ledger.live_reference(keys, key, remembered=self._gateway.key_ttl)
+
+    async def _keep_name(self, request: Request) -> Reply:
+        reference = self._reference(request, f"{self.name}-names")
+        fingerprint, is_owner = read_name(request.body)
+        kept = self._ledger.keep_name(self.name, reference, fingerprint, name_id=new_id(), is_owner=is_owner)
+        return Reply(200, personal_data(kept)) if kept else self.trouble(Trouble.KEY_REUSED)
+
+    async def _kept_name(self, request: Request) -> Reply:
+        kept = self._ledger.kept_name(self.name, request.path.rpartition("/")[2])
+        if kept is None:
+            return error(404, "not_found", "There is no such personal data", parameter="personal_data_id")
+        return Reply(200, personal_data(kept))
 
     async def _one(self, request: Request) -> Reply:
         payment = self._ledger.named(self.name, request.path.rpartition("/")[2])
@@ -157,7 +182,11 @@ class YooKassa:
 
     def outcome(self, order: Order) -> Outcome:
         wallet = order.details["payout_destination"].get("account_number", "")
-        if reason := _CANCELED_WALLETS.get(wallet):
+        name_id = order.details.get("personal_data", "")
+        name = self._ledger.kept_name(self.name, name_id) if name_id else None
+        if name and not name.is_owner:
+            outcome = Outcome("rejected", "recipient_check_failed")
+        elif reason := _CANCELED_WALLETS.get(wallet):
             outcome = Outcome("rejected", reason)
         elif self._gateway.balance is not None and Decimal(order.amount) > self._balance():
             outcome = _OVERDRAWN
@@ -186,3 +215,7 @@ class YooKassa:
             return None
         body = json.dumps(notification(payment)).encode()
         return Webhook(self._gateway.notification_url, body, accepted=_NOTICE)
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -21,13 +21,13 @@ def payout(payment: Payment) -> dict[str, Any]:
         "id": payment.id,
         "amount": {"value": payment.amount, "currency": payment.currency},
         "status": _SHOWN[payment.status],
-        **payment.details,
-        "created_at": _time(payment.at),
+        **{name: shown for name, shown in payment.details.items() if name != "personal_data"},
+        "created_at": time_of(payment.at),
         "metadata": payment.metadata,
         "test": True,
     }
     if payment.status == "succeeded" and payment.settled_at:
-        shown["succeeded_at"] = _time(payment.settled_at)
+        shown["succeeded_at"] = time_of(payment.settled_at)
     if payment.status == "rejected":
         reason = _REASONS.get(payment.code, payment.code)
         party = "payout_network" if reason in _NETWORK_REASONS else "yoo_money"
@@ -68,5 +68,5 @@ def error(
     return Reply(status, content)
 
 
-def _time(moment: datetime) -> str:
+def time_of(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

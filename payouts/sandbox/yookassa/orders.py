@@ -23,9 +23,9 @@ _METADATA_LIMIT: Final = 16
 _METADATA_NAME_LIMIT: Final = 32
 METADATA_VALUE_LIMIT: Final = 512
 _WAYS: Final = ("payout_destination_data", "payout_token", "payment_method_id")
-_FIELDS: Final = {"amount", "description", "metadata", *_WAYS}
+_FIELDS: Final = {"amount", "description", "metadata", "personal_data", *_WAYS}
 # What needs an agreement of its own with YooKassa, which a plain gateway does not have.
-_EXTENSIONS: Final = {"deal", "self_employed", "receipt_data", "personal_data"}
+_EXTENSIONS: Final = {"deal", "self_employed", "receipt_data"}
 _TOKENIZED_CARD: Final = "5555555555554477"
 _CARD_TYPES: Final = (
     (re.compile("220[0-4]"), "Mir"),
@@ -49,8 +49,10 @@ def read_order(body: bytes, *, dialect: str, reference: str) -> Order:
     value, currency = _amount(order.get("amount"))
     details: dict[str, Any] = {"payout_destination": _destination(order)}
     if "description" in order:
-        details["description"] = _text(order, "description", re.compile(rf"(?s:.{{0,{_DESCRIPTION_LIMIT}}})"))
-    metadata = _metadata(order.get("metadata", {}))
+        details["description"] = read_text(order, "description", re.compile(rf"(?s:.{{0,{_DESCRIPTION_LIMIT}}})"))
+    if "personal_data" in order:
+        details["personal_data"] = _personal_data(order["personal_data"], details["payout_destination"])
+    metadata = read_metadata(order.get("metadata", {}))
     return Order(
         dialect=dialect,
         id=f"po-{uuid.uuid4()}",
@@ -67,8 +69,8 @@ def read_order(body: bytes, *, dialect: str, reference: str) -> Order:
 def _amount(amount: object) -> tuple[str, str]:
     if amount is None:
         raise InvalidRequestError("Required parameter is missing", "amount")
-    fields = _object(amount, "amount", {"value", "currency"})
-    value = _text(fields, "value", _AMOUNT, of="amount")
+    fields = read_object(amount, "amount", {"value", "currency"})
+    value = read_text(fields, "value", _AMOUNT, of="amount")
     if fields["currency"] != "RUB":
         raise InvalidRequestError("The gateway pays in RUB only", "amount.currency")
     if not LEAST <= Decimal(value) <= MOST:
@@ -82,7 +84,7 @@ def _destination(order: Mapping[str, Any]) -> dict[str, Any]:
     if len(given) != 1:
         raise InvalidRequestError("Exactly one destination must be given", given[-1] if given else _WAYS[0])
     if "payout_token" in order:
-        _text(order, "payout_token", re.compile(".{1,1024}"))
+        read_text(order, "payout_token", re.compile(".{1,1024}"))
         return _card_shown(_TOKENIZED_CARD)
     if "payment_method_id" in order:
         raise InvalidRequestError("There is no such payment method", "payment_method_id")
@@ -94,18 +96,18 @@ def _destination(order: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sbp(data: Mapping[str, Any]) -> dict[str, Any]:
-    fields = _object(data, _WAYS[0], {"type", "phone", "bank_id"})
-    phone = _text(fields, "phone", re.compile("[0-9]{4,15}"), of=_WAYS[0])
-    bank_id = _text(fields, "bank_id", re.compile("[a-zA-Z0-9]{12}"), of=_WAYS[0])
+    fields = read_object(data, _WAYS[0], {"type", "phone", "bank_id"})
+    phone = read_text(fields, "phone", re.compile("[0-9]{4,15}"), of=_WAYS[0])
+    bank_id = read_text(fields, "bank_id", re.compile("[a-zA-Z0-9]{12}"), of=_WAYS[0])
     if bank_id not in BANK_IDS:
         raise InvalidRequestError("There is no such participant of SBP", f"{_WAYS[0]}.bank_id")
     return {"type": "sbp", "phone": phone, "bank_id": bank_id, "recipient_checked": False}
 
 
 def _card(data: Mapping[str, Any]) -> dict[str, Any]:
-    fields = _object(data, _WAYS[0], {"type", "card"})
-    card = _object(fields["card"], f"{_WAYS[0]}.card", {"number"})
-    return _card_shown(_text(card, "number", re.compile("[0-9]{16,19}"), of=f"{_WAYS[0]}.card"))
+    fields = read_object(data, _WAYS[0], {"type", "card"})
+    card = read_object(fields["card"], f"{_WAYS[0]}.card", {"number"})
+    return _card_shown(read_text(card, "number", re.compile("[0-9]{16,19}"), of=f"{_WAYS[0]}.card"))
 
 
 def _card_shown(number: str) -> dict[str, Any]:
@@ -114,8 +116,8 @@ def _card_shown(number: str) -> dict[str, Any]:
 
 
 def _wallet(data: Mapping[str, Any]) -> dict[str, Any]:
-    fields = _object(data, _WAYS[0], {"type", "account_number"})
-    number = _text(fields, "account_number", re.compile("[0-9]{11,33}"), of=_WAYS[0])
+    fields = read_object(data, _WAYS[0], {"type", "account_number"})
+    number = read_text(fields, "account_number", re.compile("[0-9]{11,33}"), of=_WAYS[0])
     return {"type": "yoo_money", "account_number": number}
 
 
@@ -127,7 +129,16 @@ _DESTINATIONS: Final[dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] =
 DESTINATION_TYPES: Final = frozenset(_DESTINATIONS)
 
 
-def _metadata(metadata: object) -> dict[str, str | None]:
+def _personal_data(given: object, destination: dict[str, Any]) -> str:
+    """The id of the name that the recipient is checked against; the other type needs an agreement of its own."""
+    if destination["type"] != "sbp" or not isinstance(given, list) or len(given) != 1:
+        raise InvalidRequestError("One name can be checked, and through SBP", "personal_data")
+    fields = read_object(given[0], "personal_data", {"id"})
+    destination["recipient_checked"] = True
+    return read_text(fields, "id", re.compile("[0-9a-z-]{36,50}"), of="personal_data")
+
+
+def read_metadata(metadata: object) -> dict[str, str | None]:
     if not isinstance(metadata, dict) or len(metadata) > _METADATA_LIMIT:
         raise InvalidRequestError("metadata must be an object of at most 16 pairs", "metadata")
     for name, value in metadata.items():
@@ -137,7 +148,7 @@ def _metadata(metadata: object) -> dict[str, str | None]:
     return metadata
 
 
-def _object(value: object, parameter: str, names: set[str]) -> Mapping[str, Any]:
+def read_object(value: object, parameter: str, names: set[str]) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise InvalidRequestError("The parameter must be an object", parameter)
     for name in sorted(names - value.keys()):
@@ -147,7 +158,7 @@ def _object(value: object, parameter: str, names: set[str]) -> Mapping[str, Any]
     return value
 
 
-def _text(fields: Mapping[str, Any], name: str, pattern: re.Pattern[str], *, of: str = "") -> str:
+def read_text(fields: Mapping[str, Any], name: str, pattern: re.Pattern[str], *, of: str = "") -> str:
     value = fields[name]
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise InvalidRequestError("The parameter has a wrong form", f"{of}.{name}" if of else name)

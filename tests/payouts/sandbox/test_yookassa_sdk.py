@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 import requests
-from yookassa import Configuration, Payout, SbpBanks, Settings
+from yookassa import Configuration, Payout, PersonalData, SbpBanks, Settings
 from yookassa.client import ApiClient
 from yookassa.domain.exceptions import (
     BadRequestError,
@@ -31,6 +31,7 @@ from tests.payouts.sandbox.yookassa import (
     gateway,
     held_answer,
     hold,
+    name,
     of_amount,
     order,
     to_wallet,
@@ -47,13 +48,13 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProgram
 def sdk(program: SandboxProgram, monkeypatch: pytest.MonkeyPatch) -> None:
     """Point the SDK at the sandbox, and hold what it sends and what it gets to the schema."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    for name, value in {"account_id": GATEWAY_ID, "secret_key": SECRET, "api_url": f"{program.url}/v3"}.items():
-        monkeypatch.setattr(Configuration, name, value)
+    for field, value in {"account_id": GATEWAY_ID, "secret_key": SECRET, "api_url": f"{program.url}/v3"}.items():
+        monkeypatch.setattr(Configuration, field, value)
     plain = requests.Session.request
 
     def held(session: requests.Session, method: str, url: str, **rest: Any) -> requests.Response:
         if rest["json"] is not None:
-            hold("request", rest["json"])
+            hold("name request" if url.endswith("/personal_data") else "request", rest["json"])
         response = plain(session, method, url, timeout=20, **rest)
         held_answer(method.upper(), urlsplit(url).path, response.status_code, response.content)
         return response
@@ -93,6 +94,25 @@ def test_the_sdk_makes_a_payout_of_each_kind_and_finds_it(way: dict[str, Any], s
     assert (made.metadata, made.description, made.test) == (body["metadata"], body["description"], True)
     assert dict(made.payout_destination) == shown
     assert dict(found) == dict(made)
+
+
+def test_the_sdk_has_a_name_kept_and_a_payout_checked_against_it() -> None:
+    kept = PersonalData.create(name())
+    body = order(personal_data=[{"id": kept.id}])
+
+    made = Payout.create(body)
+    found = PersonalData.find_one(kept.id)
+
+    assert (kept.status, found.id, found.status) == ("waiting_for_operation", kept.id, "active")
+    assert (made.status, made.payout_destination["recipient_checked"]) == ("succeeded", True)
+
+
+def test_the_sdk_reads_that_the_account_is_somebody_elses() -> None:
+    kept = PersonalData.create(name("Чужой"))
+
+    made = Payout.create(order(personal_data=[{"id": kept.id}]))
+
+    assert (made.status, made.cancellation_details.reason) == ("canceled", "recipient_check_failed")
 
 
 def test_the_sdk_reads_why_a_payout_is_canceled() -> None:

@@ -20,6 +20,7 @@ CARD = "5555555555554477"
 SBP = {"type": "sbp", "phone": "79000000000", "bank_id": "100000000111"}
 SCHEMA = json.loads((Path(__file__).parent / "schemas" / "yookassa.json").read_text(encoding="utf-8"))
 OF_PATH = {"payouts": "payouts", "search": "payouts", "sbp_banks": "banks", "me": "me"}
+NAMES = "/v3/personal_data"
 
 
 def hold(name: str, content: Any) -> Any:
@@ -35,6 +36,8 @@ def held_answer(method: str, path: str, status: int, body: bytes) -> Any:
         return None
     if status != 200:
         return hold(f"error {status}", json.loads(body))
+    if path.startswith(NAMES):
+        return hold("personal_data", json.loads(body))
     name = "payout" if method == "POST" else OF_PATH.get(path.rpartition("/")[2], "payout")
     return hold(name, json.loads(body))
 
@@ -62,6 +65,12 @@ def of_amount(value: str, **changes: Any) -> dict[str, Any]:
 
 def to_wallet(number: str) -> dict[str, Any]:
     return order(payout_destination_data={"type": "yoo_money", "account_number": number})
+
+
+def name(last_name: str = "Петров", **changes: Any) -> dict[str, Any]:
+    """The body of a POST that has a recipient's name kept."""
+    fields = {"type": "sbp_payout_recipient", "last_name": last_name, "first_name": "Иван", "middle_name": "Ильич"}
+    return fields | changes
 
 
 def ask(

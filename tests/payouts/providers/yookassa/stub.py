@@ -49,11 +49,17 @@ class Stub:
     """Whether it cancels every payout for want of money in the gateway."""
     balance: str | None = None
     """What `GET /me` tells; None: an error."""
+    keeps_names: int = 200
+    """The status of its answer to a name."""
+    name_status: str = "waiting_for_operation"
+    lists: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What it answers, by path."""
     requests: list[Request] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _orders: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What was made, by idempotency key."""
+    _names: dict[str, dict[str, Any]] = field(default_factory=dict)
     _posts: Counter[str] = field(default_factory=Counter)
 
     def answer(self, request: Request) -> "Reply":
@@ -63,7 +69,9 @@ class Stub:
                 return Reply(401, error("invalid_credentials"))
             target = urlsplit(request.target)
             if request.method == "POST":
-                return self._pay(request)
+                return self._keep_name(request) if target.path == "/v3/personal_data" else self._pay(request)
+            if target.path in self.lists:
+                return Reply(200, self.lists[target.path])
             if target.path == "/v3/me":
                 return Reply(500, error("internal_server_error")) if self.balance is None else Reply(200, self._me())
             if target.path == "/v3/payouts/search":
@@ -78,6 +86,23 @@ class Stub:
     def _me(self) -> dict[str, Any]:
         documented: dict[str, Any] = hold("me", me(self.balance or "", test=self.is_test))
         return documented
+
+    def _keep_name(self, request: Request) -> "Reply":
+        hold("name request", request.order)
+        if self.keeps_names != 200:
+            code = {400: "invalid_request", 403: "forbidden"}.get(self.keeps_names, "internal_server_error")
+            return Reply(self.keeps_names, error(code, description=request.order["last_name"]))
+        key = request.headers["idempotence-key"]
+        kept = self._names.setdefault(
+            key,
+            {
+                "id": f"pd-{uuid4()}",
+                "type": "sbp_payout_recipient",
+                "status": self.name_status,
+                "created_at": "2026-01-14T12:00:00.123Z",
+            },
+        )
+        return Reply(200, hold("personal_data", kept))
 
     def _pay(self, request: Request) -> "Reply":
         order, key = hold("request", request.order), request.headers["idempotence-key"]
