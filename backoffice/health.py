@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from payouts.actions import KeysError, days, disclosures, due, funds, keys, waits
+from payouts.actions import KeysError, days, disclosures, due, funds, keys, waits, wrong_accounts
 from payouts.models.sealed_sets import altered_sets
 from payouts.staff.client_address import client_address, normal_address
 
@@ -167,6 +167,10 @@ class _Figures:
             for status, currency, count in cursor.fetchall():
                 by_status.add_metric([status, currency], count)
         yield by_status
+        wrong = GaugeMetricFamily("payouts_wrong_account", "1 for an account with wrong settings", labels=["account"])
+        for name in sorted({each.account for each in wrong_accounts.seen()}):
+            wrong.add_metric([name], 1)
+        yield wrong
         labels = ["account", "currency"]
         told = GaugeMetricFamily("payouts_balance", "What the provider told that there is to pay from", labels=labels)
         age = GaugeMetricFamily("payouts_balance_age_seconds", "How long ago it was asked", labels=labels)

@@ -19,7 +19,7 @@ from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
 from payouts import daily_totals, doorbell
-from payouts.actions import due, keys, recovery, submitted, velocity
+from payouts.actions import due, keys, recovery, submitted, unsigned_news, velocity
 from payouts.audit import anchored, batches, of_database
 from payouts.audit.findings import Broken
 from payouts.batches import check, submit
@@ -34,7 +34,7 @@ from payouts.models import AuditRun, Heartbeat, Payout, WebhookMessage
 from payouts.staff import access_log, login_limits, sessions
 from payouts.statements import apply, ask
 from payouts.statements.lines import APPLY
-from payouts.worker import broker
+from payouts.worker import broker, unsigned_news
 from payouts.worker.balances import poll
 from payouts.worker.pump import run
 
@@ -94,6 +94,8 @@ def sweep(cluster: str = "") -> None:
     recovery.look()
     if due.is_anything():
         doorbell.ring()
+    if unsigned_news.is_anything():
+        unsigned_news.ring()
     for job in (APPLY, WRITE, CHECK, SUBMIT):
         job.ring_for_forgotten()
 
@@ -121,6 +123,11 @@ def reconcile_day(day_id: int) -> None:
     """Ask for the day's list, and have it compared with our record."""
     keys.begin_writing()
     ask.ask_if_due(day_id, must_stop=half_time(broker.must_make_way))
+
+
+def ask_about_news() -> None:
+    """Ask the providers about payments that unsigned webhooks spoke of and that we do not know."""
+    unsigned_news.ask(must_stop=half_time(broker.must_make_way))
 
 
 def merge_sums() -> None:

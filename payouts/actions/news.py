@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from payouts.actions import unknown_payments
+from payouts.actions import unknown_payments, unsigned_news
 from payouts.actions.moves import Actor, Move, flagged, locked, move_all, ring_if_due
 from payouts.actions.unknown_payments import Heard
 from payouts.database import rows
@@ -34,7 +34,7 @@ def hear(
     Where the provider can be asked only by its own id, and no answer has told it, that of the webhook is kept: what
     is found by it is held to what was sent. A refused attempt is over; there, only news of a payment counts
     (`doubt_refusal`). Returns False for a message heard before, and for a payment that we do not know: that one calls
-    people (unknown_payments.py).
+    people (unknown_payments.py), where anybody could have sent it after the provider was asked (unsigned_news.py).
     """
     with transaction.atomic():
         said = {"reference": reference, "reported": reported.value}
@@ -45,7 +45,10 @@ def hear(
         attempt = Attempt.objects.filter(reference=reference, provider=provider).only("payout_id").first()
         if attempt is None:
             heard = Heard(reference, reported, amount, currency, provider_id, detail=message_id)
-            unknown_payments.note([heard], provider=provider, source=UnknownPayment.Source.WEBHOOK)
+            if provider_id and not registry.is_signed(provider):
+                unsigned_news.keep(heard, provider=provider)
+            else:
+                unknown_payments.note([heard], provider=provider, source=UnknownPayment.Source.WEBHOOK)
             return False
         with locked(attempt.payout_id) as (payout, at):
             attempt = payout.attempts.get(reference=reference)

@@ -36,7 +36,14 @@ from payouts.models.payout import (
 )
 from payouts.models.people import AccessEvent, Authenticator, BackupCodes, PasswordLink, SavedView
 from payouts.models.proposals import Proposal, ProposalQuerySet
-from payouts.models.providers import Breaker, ProviderPause, WebhookMessage
+from payouts.models.providers import (
+    WRONG_ACCOUNT_FOR,
+    Breaker,
+    ProviderPause,
+    UnsignedNews,
+    WebhookMessage,
+    WrongAccount,
+)
 from payouts.models.routes import Route
 from payouts.models.sealed_sets import ConfigurationAlteredError, ConfigurationSeal, SealedRow
 from payouts.models.sessions import StaffSession

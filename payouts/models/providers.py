@@ -1,4 +1,6 @@
-"""The state of each provider: its circuit breaker, its pauses, its webhooks."""
+"""The state of each provider: its circuit breaker, its pauses, its webhooks, what is wrong with its settings."""
+
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
@@ -85,3 +87,55 @@ class WebhookMessage(models.Model):
 
     def __str__(self) -> str:
         return self.message_id
+
+
+class UnsignedNews(models.Model):
+    """What a webhook that proves no sender said of a payment that we do not know: the provider is asked before people
+    are, and the row is gone then."""
+
+    account = models.CharField(_("account"), max_length=32)
+    provider_id = models.CharField(_("provider's ID"), max_length=128)
+    reference = models.UUIDField(_("idempotency key"))
+    reported = models.CharField(_("reported status"), max_length=16)
+    amount = models.DecimalField(_("amount"), null=True)
+    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    message_id = models.CharField(_("message ID"), max_length=255)
+    heard_at = models.DateTimeField(_("heard at"), db_default=Now())
+    ask_at = models.DateTimeField(_("to be asked at"), db_default=Now(), db_index=True)
+    asked = models.PositiveSmallIntegerField(_("times asked"), default=0)
+
+    class Meta:
+        verbose_name = _("unsigned news")
+        verbose_name_plural = _("unsigned news")
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["account", "provider_id"], name="unsigned_news_once"),
+            models.CheckConstraint(condition=~Q(provider_id=""), name="unsigned_news_can_be_asked_about"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account}: {self.provider_id}"
+
+
+# Longer than a day: what is not known is looked up once a day at least, so what lasts is seen again by then.
+WRONG_ACCOUNT_FOR = timedelta(hours=25)
+
+
+class WrongAccount(models.Model):
+    """An account whose provider's answers show that its settings are not what they seem (providers.WRONG_ACCOUNT)."""
+
+    account = models.CharField(_("account"), max_length=32)
+    code = models.CharField(_("code"), max_length=64)
+    message = models.CharField(_("message"), max_length=255)
+    first_at = models.DateTimeField(_("first seen at"), db_default=Now())
+    last_at = models.DateTimeField(_("last seen at"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("wrong account")
+        verbose_name_plural = _("wrong accounts")
+        default_permissions = ()
+        ordering = ["account", "code"]
+        constraints = [models.UniqueConstraint(fields=["account", "code"], name="wrong_account_once")]
+
+    def __str__(self) -> str:
+        return f"{self.account}: {self.code}"

@@ -73,6 +73,8 @@ class Answer:
     """At most 300 characters of the raw answer, masked; empty for a plain success."""
     about: UUID | None = None
     """The other attempt that it is about, where that kept this one from being sent. No provider sets it."""
+    told_by: str = ""
+    """The other account that said it, where the payment's own was not the only one asked. No provider sets it."""
     lacks_funds: bool = False
     """Refused for want of money in our account, which is no fault of the payment."""
     fee: Decimal | None = None

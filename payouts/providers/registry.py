@@ -141,6 +141,11 @@ def tells_balance(name: str) -> bool:
     return _declares(name, lambda kind: kind.tells_balance)
 
 
+def is_signed(name: str) -> bool:
+    """Whether that account's webhooks prove their sender."""
+    return _declares(name, lambda kind: kind.is_signed)
+
+
 def lists_payments(name: str) -> bool:
     """Whether that account's provider lists its payments."""
     return _declares(name, lambda kind: kind.lists_payments)

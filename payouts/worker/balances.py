@@ -7,7 +7,7 @@ import structlog
 from django.conf import settings
 from django.db import connection
 
-from payouts.actions import funds, pauses
+from payouts.actions import funds, pauses, wrong_accounts
 from payouts.jobs import Stop, never
 from payouts.providers import Answer
 from payouts.providers.registry import UnknownProviderError, balance_of, known_names, tells_balance
@@ -48,5 +48,6 @@ def poll(*, must_stop: Stop = never) -> None:
             continue
         if isinstance(told, Answer):
             log.warning("balance_not_told", account=name, code=told.code, reason=told.message)
+            wrong_accounts.note([(name, told)])
         else:
             funds.note(name, told, asked_at=asked_at)

@@ -35,6 +35,7 @@ TASKS = frozenset(
         "ask_for_balances",
         "reconcile_days",
         "reconcile_day",
+        "ask_about_news",
         "merge_sums",
         "prune",
         "audit",

@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models.functions import Now
 
 from payouts import actions, doorbell
-from payouts.actions import ADAPTER_ERROR, Assignment, KeysError, breaker
+from payouts.actions import ADAPTER_ERROR, Assignment, KeysError, breaker, wrong_accounts
 from payouts.jobs import Stop, never
 from payouts.models import Attempt, Heartbeat
 from payouts.providers import OUT_OF_REACH, PAID_ELSEWHERE, PAID_LATER, UNNAMED, Answer, Provider, Verdict
@@ -127,7 +127,7 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
         its_provider = given or get_provider(earlier.provider)
         found = its_provider.look_up(assignment.of_earlier(earlier), deadline=deadline)
         if found.verdict not in NOT_PAID and not _is_all_there_is(earlier, found):
-            return replace(found, about=earlier.reference)
+            return replace(found, about=earlier.reference, told_by=earlier.provider)
     if answer and assignment.is_doubted:
         return answer
     for key in assignment.later:
@@ -162,7 +162,7 @@ def _known_elsewhere(provider: Provider, assignment: Assignment, deadline: float
         if found.verdict == Verdict.ABSENT or found.code in (OUT_OF_REACH, UNNAMED):
             return None
         if found.verdict == Verdict.UNKNOWN:
-            return found
+            return replace(found, told_by=provider.name)
         if found.verdict != Verdict.REFUSED:
             return Answer(Verdict.UNKNOWN, found.provider_id, PAID_ELSEWHERE, PAID_ELSEWHERE_MESSAGE)
     return None
@@ -199,6 +199,10 @@ def _note(taken: list[Outcome]) -> None:
                 breaker.return_probe(provider)
         except (OperationalError, InterfaceError):
             log.exception("outage_not_noted", provider=provider)
+    try:
+        wrong_accounts.note((answer.told_by or each.attempt.provider, answer) for each, answer in taken if answer)
+    except (OperationalError, InterfaceError):
+        log.exception("wrong_account_not_noted")
 
 
 def _tell_people(failure: KeysError) -> None:

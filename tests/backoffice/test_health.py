@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from backoffice import health
 from payouts import actions
-from payouts.actions import claims, days, recovery, unknown_payments
+from payouts.actions import claims, days, recovery, unknown_payments, wrong_accounts
 from payouts.models import AccountBalance, Heartbeat, Payout, UnknownPayment, VelocityLimit
-from payouts.providers import Verdict
+from payouts.providers import TEST_MISMATCH, Answer, Verdict
 from payouts.statements import apply, ask
 from tests.payouts.statements.listing import Lister, listing, strange
 from tests.recipes import pending_payout
@@ -117,6 +117,12 @@ def test_what_was_reconciled_is_told_by_account(client):
     assert '\npayouts_reconciled_day_age_seconds{account="main"} ' in text
     assert '\npayouts_reconciled_day_differs{account="main"} 1.0\n' in text
     assert '\npayouts_reconciled_day_untold{account="main"} 1.0\n' in text
+
+
+def test_an_account_that_is_not_what_its_settings_say_is_told(client):
+    wrong_accounts.note([("main", Answer(Verdict.UNKNOWN, code=TEST_MISMATCH))])
+
+    assert '\npayouts_wrong_account{account="main"} 1.0\n' in client.get("/metrics").content.decode()
 
 
 def test_claims_that_fail_for_a_fault_of_ours_are_told_and_count_as_due(client, monkeypatch):

@@ -16,6 +16,7 @@ OURS = (
     gettext_noop("The provider redirected (HTTP %(status)s), which is not followed."),
     gettext_noop("The provider's answer cannot be read (HTTP %(status)s, %(size)s bytes)."),
     gettext_noop("The provider's answer is larger than 64 KiB."),
+    gettext_noop("The provider's answer is larger than %(size)s KiB."),
     gettext_noop("The provider's answer broke off or is not HTTP (%(reason)s)."),
     gettext_noop("The provider broke the connection off (%(reason)s)."),
     gettext_noop("The provider's payment has no known status or no id."),

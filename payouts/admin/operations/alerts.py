@@ -11,10 +11,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from payouts import money
-from payouts.actions import disclosures
+from payouts.actions import disclosures, wrong_accounts
 from payouts.actions.waits import without_account
 from payouts.admin.days_shown import day_alerts
 from payouts.admin.kit import format
+from payouts.admin.kit.provider_messages import translated
 from payouts.admin.operations.balances import funds_alerts, old_balances
 from payouts.admin.operations.clusters import is_alive
 from payouts.admin.operations.figures import capped, loads, oldest_due
@@ -55,6 +56,7 @@ def alerts() -> list[dict[str, Any]]:
     said += [_recovery(each) for each in Recovery.objects.filter(ended_at=None).order_by("pk")]
     said += _unknown_payments()
     said += _days()
+    said += _wrong_accounts()
     said += _over_limits()
     said += _funds()
     paused = open_pauses()
@@ -183,6 +185,20 @@ def _days() -> list[dict[str, Any]]:
     return [
         _alert("event_busy", each["said"], each["then"], is_alarm=each["is_alarm"], link=each["link"])
         for each in day_alerts()
+    ]
+
+
+def _wrong_accounts() -> list[dict[str, Any]]:
+    """The alerts about accounts whose provider takes them for something else than the settings do."""
+    then = _("Pause the account, and put its settings right. Nothing that it answers so is believed.")
+    return [
+        _alert(
+            "rule_settings",
+            _("The account %(account)s is not what its settings say, last at %(at)s: %(reason)s")
+            % {"account": each.account, "at": format.exact_time(each.last_at), "reason": translated(each.message)},
+            then,
+        )
+        for each in wrong_accounts.seen()
     ]
 
 

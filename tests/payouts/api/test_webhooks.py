@@ -8,10 +8,11 @@ import pytest
 from time_machine import travel
 
 from payouts.api import auth
-from payouts.models import Payout, UnknownPayment, WebhookMessage
+from payouts.models import Payout, UnknownPayment, UnsignedNews, WebhookMessage
 from tests.payouts.api.conftest import Api
 from tests.payouts.api.provider_news import PATH, SECRET, news_of, signed
 from tests.payouts.observe import everything, nothing_changes
+from tests.payouts.providers.yookassa.objects import by_sbp, notification, payout
 from tests.recipes import accepted_payout
 
 pytestmark = pytest.mark.django_db
@@ -62,6 +63,17 @@ def test_what_is_odd_about_one_is_left_out(odd: dict[str, object], stranger: Api
         "" if "currency" in odd else "RUB",
         {7: "", "a\u202eb": "ab"}.get(odd.get("id"), "prv_1"),
     )
+
+
+def test_where_anybody_could_have_sent_it_the_provider_is_asked_first(stranger: Api, settings: Any) -> None:
+    settings.PROVIDERS = {"main": "yookassa"}
+    settings.PROVIDER_VALUES = {"main": {"WEBHOOK_NETWORKS": "127.0.0.0/8", "API_URL": "http://127.0.0.1:1"}}
+    body = notification("payout.succeeded", payout(by_sbp())).decode()
+
+    response = stranger("POST", "/api/webhooks/main/", body)
+
+    assert response.status_code == 200
+    assert (UnsignedNews.objects.count(), UnknownPayment.objects.count()) == (1, 0)
 
 
 def test_the_path_works_without_its_last_slash_too(stranger: Api) -> None:

@@ -117,6 +117,25 @@ def test_a_reconciled_day_that_breaks_a_rule_is_refused_by_it(name: str, change:
     _refused_by(name, f"UPDATE payouts_reconciledday SET {change} WHERE id = %s", day.pk)
 
 
+NEWS = "INSERT INTO payouts_unsignednews (account, provider_id, reference, reported, currency, message_id, asked) VALUES "
+ONE = "('main', 'po-1', gen_random_uuid(), 'succeeded', '', '', 0)"
+
+
+@pytest.mark.parametrize(
+    ("name", "statement"),
+    [
+        ("unsigned_news_once", f"{NEWS}{ONE}, {ONE}"),
+        ("unsigned_news_can_be_asked_about", NEWS + ONE.replace("po-1", "")),
+        (
+            "wrong_account_once",
+            "INSERT INTO payouts_wrongaccount (account, code, message) VALUES ('a', 'c', ''), ('a', 'c', '')",
+        ),
+    ],
+)
+def test_what_is_kept_of_an_account_once_is_kept_once(name: str, statement: str) -> None:
+    _refused_by(name, statement)
+
+
 @pytest.mark.parametrize("amount", ["1.5", "1.50", "1.500", "1.5000", "99999999999999.9999"])
 def test_an_amount_with_the_four_decimals_of_the_finest_currency_is_taken(amount: str) -> None:
     payout = pending_payout()

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from payouts.actions import pauses
+from payouts.actions import pauses, wrong_accounts
 from payouts.checkpoints import make
-from payouts.models import AuditRun, Breaker, Checkpoint, Heartbeat
+from payouts.models import WRONG_ACCOUNT_FOR, AuditRun, Breaker, Checkpoint, Heartbeat, WrongAccount
+from payouts.providers import TEST_MISMATCH, Answer, Verdict
+from payouts.providers.yookassa.reasons import SAYS_TEST
 from payouts.worker import broker, pump
 from tests import recipes
 from tests.payouts.admin.text import plain
@@ -41,6 +43,20 @@ def test_a_paused_provider_that_does_not_answer_either_is_told_once(as_group: An
 
     assert "paused the provider http at" in text
     assert "does not answer" not in text
+
+
+def test_an_account_that_is_not_what_its_settings_say_is_told_for_a_day(as_group: Any) -> None:
+    wrong = Answer(Verdict.UNKNOWN, code=TEST_MISMATCH, message=SAYS_TEST)
+    wrong_accounts.note([("main", wrong)])
+    browser = as_group("Operator")
+
+    text = plain(browser.get("/admin/").content.decode())
+    WrongAccount.objects.update(last_at=timezone.now() - WRONG_ACCOUNT_FOR - timedelta(minutes=1))
+    later = plain(browser.get("/admin/").content.decode())
+
+    assert "The account main is not what its settings say, last at" in text
+    assert "The account is live, but YooKassa paid with test money." in text
+    assert "is not what its settings say" not in later
 
 
 def test_that_no_cluster_is_alive_is_told(as_group: Any) -> None:
