@@ -34,9 +34,10 @@ from payouts.models import AuditRun, Heartbeat, Payout, WebhookMessage
 from payouts.staff import access_log, login_limits, sessions
 from payouts.statements import apply, ask
 from payouts.statements.lines import APPLY
-from payouts.worker import broker, unsigned_news
+from payouts.worker import broker
 from payouts.worker.balances import poll
 from payouts.worker.pump import run
+from payouts.worker.unsigned_news import ask_providers
 
 log = structlog.get_logger(__name__)
 
@@ -127,7 +128,7 @@ def reconcile_day(day_id: int) -> None:
 
 def ask_about_news() -> None:
     """Ask the providers about payments that unsigned webhooks spoke of and that we do not know."""
-    unsigned_news.ask(must_stop=half_time(broker.must_make_way))
+    ask_providers(must_stop=half_time(broker.must_make_way))
 
 
 def merge_sums() -> None:

@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 ANSWER_SECONDS = 5
 
 
-def ask(*, must_stop: Stop = never) -> None:
+def ask_providers(*, must_stop: Stop = never) -> None:
     """One call each, one after another, outside any transaction. Accounts that people have paused are not called."""
     if must_stop():
         return

@@ -117,7 +117,10 @@ def test_a_reconciled_day_that_breaks_a_rule_is_refused_by_it(name: str, change:
     _refused_by(name, f"UPDATE payouts_reconciledday SET {change} WHERE id = %s", day.pk)
 
 
-NEWS = "INSERT INTO payouts_unsignednews (account, provider_id, reference, reported, currency, message_id, asked) VALUES "
+NEWS = (
+    "INSERT INTO payouts_unsignednews (account, provider_id, reference, reported, currency, message_id, asked)"
+    " VALUES "
+)
 ONE = "('main', 'po-1', gen_random_uuid(), 'succeeded', '', '', 0)"
 
 
