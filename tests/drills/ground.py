@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import psutil
@@ -54,6 +54,19 @@ class Drill[Numbers]:
     small: Numbers
 
 
+class Paying(Protocol):
+    """Who pays."""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The product's, which name it."""
+
+
+class Paid(Protocol):
+    @property
+    def payments(self) -> list[dict[str, str]]: ...
+
+
 class Provider:
     """The drills' provider program; `tell` gives it one of its orders."""
 
@@ -61,6 +74,10 @@ class Provider:
         self.program = program
         self.port = int(program.ask())
         self.url = f"http://127.0.0.1:{self.port}"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"PROVIDER_URL": self.url}
 
     def tell(self, order: str) -> str:
         return self.program.ask(order)
@@ -161,21 +178,21 @@ class Ground(Stand):
     def start_provider(self) -> Provider:
         return Provider(self.start("provider", "-m", "tests.drills.provider"))
 
-    def start_hands(self) -> Hands:
-        return Hands(self.start("hands", "-m", "tests.drills.hands"))
+    def start_hands(self, **settings: str) -> Hands:
+        return Hands(self.start("hands", "-m", "tests.drills.hands", **settings))
 
     def start_cluster(
-        self, provider: Provider, *, ill: tuple[str, ...] = (), waits: bool = True, **settings: str
+        self, provider: Paying, *, ill: tuple[str, ...] = (), waits: bool = True, **settings: str
     ) -> Cluster:
         """One that has given its first sign of life, unless it is not waited for.
 
         With CAMPAIGN_MUTANT in the environment each that is not ill otherwise has this one mechanism broken.
         """
-        if not ill and (mutant := os.environ.get("CAMPAIGN_MUTANT")):
-            ill = ("mutant", mutant)
+        if ill[:1] in ((), ("search",)) and (mutant := os.environ.get("CAMPAIGN_MUTANT")):
+            ill = (*ill, "mutant", mutant)
         command = ("-m", "tests.drills.launch", *ill) if ill else ("manage.py", "cluster")
         beats = self.count("payouts_heartbeat")
-        cluster = Cluster(self.start("cluster", *command, PROVIDER_URL=provider.url, **settings))
+        cluster = Cluster(self.start("cluster", *command, **(provider.settings | settings)))
         if waits:
             until(
                 lambda: self.count("payouts_heartbeat") > beats, "a first heartbeat", say=lambda: cluster.log[-2000:]
@@ -216,7 +233,7 @@ class Ground(Stand):
             say=lambda: f"there are {self.statuses()}",
         )
 
-    def judge(self, result: Result, *providers: Provider, lost: Collection[str] = ()) -> Result:
+    def judge(self, result: Result, *providers: Paid, lost: Collection[str] = ()) -> Result:
         """Add what is wrong with the money: the ledgers beside the database, and the audit.
 
         `lost` are keys of payments that the database has forgotten, and for which nobody asked again.

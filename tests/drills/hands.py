@@ -23,9 +23,10 @@ from django_q.models import Schedule  # noqa: E402
 from django_q.tasks import async_task  # noqa: E402
 
 from payouts import actions, doorbell  # noqa: E402
-from payouts.models import ApiClient, Authenticator, UnknownPayment  # noqa: E402
+from payouts.models import AccountBalance, ApiClient, Authenticator, Route, UnknownPayment  # noqa: E402
 from payouts.staff import second_factor  # noqa: E402
 from payouts.statements import apply, read  # noqa: E402
+from payouts.worker import balances  # noqa: E402
 
 
 def people(password: str) -> dict[str, list[str]]:
@@ -39,9 +40,17 @@ def people(password: str) -> dict[str, list[str]]:
 
 
 def submit(
-    count: int, *, later_seconds: float = 0.0, amount: str = "100.50", with_pumps: int = 0, keys: str = ""
+    count: int,
+    *,
+    later_seconds: float = 0.0,
+    amount: str = "100.50",
+    with_pumps: int = 0,
+    keys: str = "",
+    way: str = "card",
 ) -> list[int]:
-    """Returns the ids. With `with_pumps` so many pump tasks are enqueued for each, whatever rings there are.
+    """Returns the ids. `way` is how the recipients are paid: `card` or `wallet`.
+
+    With `with_pumps` so many pump tasks are enqueued for each, whatever rings there are.
 
     With `keys` their idempotency keys begin with it, and are the same in every call.
     """
@@ -54,7 +63,7 @@ def submit(
             user_id=1 + number,
             amount=Decimal(amount),
             currency="RUB",
-            recipient={"card": f"0000 1111 {number // 10_000:04} {number % 10_000:04}"},
+            recipient=_recipient(way, number),
             scheduled_for=scheduled_for,
             # Or the same ones of a later call would be possible duplicates.
             idempotency_key=f"{keys}-{number}" if keys else uuid.uuid4().hex,
@@ -63,6 +72,23 @@ def submit(
         for _ in range(with_pumps):
             async_task(doorbell.PUMP)
     return ids
+
+
+def _recipient(way: str, number: int) -> dict[str, object]:
+    if way == "wallet":
+        return {"wallet": f"4100{number:011}"}
+    return {"card": f"0000 1111 {number // 10_000:04} {number % 10_000:04}"}
+
+
+def ask_balance() -> str:
+    """As each minute does; returns the balance of the one account that there is, as it was told last."""
+    balances.poll()
+    return str(AccountBalance.objects.get().amount)
+
+
+def route_everything(account: str) -> None:
+    """A route that fits each payout is in force."""
+    Route.objects.create(position=10, account=account)
 
 
 def schedule(payout_id: int, later_seconds: float) -> bool:
@@ -103,7 +129,8 @@ def double_schedules() -> int:
 
 
 def main() -> None:
-    orders = {each.__name__: each for each in (people, submit, schedule, decide, reconcile, double_schedules)}
+    known = (people, submit, ask_balance, route_everything, schedule, decide, reconcile, double_schedules)
+    orders = {each.__name__: each for each in known}
     for line in sys.stdin:
         name, arguments, options = json.loads(line)
         print(json.dumps(orders[name](*arguments, **options)), flush=True)

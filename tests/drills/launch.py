@@ -4,6 +4,7 @@ python -m tests.drills.launch raises        the provider's adapter raises for th
 python -m tests.drills.launch kills         calling the provider for it kills the worker
 python -m tests.drills.launch clock +600    the clock is so many seconds off
 python -m tests.drills.launch mutant no_pinning    one mechanism is broken (tests/campaign/mutants.py)
+python -m tests.drills.launch search 8      an empty search is believed so many seconds later; may come before another
 """
 
 import os
@@ -12,6 +13,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import django
@@ -24,6 +26,7 @@ from django.conf import settings  # noqa: E402
 from payouts.providers import Answer, Instruction  # noqa: E402
 from payouts.providers.http.client import HttpProvider  # noqa: E402
 from payouts.providers.registry import KINDS  # noqa: E402
+from payouts.providers.yookassa import answers  # noqa: E402
 from payouts.worker.supervisor import Supervisor  # noqa: E402
 from tests.campaign import mutants  # noqa: E402
 
@@ -62,7 +65,7 @@ def _stand_in(provider: HttpProvider) -> None:
     KINDS[provider.name] = replace(KINDS[provider.name], make=lambda _account: provider)
 
 
-def main(arguments: list[str]) -> None:
+def sicken(arguments: list[str]) -> None:
     match arguments:
         case ["raises"]:
             _stand_in(Raising(settings.PROVIDER_URL, settings.PROVIDER_TOKEN))
@@ -72,8 +75,11 @@ def main(arguments: list[str]) -> None:
             time_machine.travel(time.time() + float(seconds), tick=True).start()
         case ["mutant", name]:
             getattr(mutants, name)()
-    Supervisor().run()
+        case ["search", seconds, *others]:
+            answers.SEARCH_LAG = timedelta(seconds=float(seconds))
+            sicken(others)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sicken(sys.argv[1:])
+    Supervisor().run()
