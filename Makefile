@@ -75,7 +75,7 @@ drills: sync ## Survive each failure of docs/safety.md, once: ARGS="outage redis
 	$(RUN) python -m tests.drills $(ARGS)
 
 .PHONY: campaign
-campaign: sync ## Kill everything under load, then audit from outside: CAMPAIGN_N=1000 ARGS=--mutants
+campaign: sync ## Kill everything under load, then audit from outside: CAMPAIGN_PROVIDER=yookassa ARGS=--mutants
 	$(RUN) python -m tests.campaign $(ARGS)
 
 .PHONY: attack

@@ -3,6 +3,7 @@
     make campaign                                  1,000 payouts, in under five minutes on two cores
     CAMPAIGN_N=200 CAMPAIGN_SEED=7 make campaign   fewer, along other dice
     CAMPAIGN_N=60 make campaign                    as few as can be: does it still work? Nothing is judged by its time
+    CAMPAIGN_PROVIDER=yookassa make campaign       the provider speaks as YooKassa does (dialects/)
     CAMPAIGN_ORPHANS=reaped make campaign          reaped | alive | both: what becomes of a killed program's children
     CAMPAIGN_KEEP=/tmp/kept make campaign          leaves the programs' logs and the provider's ledger there
     CAMPAIGN_MUTANT=no_sweep make campaign         with one mechanism broken, which must be caught
@@ -17,5 +18,6 @@ compared in plain SQL. Exit 0: nothing is wrong. 1: the report counts what is, b
 that should have struck never did.
 
 Three things differ from production, the same for the sound product and for mutants: the time limits of the settings
-are seconds (plan.py); the pauses between look-ups are shortened by launch.py; and what is broken by a mutant.
+are seconds (plan.py), as are those that a provider declares and the pauses between look-ups (scaled.py); and what is
+broken by a mutant.
 """

@@ -10,6 +10,7 @@ from functools import partial
 
 from backoffice.local.servers import ServiceError
 from tests.bench.stand import ROOT, BenchError, listen
+from tests.campaign.dialects.spoken import DEFAULT
 from tests.campaign.drilled import DRILLED, broken_promises, false_alarms
 from tests.campaign.plan import MUTANTS, Plan
 from tests.campaign.report import CLEAN, UNFINISHED, VIOLATED, table
@@ -34,7 +35,7 @@ def main() -> int:
     listen()
     try:
         if arguments.mutants is not None:
-            return every_mutant(arguments.mutants or (*MUTANTS, *DRILLED))
+            return every_mutant(arguments.mutants or mutants_of(Plan.from_environment()))
         report = run(Plan.from_environment())
     except KeyboardInterrupt:
         say("Stopped.")
@@ -45,6 +46,11 @@ def main() -> int:
     print(report.as_text())
     print(report.as_json())
     return report.exit_code
+
+
+def mutants_of(plan: Plan) -> Sequence[str]:
+    """Those that show on this provider; the drills have one of their own."""
+    return (*plan.dialect.mutants, *(DRILLED if plan.provider == DEFAULT else ()))
 
 
 def every_mutant(names: Sequence[str]) -> int:

@@ -10,13 +10,17 @@ from typing import Final
 from tests.bench.stand import ROOT
 from tests.campaign.run import say
 from tests.drills.accounts import PAID_ELSEWHERE
+from tests.drills.funds import SENT_BEYOND
 from tests.drills.late import LEFT_FAILED
 from tests.drills.leases import STILL_LEASED
+from tests.drills.pinned import PAID_THERE
 
 # The drill, and how it says that what it promises does not hold: nothing else that goes wrong in it catches a mutant.
 DRILLED: Final = {
     "dropped_success": ("late-success", LEFT_FAILED),
     "no_pinning": ("other-account", PAID_ELSEWHERE),
+    "another_account": ("pinned", PAID_THERE),
+    "beyond_the_balance": ("funds", SENT_BEYOND),
     "outliving_leases": ("leases", STILL_LEASED),
 }
 

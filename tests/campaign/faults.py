@@ -58,6 +58,9 @@ REFUSED: Final = Behaviour("refused", Reply.REFUSAL, pays=False)
 STUBBORN: Final = Behaviour("stubborn", Reply.SILENCE)
 STUBBORN_LOOK_UP: Final = Behaviour("stubborn_look_up", Reply.ERROR)
 UNANSWERED: Final = Behaviour("unanswered", Reply.ERROR)
+LOST: Final = Behaviour("lost", Reply.RESET, pays=False)
+# So late that the caller has given up, looked it up and sent it again, if it believes that there is nothing.
+LATE_COMMIT: Final = Behaviour("late_commit", Reply.SILENCE, wait_seconds=(5.3, 5.5))
 
 
 class Frozen(Enum):
@@ -79,6 +82,8 @@ class Call:
     key_number: int
     """Of the keys of its payout, from 1."""
     key_is_forgotten: bool
+    key_has_paid: bool
+    key_is_refused: bool
     frozen: Frozen
     to_freeze: bool
     """Whether the time has come to freeze this caller."""
@@ -104,8 +109,19 @@ def behaviour(plan: Plan, call: Call) -> Behaviour:
             return STUBBORN
         case "stubborn" if is_first_key and not call.key_is_forgotten:
             return STUBBORN if call.is_post else STUBBORN_LOOK_UP
+        case "lost" if is_first_key and call.key_is_forgotten:
+            return GOOD
+        case "lost" if is_first_key:
+            return LOST if call.is_post else STUBBORN_LOOK_UP
+        case "judged_anew" if begins:
+            return LATE_COMMIT
+        case "judged_anew" if is_first_key:
+            return REFUSED if call.is_post and not call.key_has_paid else GOOD
         case strike if strike in KILLS and begins:
             return Behaviour(strike, strike=strike, pays=strike != "kill_on_receive")
+    if call.key_is_refused and not call.is_post and plan.dialect.search_lag_seconds:
+        # An empty search is believed late: little time is left to ask about all earlier keys and to send the next.
+        return GOOD
     dice = plan.dice("fault", call.intent, call.is_post, call.key_number, call.number)
     # To say that a key was never seen is easy.
     if dice.random() < (FAULTED_SHARE if call.intent >= 0 else FAULTED_SHARE / 4):

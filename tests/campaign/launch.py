@@ -3,7 +3,7 @@
     python -m tests.campaign.launch cluster         as `manage.py cluster`
     backoffice.serve --application tests.campaign.launch:application     as `python -m backoffice.serve`
 
-Patched for the sound product too: the pauses between look-ups, because those of production would take hours. With
+Patched for the sound product too: the times of scaled.py, because those of production would take hours. With
 CAMPAIGN_MUTANT one mechanism more. q2 forks its workers, so they inherit both.
 """
 
@@ -13,13 +13,13 @@ import sys
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
 
 from backoffice.wsgi import application
-from payouts.actions import outcomes
 from tests.campaign import mutants
-from tests.campaign.plan import LOOK_AGAIN_SECONDS
+from tests.campaign.plan import Plan
+from tests.campaign.scaled import scale_down
 
 __all__ = ["application"]
 
-outcomes.LOOK_AGAIN_SECONDS = LOOK_AGAIN_SECONDS
+scale_down(Plan.from_environment())
 if mutant := os.environ.get("CAMPAIGN_MUTANT"):
     getattr(mutants, mutant)()
 

@@ -3,19 +3,23 @@
 The provider writes it; operators read it as evidence, and the audit as the truth about the money.
 """
 
+import json
 import sqlite3
 import time
 import uuid
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+from tests.campaign.dialects import Payment
 
 SCHEMA = """
 CREATE TABLE requests (
     seq INTEGER PRIMARY KEY,
     at REAL NOT NULL,             -- seconds since 1970
     method TEXT NOT NULL,
-    key TEXT NOT NULL,            -- of a POST its Idempotency-Key, of a GET the reference
+    key TEXT NOT NULL,            -- of a POST its idempotency key, of a GET the one that it asks about
     body_hash TEXT NOT NULL,
     pid INTEGER,                  -- of the caller
     fault TEXT NOT NULL           -- empty for a call that was answered as it should be
@@ -33,8 +37,9 @@ CREATE TABLE payments (
 );
 CREATE INDEX payments_by_key ON payments (key);
 CREATE TABLE strikes (seq INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, pid INTEGER);
+CREATE TABLE notices (seq INTEGER PRIMARY KEY, at REAL NOT NULL, key TEXT NOT NULL, outcome TEXT NOT NULL);
 """
-TABLES = ("requests", "payments", "strikes")
+TABLES = ("requests", "payments", "strikes", "notices")
 
 
 class Ledger:
@@ -52,6 +57,9 @@ class Ledger:
                     "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
                 )
 
+    def close(self) -> None:
+        self._rows.close()
+
     def request(self, method: str, key: str, body_hash: str, pid: int | None, fault: str) -> None:
         self._rows.execute(
             "INSERT INTO requests (at, method, key, body_hash, pid, fault) VALUES (?, ?, ?, ?, ?, ?)",
@@ -62,7 +70,7 @@ class Ledger:
         self._rows.execute(
             "INSERT INTO payments (at, id, key, payout, amount, currency, recipient, settles_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (time.time(), f"cmp_{uuid.uuid4().hex}", key, payout, amount, currency, recipient, settles_at),
+            (time.time(), f"cmp-{uuid.uuid4()}", key, payout, amount, currency, recipient, settles_at),
         )
 
     def strike(self, kind: str, key: str, pid: int | None) -> None:
@@ -70,19 +78,31 @@ class Ledger:
             "INSERT INTO strikes (at, kind, key, pid) VALUES (?, ?, ?, ?)", (time.time(), kind, key, pid)
         )
 
-    def find(self, key: str) -> list[dict[str, str]]:
-        """The payments under a key as they stand now, in the protocol's form."""
-        rows = self._rows.execute("SELECT id, key, amount, currency, settles_at FROM payments WHERE key = ?", (key,))
+    def notice(self, key: str, outcome: str) -> None:
+        """A webhook that was sent, and the status that it was answered with, or what went wrong."""
+        self._rows.execute("INSERT INTO notices (at, key, outcome) VALUES (?, ?, ?)", (time.time(), key, outcome))
+
+    def find(self, key: str, *, older_than_seconds: float = 0.0) -> list[Payment]:
+        """The payments under a key as they stand now."""
+        return self._payments("key = ? AND at <= ?", key, time.time() - older_than_seconds)
+
+    def named(self, identity: str) -> list[Payment]:
+        return self._payments("id = ?", identity)
+
+    def sum(self) -> Decimal:
+        """Of all that was paid."""
+        return sum((Decimal(amount) for (amount,) in self._rows.execute("SELECT amount FROM payments")), Decimal(0))
+
+    def _payments(self, condition: str, *values: Any) -> list[Payment]:
+        rows = self._rows.execute(
+            "SELECT id, key, payout, amount, currency, recipient, at, settles_at FROM payments"
+            f" WHERE {condition} ORDER BY seq",
+            values,
+        )
         now = time.time()
         return [
-            {
-                "id": identity,
-                "reference": reference,
-                "amount": amount,
-                "currency": currency,
-                "status": "succeeded" if settles_at <= now else "pending",
-            }
-            for identity, reference, amount, currency, settles_at in rows
+            Payment(*facts, json.loads(recipient), at, "succeeded" if settles_at <= now else "pending")
+            for *facts, recipient, at, settles_at in rows
         ]
 
 

@@ -14,12 +14,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from payouts import actions, references, tasks
-from payouts.actions import assignments, claims, late, moves, recovery, velocity
+from payouts.actions import assignments, claims, funds, late, moves, recovery, velocity
 from payouts.database import rows
 from payouts.models import Attempt, Attention, Event, EventName, Payout, sealed_sets
-from payouts.providers import Verdict
+from payouts.providers import Verdict, registry
+from payouts.providers.yookassa import answers
 from payouts.states import Status
-from payouts.worker import supervisor
+from payouts.worker import pump, supervisor
 
 OLD_SECONDS: Final = 8
 
@@ -203,6 +204,16 @@ def unsealed_configuration() -> None:
     sealed_sets._fits = lambda _seal: True
 
 
+def empty_search_believed() -> None:
+    """A search that finds nothing is believed at once."""
+    answers.SEARCH_LAG = timedelta(0)
+
+
+def long_key_life() -> None:
+    """A provider is trusted to remember keys for longer than it does."""
+    registry.key_life = lambda _name: timedelta(days=1)
+
+
 def dropped_success() -> None:
     """A result whose lease was lost is thrown away."""
     late.keep = lambda *_results, **_named: None
@@ -211,6 +222,17 @@ def dropped_success() -> None:
 def no_pinning() -> None:
     """An attempt is looked up and sent at whatever account the settings name."""
     claims._is_elsewhere = lambda _attempt: False
+
+
+def another_account() -> None:
+    """An attempt is looked up and sent at the account that the settings name first."""
+    sound = pump.get_provider
+    pump.get_provider = lambda _name: sound(registry.default())
+
+
+def beyond_the_balance() -> None:
+    """What is ready is sent, whatever the balance."""
+    funds.admit = lambda _payouts: {}
 
 
 def outliving_leases() -> None:

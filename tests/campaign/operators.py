@@ -29,6 +29,7 @@ from tests.campaign.admins import Admins  # noqa: E402
 from tests.campaign.ledger import read  # noqa: E402
 from tests.campaign.people import CHECKERS  # noqa: E402
 from tests.campaign.plan import HANG_SECONDS, KEY_TTL_SECONDS, Plan  # noqa: E402
+from tests.campaign.scaled import scale_down  # noqa: E402
 
 PAUSE_SECONDS: Final = 0.5
 # Time for the campaign to delete an approval between the approval and the payment.
@@ -124,6 +125,7 @@ class Operators:
 def main(ledger: Path, limits: Path) -> None:
     """Until SIGTERM."""
     plan = Plan.from_environment()
+    scale_down(plan)
     operators, admins = Operators(ledger, plan), Admins(limits)
     if plan.mutant == "no_dual_control":  # what people do is done here
         mutants.no_dual_control()

@@ -6,6 +6,9 @@ from functools import cached_property
 from random import Random
 from typing import Final
 
+from tests.campaign.dialects import Dialect
+from tests.campaign.dialects.spoken import DEFAULT, SPOKEN
+
 # The product's time limits, as short as its system checks allow.
 SETTINGS: Final = {
     "PROVIDER_TIMEOUT_SECONDS": "2",
@@ -30,6 +33,10 @@ KEY_TTL_SECONDS: Final = int(SETTINGS["PROVIDER_KEY_TTL_SECONDS"])
 LEASE_SECONDS: Final = int(SETTINGS["LEASE_SECONDS"])
 # In production 2, 5, 15, 60, 300, 3600, then a day.
 LOOK_AGAIN_SECONDS: Final = (2, 3, 4, *[5] * 17)
+# Where a search lags: what is believed late is asked often, or its key's time is over.
+LOOK_AGAIN_OFTEN_SECONDS: Final = (2, *[3] * 19)
+# Where a search lags: the attempt's age from which an empty one is believed (in production a minute).
+SEARCH_GRACE_SECONDS: Final = 12
 # The longest that the provider takes to commit what it was asked for.
 HANG_SECONDS: Final = (2.3, 4.0)
 
@@ -46,23 +53,7 @@ AWAY_SECONDS: Final = 10
 PATIENCE_SECONDS: Final = 400
 ROUND_SIZE: Final = 20
 ROUNDS: Final = ("all_workers_killed", "all_workers_stopped", "nobody_rings")
-MUTANTS: Final = (
-    "new_key_per_call",
-    "failing_by_age",
-    "timeout_as_failure",
-    "ignore_idempotency_key",
-    "no_sweep",
-    "post_past_ttl",
-    "event_outside_transaction",
-    "no_fencing",
-    "no_watchdog",
-    "approvals_not_rechecked",
-    "random_keys",
-    "no_recovery_mode",
-    "no_velocity_limit",
-    "no_dual_control",
-    "unsealed_configuration",
-)
+MUTANTS: Final = tuple(dict.fromkeys(name for dialect in SPOKEN.values() for name in dialect.mutants))
 # The database is put back in the sound product's run, and where that is what the mutant cannot survive.
 PUT_BACK: Final = ("", "random_keys", "no_recovery_mode")
 # Of the storm: when the state is kept, and when it is put back. For 1,000 orders a minute lies between.
@@ -95,6 +86,7 @@ class Intent:
     """What the provider has in mind for it; empty: any fault of any call."""
     doubled: str = ""
     """Submitted a second time: `at once`, `later`, or not."""
+    provider: str = DEFAULT
 
     @property
     def key(self) -> str:
@@ -106,7 +98,7 @@ class Intent:
             "user_id": self.number + 1,
             "amount": self.amount,
             "currency": "RUB",
-            "recipient_details": {"card": f"0000 1111 {self.number:08}", "intent": str(self.number)},
+            "recipient_details": SPOKEN[self.provider].recipient(self.number),
             "comment": f"campaign {self.number}",
         }
 
@@ -117,6 +109,7 @@ class Plan:
     count: int
     orphans: str
     mutant: str
+    provider: str = DEFAULT
 
     @classmethod
     def from_environment(cls) -> "Plan":
@@ -124,12 +117,15 @@ class Plan:
         orphans = os.environ.get("CAMPAIGN_ORPHANS", "both")
         if orphans not in ("reaped", "alive", "both"):
             raise ValueError(f"CAMPAIGN_ORPHANS is reaped, alive or both, not {orphans}.")
+        provider = os.environ.get("CAMPAIGN_PROVIDER") or DEFAULT
+        if provider not in SPOKEN:
+            raise ValueError(f"CAMPAIGN_PROVIDER is one of {', '.join(SPOKEN)}, not {provider}.")
         if mutant and mutant not in MUTANTS:
             raise ValueError(f"CAMPAIGN_MUTANT is one of {', '.join(MUTANTS)}, not {mutant}.")
         count = int(os.environ.get("CAMPAIGN_N", "1000"))
         if count < FEWEST:
             raise ValueError(f"CAMPAIGN_N must be {FEWEST} or more.")
-        return cls(os.environ.get("CAMPAIGN_SEED", "1"), count, orphans, mutant)
+        return cls(os.environ.get("CAMPAIGN_SEED", "1"), count, orphans, mutant, provider)
 
     def environment(self) -> dict[str, str]:
         return {
@@ -137,7 +133,16 @@ class Plan:
             "CAMPAIGN_N": str(self.count),
             "CAMPAIGN_ORPHANS": self.orphans,
             "CAMPAIGN_MUTANT": self.mutant,
+            "CAMPAIGN_PROVIDER": self.provider,
         }
+
+    @property
+    def dialect(self) -> Dialect:
+        return SPOKEN[self.provider]
+
+    @property
+    def look_again_seconds(self) -> tuple[int, ...]:
+        return LOOK_AGAIN_OFTEN_SECONDS if self.dialect.search_lag_seconds else LOOK_AGAIN_SECONDS
 
     @property
     def is_small(self) -> bool:
@@ -188,10 +193,13 @@ class Plan:
         for number in range(self.count):
             amount = f"{dice.randint(1_00, 9_999_99) / 100:.2f}"
             if dice.random() < 0.05:
-                amount = dice.choice(("100000.00", "250000.50", "1000000.00"))
+                amount = dice.choice(self.dialect.large_amounts)
             doubled = dice.choice(("at once", "later")) if dice.random() < 0.15 else ""
-            intents.append(Intent(number, amount, treatments.get(number, ""), doubled))
+            intents.append(self._intent(number, amount, treatments.get(number, ""), doubled))
         return intents
+
+    def _intent(self, number: int, amount: str, treatment: str, doubled: str = "") -> Intent:
+        return Intent(number, amount, treatment, doubled, self.provider)
 
     def _treatments(self) -> dict[int, str]:
         """Strikes in the storm's first three quarters, and what takes a key's TTL to end in its first half."""
@@ -207,21 +215,23 @@ class Plan:
         give("stubborn", max(4, self.count // 100), 0.0, 0.5)
         give("refused", max(4, self.count * 3 // 100), 0.0, 0.9)
         give("pending", max(4, self.count * 3 // 100), 0.0, 0.9)
+        for name, share in self.dialect.treatments.items():
+            give(name, max(3, int(self.count * share)), 0.0, 0.5)
         return treatments
 
     def tampered(self, kind: str) -> list[Intent]:
         first = self.count + 1_000 + 100 * TAMPERED.index(kind)
-        return [Intent(first + n, "150000.00", "clean") for n in range(TAMPERED_EACH)]
+        return [self._intent(first + n, "150000.00", "clean") for n in range(TAMPERED_EACH)]
 
     @property
     def under_lowered_bands(self) -> list[Intent]:
         first = self.count + 1_500
-        return [Intent(first + n, "150000.00", "clean") for n in range(TAMPERED_EACH)]
+        return [self._intent(first + n, "150000.00", "clean") for n in range(TAMPERED_EACH)]
 
     def round(self, name: str) -> list[Intent]:
         first = self.count + 100 * ROUNDS.index(name)
         treatment = "unanswered" if name == "nobody_rings" else "clean"
-        return [Intent(first + n, "100.50", treatment) for n in range(ROUND_SIZE)]
+        return [self._intent(first + n, "100.50", treatment) for n in range(ROUND_SIZE)]
 
     @cached_property
     def intents(self) -> dict[int, Intent]:

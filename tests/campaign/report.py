@@ -7,6 +7,7 @@ from typing import Final
 
 from tests.campaign.audit import Finding, counted
 from tests.campaign.chaos import KILLED
+from tests.campaign.dialects.spoken import DEFAULT
 from tests.campaign.plan import FROZEN_CLUSTER, FROZEN_SETTINGS, LOOK_AGAIN_SECONDS, SETTINGS, STRIKES
 
 FAULTED_AT_LEAST: Final = 0.25
@@ -29,6 +30,8 @@ class Report:
     is_small: bool = False
     """Then what did not strike was not enough to strike; it is told all the same."""
     settings: dict[str, str] = field(default_factory=lambda: dict(SETTINGS))
+    provider: str = DEFAULT
+    look_again_seconds: tuple[int, ...] = LOOK_AGAIN_SECONDS
     acks: int = 0
     doubled: int = 0
     calls: int = 0
@@ -44,6 +47,8 @@ class Report:
     events: dict[str, int] = field(default_factory=dict)
     answers: dict[str, int] = field(default_factory=dict)
     restarts: dict[str, int] = field(default_factory=dict)
+    notices: dict[str, int] = field(default_factory=dict)
+    """Webhooks, by what they were answered with."""
     late_results: int = 0
     put_back_seconds: float = 0.0
     """How far back the database was put; 0 when it was not."""
@@ -89,13 +94,15 @@ class Report:
 
     def as_text(self) -> str:
         lines = [
-            f"seed {self.seed}, mutant {self.mutant or 'none'}, orphans {self.orphans}",
+            f"provider {self.provider}, seed {self.seed}, mutant {self.mutant or 'none'}, orphans {self.orphans}",
             f"scaled down: {_list(self.settings)}; {FROZEN_CLUSTER}: {_list(FROZEN_SETTINGS)}",
-            f"looked up again after {', '.join(map(str, LOOK_AGAIN_SECONDS[:5]))}… s, not after 2, 5, 15, 60, 300… s",
+            f"looked up again after {', '.join(map(str, self.look_again_seconds[:5]))}… s, "
+            "not after 2, 5, 15, 60, 300… s",
             f"{self.intents} intents, {self.doubled} submitted twice; {self.acks} acks; {_list(self.answers)}",
             f"{self.calls} calls to the provider, {self.faulted} ({self._share}) faulted; {self.payments} payments",
             f"faults: {_list(self.faults)}",
             f"strikes: {_list(self.strikes)}; late results: {self.late_results}",
+            f"webhooks: {_list(self.notices)}",
             f"killed: {_list(self.kills)}",
             f"stopped: {_list(self.stops)}",
             f"orphans left a second after a kill: {_list(self.orphans_left)}",

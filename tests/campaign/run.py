@@ -62,7 +62,10 @@ class Campaign:
         self.keeper = keeper
         self.plan = plan
         self.ledger, self.limits = stand.folder / "ledger.sqlite3", stand.folder / LIMITS
-        self.report = Report(plan.seed, plan.mutant, plan.orphans, len(plan.storm), plan.is_small, plan.settings)
+        self.report = Report(
+            *(plan.seed, plan.mutant, plan.orphans, len(plan.storm), plan.is_small, plan.settings),
+            *(plan.provider, plan.look_again_seconds),
+        )
         self.port = free_port()
         self.clients = Clients(plan, self.port, key)
         self.backup = Backup(stand.services.database)
@@ -90,11 +93,11 @@ class Campaign:
         services = self.stand.services
         for name in ("postgres", "redis"):
             self.keeper.keep_service(name, services.servers[name])
-        provider = self.keeper.add("provider", "-m", "tests.campaign.provider", str(self.ledger))
+        provider = self.keeper.add("provider", "-m", "tests.campaign.provider", str(self.ledger), str(self.port))
         assert provider.process is not None
         assert provider.process.stdout is not None
         port = int(provider.process.stdout.readline() or self._failed("provider"))
-        self.keeper.settings["PROVIDER_URL"] = f"http://127.0.0.1:{port}"
+        self.keeper.settings |= self.plan.dialect.settings(f"http://127.0.0.1:{port}")
         self.keeper.add("web", *web_command(self.port, "tests.campaign.launch:application"))
         for name in CLUSTERS:
             settings = FROZEN_SETTINGS if name == FROZEN_CLUSTER else {}
@@ -123,6 +126,7 @@ class Campaign:
         self.keeper.until(lambda: self.clients.done and self.chaos.done, limit)
         self.chaos.stop()
         if self.plan.is_put_back:
+            self.tamperer.was_put_back(self.backup.taken_at, self.backup.restored_at)
             # Clients do not know what was forgotten, so they ask for everything again.
             self.clients.submit([(time.monotonic(), intent) for intent in (*extra, *self.plan.storm)])
             self.keeper.until(lambda: self.clients.done, limit)
@@ -263,6 +267,7 @@ class Campaign:
         report.faults = _sorted(Counter(row["fault"] for row in requests if row["fault"]))
         report.strikes = dict(read(self.ledger, "SELECT kind, count(*) FROM strikes GROUP BY kind"))
         report.faulted = sum(report.faults.values())
+        report.notices = dict(read(self.ledger, "SELECT outcome, count(*) FROM notices GROUP BY outcome"))
         report.events = _sorted(Counter(row["event"] for row in rows["events"]))
         report.recoveries = self._count("SELECT count(*) FROM payouts_recovery")
         if self.plan.is_put_back and self.plan.mutant != "no_recovery_mode" and report.recoveries < 1:
@@ -289,7 +294,7 @@ def run(plan: Plan) -> Report:
     threading.excepthook = _note_crash
     with stand() as started, _keeper(started) as keeper:
         say("services, schema, people")
-        started.settings |= plan.settings
+        started.settings |= plan.settings | plan.dialect.settings("http://127.0.0.1:9")
         keeper.settings |= started.settings | plan.environment()
         started.manage("migrate", "--verbosity", "0")
         key = subprocess.run(

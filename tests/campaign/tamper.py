@@ -4,6 +4,7 @@ The sound product pays none of these, and its audit names them.
 """
 
 import threading
+import time
 from contextlib import suppress
 from typing import Final
 
@@ -31,10 +32,12 @@ class Tamperer:
         self.altered: dict[int, str] = {}
         """Intents that were altered, and how."""
         self._database = database
-        self._left: list[tuple[Intent, str]] = [
+        self._all: list[tuple[Intent, str]] = [
             *((intent, "approval_deleted") for intent in plan.tampered("approval_deleted")),
             *((intent, "count_raised") for intent in plan.tampered("count_raised")),
         ]
+        self._left = list(self._all)
+        self._times: dict[int, float] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -45,12 +48,22 @@ class Tamperer:
         self._stopped.set()
         self._thread.join()
 
+    def was_put_back(self, taken_at: float, restored_at: float) -> None:
+        """The database has forgotten what was altered between these, by time.time(): it is altered again."""
+        forgotten = {number for number, at in self._times.items() if taken_at < at <= restored_at}
+        for intent, how in [each for each in self._all if each[0].number in forgotten]:
+            del self.altered[intent.number], self._times[intent.number]
+            self._left.append((intent, how))
+        if self._left and not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+
     def _run(self) -> None:
         while self._left and not self._stopped.wait(PAUSE_SECONDS):
             with suppress(psycopg.Error):
                 for intent, how in list(self._left):
                     if self._alter(intent, how):
-                        self.altered[intent.number] = how
+                        self.altered[intent.number], self._times[intent.number] = how, time.time()
                         self._left.remove((intent, how))
 
     def _alter(self, intent: Intent, how: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,10 +13,21 @@ from django.utils.module_loading import import_string
 from django_q.models import OrmQ
 
 from payouts import actions, configuration, references, tasks
-from payouts.actions import assignments, claims, late, outcomes, recovery, velocity
+from payouts.actions import assignments, claims, funds, late, outcomes, recovery, velocity
 from payouts.clients import create_client
 from payouts.database import rows
-from payouts.models import ApprovalBand, Attempt, Attention, Heartbeat, Payout, Scope, VelocityLimit, sealed_sets
+from payouts.models import (
+    ApprovalBand,
+    Attempt,
+    Attention,
+    Heartbeat,
+    Payout,
+    Scope,
+    VelocityLimit,
+    sealed_sets,
+)
+from payouts.providers import Balance, Verdict, registry
+from payouts.providers.yookassa import answers
 from payouts.states import Status
 from payouts.worker import pump, supervisor
 from payouts.worker.broker import Progress
@@ -27,11 +39,13 @@ from tests.campaign.plan import MUTANTS
 from tests.campaign.report import CLEAN, VIOLATED
 from tests.payouts.observe import by_hand, rings, unguarded
 from tests.payouts.providers.double import DoubleProvider, Fault
+from tests.payouts.providers.programs import instruction
 
 pytestmark = pytest.mark.django_db
 
 HOMES: tuple[Any, ...] = (
-    *(actions, assignments, claims, late, recovery, references, rows, sealed_sets, supervisor.Pulse, tasks, velocity),
+    *(actions, answers, assignments, claims, funds, late, pump, recovery, references, registry, rows, sealed_sets),
+    *(supervisor.Pulse, tasks, velocity),
 )
 
 
@@ -289,6 +303,59 @@ def test_no_recovery_mode_pays_without_asking(mutate: Callable[[str], None], pro
     mutate("no_recovery_mode")
 
     assert (before, recipes.claimed(recipes.pending_payout()).is_first_call) == (False, True)
+
+
+def test_empty_search_believed_takes_a_payment_that_is_searched_too_early_for_none(
+    mutate: Callable[[str], None],
+) -> None:
+    asked = answers.Asked(instruction(age=timedelta(seconds=1)), is_test=True, secret="s")
+
+    def verdict() -> Verdict:
+        return answers.read_search(asked, 200, b'{"type": "list", "items": []}').verdict
+
+    before = verdict()
+    mutate("empty_search_believed")
+
+    assert (before, verdict()) == (Verdict.UNKNOWN, Verdict.ABSENT)
+
+
+def test_long_key_life_trusts_a_key_that_is_forgotten(mutate: Callable[[str], None], settings: Any) -> None:
+    settings.PROVIDER_KEY_TTL_SECONDS = 40
+
+    before = registry.key_life(registry.UNNAMED)
+    mutate("long_key_life")
+
+    assert before == timedelta(seconds=40)
+    assert registry.key_life(registry.UNNAMED) == timedelta(days=1)
+
+
+def test_another_account_asks_the_first_about_what_was_sent_to_another(
+    mutate: Callable[[str], None], settings: Any
+) -> None:
+    settings.PROVIDER_URL = ""
+    settings.PROVIDERS = {"one": "http", "two": "http"}
+    settings.PROVIDER_VALUES = {
+        name: {"URL": f"http://127.0.0.1:{port}", "TOKEN": "t"} for name, port in (("one", 1), ("two", 2))
+    }
+
+    before = pump.get_provider("two").name
+    mutate("another_account")
+
+    assert (before, pump.get_provider("two").name) == ("two", "one")
+
+
+def test_beyond_the_balance_sends_what_it_does_not_cover(mutate: Callable[[str], None], settings: Any) -> None:
+    settings.PROVIDER_URL = ""
+    settings.PROVIDERS = {"main": "yookassa"}
+    settings.PROVIDER_VALUES = {"main": {"GATEWAY_ID": "500001", "SECRET": "live_canary_Zk3v9LqW7dR1"}}
+    funds.note("main", [Balance("RUB", Decimal(1))], asked_at=timezone.now())
+    recipes.pending_payout()
+
+    before = actions.claim(limit=1)
+    recipes.make_due(Payout.objects.get())
+    mutate("beyond_the_balance")
+
+    assert (len(before), len(actions.claim(limit=1))) == (0, 1)
 
 
 def test_dropped_success_keeps_nothing_of_a_result_whose_lease_is_lost(mutate: Callable[[str], None]) -> None:
