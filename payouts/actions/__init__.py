@@ -29,6 +29,7 @@ from payouts.actions.errors import (
     NotFoundError,
     PayoutError,
     RetiredKeyError,
+    UnpayableError,
     VersionError,
 )
 from payouts.actions.leases import end_leases, give_back

@@ -4,6 +4,7 @@ from django.utils.translation import gettext as _
 
 from payouts.database.storable import text_fault
 from payouts.models import Payout
+from payouts.providers.payable import Obstacle
 from payouts.rules import Personal, altered
 from payouts.states import allowed_from
 
@@ -23,6 +24,14 @@ class InvalidError(PayoutError):
     def __init__(self, errors: dict[str, list[str]]) -> None:
         super().__init__(" ".join(text for texts in errors.values() for text in texts))
         self.errors = errors
+
+
+class UnpayableError(InvalidError):
+    """The account that would pay it cannot: not to such a recipient, or not so much."""
+
+    def __init__(self, obstacle: Obstacle) -> None:
+        super().__init__({obstacle.field: [obstacle.sentence]})
+        self.obstacle = obstacle
 
 
 class NotAllowedError(PayoutError):

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from payouts import money, recipients, references, trace, vault
 from payouts.actions import review, routing
 from payouts.actions.approvals import approve_as_batch
-from payouts.actions.errors import IdempotencyError, InvalidError, NotAllowedError
+from payouts.actions.errors import IdempotencyError, InvalidError, NotAllowedError, UnpayableError
 from payouts.actions.moves import WORKER, Move, Person, move_all, ring_if_due
 from payouts.database.storable import is_storable, text_fault, turn_fault
 from payouts.models import ApiClient, EventName, Payout, namespace, stamp, terms_hash
@@ -38,8 +38,8 @@ def submit(
     """Store a new pending payout and ring when it needs no approval. What a person makes needs one at least.
 
     The same idempotency key of the same client with the same content returns the first payout, marked `is_replay`;
-    so does the same `reference` of the same maker, which a form carries. Raises InvalidError, or IdempotencyError for
-    the key with another content.
+    so does the same `reference` of the same maker, which a form carries. Raises InvalidError; UnpayableError where
+    the account that the routes choose could not pay it; IdempotencyError for the key with another content.
     """
     amount = _checked(amount=amount, currency=currency, user_id=user_id, recipient=recipient, comment=comment)
     recipient = vault.normal(recipient)
@@ -73,6 +73,9 @@ def submit(
                 at=at,
                 actor=client or maker or WORKER,
             )
+            # Only now: a request that came before is answered as it was, whatever the accounts can do by now.
+            if obstacle := routing.obstacle(payout, recipient):
+                raise UnpayableError(obstacle)
             ring_if_due(payout)
     except IntegrityError as error:
         if first := _first(payout, error, is_form=reference is not None):
@@ -175,8 +178,8 @@ def submit_approved(
 ) -> Payout:
     """Store a new payout together with the approval of the person who approved its batch; it may need more.
 
-    The same reference of the same maker returns the first payout as it is. Raises InvalidError, and FourEyesError
-    where the checker made it.
+    The same reference of the same maker returns the first payout as it is. Raises InvalidError, UnpayableError, and
+    FourEyesError where the checker made it.
     """
     with transaction.atomic():
         payout = submit(

@@ -86,6 +86,11 @@ def _refused(request: HttpRequest, error: actions.InvalidError) -> HttpResponse:
     return _bad_input(error.errors)
 
 
+@_answers(actions.UnpayableError)
+def _unpayable(request: HttpRequest, error: actions.UnpayableError) -> HttpResponse:
+    return problem(422, str(error), title=_("The account cannot pay this"), errors=error.errors)
+
+
 @_answers(HttpError)
 def _unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
     match error.__cause__:

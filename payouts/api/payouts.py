@@ -92,7 +92,8 @@ def submit_payout(request: HttpRequest, payload: PayoutIn) -> HttpResponse:
     """Store a payout, pending. With an `Idempotency-Key` the same request again gives the same payout, for ever.
 
     The same request twice within ten minutes without a key makes two payouts: the second waits for an approval, and
-    its `approvals` and `status_detail` say so. Scope `payouts:write`.
+    its `approvals` and `status_detail` say so. What the account that would pay it has no way to pay is a 422 with
+    `errors`. Scope `payouts:write`.
     """
     caller = _caller(request, Scope.WRITE)
     payout = actions.submit(

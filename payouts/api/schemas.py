@@ -198,9 +198,13 @@ class Problem(Schema):
     status: int
     detail: Annotated[str, Field(description="What is wrong, in a sentence for people.")]
     trace_id: Annotated[str, Field(description="Quote it when you ask about this error; X-Request-ID has it too.")]
-    errors: Annotated[dict[str, list[str]] | None, Field(description="With 400: what is wrong with each field.")] = (
-        None
-    )
+    errors: Annotated[
+        dict[str, list[str]] | None,
+        Field(
+            description="With 400: what is wrong with each field. With 422: what the account that would pay cannot,"
+            " if it is about that."
+        ),
+    ] = None
     current_status: Annotated[StatusName | None, Field(description="With 409: the payout's status.")] = None
     allowed_transitions: Annotated[
         list[str] | None, Field(description="With 409: the statuses that it can still move to.")

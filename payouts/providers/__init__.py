@@ -351,6 +351,12 @@ class Kind:
 
     Raises ValueError for values that cannot work.
     """
+    way_of: Callable[[Account, Mapping[str, object]], str] | None = None
+    """The name of the way in which one account would pay a recipient in clear; empty where it could send nothing to
+    such a recipient. None: any way all of whose fields are given.
+
+    Raises ValueError for values that cannot work.
+    """
     is_asked_by_reference: bool = True
     """False: it can be asked only by its own id, so the id that a webhook tells is kept where no answer told one."""
     sentences: tuple[str, ...] = ()

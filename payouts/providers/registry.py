@@ -65,6 +65,14 @@ def find(name: str) -> tuple[Account, Kind]:
     return account, kind
 
 
+def label(name: str) -> str:
+    """What people call the kind of that account; empty for an account that nobody knows."""
+    try:
+        return find(name)[1].label
+    except UnknownProviderError:
+        return ""
+
+
 def get_provider(name: str) -> Provider:
     """The provider of that account, made from the settings.
 
@@ -120,6 +128,31 @@ def recipients_of(name: str) -> Sequence[RecipientKind] | None:
         return kind.recipients
 
 
+def ways_for(recipient: Mapping[str, object], name: str) -> Sequence[RecipientKind] | None:
+    """The ways in which this account could pay the recipient, in clear; None where it is given whatever comes."""
+    ways = recipients_of(name)
+    if ways is None:
+        return None
+    account, kind = find(name)
+    given = [way for way in ways if all(recipient.get(field) for field in way.fields)]
+    try:
+        return [way for way in given if way.name == kind.way_of(account, recipient)] if kind.way_of else given
+    except ValueError:  # settings that cannot work: nothing is sent
+        return given
+
+
+def takes_field(field: str) -> bool:
+    """Whether some account could pay a recipient by what stands under that name, as far as accounts declare it."""
+    declared = [recipients_of(name) for name in accounts()]
+    return any(ways is None or any(field in way.fields for way in ways) for ways in declared)
+
+
+def declares_field(field: str) -> bool:
+    """Whether some account declares a way to be paid that takes it."""
+    declared = [recipients_of(name) or () for name in accounts()]
+    return any(field in way.fields for ways in declared for way in ways)
+
+
 def is_of_kind(recipient: Mapping[str, object], kind: str, name: str) -> bool:
     """Whether the recipient, in clear, gives all that the account's provider takes for this way to be paid.
 
@@ -134,6 +167,15 @@ def is_of_kind(recipient: Mapping[str, object], kind: str, name: str) -> bool:
 
 def _declared() -> list[RecipientKind]:
     return [way for kind in KINDS.values() for way in kind.recipients or ()]
+
+
+def accounts_by_kind() -> dict[str, list[str]]:
+    """The names of the accounts of each kind that the environment names and that there is."""
+    found: dict[str, list[str]] = {}
+    for name, account in accounts().items():
+        if account.kind in KINDS:
+            found.setdefault(account.kind, []).append(name)
+    return found
 
 
 def tells_balance(name: str) -> bool:

@@ -87,6 +87,7 @@ def test_what_waits_for_a_limit_is_told(client):
 
 def test_what_waits_for_funds_and_the_balances_are_told(client, settings):
     settings.PROVIDER_URL, settings.PROVIDERS = "", {"main": "yookassa"}
+    settings.PROVIDER_VALUES = {"main": {"CARD_NUMBERS": "on"}}
     AccountBalance.objects.create(account="main", currency="RUB", amount=50, at=timezone.now())
     pending_payout()
     actions.claim(limit=10)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from payouts.providers import AccountSetting, Kind
-from payouts.providers.yookassa.client import from_account, recipients_of
+from payouts.providers.yookassa.client import from_account, recipients_of, way_of
 from payouts.providers.yookassa.destinations import RECIPIENTS
 from payouts.providers.yookassa.reasons import SENTENCES
 from payouts.providers.yookassa.register import REGISTER
@@ -44,5 +44,6 @@ KIND = Kind(
     recipients=RECIPIENTS,
     reports=(REGISTER,),
     recipients_of=recipients_of,
+    way_of=way_of,
     sentences=SENTENCES,
 )

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypedDict
@@ -223,6 +223,15 @@ def from_account(account: Account) -> YooKassaProvider:
 def recipients_of(account: Account) -> tuple[RecipientKind, ...]:
     """The ways in which the account pays. Raises ValueError."""
     return destinations.taken(**_options(account))
+
+
+def way_of(account: Account, recipient: Mapping[str, object]) -> str:
+    """The name of the way in which the account would pay the recipient; empty: it has none. Raises ValueError."""
+    options = _options(account)
+    found = destinations.read(recipient, takes_card_numbers=options["takes_card_numbers"])
+    if found is None or (options["checks_names"] and found.way == "sbp" and names.order(recipient) is None):
+        return ""
+    return found.way
 
 
 class Options(TypedDict):

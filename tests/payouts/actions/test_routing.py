@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from payouts import actions, configuration
-from payouts.actions import NotAllowedError, VersionError, recovery
+from payouts.actions import NotAllowedError, UnpayableError, VersionError, recovery
 from payouts.configuration import Act, ConfigurationError
 from payouts.models import (
     ApiClient,
@@ -63,7 +63,7 @@ def test_the_first_route_by_position_that_fits_decides_and_the_history_says_whic
     add(20, "main", currency="RUB")
     add(10, "eu", currency="USD")
 
-    payout = pending_payout()
+    payout = pending_payout(recipient=SBP)
 
     assert payout.provider == "main"
     assert payout.events.get().facts.items() >= {"provider": "main", "route": 20}.items()
@@ -159,7 +159,45 @@ def test_a_route_to_an_account_that_is_no_longer_there_goes_nowhere_else(setting
     assert actions.claim(limit=10) == []
 
 
+@pytest.mark.parametrize(
+    ("given", "field", "says"),
+    [
+        ({"recipient": {"card": "4111 1111 1111 1111"}}, "recipient_details", "cannot pay such a recipient"),
+        ({"recipient": {"phone": "+79123456789"}}, "recipient_details", "also needs: bank_id"),
+        ({"recipient": SBP, "amount": Decimal("500000.01")}, "amount", "at most 500,000.00"),
+        ({"recipient": SBP, "currency": "EUR"}, "currency", "does not pay in EUR"),
+    ],
+)
+def test_what_the_chosen_account_cannot_pay_is_refused_at_submission_and_nothing_is_kept(
+    given: dict[str, Any], field: str, says: str
+) -> None:
+    add(10, "main")
+
+    with pytest.raises(UnpayableError, match=says) as refusal:
+        pending_payout(**given)
+
+    assert set(refusal.value.errors) == {field}
+    assert not Payout.objects.exists()
+
+
+def test_a_request_that_was_taken_is_answered_again_whatever_the_account_can_pay_by_now(client: ApiClient) -> None:
+    first = pending_payout(client=client, idempotency_key="one")
+    add(10, "main")
+
+    again = pending_payout(client=client, idempotency_key="one")
+
+    assert (again.pk, again.is_replay) == (first.pk, True)
+
+
 # Anew, by a person
+
+
+def test_it_is_not_routed_to_an_account_that_cannot_pay_it(operator: User) -> None:
+    payout = pending_payout()
+    add(10, "main")
+
+    with nothing_changes(payout), pytest.raises(NotAllowedError, match="main cannot pay such a recipient"):
+        actions.route(payout.pk, by=operator, reason=WHY)
 
 
 @pytest.mark.parametrize("recipe", PAYOUTS)

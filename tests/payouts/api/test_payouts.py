@@ -531,3 +531,34 @@ def test_the_owner_of_a_client_is_the_maker_of_its_payouts(api):
         actions.approve(payout["id"], by=maker)
 
     assert Payout.objects.get().maker == maker
+
+
+def test_a_recipient_that_the_account_cannot_pay_is_a_422_in_the_callers_language(api, settings):
+    settings.PROVIDER_URL = ""
+    settings.PROVIDERS = {"main": "yookassa"}
+
+    response = api("POST", "/api/payouts/", EXAMPLE)
+    russian = api("POST", "/api/payouts/", EXAMPLE, accept_language="ru")
+
+    problem = response.json()
+    assert response.status_code == 422
+    assert problem["title"] == "The account cannot pay this"
+    assert problem["detail"].startswith(
+        "The account main cannot pay such a recipient. It pays by: sbp (phone, bank_id)"
+    )
+    assert problem["errors"] == {"recipient_details": [problem["detail"]]}
+    assert russian.status_code == 422
+    assert not Payout.objects.exists()
+
+
+def test_an_amount_beyond_the_accounts_limit_is_a_422_and_what_it_pays_is_taken(api, settings):
+    settings.PROVIDER_URL = ""
+    settings.PROVIDERS = {"main": "yookassa"}
+    sbp = {"phone": "+79123456789", "bank_id": "100000000111"}
+
+    beyond = api("POST", "/api/payouts/", {**EXAMPLE, "recipient_details": sbp, "amount": 500000.01})
+    within = api("POST", "/api/payouts/", {**EXAMPLE, "recipient_details": sbp, "amount": 500000})
+
+    assert (beyond.status_code, list(beyond.json()["errors"])) == (422, ["amount"])
+    assert within.status_code == 201
+    assert Payout.objects.get().provider == "main"

@@ -23,7 +23,9 @@ pytestmark = pytest.mark.django_db
 def _main(settings: Any) -> None:
     settings.PROVIDER_URL = ""
     settings.PROVIDERS = {"main": "yookassa"}
-    settings.PROVIDER_VALUES = {"main": {"GATEWAY_ID": "500001", "SECRET": "live_canary_Zk3v9LqW7dR1"}}
+    settings.PROVIDER_VALUES = {
+        "main": {"GATEWAY_ID": "500001", "SECRET": "live_canary_Zk3v9LqW7dR1", "CARD_NUMBERS": "on"}
+    }
     Heartbeat.objects.create(cluster="one")
 
 

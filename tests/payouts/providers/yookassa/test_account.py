@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 def _main(settings: Any) -> None:
     settings.PROVIDER_URL = ""
     settings.PROVIDERS = {"main": "yookassa"}
-    values = {"GATEWAY_ID": GATEWAY_ID, "SECRET": SECRET, "WEBHOOK_NETWORKS": "127.0.0.1"}
+    values = {"GATEWAY_ID": GATEWAY_ID, "SECRET": SECRET, "WEBHOOK_NETWORKS": "127.0.0.1", "CARD_NUMBERS": "on"}
     settings.PROVIDER_VALUES = {"main": values}
 
 

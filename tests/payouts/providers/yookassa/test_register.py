@@ -83,17 +83,20 @@ def test_a_payout_is_there_once() -> None:
         lines_of({}, {})
 
 
+WALLET: Any = {"recipient": {"wallet": "41001614575714"}}
+
+
 @pytest.mark.django_db
 def test_payouts_are_found_by_yookassas_id_and_fees_are_kept(settings: Any, operator: User) -> None:
     settings.PROVIDERS = {"http": "yookassa"}
-    paid, unknown, missing = processed_payout(), unknown_payout(), processed_payout()
+    paid, unknown, missing = processed_payout(**WALLET), unknown_payout(**WALLET), processed_payout(**WALLET)
     for number, payout in enumerate((paid, unknown, missing)):
         Attempt.objects.filter(payout=payout).update(provider_id=f"po-{number}")
     day = datetime.now(UTC).date() - timedelta(days=2)
     # 23:30 in Moscow, and half an hour into the day after.
     ends = datetime(day.year, day.month, day.day, 20, 30, tzinfo=UTC)
     Attempt.objects.filter(payout=missing).update(finished_at=ends)
-    Attempt.objects.filter(payout=processed_payout()).update(finished_at=ends + timedelta(hours=1))
+    Attempt.objects.filter(payout=processed_payout(**WALLET)).update(finished_at=ends + timedelta(hours=1))
 
     content = register({"id": "po-0"}, {"id": "po-1"}, {"id": "po-9"})
     report = read.store(content, name="r.csv", by=operator, form=REGISTER.name, from_on=day, to_on=day)
@@ -123,7 +126,7 @@ def test_a_format_of_another_kind_of_account_is_refused(operator: User) -> None:
 @pytest.mark.django_db
 def test_a_report_that_is_plainly_another_accounts_is_refused(settings: Any, operator: User) -> None:
     settings.PROVIDERS = {"main": "yookassa"}
-    Attempt.objects.filter(payout=processed_payout()).update(provider_id="po-0")
+    Attempt.objects.filter(payout=processed_payout(**WALLET)).update(provider_id="po-0")
 
     with pytest.raises(ReportError, match="choose “http”"):
         read.store(register({"id": "po-0"}), name="r.csv", by=operator, account="main", form=REGISTER.name)
