@@ -35,6 +35,7 @@ from payouts.staff import access_log, login_limits, sessions
 from payouts.statements import apply, ask
 from payouts.statements.lines import APPLY
 from payouts.worker import broker
+from payouts.worker.ask_banks import refresh
 from payouts.worker.balances import poll
 from payouts.worker.pump import run
 from payouts.worker.unsigned_news import ask_providers
@@ -129,6 +130,11 @@ def reconcile_day(day_id: int) -> None:
 def ask_about_news() -> None:
     """Ask the providers about payments that unsigned webhooks spoke of and that we do not know."""
     ask_providers(must_stop=half_time(broker.must_make_way))
+
+
+def ask_for_banks() -> None:
+    """Ask the providers that list banks for their list, where there is none of the last day."""
+    refresh(must_stop=half_time(broker.must_make_way))
 
 
 def merge_sums() -> None:

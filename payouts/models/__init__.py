@@ -5,6 +5,7 @@ Rows of payouts are written by `payouts.actions` alone, and never deleted.
 
 from payouts.models.attempts import Approval, Attempt, Confirmation, Exchange
 from payouts.models.authority import AuthoritySeal
+from payouts.models.banks import NO_BANKS, Bank, BankList
 from payouts.models.batches import BEING_SUBMITTED, Batch, BatchRow, BatchState
 from payouts.models.checkpoints import Checkpoint
 from payouts.models.clients import ApiClient, ApiKey, ApiKeyQuerySet, ClientAlteredError, Scope

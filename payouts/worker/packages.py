@@ -36,6 +36,7 @@ TASKS = frozenset(
         "reconcile_days",
         "reconcile_day",
         "ask_about_news",
+        "ask_for_banks",
         "merge_sums",
         "prune",
         "audit",

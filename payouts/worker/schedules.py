@@ -28,6 +28,8 @@ SCHEDULES: dict[str, dict[str, Any]] = {
         "schedule_type": Schedule.CRON,
         "cron": "25 * * * *",
     },
+    # The list is asked for once a day; each hour sees whether it is time, or whether there is none yet.
+    "ask for banks": {"func": "payouts.tasks.ask_for_banks", "schedule_type": Schedule.HOURLY},
     "count days": {"func": "payouts.tasks.count_days", "schedule_type": Schedule.CRON, "cron": "12 * * * *"},
     "merge sums": {"func": "payouts.tasks.merge_sums", "schedule_type": Schedule.CRON, "cron": "7 * * * *"},
     "checkpoint": {"func": "payouts.tasks.checkpoint", "schedule_type": Schedule.CRON, "cron": "5 * * * *"},

@@ -34,7 +34,7 @@ from django_q.tasks import async_task
 
 from payouts import actions
 from payouts.models import Heartbeat
-from payouts.worker import broker
+from payouts.worker import ask_banks, broker
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +56,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         log.info("cluster_starting", cluster=self.name, workers=settings.Q_WORKERS)
+        self._begin()
         reason = "before it began"
         while not self.is_stopping:
             group = Group(self.name)
@@ -68,6 +69,15 @@ class Supervisor:
                 time.sleep(RESTART_PAUSE_SECONDS)
         self._leave()
         log.info("cluster_stopped", cluster=self.name, reason=reason)
+
+    def _begin(self) -> None:
+        """Have the providers' banks asked for where no list is known, as in a new installation."""
+        try:
+            if ask_banks.kinds_due():
+                async_task("payouts.tasks.ask_for_banks")
+        except DatabaseError:
+            log.warning("database_away", cluster=self.name)
+            connection.close()
 
     def _end_leases(self) -> None:
         """Of the groups that were killed: once a second for a while, and until the database could be asked.

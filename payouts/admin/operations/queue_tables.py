@@ -32,6 +32,7 @@ SCHEDULE_WORDS = {
     "remind of approvals": gettext_lazy("Reports approvals that wait for more than a day"),
     "ask for balances": gettext_lazy("Asks providers for the balances of our accounts"),
     "reconcile days": gettext_lazy("Asks providers what they paid on past days, and compares it with our record"),
+    "ask for banks": gettext_lazy("Asks providers for the banks that a recipient can have"),
     "merge sums": gettext_lazy("Adds up what was submitted in past hours"),
     "checkpoint": gettext_lazy("Signs what has happened to all payouts, and keeps it outside the database"),
     "count days": gettext_lazy("Adds up what was paid on past days"),

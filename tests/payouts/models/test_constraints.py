@@ -139,6 +139,20 @@ def test_what_is_kept_of_an_account_once_is_kept_once(name: str, statement: str)
     _refused_by(name, statement)
 
 
+BANK = "INSERT INTO payouts_bank (kind, bank_id, name, seen_at) VALUES "
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("bank_unique", "('yookassa', '1', 'A', now()), ('yookassa', '1', 'B', now())"),
+        ("bank_has_an_id", "('yookassa', '', 'A', now())"),
+    ],
+)
+def test_a_bank_that_breaks_a_rule_is_refused_by_it(name: str, values: str) -> None:
+    _refused_by(name, BANK + values)
+
+
 @pytest.mark.parametrize("amount", ["1.5", "1.50", "1.500", "1.5000", "99999999999999.9999"])
 def test_an_amount_with_the_four_decimals_of_the_finest_currency_is_taken(amount: str) -> None:
     payout = pending_payout()

@@ -20,6 +20,7 @@ def test_the_schedules_are_these_and_can_run() -> None:
         ("remind of approvals", "payouts.tasks.remind_of_approvals"),
         ("ask for balances", "payouts.tasks.ask_for_balances"),
         ("reconcile days", "payouts.tasks.reconcile_days"),
+        ("ask for banks", "payouts.tasks.ask_for_banks"),
         ("count days", "payouts.tasks.count_days"),
         ("merge sums", "payouts.tasks.merge_sums"),
         ("checkpoint", "payouts.tasks.checkpoint"),

@@ -1,0 +1,57 @@
+"""Ask the providers that list banks for their list, one call a kind, outside any transaction."""
+
+import time
+
+import structlog
+from django.conf import settings
+from django.db import connection
+
+from payouts.actions import bank_lists
+from payouts.jobs import Stop, never
+from payouts.providers import Answer, registry
+from payouts.providers.registry import UnknownProviderError
+
+log = structlog.get_logger(__name__)
+
+ANSWER_SECONDS = 10
+
+
+def refresh(*, must_stop: Stop = never) -> None:
+    """Note the list of each kind that has none, or an old one: of its first account that tells it.
+
+    Where none does, the old list stays, and the next hour asks again. Accounts that people have paused are asked
+    too: it says nothing about any payment.
+    """
+    accounts = registry.accounts_by_kind()
+    for kind in kinds_due():
+        for name in accounts[kind]:
+            if must_stop():
+                return
+            if _ask(kind, name):
+                break
+
+
+def kinds_due() -> list[str]:
+    """The kinds of provider to ask."""
+    return bank_lists.due(kind for kind in registry.accounts_by_kind() if registry.KINDS[kind].lists_banks)
+
+
+def _ask(kind: str, name: str) -> bool:
+    try:
+        provider = registry.banks_of(name)
+    except (UnknownProviderError, ValueError) as error:
+        log.warning("banks_not_told", account=name, reason=str(error))
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (asked_at,) = cursor.fetchone()
+    try:
+        told = provider.banks(deadline=time.monotonic() + min(settings.PROVIDER_TIMEOUT_SECONDS, ANSWER_SECONDS))
+    except Exception:
+        log.exception("provider_adapter_failed", provider=name)
+        return False
+    if isinstance(told, Answer):
+        log.warning("banks_not_told", account=name, code=told.code, reason=told.message)
+        return False
+    bank_lists.note(kind, told, asked_at=asked_at)
+    return bool(told)
