@@ -17,12 +17,15 @@ from django.utils.translation import gettext_lazy
 from stdnum import iban, luhn
 
 from payouts import vault
-from payouts.models import ReviewFlag
+from payouts.models import NO_BANKS, BankList, ReviewFlag
+from payouts.providers import registry
 
 IBAN_SHAPE = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
 # SBP, the Russian system of faster payments, pays in roubles to a mobile number at a bank.
 SBP_CURRENCY = "RUB"
 SBP_PHONE = re.compile(r"(?:\+?7|8)(9\d{9})")
+WALLET = re.compile(r"\d{11,33}", re.ASCII)
+TOKEN = re.compile(r"[\x21-\x7e]{1,512}")
 SPACING = re.compile(r"[\s\u00a0\u202f()-]")
 TEXT_LIMIT = 255
 FREE_LINES_LIMIT = 40
@@ -54,6 +57,8 @@ PART_OF_NAME = {name: part for part, names in ACCOUNT_PARTS.items() for name in 
 # Of an object under such a name, as in {"card": {"number": …}}, or that names it: {"type": "card", "number": …}.
 NUMBER_NAMES = ("number", "no", "value", "номер")
 TYPE_NAMES = ("type", "kind", "method", "тип")
+# Under these stand numbers that can be as long as a card's.
+NO_CARD_KEYS = ("wallet", "bank_id", "payout_token")
 ACCOUNT_KEYS = ("card", "card_number", "pan", "account", "account_number", "iban", "phone", "wallet")
 
 
@@ -61,7 +66,31 @@ class Kind(models.TextChoices):
     CARD = "card", gettext_lazy("Card")
     IBAN = "iban", gettext_lazy("Bank account (IBAN)")
     PHONE = "phone", gettext_lazy("Phone (SBP)")
+    WALLET = "wallet", gettext_lazy("Wallet")
+    TOKEN = "token", gettext_lazy("Card token")
     OTHER = "other", gettext_lazy("Other")
+
+
+# What stands for the kind in the details; OTHER has names of its own.
+DETAILS = {
+    Kind.CARD: "card",
+    Kind.IBAN: "iban",
+    Kind.PHONE: "phone",
+    Kind.WALLET: "wallet",
+    Kind.TOKEN: "payout_token",
+}
+# These are of particular providers.
+DECLARED_ONLY = (Kind.WALLET, Kind.TOKEN)
+
+
+def kinds_offered() -> list[Kind]:
+    """Those that some account can pay, as far as the accounts declare what they pay; OTHER is always one."""
+    return [kind for kind in Kind if kind not in DETAILS or _is_payable(kind)]
+
+
+def _is_payable(kind: Kind) -> bool:
+    asked = registry.declares_field if kind in DECLARED_ONLY else registry.takes_field
+    return asked(DETAILS[kind])
 
 
 class RecipientError(ValueError):
@@ -72,8 +101,12 @@ class RecipientError(ValueError):
         self.errors = errors
 
 
-def build(kind: str, *, account: str, name: str = "", bank: str = "", currency: str = "") -> dict[str, Any]:
-    """The recipient's details: `card`, `iban`, `phone` or `account`, with `name` and `bank` where they are given.
+def build(
+    kind: str, *, account: str, name: str = "", bank: str = "", currency: str = "", banks: BankList = NO_BANKS
+) -> dict[str, Any]:
+    """The recipient's details: `card`, `iban`, `phone`, `wallet`, `payout_token` or `account`, with `name` and `bank`
+    where they are given. Of a phone, `bank` is the id or name of one of `banks` where there are any, and the details
+    have its `bank_id` too.
 
     Raises RecipientError.
     """
@@ -87,6 +120,11 @@ def build(kind: str, *, account: str, name: str = "", bank: str = "", currency: 
         errors["account"] = str(error)
     if kind == Kind.PHONE and not bank:
         errors["bank"] = _("Name the recipient's bank: a number can have accounts in several.")
+    elif kind == Kind.PHONE and banks.names:
+        try:
+            details["bank_id"], bank = _listed(bank, banks)
+        except ValueError as error:
+            errors["bank"] = str(error)
     for field, text in (("name", name), ("bank", bank)):
         if len(text) > TEXT_LIMIT:
             errors[field] = _("Give at most %(limit)s characters.") % {"limit": TEXT_LIMIT}
@@ -95,6 +133,18 @@ def build(kind: str, *, account: str, name: str = "", bank: str = "", currency: 
     if errors:
         raise RecipientError(errors)
     return details
+
+
+def _listed(text: str, banks: BankList) -> tuple[str, str]:
+    """The bank's id and name. Raises ValueError with a sentence."""
+    match banks.find(text):
+        case [bank_id]:
+            return bank_id, banks.names[bank_id]
+        case []:
+            raise ValueError(_("The list has no such bank: choose the name as the list spells it, or give the ID."))
+        case several:
+            words = {"ids": ", ".join(several)}
+            raise ValueError(_("The list has several banks of that name: give the ID, one of %(ids)s.") % words)
 
 
 def _account(kind: str, account: str, currency: str) -> tuple[str, str]:
@@ -118,12 +168,20 @@ def _account(kind: str, account: str, currency: str) -> tuple[str, str]:
             if currency and currency != SBP_CURRENCY:
                 raise ValueError(_("By phone number, SBP pays in RUB only."))
             return "phone", f"+7{match.group(1)}"
+        case Kind.WALLET:
+            if not WALLET.fullmatch(bare):
+                raise ValueError(_("A wallet's number has 11 to 33 digits."))
+            return "wallet", bare
+        case Kind.TOKEN:
+            if not TOKEN.fullmatch(account):
+                raise ValueError(_("A card token has at most 512 characters and no spaces."))
+            return "payout_token", account
         case Kind.OTHER:
             if len(account) > TEXT_LIMIT:
                 raise ValueError(_("Give at most %(limit)s characters.") % {"limit": TEXT_LIMIT})
             return "account", account
         case _:
-            raise ValueError(_("The kind must be card, iban, phone or other."))
+            raise ValueError(_("The kind must be card, iban, phone, wallet, token or other."))
 
 
 def free(text: str) -> dict[str, Any]:
@@ -149,7 +207,8 @@ def findings(recipient: dict[str, Any]) -> list[ReviewFlag]:
     """What staff should look at, by the recipient alone; never a reason to refuse."""
     found = []
     texts = list(_texts(recipient))
-    if any(vault.CARD.fullmatch(text) and not luhn.is_valid(re.sub(r"\D", "", text)) for _key, text in texts):
+    cards = [text for key, text in texts if key not in NO_CARD_KEYS and vault.CARD.fullmatch(text)]
+    if any(not luhn.is_valid(re.sub(r"\D", "", text)) for text in cards):
         found.append(ReviewFlag.CARD_CHECKSUM)
     ibans = [SPACING.sub("", text).upper() for key, text in texts if key == "iban"]
     if any(not iban.is_valid(text) for text in ibans):

@@ -5,7 +5,9 @@ twice.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, Self
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -13,6 +15,7 @@ from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
 from payouts import recipients, vault
+from payouts.actions import routing
 from payouts.batches import columns
 from payouts.batches.columns import Fault, Given, Order
 from payouts.batches.seals import totals_of
@@ -20,7 +23,9 @@ from payouts.files import tables
 from payouts.files.apart import ReaderError, Table
 from payouts.files.rows import SheetError
 from payouts.jobs import FILES, Job, Stop, never
-from payouts.models import Batch, BatchRow
+from payouts.models import Bank, BankList, Batch, BatchRow, ConfigurationAlteredError, Route
+from payouts.models.sealed_sets import verified
+from payouts.providers import payable
 from payouts.states import Status
 
 CHECK = Job("payouts.tasks.check_batch", Batch, Q(checked_at=None, discarded_at=None), queue=FILES)
@@ -104,7 +109,10 @@ def _store_some(batch_id: int, table: Table, places: dict[str, int]) -> bool:
             return False
         chunk = table.take(batch.rows_stored, CHECKED_AT_ONCE)
         is_csv = batch.format == Batch.Format.CSV
-        checked = [_row(batch, row.number, columns.given(row, table.header, places, is_csv=is_csv)) for row in chunk]
+        ways = _Ways.known()
+        checked = [
+            _row(batch, row.number, columns.given(row, table.header, places, is_csv=is_csv), ways) for row in chunk
+        ]
         _copy(checked)
         batch.rows_total = table.total
         batch.rows_stored += len(chunk)
@@ -118,8 +126,36 @@ def _store_some(batch_id: int, table: Table, places: dict[str, int]) -> bool:
     return not is_last
 
 
-def _row(batch: Batch, number: int, given: Given) -> BatchRow:
-    order, faults = columns.read(given)
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """What a row is held to besides its own cells: the banks, and the routes to the accounts that pay."""
+
+    banks: BankList
+    routes: tuple[Route, ...] | None
+    """None: SQL has changed them, so nothing is submitted by them."""
+
+    @classmethod
+    def known(cls) -> Self:
+        try:
+            routes = verified(Route.sealed_set)
+        except ConfigurationAlteredError:
+            routes = None
+        return cls(Bank.objects.offered(), routes)
+
+    def faults_of(self, order: Order) -> list[Fault]:
+        """What keeps the account that these routes choose from paying the row; they are asked again when it is
+        submitted."""
+        if self.routes is None:
+            return []
+        payment: Any = {"recipient": order.recipient, "amount": order.amount, "currency": order.currency}
+        obstacle = payable.obstacle(routing.account_for(**payment, routes=self.routes), **payment)
+        return [columns.unpayable(obstacle)] if obstacle else []
+
+
+def _row(batch: Batch, number: int, given: Given, ways: _Ways) -> BatchRow:
+    order, faults = columns.read(given, ways.banks)
+    if order and (faults := ways.faults_of(order)):
+        order = None
     row = _valid_row(batch, number, order) if order else _wrong_row(batch, number, given, faults)
     row.row_seal = row.expected_row_seal()
     return row

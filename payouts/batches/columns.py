@@ -8,10 +8,10 @@ that is not hidden), with a header. The columns stand in any order, and other co
 | `user_id`  | the recipient's number in the client's systems: a whole number from 1 |
 | `amount`   | 1234.50, 1 234,50 or 1,234.50, with no more decimals than the currency has (`files/amounts.py`) |
 | `currency` | three letters of ISO 4217, as in RUB |
-| `kind`     | card, iban, phone or other |
-| `account`  | the number of the card, the IBAN or the phone, or what `other` is paid to; in an XLSX a text |
+| `kind`     | card, iban, phone, wallet, token (of a card) or other |
+| `account`  | the number of a card, IBAN, phone or wallet, the token, or what `other` is paid to; in an XLSX a text |
 | `name`     | who is paid; may be empty |
-| `bank`     | the recipient's; may be empty, but for a phone |
+| `bank`     | the recipient's; may be empty, but for a phone: an id or name of the providers' list, if any |
 | `comment`  | what the payment is for; may be empty |
 
 A template to download has these columns and EXAMPLES. `files/rows.py` and its neighbours bound what any file may
@@ -36,8 +36,11 @@ from payouts.files import amounts, tables
 from payouts.files.amounts import AmbiguousError, TextError
 from payouts.files.rows import CELL_LIMIT, Row
 from payouts.files.tables import EXACT_DIGITS
+from payouts.models import NO_BANKS, Bank, BankList
 from payouts.money import AmountError
 from payouts.plain_text import turns, without_cards
+from payouts.providers import payable
+from payouts.providers.payable import Obstacle
 from payouts.recipients import RecipientError
 
 REQUIRED = ("user_id", "amount", "currency", "kind", "account")
@@ -71,12 +74,23 @@ NAMES: dict[str, str] = {
     "комментарий": "comment",
     "назначение": "comment",
 }
-KINDS = {"карта": "card", "телефон": "phone", "сбп": "phone", "другое": "other", "иное": "other"}
+KINDS = {
+    "карта": "card",
+    "телефон": "phone",
+    "сбп": "phone",
+    "кошелёк": "wallet",
+    "кошелек": "wallet",
+    "токен": "token",
+    "другое": "other",
+    "иное": "other",
+}
 USER_ID = re.compile(r"[0-9]{1,19}")
 # A number as long as a card's, wherever it stands in a text.
 
 type Fault = tuple[str, str, dict[str, Any]]
 
+# The account that would pay the row cannot; its parameters are a code of payable.py and that one's own.
+UNPAYABLE = "unpayable"
 SENTENCES: dict[str, Any] = {
     # Of the file
     **tables.SENTENCES,
@@ -92,7 +106,7 @@ SENTENCES: dict[str, Any] = {
     "missing": gettext_lazy("It is missing."),
     "user_id": gettext_lazy("The user ID must be a positive whole number."),
     "currency": gettext_lazy("This is not a currency code of ISO 4217, as in RUB."),
-    "kind": gettext_lazy("The kind must be card, iban, phone or other."),
+    "kind": gettext_lazy("The kind must be card, iban, phone, wallet, token or other."),
     "amount": TextError.sentence,
     "amount_ambiguous": AmbiguousError.sentence,
     "account_digits": gettext_lazy(
@@ -160,8 +174,8 @@ def given(row: Row, header: Row, places: Mapping[str, int], *, is_csv: bool) -> 
     return Given(texts, marks, width)
 
 
-def read(given: Given) -> tuple[Order | None, list[Fault]]:
-    """What the row asks for, or all that is wrong with it."""
+def read(given: Given, banks: BankList = NO_BANKS) -> tuple[Order | None, list[Fault]]:
+    """What the row asks for, or all that is wrong with it; `banks` are those that a phone's can be one of."""
     if given.width:
         return None, [("", "fields", {"found": given.width[0], "wanted": given.width[1]})]
     texts = {column: given.texts.get(column, "") for column in COLUMNS}
@@ -190,7 +204,7 @@ def read(given: Given) -> tuple[Order | None, list[Fault]]:
     recipient: dict[str, Any] = {}
     if not wrong & {"kind", "account", "name", "bank"}:
         try:
-            recipient = _recipient(kind, texts, currency)
+            recipient = _recipient(kind, texts, currency, banks)
         except RecipientError as error:
             faults += [(column, "recipient", {}) for column in error.errors]
     if faults:
@@ -246,16 +260,26 @@ def _amount(given: Given, currency: str) -> Decimal:
     return amounts.read(text, currency)
 
 
-def _recipient(kind: str, texts: Mapping[str, str], currency: str) -> dict[str, Any]:
+def _recipient(kind: str, texts: Mapping[str, str], currency: str, banks: BankList) -> dict[str, Any]:
     """Raises RecipientError."""
-    return recipients.build(kind, account=texts["account"], name=texts["name"], bank=texts["bank"], currency=currency)
+    return recipients.build(
+        kind, account=texts["account"], name=texts["name"], bank=texts["bank"], currency=currency, banks=banks
+    )
+
+
+def unpayable(obstacle: Obstacle) -> Fault:
+    """A row's fault: the account that the routes choose cannot pay it."""
+    column = "account" if obstacle.field == payable.RECIPIENT else obstacle.field
+    return column, UNPAYABLE, {"why": obstacle.code, **obstacle.parameters}
 
 
 # In words
 
 
 def sentence(code: str, parameters: Mapping[str, Any]) -> str:
-    """A fault of a file, or why a row became no payout."""
+    """A fault of a file or a row, or why a row became no payout."""
+    if code == UNPAYABLE:
+        return payable.sentence(parameters["why"], parameters)
     return tables.filled(SENTENCES[code], parameters) if code in SENTENCES else code
 
 
@@ -275,12 +299,13 @@ def sentences(given: Given | None, faults: Sequence[Sequence[Any]]) -> list[tupl
 
 def _of_recipient(given: Given | None, column: str) -> str:
     if given:
+        banks = Bank.objects.offered() if column == "bank" else NO_BANKS
         texts = {name: given.texts.get(name, "") for name in COLUMNS}
         kind = KINDS.get(texts["kind"].lower(), texts["kind"].lower())
         currency = texts["currency"].upper()
         for asked_for in (currency, ""):
             try:
-                _recipient(kind, texts, asked_for)
+                _recipient(kind, texts, asked_for, banks)
             except RecipientError as error:
                 if column in error.errors:
                     return error.errors[column]

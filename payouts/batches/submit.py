@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from payouts import actions, vault
 from payouts.actions import PayoutError
+from payouts.batches import columns
 from payouts.batches.errors import BatchAlteredError
 from payouts.batches.seals import check_rows
 from payouts.jobs import Job, Stop, never
@@ -85,6 +86,9 @@ def _submit_one(batch: Batch, row_id: int) -> bool:
         raise  # the row is not at fault
     except vault.UnreadableError:
         _refuse_row(batch, row_id, "unreadable")
+    except actions.UnpayableError as error:
+        _column, code, parameters = columns.unpayable(error.obstacle)
+        _refuse_row(batch, row_id, code, **parameters)
     except PayoutError as error:
         _refuse_row(batch, row_id, "refused", text=str(error))
     except Exception:

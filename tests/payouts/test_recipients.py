@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from payouts import recipients
+from payouts.models import BankList, ReviewFlag
 from payouts.recipients import RecipientError
 
 
@@ -17,6 +18,8 @@ from payouts.recipients import RecipientError
         ("iban", "de89 3704 0044 0532 0130 00", {}, {"iban": "DE89370400440532013000"}),
         ("phone", "8 (912) 345-67-89", {"bank": "Т-Банк"}, {"phone": "+79123456789", "bank": "Т-Банк"}),
         ("phone", "+7\u00a0912\u00a0345\u00a067\u00a089", {"bank": "Б"}, {"phone": "+79123456789", "bank": "Б"}),
+        ("wallet", "4100 1614 575714", {}, {"wallet": "41001614575714"}),
+        ("token", " pt-2f1b ", {"name": "Иван"}, {"payout_token": "pt-2f1b", "name": "Иван"}),
         ("other", "40817810099910004312", {"bank": "Б"}, {"account": "40817810099910004312", "bank": "Б"}),
     ],
 )
@@ -38,6 +41,10 @@ def test_a_recipient_is_kept_in_one_spelling(
         ("phone", "+1 202 555 0100", {"bank": "Б"}, {"account"}),
         ("phone", "+7 912 345 67 8", {}, {"account", "bank"}),
         ("phone", "+7 912 345-67-89", {"bank": "Б", "currency": "USD"}, {"account"}),
+        ("wallet", "4100161457", {}, {"account"}),
+        ("wallet", "٤١٠٠١٦١٤٥٧٥٧١٤", {}, {"account"}),
+        ("token", "pt 1", {}, {"account"}),
+        ("token", "t" * 513, {}, {"account"}),
         ("other", "x" * 256, {"name": "n" * 256}, {"account", "name"}),
         ("cheque", "1", {}, {"account"}),
     ],
@@ -50,6 +57,47 @@ def test_a_recipient_of_the_wrong_shape_is_refused_in_words(
 
     assert set(refusal.value.errors) == fields
     assert "4111" not in str(refusal.value)
+
+
+BANKS = BankList(
+    {"100000000111": "Сбербанк", "100000000004": "Т-Банк", "100000000201": "Банк", "100000000202": "Банк"}
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "bank_id", "name"),
+    [
+        ("Сбербанк", "100000000111", "Сбербанк"),
+        (" т-банк ", "100000000004", "Т-Банк"),
+        ("100000000201", "100000000201", "Банк"),
+        ("Банк (100000000202)", "100000000202", "Банк"),
+    ],
+)
+def test_a_bank_of_the_list_is_kept_by_its_id_and_its_name(text: str, bank_id: str, name: str) -> None:
+    built = recipients.build("phone", account="+79123456789", bank=text, banks=BANKS)
+
+    assert built == {"phone": "+79123456789", "bank_id": bank_id, "bank": name}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("", "Name the recipient's bank"), ("Сбер", "no such bank"), ("Банк", "100000000201, 100000000202")],
+)
+def test_a_phones_bank_that_is_not_clear_is_refused_where_there_is_a_list(text: str, says: str) -> None:
+    with pytest.raises(RecipientError) as refusal:
+        recipients.build("phone", account="+79123456789", bank=text, banks=BANKS)
+
+    assert says in refusal.value.errors["bank"]
+
+
+def test_the_bank_of_an_iban_is_a_free_text_with_or_without_a_list() -> None:
+    built = recipients.build("iban", account="DE89370400440532013000", bank="Commerzbank", banks=BANKS)
+
+    assert built == {"iban": "DE89370400440532013000", "bank": "Commerzbank"}
+
+
+def test_a_person_chooses_banks_by_name_and_by_id_where_two_have_one_name() -> None:
+    assert list(BANKS.labels) == ["Банк (100000000201)", "Банк (100000000202)", "Сбербанк", "Т-Банк"]
 
 
 def test_free_details_are_lines_of_name_and_value() -> None:
@@ -103,6 +151,11 @@ def test_one_card_is_one_recipient_however_spelled(spelling: dict[str, Any]) -> 
 def test_one_account_is_one_recipient_however_spelled(one: dict[str, Any], same: dict[str, Any]) -> None:
     assert recipients.identity(one) == recipients.identity(same)
     assert recipients.blind_index(one) == recipients.blind_index(same)
+
+
+def test_a_wallets_number_and_a_banks_id_are_no_cards() -> None:
+    assert recipients.findings({"wallet": "41001614575572", "bank_id": "1000000001111"}) == []
+    assert recipients.findings({"account": "41001614575572"}) == [ReviewFlag.CARD_CHECKSUM]
 
 
 def test_two_accounts_are_two_recipients() -> None:

@@ -24,14 +24,15 @@ from unfold.widgets import (
 )
 
 from payouts import actions, money, recipients, vault
-from payouts.actions import review
+from payouts.actions import review, routing
 from payouts.admin.kit import format
 from payouts.admin.kit.fields import moment_field
 from payouts.admin.kit.person import person
 from payouts.admin.payouts import duplicates
 from payouts.admin.payouts.filters import CurrencyFilter
 from payouts.files import amounts
-from payouts.models import ConfigurationAlteredError, Payout, ReviewFlag
+from payouts.models import Bank, ConfigurationAlteredError, Payout, ReviewFlag
+from payouts.providers import payable, registry
 from payouts.recipients import Kind, RecipientError
 
 SALT = "payouts.entry"
@@ -39,6 +40,14 @@ FORM_LIVES_FOR = timedelta(hours=12)
 ALIKE_WITHIN = timedelta(days=1)
 # The form's names for the domain's.
 FIELDS = {"recipient_details": "account", "reference": None, "reason": None}
+
+
+# The id of the list in the page from which a bank is chosen.
+BANKS = "po-banks"
+
+
+def _kinds() -> list[tuple[str, str]]:
+    return [(kind.value, str(kind.label)) for kind in recipients.kinds_offered()]
 
 
 def _currencies() -> list[tuple[str, str]]:
@@ -68,8 +77,7 @@ class EntryForm(forms.Form):
     )
     kind = forms.ChoiceField(
         label=gettext_lazy("Where the money goes"),
-        choices=Kind,
-        initial=Kind.CARD,
+        choices=_kinds,
         widget=UnfoldAdminRadioSelectWidget(),
     )
     account = forms.CharField(
@@ -77,7 +85,9 @@ class EntryForm(forms.Form):
         required=False,
         max_length=255,
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false"}),
-        help_text=gettext_lazy("Of the card, the account (IBAN) or the phone. Spaces do not matter."),
+        help_text=gettext_lazy(
+            "Of the card, the account (IBAN), the phone or the wallet; or the card's token. Spaces do not matter."
+        ),
     )
     details = forms.CharField(
         label=gettext_lazy("Details"),
@@ -101,6 +111,14 @@ class EntryForm(forms.Form):
     scheduled_for = moment_field(
         gettext_lazy("Not before"), gettext_lazy("In UTC. Leave empty to pay as soon as it is approved.")
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.banks = Bank.objects.offered()
+        self.initial.setdefault("kind", self.fields["kind"].choices[0][0])  # type: ignore[attr-defined]
+        if self.banks.names:
+            self.fields["bank"].widget.attrs |= {"list": BANKS, "autocomplete": "off"}
+            self.fields["bank"].help_text = _("Type a part of the name and choose the bank from the list.")
 
     def clean(self) -> dict[str, Any]:
         given = self.cleaned_data
@@ -128,7 +146,15 @@ class EntryForm(forms.Form):
             name=given.get("name", ""),
             bank=given.get("bank", ""),
             currency=given.get("currency", ""),
+            banks=self.banks,
         )
+
+    def explain(self, error: actions.InvalidError) -> None:
+        """Add what a refusal says to the fields that it is about."""
+        is_free = self.cleaned_data.get("kind") == Kind.OTHER
+        for field, sentences in error.errors.items():
+            shown = "details" if is_free and field == payable.RECIPIENT else FIELDS.get(field, field)
+            self.add_error(shown, sentences)
 
 
 def enter(request: HttpRequest, model_admin: Any) -> HttpResponse:
@@ -147,6 +173,7 @@ def enter(request: HttpRequest, model_admin: Any) -> HttpResponse:
         "opts": model_admin.opts,
         "title": _("New payout"),
         "form": form,
+        "banks": {"id": BANKS, "labels": form.banks.labels},
         "check_url": reverse("admin:payouts_payout_check"),
     }
     return TemplateResponse(request, "admin/payouts/payout/entry.html", context)
@@ -156,14 +183,17 @@ def check(request: HttpRequest) -> HttpResponse:
     """JSON of what is wrong, by field, of what was typed so far, and of what staff will be told."""
     form = EntryForm(request.POST)
     form.is_valid()
+    given = form.cleaned_data
+    is_whole = {"recipient", "amount", "currency"} <= given.keys() and "amount" not in form.errors
+    notes = list(_notes(form)) if is_whole else []
     typed = {name for name in form.fields if request.POST.get(name, "").strip()}
     errors = {name: next(iter(sentences)) for name, sentences in form.errors.items() if name in typed}
-    given = form.cleaned_data
-    notes = list(_notes(given)) if "recipient" in given and "amount" in given and "amount" not in form.errors else []
     return JsonResponse({"errors": errors, "notes": notes})
 
 
-def _notes(given: dict[str, Any]) -> Iterator[str]:
+def _notes(form: EntryForm) -> Iterator[str]:
+    """What would be submitted; what the account cannot pay is added to the form's errors."""
+    given = form.cleaned_data
     recipient, amount, currency = given["recipient"], given["amount"], given["currency"]
     name, account = recipients.name_and_account(vault.masked(recipient))
     to = " · ".join(part for part in (name, account) if part) or _("the recipient")
@@ -174,6 +204,7 @@ def _notes(given: dict[str, Any]) -> Iterator[str]:
     except ConfigurationAlteredError as error:
         yield str(error)
         return
+    yield from _payer(form, recipient=recipient, amount=amount, currency=currency)
     for flag in judgement.flags:
         if flag == ReviewFlag.POSSIBLE_DUPLICATE:
             continue  # told below, with the payout that it repeats
@@ -192,6 +223,16 @@ def _notes(given: dict[str, Any]) -> Iterator[str]:
     ) % {"count": required}
 
 
+def _payer(form: EntryForm, **payment: Any) -> Iterator[str]:
+    """Which account will pay, unless it cannot. Raises ConfigurationAlteredError."""
+    account = routing.account_for(**payment, routes=review.InForce.of(payment["currency"]).routes)
+    if obstacle := payable.obstacle(account, **payment):
+        form.explain(actions.UnpayableError(obstacle))
+        return
+    label = registry.label(account)
+    yield _("Will be paid from the account %(account)s.") % {"account": f"{account} ({label})" if label else account}
+
+
 def _submitted(maker: User, form: EntryForm) -> Payout | None:
     """The new payout, or the one that this form made before; None with the errors in the form."""
     given = form.cleaned_data
@@ -207,8 +248,7 @@ def _submitted(maker: User, form: EntryForm) -> Payout | None:
             reference=_reference(maker, given["reference"]),
         )
     except actions.InvalidError as error:
-        for field, sentences in error.errors.items():
-            form.add_error(FIELDS.get(field, field), sentences)
+        form.explain(error)
     except ConfigurationAlteredError as error:
         form.add_error(None, str(error))
     except signing.BadSignature:

@@ -8,14 +8,19 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 from django.db.models.functions import Now
+from django.utils import timezone
 from openpyxl import Workbook
 
 from payouts import vault
+from payouts.actions import bank_lists
 from payouts.batches import check, columns, decide, upload
+from payouts.batches.columns import Given
 from payouts.files import apart
-from payouts.models import Batch, BatchRow, BatchState
+from payouts.models import Batch, BatchRow, BatchState, Route
+from payouts.providers import Bank
 from tests import recipes
 from tests.payouts.actions.test_races import at_once
+from tests.payouts.observe import by_hand
 from tests.recipes import BATCH_ROW, checked_batch, stored_batch
 
 pytestmark = pytest.mark.django_db
@@ -199,3 +204,67 @@ def test_a_discarded_batch_is_not_checked_on(operator: User) -> None:
     assert check.run(batch.pk)
     batch.refresh_from_db()
     assert (batch.state, batch.content, batch.rows.count()) == (BatchState.DISCARDED, None, 0)
+
+
+# For an account that declares what it pays
+
+
+@pytest.fixture
+def _main(settings: Any) -> None:
+    """One account, with YooKassa, and the bank that it lists."""
+    settings.PROVIDER_URL = ""
+    settings.PROVIDERS = {"main": "yookassa"}
+    bank_lists.note("yookassa", [Bank("100000000111", "Сбербанк")], asked_at=timezone.now())
+
+
+SBP_ROW = "7;250000.00;RUB;сбп;+7 912 345-67-89;Иван Петров;сбербанк;Оплата бонуса"
+
+
+@pytest.mark.usefixtures("_main")
+@pytest.mark.parametrize("bank", ["сбербанк", "100000000111"])
+def test_a_phones_bank_is_taken_from_the_list_by_its_name_or_id(bank: str) -> None:
+    checked_batch(SBP_ROW.replace("сбербанк", bank))
+
+    assert vault.decrypt(BatchRow.objects.get().recipient) == {
+        "phone": "+79123456789",
+        "bank_id": "100000000111",
+        "bank": "Сбербанк",
+        "name": "Иван Петров",
+    }
+
+
+@pytest.mark.usefixtures("_main")
+@pytest.mark.parametrize(
+    ("row", "column", "says"),
+    [
+        (SBP_ROW.replace("сбербанк", "Сбер"), "bank", "The list has no such bank"),
+        (SBP_ROW.replace("250000.00", "500000.01"), "amount", "pays at most 500,000.00\u00a0RUB at a time"),
+        (BATCH_ROW, "account", "The account main cannot pay such a recipient."),
+    ],
+)
+def test_a_row_that_no_account_can_pay_is_an_error_of_its_line(row: str, column: str, says: str) -> None:
+    checked_batch(row)
+
+    wrong = BatchRow.objects.get()
+    ((where, sentence),) = columns.sentences(Given.from_json(vault.decrypt(wrong.given)), wrong.errors)
+    assert (wrong.is_valid, where) == (False, column)
+    assert says in sentence
+
+
+@pytest.mark.usefixtures("_main")
+def test_the_row_of_a_file_goes_to_the_account_that_its_route_names(settings: Any) -> None:
+    settings.PROVIDER_URL = "https://provider.test"
+    Route.objects.create(position=10, account="main", below_amount=Decimal(100), currency="RUB")
+
+    checked_batch(BATCH_ROW, BATCH_ROW.replace("250000.00", "99"))
+
+    assert list(BatchRow.objects.order_by("number").values_list("is_valid", flat=True)) == [True, False]
+
+
+def test_while_sql_has_changed_the_routes_a_file_is_checked_without_them() -> None:
+    Route.objects.create(position=10, account="http")
+    by_hand("UPDATE payouts_route SET account = 'main'")
+
+    batch = checked_batch(BATCH_ROW)
+
+    assert (batch.rows_total, batch.rows_wrong) == (1, 0)

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from payouts import vault
-from payouts.batches import decide, submit
+from payouts.batches import columns, decide, submit
 from payouts.models import Approval, Batch, BatchRow, BatchState, ConfigurationAlteredError, Event, Payout
 from payouts.models.sealed_sets import forget
 from tests import recipes
@@ -212,3 +212,16 @@ def test_while_sql_has_changed_a_rule_the_rows_of_a_batch_wait_and_none_is_refus
 
     assert not Payout.objects.exists()
     assert not batch.rows.filter(refusal__isnull=False).exists()
+
+
+def test_a_row_that_its_account_can_pay_no_longer_is_refused_in_the_readers_language(settings: Any) -> None:
+    batch = approved_batch()
+    settings.PROVIDER_URL = ""
+    settings.PROVIDERS = {"main": "yookassa"}
+
+    assert submit.run(batch.pk)
+
+    row = batch.rows.get()
+    code, parameters = row.refusal
+    assert row.payout is None
+    assert columns.sentence(code, parameters).startswith("The account main cannot pay such a recipient.")

@@ -1,5 +1,6 @@
 """A new payout by hand: what the form takes, what it says while it is typed, and that it is made once."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,8 +11,11 @@ from django.test import Client
 from django.utils import timezone
 
 from payouts import actions
-from payouts.models import Event, Payout, PayoutLimit, SubmittedSum
+from payouts.actions import bank_lists
+from payouts.models import Event, Payout, PayoutLimit, Route, SubmittedSum
 from payouts.models.sealed_sets import forget
+from payouts.providers import Bank
+from payouts.recipients import Kind
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
 from tests.payouts.admin.urls import page
@@ -192,6 +196,7 @@ def test_the_form_says_what_would_be_submitted_and_masks_the_number(operator: Cl
     assert found["errors"] == {}
     assert found["notes"] == [
         "1,234.50\u00a0RUB to Иван Петров · 411111••••••1111",
+        "Will be paid from the account http (HTTP).",
         "Needs 1 approval by another person.",
     ]
 
@@ -227,6 +232,119 @@ def test_the_form_counts_the_days_limit_without_using_it_up(operator: Client) ->
 
     assert "Needs 2 approvals by other people." in notes
     assert list(SubmittedSum.objects.values()) == used
+
+
+# From an account that declares what it pays
+
+
+@pytest.fixture
+def _main(settings: Any) -> None:
+    """One account, with YooKassa, and the banks that it lists."""
+    settings.PROVIDER_URL = ""
+    settings.PROVIDERS = {"main": "yookassa"}
+    bank_lists.note(
+        "yookassa", [Bank("100000000111", "Сбербанк"), Bank("100000000004", "Т-Банк")], asked_at=timezone.now()
+    )
+
+
+SBP = {"kind": "phone", "account": "8 912 345-67-89", "bank": "т-банк"}
+
+
+@pytest.mark.usefixtures("_main")
+def test_the_bank_is_chosen_from_the_list_and_kept_by_its_id(operator: Client) -> None:
+    text = operator.get(ADD).content.decode()
+    operator.post(ADD, form(operator, **SBP))
+
+    assert 'list="po-banks"' in text
+    assert '<option value="Сбербанк"></option><option value="Т-Банк"></option>' in text
+    assert Payout.objects.get().recipient_details == {
+        "phone": "+79123456789",
+        "bank_id": "100000000004",
+        "bank": "Т-Банк",
+        "name": "Иван Петров",
+    }
+
+
+@pytest.mark.usefixtures("_main")
+def test_a_bank_that_is_not_on_the_list_is_refused_as_it_is_typed_and_when_it_is_sent(operator: Client) -> None:
+    found = checked(operator, **SBP | {"bank": "Сбер"})
+    answer = operator.post(ADD, form(operator, **SBP | {"bank": "Сбер"}))
+
+    assert "no such bank" in found["errors"]["bank"]
+    assert "no such bank" in answer.content.decode()
+    assert not Payout.objects.exists()
+
+
+def test_without_a_list_the_bank_is_a_free_text(operator: Client) -> None:
+    assert "po-banks" not in operator.get(ADD).content.decode()
+
+
+@pytest.mark.usefixtures("_main")
+def test_only_the_kinds_that_some_account_pays_are_offered(operator: Client, settings: Any) -> None:
+    def offered() -> set[str]:
+        return set(re.findall(r'name="kind" value="(\w+)"', operator.get(ADD).content.decode()))
+
+    assert offered() == {"phone", "wallet", "token", "other"}
+
+    settings.PROVIDER_VALUES = {"main": {"CARD_NUMBERS": "on"}}
+    assert "card" in offered()
+
+    settings.PROVIDER_URL = "https://provider.test"
+    assert offered() == set(Kind.values)
+
+    settings.PROVIDERS = {}
+    assert offered() == {"card", "iban", "phone", "other"}
+
+
+@pytest.mark.usefixtures("_main")
+@pytest.mark.parametrize(
+    ("changed", "details"),
+    [
+        ({"kind": "wallet", "account": "4100 1614 575714"}, {"wallet": "41001614575714"}),
+        ({"kind": "token", "account": "pt-2f1b"}, {"payout_token": "pt-2f1b"}),
+    ],
+)
+def test_a_wallet_and_a_token_are_paid_where_an_account_declares_them(
+    changed: dict[str, str], details: dict[str, str], operator: Client
+) -> None:
+    operator.post(ADD, form(operator, **changed))
+
+    assert Payout.objects.get().recipient_details == details | {"name": "Иван Петров"}
+
+
+@pytest.mark.usefixtures("_main")
+def test_the_preview_names_the_account_that_will_pay(operator: Client, settings: Any) -> None:
+    settings.PROVIDER_URL = "https://provider.test"
+    Route.objects.create(position=10, account="main", currency="RUB", recipient_kind="sbp")
+
+    assert "Will be paid from the account main (YooKassa)." in checked(operator, **SBP)["notes"]
+    assert "Will be paid from the account http (HTTP)." in checked(operator)["notes"]
+
+
+@pytest.mark.usefixtures("_main")
+@pytest.mark.parametrize(
+    ("changed", "field", "says"),
+    [
+        ({"amount": "500000,01"}, "amount", "pays at most 500,000.00"),
+        ({"currency": "EUR", "kind": "wallet", "account": "41001614575714"}, "currency", "does not pay in EUR"),
+        ({"kind": "other", "details": "pigeon: 17"}, "details", "cannot pay such a recipient"),
+    ],
+)
+def test_what_the_account_cannot_pay_is_said_while_it_is_typed_and_refused_when_it_is_sent(
+    changed: dict[str, str], field: str, says: str, operator: Client
+) -> None:
+    filled = SBP | changed
+
+    found = checked(operator, **filled)
+    answer = operator.post(ADD, form(operator, **filled))
+
+    assert says in found["errors"][field]
+    assert says in answer.content.decode()
+    assert not Payout.objects.exists()
+
+
+def test_a_currency_that_there_is_not_is_an_error_while_it_is_typed(operator: Client) -> None:
+    assert set(checked(operator, currency="QQQ")["errors"]) == {"currency"}
 
 
 def test_the_check_answers_a_get_with_nothing_to_say(operator: Client) -> None:
