@@ -35,6 +35,8 @@ OURS = (
     gettext_noop("The provider's list is longer than 100,000 payments."),
     *(sentence for kind in KINDS.values() for sentence in kind.sentences),
 )
+# Whole, and as a provider's refusal keeps them: why, and what people may do.
+ADVICE = frozenset(sentence for kind in KINDS.values() for sentence in kind.sentences)
 PATTERNS = [(re.compile(re.sub(r"%\\\((\w+)\\\)s", r"(?P<\1>.+)", re.escape(ours))), ours) for ours in OURS]
 
 
@@ -44,3 +46,8 @@ def translated(message: str) -> str:
         if found := pattern.fullmatch(message):
             return _(ours) % found.groupdict()
     return message
+
+
+def advice(message: str) -> str:
+    """What a known refusal says of its cause and the next safe action, in the current language; else empty."""
+    return _(message) if message in ADVICE else ""

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from payouts import rules
 from payouts.admin.kit.format import exact_time
 from payouts.admin.kit.next_step import NextStep
-from payouts.admin.kit.provider_messages import translated
+from payouts.admin.kit.provider_messages import advice, translated
 from payouts.admin.velocity_limits import waits_in_words
 from payouts.models import (
     RESOLVED_BY_HAND,
@@ -243,6 +243,9 @@ def _failed_step(payout: Payout, is_paused: bool) -> NextStep:
             _("Two people found that it was not paid."),
             _("Retry it to pay it with a new attempt, or leave it as it is."),
         )
+    if what_to_do := advice(payout.failure_message):
+        why = _("The provider definitely refused it (%(refusal)s). No money has left.")
+        return NextStep(why % {"refusal": payout.failure_code}, what_to_do)
     refusal = ": ".join(part for part in (payout.failure_code, translated(payout.failure_message)) if part)
     return NextStep(
         _("The provider definitely refused it (%(refusal)s). No money has left.") % {"refusal": refusal.rstrip(".")},

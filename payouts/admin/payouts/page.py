@@ -63,7 +63,7 @@ class PayoutPage(SnapshotMixin, ViewOnlyAdmin):
                 is_paused=is_paused,
             ),
             "open_proposals": [proposal] if (proposal := let_go.about(payout)) else [],
-            "facts": _facts(payout),
+            "facts": _facts(payout, attempts),
             "recipient": list(format.recipient_lines(payout.recipient_masked)),
             "flags": duplicates.review_flags(payout) if payout.status in OPEN else [],
             "timeline": timeline(events),
@@ -101,7 +101,7 @@ def _head(payout: Payout, events: Sequence[Event]) -> dict[str, Any]:
 
 def _attempt(attempt: Attempt, currency: str) -> dict[str, Any]:
     return {
-        "fee": "" if attempt.fee is None else money.shown(attempt.fee, currency),
+        "fee": _fee(attempt, currency),
         "attempt": attempt,
         "outcome": attempt.get_outcome_display(),
         "last_message": translated(attempt.last_message),
@@ -119,7 +119,11 @@ def _approval(approval: Approval) -> dict[str, Any]:
     return {"approval": approval, "decision": decision, "at": format.exact_time(approval.at)}
 
 
-def _facts(payout: Payout) -> list[tuple[str, str]]:
+def _fee(attempt: Attempt, currency: str) -> str:
+    return "" if attempt.fee is None else money.shown(attempt.fee, currency)
+
+
+def _facts(payout: Payout, attempts: Sequence[Attempt]) -> list[tuple[str, str]]:
     facts = [
         (_("ID"), str(payout.pk)),
         (_("Reference"), str(payout.reference)),
@@ -137,6 +141,7 @@ def _facts(payout: Payout) -> list[tuple[str, str]]:
         (pgettext("payout", "Created"), format.exact_time(payout.created_at)),
         (_("Updated"), format.exact_time(payout.updated_at)),
         (_("Paid"), format.exact_time(payout.processed_at)),
+        (_("Provider's fee"), _fee(attempts[-1], payout.currency) if attempts else ""),
         (_("Withdrawn by the client"), format.exact_time(payout.withdrawn_at)),
         (_("Idempotency key"), key_without_cards(payout.idempotency_key or "")),
         (_("Request ID"), payout.trace_id),

@@ -3,7 +3,7 @@
 import pytest
 from django.utils.translation import override
 
-from payouts.admin.kit.provider_messages import translated
+from payouts.admin.kit.provider_messages import advice, translated
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,13 @@ def test_our_own_words_are_translated_and_the_providers_are_not(message: str, ru
 
     with override("ru"):
         assert translated(message) == russian
+
+
+def test_a_known_refusal_says_why_and_what_to_do() -> None:
+    known = "YooKassa gave no reason. Ask YooKassa before you retry."
+
+    assert advice(known) == known
+    assert advice("Insufficient funds") == ""
+    assert advice("The provider did not answer in time.") == ""
+    with override("ru"):
+        assert advice(known) == translated(known) != known

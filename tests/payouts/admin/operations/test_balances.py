@@ -96,4 +96,4 @@ def test_the_fee_of_an_attempt_is_shown(as_group: Any) -> None:
 
     text = plain(as_group("Operator").get(page(paid)).content.decode())
 
-    assert "fee 12.30 RUB" in text
+    assert text.count("fee 12.30 RUB") == 2  # in the attempt, and among the payout's facts

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
 
 from payouts import actions
 from payouts.actions.confirmations import confirm_unchanged
@@ -645,3 +646,15 @@ def test_while_the_provider_is_silent_a_ready_payout_says_what_it_waits_for(as_g
     Breaker.objects.create(provider="http", failures=10, open_until=timezone.now())
 
     assert "The payout waits until it does" in as_group("Auditor").get(page(payout)).content.decode()
+
+
+def test_a_refusal_whose_reason_is_known_says_what_to_do_next(as_group: Any) -> None:
+    advice = "The recipient's bank is not available. Retry later."
+    refusal = Answer(Verdict.REFUSED, code="issuer_unavailable", message=advice)
+    payout = recipes.answered(recipes.pending_payout(), refusal)
+
+    text = as_group("Operator").get(page(payout)).content.decode()
+
+    assert "The provider definitely refused it (issuer_unavailable). No money has left." in text
+    assert escape(advice) in text
+    assert "Fix the cause, then retry." not in text
