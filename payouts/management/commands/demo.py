@@ -34,7 +34,7 @@ from payouts import actions, clients, daily_totals
 from payouts.actions import keys
 from payouts.jobs import FILES
 from payouts.models import ApiClient, Approval, Payout, Scope
-from payouts.providers import Answer, Verdict
+from payouts.providers import Answer, Verdict, payable, registry
 from payouts.states import Status
 
 KEPT = settings.BASE_DIR / "var" / "demo.json"
@@ -63,6 +63,9 @@ RUSSIAN = (
 LATIN = ("Acme GmbH", "Maria Gonzalez", "John Example", "Nordic Parts AB", "Yuki Tanaka", "Sam Sample")
 # The card schemes' published test numbers: they reach nobody.
 CARDS = ("4111 1111 1111 1111", "5555 5555 5555 4444", "2200 0000 0000 0004", "4012 8888 8888 1881")
+# What a recipient has for the fields that a provider may ask for.
+SAMPLES = {"phone": "+79123456789", "bank_id": "100000000111", "email": "payee@example.com"}
+IN_ROUBLES = {"USD": 100, "EUR": 100, "JPY": 10}
 COMMENTS = ("Оплата бонуса", "Возврат за заказ", "Partner payout", "Referral bonus", "Вознаграждение за октябрь", "")
 REFUSALS = (
     ("account_closed", "The recipient's account is closed."),
@@ -168,6 +171,27 @@ def _shifted_clock() -> Iterator[Callable[[datetime], None]]:
         cursor.execute(f"DROP SCHEMA {schema}")
 
 
+def _payable(payment: dict[str, Any]) -> dict[str, Any]:
+    """As the default account can pay it: where it cannot, by a way that it declares, and within its limits."""
+    account = registry.default()
+    obstacle = payable.obstacle(account, **payment)
+    known = SAMPLES | {"name": payment["recipient"]["name"]}
+    ways = [way for way in registry.recipients_of(account) or () if known.keys() >= set(way.fields)]
+    if obstacle is None or not ways:
+        return payment
+    if obstacle.field != "amount":
+        way = ways[0]
+        usual = [code for code in (payment["currency"], "RUB", "USD") if code in way.currencies]
+        was, payment["currency"] = payment["currency"], usual[0] if usual else min(way.currencies)
+        # As large as it was: so many people must approve it.
+        payment["amount"] = payment["amount"] * IN_ROUBLES.get(was, 1) / IN_ROUBLES.get(payment["currency"], 1)
+        payment["recipient"] = {each: known[each] for each in (*way.fields, "name")}
+    for way in registry.ways_for(payment["recipient"], account) or ():
+        least, most = way.currencies[payment["currency"]]
+        payment["amount"] = max(least, min(most, payment["amount"]))
+    return payment
+
+
 PAID, REFUSED, LOST, ACCEPTED = "paid", "refused", "lost", "accepted"
 
 
@@ -260,7 +284,10 @@ class _Simulation:
         def submit(at: datetime) -> None:
             payout = actions.submit(**content, scheduled_for=at + timedelta(days=in_days) if in_days else None)
             self.plans[payout.pk] = list(answers)
-            wanted = payout.approvals_required if approve is None else approve
+            # Never the last approval where the plan says how many: it would be paid.
+            wanted = payout.approvals_required
+            if approve is not None:
+                wanted = min(approve, max(wanted - 1, 0))
             self._approvals(payout.pk, at, wanted)
             self._decisions(payout.pk, at, held=held, rejected=rejected, cancelled=cancelled, settled=settled)
             if payout.due_at and answers:
@@ -292,9 +319,7 @@ class _Simulation:
             recipient = {"name": name, "iban": "DE02 1203 0000 0000 2020 51", "bank": "Example Bank"}
         content: dict[str, Any] = {
             "user_id": self.random.randrange(100, 99_999),
-            "amount": amount,
-            "currency": currency,
-            "recipient": recipient,
+            **_payable({"amount": amount, "currency": currency, "recipient": recipient}),
             "comment": self.random.choice(COMMENTS),
         }
         origin = self.random.choices(("store", "demo", "operator"), (60, 25, 15))[0]

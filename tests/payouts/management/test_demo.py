@@ -92,3 +92,16 @@ def test_production_refuses_the_demo(settings: Any) -> None:
         load()
 
     assert not User.objects.exists()
+
+
+def test_an_account_that_declares_what_it_pays_has_a_past_too(settings: Any) -> None:
+    settings.PROVIDER_URL = ""
+    settings.PROVIDERS = {"main": "yookassa"}
+    settings.PROVIDER_VALUES = {"main": {"GATEWAY_ID": "501", "SECRET": "s", "CARD_NUMBERS": "on"}}
+
+    load()
+
+    assert list(broken_invariants()) == []
+    assert set(Payout.objects.values_list("currency", "provider")) == {("RUB", "main")}
+    assert Payout.objects.latest("amount").amount <= 500_000
+    assert not Payout.objects.due().exists()
