@@ -293,6 +293,8 @@ class RecipientKind:
     """Those of the recipient that it takes, in clear."""
     currencies: Mapping[str, tuple[Decimal, Decimal]]
     """ISO 4217 letters, and the least and the most of one payment."""
+    whole: frozenset[str] = frozenset()
+    """Currencies of which it takes no decimals, whatever ISO 4217 says."""
 
 
 REPORTED = frozenset((Verdict.SUCCEEDED, Verdict.PENDING, Verdict.REFUSED, Verdict.RETURNED))

@@ -19,6 +19,7 @@ SENTENCES: dict[str, Promise] = {
     "account_cannot_pay": _("The account %(account)s cannot pay such a recipient. It pays by: %(ways)s."),
     "account_needs_more": _("To pay this recipient, the account %(account)s also needs: %(fields)s."),
     "account_currency": _("The account %(account)s does not pay in %(currency)s."),
+    "account_whole": _("The account %(account)s pays whole %(currency)s only, without decimals."),
     "account_least": _("The account %(account)s pays at least %(amount)s to this recipient."),
     "account_most": _("The account %(account)s pays at most %(amount)s at a time to this recipient."),
 }
@@ -54,9 +55,12 @@ def obstacle(name: str, *, recipient: Mapping[str, object], amount: Decimal, cur
     about = {"account": name, "currency": currency}
     if not ways:
         return _of_recipient(recipient, name)
-    limits = [way.currencies[currency] for way in ways if currency in way.currencies]
-    if not limits:
+    ways = [way for way in ways if currency in way.currencies]
+    if not ways:
         return Obstacle("currency", "account_currency", about)
+    if amount != amount.to_integral_value() and all(currency in way.whole for way in ways):
+        return Obstacle("amount", "account_whole", about)
+    limits = [way.currencies[currency] for way in ways]
     if any(least <= amount <= most for least, most in limits):
         return None
     least, most = min(limits)[0], max(most for _least, most in limits)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils.translation import override
 
-from payouts.providers import payable, registry
+from payouts.providers import RecipientKind, payable, registry
 
 SBP = {"phone": "+79123456789", "bank_id": "100000000111", "name": "Иван Петров"}
 CARD = {"card": "4111 1111 1111 1111"}
@@ -109,3 +109,12 @@ def test_whoever_pays_whatever_comes_takes_every_field_and_declares_none(setting
     settings.PROVIDER_URL = ""
     assert not registry.takes_field("iban")
     assert registry.takes_field("card")
+
+
+def test_an_amount_with_decimals_where_the_account_takes_none_is_told_in_a_sentence(monkeypatch: Any) -> None:
+    way = RecipientKind("email", ("email",), {"HUF": (Decimal(1), Decimal(10_000))}, frozenset(("HUF",)))
+    monkeypatch.setattr(registry, "ways_for", lambda _recipient, _name: [way])
+
+    assert said("main", {"email": "anna@example.com"}, "100", "HUF") == ""
+    told = said("main", {"email": "anna@example.com"}, "100.50", "HUF")
+    assert told == "amount: The account main pays whole HUF only, without decimals."
