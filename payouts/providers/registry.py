@@ -17,11 +17,12 @@ from payouts.providers import (
     TellsBalance,
     TellsPayment,
     http,
+    paypal,
     yookassa,
 )
 from payouts.providers.csv_report import CSV
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (http.KIND, yookassa.KIND)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (http.KIND, yookassa.KIND, paypal.KIND)}
 # The account that PROVIDER_URL means, and whose payouts were made before accounts had names.
 UNNAMED = http.KIND.name
 

@@ -5,6 +5,7 @@ from typing import Final, Protocol
 
 from payouts.sandbox.dialect import Dialect, Played
 from payouts.sandbox.ledger import Ledger
+from payouts.sandbox.paypal.dialect import PayPal
 from payouts.sandbox.till import Till
 from payouts.sandbox.yookassa.dialect import YooKassa
 
@@ -26,7 +27,7 @@ class Spoken(Protocol):
         """An account with that secret at the sandbox's URL, which tells it at the webhook's."""
 
 
-SPOKEN: Final[tuple[Spoken, ...]] = (YooKassa,)
+SPOKEN: Final[tuple[Spoken, ...]] = (YooKassa, PayPal)
 
 
 def of(environment: Mapping[str, str]) -> list[Make]:

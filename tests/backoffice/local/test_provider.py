@@ -29,6 +29,19 @@ def test_yookassas_gateway_is_an_account_with_the_sandboxs_secret(monkeypatch):
     assert sandbox.environment["SANDBOX_NOTIFICATION_URL"] == "http://127.0.0.1:8123/api/webhooks/main/"
 
 
+def test_paypals_account_has_the_sandboxs_secret_and_webhook(monkeypatch):
+    monkeypatch.setenv("PROVIDER", "paypal")
+
+    sandbox = played(SECRETS, port=9100, web_port="8123")
+
+    assert sandbox.settings["PROVIDERS"] == "main=paypal"
+    assert sandbox.settings["PROVIDER_MAIN_API_URL"] == "http://127.0.0.1:9100"
+    assert sandbox.settings["PROVIDER_MAIN_SECRET"] == sandbox.environment["SANDBOX_PAYPAL_SECRET"] == "a token"
+    for name in ("CLIENT_ID", "WEBHOOK_ID"):
+        assert sandbox.settings[f"PROVIDER_MAIN_{name}"] == sandbox.environment[f"SANDBOX_PAYPAL_{name}"]
+    assert sandbox.environment["SANDBOX_PAYPAL_WEBHOOK_URL"] == "http://127.0.0.1:8123/api/webhooks/main/"
+
+
 def test_every_provider_that_there_is_can_be_played():
     assert set(KINDS) == registry.KINDS.keys()
 
@@ -36,5 +49,5 @@ def test_every_provider_that_there_is_can_be_played():
 def test_another_is_refused_with_a_sentence(monkeypatch):
     monkeypatch.setenv("PROVIDER", "nobodys")
 
-    with pytest.raises(SettingError, match=r"^PROVIDER must be http or yookassa, .* and is nobodys"):
+    with pytest.raises(SettingError, match=r"^PROVIDER must be http or yookassa or paypal, .* and is nobodys"):
         played(SECRETS, port=9100, web_port="8123")

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from payouts.providers import Account, Provider, registry
+from tests.payouts.providers.paypal.followed import Followed
+from tests.payouts.providers.paypal.objects import ADDRESS
 from tests.payouts.providers.programs import TOKEN, SandboxProgram, sandbox
+from tests.payouts.sandbox import paypal
 from tests.payouts.sandbox.yookassa import GATEWAY_ID, SBP, SECRET, gateway
 
 ANY_CURRENCY = (("100.50", "RUB"), ("0.01", "USD"), ("99999999999999.99", "EUR"), ("1000", "JPY"), ("0.001", "KWD"))
@@ -54,6 +57,16 @@ SIMULATED = {
         "idempotency_conflict",
         ordinary=(("1.00", "RUB"), ("500000.00", "RUB")),
         recipient={name: SBP[name] for name in ("phone", "bank_id")},
+    ),
+    "paypal": Simulated(
+        paypal.business,
+        lambda url: {"CLIENT_ID": paypal.CLIENT_ID, "SECRET": paypal.SECRET, "API_URL": url, "TEST": "on"},
+        ("VALIDATION_ERROR", 400, "items[0].receiver: The recipient cannot be paid"),
+        "RECEIVER_ACCOUNT_LOCKED",
+        "mismatch",
+        ordinary=(("0.01", "USD"), ("20000.00", "USD"), ("1000", "JPY"), ("1000.00", "HUF")),
+        recipient={"email": ADDRESS},
+        wrapped=Followed,
     ),
 }
 

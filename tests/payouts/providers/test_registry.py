@@ -74,6 +74,14 @@ def test_an_account_of_a_kind_that_there_is_not_is_an_error(settings: Any) -> No
     assert registry.account("main") == ""
 
 
+def test_a_provider_can_be_asked_by_our_reference_unless_it_declares_otherwise(settings: Any) -> None:
+    settings.PROVIDERS = {"eu": "paypal"}
+
+    assert registry.is_asked_by_reference("http")
+    assert registry.is_asked_by_reference("gone")
+    assert not registry.is_asked_by_reference("eu")
+
+
 def test_a_key_lives_as_long_as_its_provider_declares_or_the_setting_says(settings: Any) -> None:
     settings.PROVIDER_KEY_TTL_SECONDS = 3600
 
