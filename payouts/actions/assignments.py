@@ -3,7 +3,9 @@
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from django.conf import settings
 
 from payouts import money, references
 from payouts.models import Approval, Attempt, Payout
@@ -32,21 +34,39 @@ class Assignment:
     forgotten may have sent it there. They are asked before it is sent."""
     forgotten_at: datetime | None = None
     """When recovery mode began: such a key may have been sent until then, and a search can be behind for a while."""
+    sent_until: datetime | None = None
+    """Until when the calls before this one may have sent its key."""
 
     @property
     def called_at(self) -> datetime:
         """When it was claimed, by the database's clock, as all times here: those of workers differ."""
         return self.attempt.last_called_at or self.attempt.created_at
 
+    @property
+    def of_refused(self) -> Instruction:
+        """What to confirm with that nothing was paid under its key, which must not be believed too soon.
+
+        Where it is believed another key pays, and what the calls before this one have sent may be on its way.
+        """
+        return replace(self.instruction, quiet=self._since(self.sent_until or self.called_at))
+
     def of_earlier(self, attempt: Attempt) -> Instruction:
-        """What to look an earlier attempt up with."""
-        age = self.called_at - attempt.created_at
-        return replace(self.instruction, reference=attempt.reference, provider_id=attempt.provider_id, age=age)
+        """What to look an earlier attempt up with, likewise."""
+        return replace(
+            self.instruction,
+            reference=attempt.reference,
+            provider_id=attempt.provider_id,
+            age=self._since(attempt.created_at),
+            quiet=self._since(sent_until(attempt)),
+        )
 
     def of_later(self, key: uuid.UUID) -> Instruction:
         """What to look up with whether an attempt was made, or made at another account, that is forgotten."""
-        age = self.called_at - (self.forgotten_at or self.called_at)
+        age = self._since(self.forgotten_at or self.called_at)
         return replace(self.instruction, reference=key, provider_id="", age=age)
+
+    def _since(self, at: datetime) -> timedelta:
+        return max(timedelta(), self.called_at - at)
 
     @property
     def is_doubted(self) -> bool:
@@ -61,6 +81,16 @@ class Call:
     payout: Payout
     attempt: Attempt
     may_post: bool
+    sent_until: datetime | None = None
+    """Until when the calls before this one may have sent the key; None: this is the first."""
+
+
+def sent_until(attempt: Attempt) -> datetime:
+    """Until when the calls so far may have sent its key: whatever a claim does, it does before its lease ends.
+
+    What ended it came with the present lease, so no call was under way any more.
+    """
+    return attempt.finished_at or attempt.last_called_at + timedelta(seconds=settings.LEASE_SECONDS)
 
 
 def assignments(
@@ -90,6 +120,7 @@ def assignments(
             later=tuple(references.attempt_reference(payout.reference, number) for number in numbers),
             elsewhere=tuple(name for name in names if name != attempt.provider),
             forgotten_at=forgotten_at,
+            sent_until=call.sent_until,
         )
         made.append(assignment)
     return made
@@ -120,6 +151,7 @@ def _assignment(
     later: tuple[uuid.UUID, ...],
     elsewhere: tuple[str, ...],
     forgotten_at: datetime | None,
+    sent_until: datetime | None,
 ) -> Assignment:
     assert payout.lease_token is not None
     return Assignment(
@@ -142,4 +174,5 @@ def _assignment(
         later=later,
         elsewhere=elsewhere,
         forgotten_at=forgotten_at,
+        sent_until=sent_until,
     )

@@ -14,7 +14,7 @@ from django.db import OperationalError, transaction
 from payouts import references
 from payouts.actions import breaker, due, funds, keys, recovery, unknown_payments, velocity, waits
 from payouts.actions.approvals import approvals_by_payout, payment_problem
-from payouts.actions.assignments import Assignment, Call, assignments, disputed, may_post_again
+from payouts.actions.assignments import Assignment, Call, assignments, disputed, may_post_again, sent_until
 from payouts.actions.errors import KeysError
 from payouts.actions.moves import WORKER, Move, clock, db_now, flagged, locked, move_all, without_altered
 from payouts.database import rows
@@ -151,7 +151,7 @@ def _claim(take: Take, holder: str) -> tuple[list[Assignment], int]:
         looked = _looked(without_altered(payouts), at)
         in_doubt = disputed(attempt for _payout, attempt in looked.again)
         calls = [
-            Call(payout, attempt, may_post_again(attempt, lease_ends_at, in_doubt))
+            Call(payout, attempt, may_post_again(attempt, lease_ends_at, in_doubt), sent_until(attempt))
             for payout, attempt in looked.again
         ]
         moves, fresh = _begun(looked, _admitted(looked), at)  # last: other claims wait for this one now

@@ -53,6 +53,14 @@ class Instruction:
     age: timedelta = timedelta()
     """How long ago the attempt was made, by the database's clock: nothing was sent under its reference before. At
     least so long: it is of the moment in which the payout was claimed."""
+    quiet: timedelta | None = None
+    """At least how long ago it may have been sent last, where another key is paid if nothing is found; None: as long
+    as `age`, because the worst that follows is the same key again."""
+
+    @property
+    def searched_after(self) -> timedelta:
+        """How long what was sent has had to be found."""
+        return self.age if self.quiet is None else self.quiet
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,8 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
     provider = given or get_provider(assignment.attempt.provider)
     answer = None
     if not assignment.is_first_call:
-        answer = provider.look_up(assignment.instruction, deadline=deadline)
+        asked = assignment.of_refused if assignment.is_doubted else assignment.instruction
+        answer = provider.look_up(asked, deadline=deadline)
         is_unpaid = answer.verdict == Verdict.ABSENT or (answer.verdict == Verdict.REFUSED and assignment.is_doubted)
         if not ((is_unpaid or answer.code == UNNAMED) and (assignment.may_post or assignment.is_doubted)):
             return answer
@@ -141,7 +142,7 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
             return found_there
     paid = provider.pay(assignment.instruction, deadline=deadline)
     if answer and paid.verdict == Verdict.REFUSED:
-        confirmed = provider.look_up(assignment.instruction, deadline=deadline)
+        confirmed = provider.look_up(assignment.of_refused, deadline=deadline)
         return paid if confirmed.verdict in NOT_PAID else confirmed
     return paid
 

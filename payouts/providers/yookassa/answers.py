@@ -100,7 +100,7 @@ def read_known(asked: Asked, http_status: int, body: bytes) -> Answer:
 def read_search(asked: Asked, http_status: int, body: bytes) -> Answer:
     """The answer to a search for our reference.
 
-    Whether an empty list is believed is decided by the attempt's age alone. It proves nothing in the first minute,
+    Whether an empty list is believed is decided by the attempt's times alone. It proves nothing in the first minute,
     because the search runs behind, nor once the attempt is older than what it knows.
     """
     if http_status != 200:
@@ -114,7 +114,7 @@ def read_search(asked: Asked, http_status: int, body: bytes) -> Answer:
         return _judged(asked, found.items[0], body)
     if found.next_cursor:
         return unparsable(asked.private, 200, body, token=asked.secret)
-    if asked.instruction.age < SEARCH_LAG:
+    if asked.instruction.searched_after < SEARCH_LAG:
         return unknown("not_found_yet", NOT_FOUND_YET, http_status=200)
     if asked.instruction.age > SEARCH_REACH:
         return unknown("out_of_reach", OUT_OF_REACH, http_status=200)

@@ -1,5 +1,6 @@
 """Before a new attempt is sent every earlier key is looked up, and a refusal of a key sent before is confirmed."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from payouts.models import Attention, Payout
 from payouts.providers import UNNAMED, Answer, Instruction, Verdict
 from payouts.worker import pump
 from tests import recipes
-from tests.payouts.observe import by_hand, is_clean, last_event
+from tests.payouts.observe import by_hand, is_clean, last_event, unguarded
 from tests.payouts.providers.double import DoubleProvider, Fault
 from tests.recipes import claimed, make_due, pending_payout
 
@@ -220,3 +221,56 @@ def test_a_refusal_of_a_second_post_that_cannot_be_confirmed_is_not_known() -> N
     _run(provider, payout)
 
     assert _run(provider, payout).status == "unknown"
+
+
+class Behind(DoubleProvider):
+    """Its search runs a minute behind: that it finds nothing proves nothing before."""
+
+    def look_up(self, instruction: Instruction, *, deadline: float) -> Answer:
+        told = super().look_up(instruction, deadline=deadline)
+        is_early = told.verdict == Verdict.ABSENT and instruction.searched_after < timedelta(minutes=1)
+        return Answer(Verdict.UNKNOWN, code="not_found_yet") if is_early else told
+
+
+def _later(minutes: int) -> None:
+    with unguarded("payouts_attempt"):
+        for column in ("created_at", "last_called_at", "finished_at"):
+            by_hand(f"UPDATE payouts_attempt SET {column} = {column} - %s * interval '1 minute'", minutes)
+
+
+def test_a_refusal_of_a_second_post_is_not_believed_while_the_first_may_be_on_its_way() -> None:
+    provider = Behind()
+    payout = pending_payout()
+    provider.script(Fault.TIMEOUT_BEFORE, Fault.REFUSED, Fault.REFUSED)
+    _run(provider, payout)
+    _later(minutes=1)
+
+    assert _run(provider, payout).status == "unknown"
+    assert _operations(provider) == ["pay", "look_up", "pay", "look_up"]
+
+    _later(minutes=4)
+    assert _run(provider, payout).status == "failed"
+
+
+def test_a_retry_is_not_sent_while_the_search_is_behind_the_refusal(operator: User) -> None:
+    provider = Behind()
+    payout, _key = _retried_after_a_refusal(operator)
+
+    assert _run(provider, payout).status == "unknown"
+    assert _operations(provider) == ["look_up"]
+
+    _later(minutes=1)
+    assert _run(provider, payout).status == "processed"
+    assert len(provider.paid(payout.reference)) == 1
+
+
+def test_an_old_attempt_is_looked_up_by_its_age_however_lately_it_was_called(operator: User) -> None:
+    provider = Behind()
+    payout, _key = _retried_after_a_refusal(operator)
+    _later(minutes=3)
+
+    _run(provider, payout)
+
+    asked = provider.calls[0].instruction
+    assert asked.quiet is not None
+    assert timedelta(minutes=3) <= asked.quiet <= asked.age
