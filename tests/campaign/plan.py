@@ -34,7 +34,7 @@ LEASE_SECONDS: Final = int(SETTINGS["LEASE_SECONDS"])
 # In production 2, 5, 15, 60, 300, 3600, then a day.
 LOOK_AGAIN_SECONDS: Final = (2, 3, 4, *[5] * 17)
 # Where a search lags: what is believed late is asked often, or its key's time is over.
-LOOK_AGAIN_OFTEN_SECONDS: Final = (2, *[3] * 19)
+LOOK_AGAIN_OFTEN_SECONDS: Final = (1, *[3] * 19)
 # Where a search lags: the attempt's age from which an empty one is believed (in production a minute).
 SEARCH_GRACE_SECONDS: Final = 12
 # The longest that the provider takes to commit what it was asked for.
@@ -216,7 +216,7 @@ class Plan:
         give("refused", max(4, self.count * 3 // 100), 0.0, 0.9)
         give("pending", max(4, self.count * 3 // 100), 0.0, 0.9)
         for name, share in self.dialect.treatments.items():
-            give(name, max(3, int(self.count * share)), 0.0, 0.5)
+            give(name, max(5, int(self.count * share)), 0.0, 0.5)
         return treatments
 
     def tampered(self, kind: str) -> list[Intent]:

@@ -39,6 +39,7 @@ SILENCE_SECONDS: Final = 10.0
 DRIP_BYTES: Final = 8
 DRIP_PAUSE_SECONDS: Final = 0.3
 SETTLE_SECONDS: Final = 3.0
+PUT_OFF_SECONDS: Final = 4.0
 # A frozen cluster is woken when its payout is sent under another key, or at the latest then.
 FREEZE_SECONDS: Final = 120.0
 # The thread that waits for the answer is woken before those that would end it.
@@ -93,6 +94,8 @@ class Provider:
         """Of each key: one that was forgotten and comes again is a new one."""
         self.refused: set[str] = set()
         """Keys."""
+        self.put_off_until: dict[str, float] = {}
+        """By key: what is still worked on waits once more when it is ordered again."""
         self.canceled: dict[str, Payment] = {}
         """By key: refusals that have a name of their own."""
         self.asked: dict[str, Key] = {}
@@ -149,9 +152,12 @@ class Provider:
             return await self._strike(line, does, order)
         await asyncio.sleep(self.plan.dice("wait", name, key.calls["POST"]).uniform(*does.wait_seconds))
         if does.pays:
+            while (left := self.put_off_until.get(name, 0.0) - time.time()) > 0:
+                await asyncio.sleep(left)
             self._commit(order)
         if does.reply is Reply.REFUSAL:
             self.refused.add(name)
+            self.put_off_until[name] = time.time() + PUT_OFF_SECONDS
             if self.dialect.cancels and key.intent % 2:
                 return await self._answer(line, Reply.PAYMENT, self.dialect.paid(self._cancel(order)))
         return await self._answer(line, does.reply, self._told(name))

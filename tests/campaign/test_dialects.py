@@ -232,3 +232,13 @@ def test_what_a_treatment_of_yookassa_does(
     does = behaviour(plan, call(plan, treatment, **changes))
 
     assert (does.reply, does.pays) == (reply, pays)
+
+
+def test_what_is_still_worked_on_is_refused_when_it_is_ordered_again(tmp_path: Path) -> None:
+    plan = plan_of("yookassa")
+    order = order_of(plan, numbers(plan, "judged_anew")[0])
+    with called(plan, tmp_path) as adapter:
+        first = adapter.pay(order, deadline=soon(0.5))
+        again = adapter.pay(order, deadline=soon())
+
+    assert (first.verdict, again.verdict) == (Verdict.UNKNOWN, Verdict.REFUSED)
