@@ -35,7 +35,7 @@ from payouts.actions.errors import (
 from payouts.actions.leases import end_leases, give_back
 from payouts.actions.moves import Actor, Person, set_aside_altered
 from payouts.actions.news import hear
-from payouts.actions.outcomes import ADAPTER_ERROR, record_outcomes
+from payouts.actions.outcomes import record_outcomes
 from payouts.actions.reconciliation import Reported, finding, flag_missing, reconcile, record_fees
 from payouts.actions.resolutions import record_return, resolve
 from payouts.actions.routing import route

@@ -24,14 +24,13 @@ from payouts.models import (
     Payout,
     UnknownPayment,
 )
-from payouts.providers import PAID_ELSEWHERE, PAID_LATER, Answer, Verdict
+from payouts.providers import ADAPTER_ERROR, PAID_ELSEWHERE, PAID_LATER, Answer, Verdict
 from payouts.states import Status
 
 # Seconds until the next look at a payout whose outcome is not final, by the calls already made; daily from then on.
 LOOK_AGAIN_SECONDS = (2, 5, 15, 60, 300, 3_600)
 
 DAY_SECONDS = 86_400
-ADAPTER_ERROR = "adapter_error"
 
 log = structlog.get_logger(__name__)
 

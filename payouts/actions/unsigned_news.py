@@ -79,7 +79,7 @@ def take() -> Iterator[UnsignedNews]:
 def settle(news: UnsignedNews, answer: Payment | Answer | None) -> None:
     """Tell people of a payment that the provider has and we do not, and forget what it has not; else ask again.
 
-    None: nobody could be asked.
+    None: the account is not called.
     """
     said = {"account": news.account, "provider_id": news.provider_id, "attempt": str(news.reference)}
     with transaction.atomic():

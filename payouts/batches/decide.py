@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -16,6 +16,7 @@ from payouts.actions import FourEyesError, NotFoundError
 from payouts.batches.errors import BatchAlteredError, BatchError, BatchVersionError
 from payouts.batches.seals import check_rows, seal_facts, sealed_rows
 from payouts.batches.submit import SUBMIT
+from payouts.database.clock import clock
 from payouts.database.storable import text_fault
 from payouts.models import Batch
 from payouts.rules import Personal
@@ -113,9 +114,7 @@ def _locked(batch_id: int, *, revision: int | None = None) -> Iterator[Batch]:
 
 def _move(batch: Batch, moment: str, *fields: str) -> None:
     """Record what a person did, at the database's time, sealed."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        setattr(batch, moment, cursor.fetchone()[0])
+    setattr(batch, moment, clock())
     batch.revision += 1
     decided = ("rows_seal", "sent_note", "approved_by", "rejected_by", "reason", "seen_at", "revision")
     batch.save(update_fields=[moment, *decided, *fields])

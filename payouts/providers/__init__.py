@@ -99,6 +99,11 @@ class Answer:
         return not self.is_outage and self.code not in NOTHING_SAID
 
 
+ADAPTER_ERROR = "adapter_error"
+# For an error that an adapter did not foresee.
+ADAPTER_FAILED = Answer(
+    Verdict.UNKNOWN, code=ADAPTER_ERROR, message="The provider's adapter failed: see the worker's log."
+)
 # The provider knows the key of a later attempt.
 PAID_LATER = "later_key_known"
 # Another account than the one that it is to be sent to knows the attempt's own key.

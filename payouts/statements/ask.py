@@ -7,7 +7,6 @@ its own, so one account's failure holds up no other. Accounts that people have p
 import time
 from collections.abc import Sequence
 
-import structlog
 from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
@@ -15,13 +14,11 @@ from django.utils import timezone
 from payouts.actions import PayoutError, days
 from payouts.jobs import FILES, Job, Stop, never
 from payouts.models import ProviderReport, ReconciledDay
-from payouts.providers import Answer, ListsPayments, Payment
-from payouts.providers.registry import UnknownProviderError, known_names, lists_payments, payments_of
+from payouts.providers import Answer, ListsPayments, Payment, asking
+from payouts.providers.registry import known_names, lists_payments, payments_of
 from payouts.providers.words import CODE_LIMIT, MESSAGE_LIMIT, unknown
 from payouts.statements.listed import listed
 from payouts.statements.read import LINES_LIMIT
-
-log = structlog.get_logger(__name__)
 
 ASK = Job("payouts.tasks.reconcile_day", ReconciledDay, Q(agreed_at=None, closed_at=None), queue=FILES)
 PAGES_LIMIT = 2_000
@@ -49,14 +46,7 @@ def ask_if_due(day_id: int, *, must_stop: Stop = never) -> None:
 def ask(day: ReconciledDay, *, must_stop: Stop = never) -> ProviderReport | None:
     """Keep what the day's provider lists, to be compared by the worker; None where it listed nothing whole."""
     asked_at = timezone.now()
-    try:
-        found = _read(payments_of(day.account), day, must_stop)
-    except (UnknownProviderError, ValueError) as error:
-        log.warning("day_not_asked", account=day.account, reason=str(error))
-        found = unknown("unsendable", "The account's settings make no provider that lists payments.")
-    except Exception:
-        log.exception("provider_adapter_failed", provider=day.account)
-        found = unknown("adapter_failed", "The provider's list could not be read: see the worker's log.")
+    found = asking.ask(day.account, payments_of, lambda provider: _read(provider, day, must_stop))
     if isinstance(found, Answer):
         days.not_told(day, code=found.code[:CODE_LIMIT], message=found.message[:MESSAGE_LIMIT])
         return None

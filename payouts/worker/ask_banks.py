@@ -1,15 +1,12 @@
 """Ask the providers that list banks for their list, one call a kind, outside any transaction."""
 
-import time
-
 import structlog
-from django.conf import settings
-from django.db import connection
 
 from payouts.actions import bank_lists
+from payouts.database.clock import clock
 from payouts.jobs import Stop, never
 from payouts.providers import Answer, registry
-from payouts.providers.registry import UnknownProviderError
+from payouts.providers.asking import ask, deadline
 
 log = structlog.get_logger(__name__)
 
@@ -37,19 +34,8 @@ def kinds_due() -> list[str]:
 
 
 def _ask(kind: str, name: str) -> bool:
-    try:
-        provider = registry.banks_of(name)
-    except (UnknownProviderError, ValueError) as error:
-        log.warning("banks_not_told", account=name, reason=str(error))
-        return False
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        (asked_at,) = cursor.fetchone()
-    try:
-        told = provider.banks(deadline=time.monotonic() + min(settings.PROVIDER_TIMEOUT_SECONDS, ANSWER_SECONDS))
-    except Exception:
-        log.exception("provider_adapter_failed", provider=name)
-        return False
+    asked_at = clock()
+    told = ask(name, registry.banks_of, lambda provider: provider.banks(deadline=deadline(ANSWER_SECONDS)))
     if isinstance(told, Answer):
         log.warning("banks_not_told", account=name, code=told.code, reason=told.message)
         return False

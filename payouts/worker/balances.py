@@ -1,20 +1,18 @@
 """Ask the accounts for their balances: one call each, one after another, outside any transaction."""
 
-import time
 from datetime import UTC, datetime
 
 import structlog
-from django.conf import settings
-from django.db import connection
 
 from payouts.actions import funds, pauses, wrong_accounts
+from payouts.database.clock import clock
 from payouts.jobs import Stop, never
 from payouts.providers import Answer
-from payouts.providers.registry import UnknownProviderError, balance_of, known_names, tells_balance
+from payouts.providers.asking import ask, deadline
+from payouts.providers.registry import balance_of, known_names, tells_balance
 
 log = structlog.get_logger(__name__)
 
-# Nothing waits for the answer: the next minute asks again.
 ANSWER_SECONDS = 5
 NEVER_TOLD = datetime.min.replace(tzinfo=UTC)
 
@@ -31,21 +29,8 @@ def poll(*, must_stop: Stop = never) -> None:
     for name in sorted(names, key=lambda name: told_at.get(name, NEVER_TOLD)):
         if must_stop():
             return
-        try:
-            provider = balance_of(name)
-        except (UnknownProviderError, ValueError) as error:
-            log.warning("balance_not_told", account=name, reason=str(error))
-            continue
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT clock_timestamp()")
-            (asked_at,) = cursor.fetchone()
-        try:
-            told = provider.balances(
-                deadline=time.monotonic() + min(settings.PROVIDER_TIMEOUT_SECONDS, ANSWER_SECONDS)
-            )
-        except Exception:
-            log.exception("provider_adapter_failed", provider=name)
-            continue
+        asked_at = clock()
+        told = ask(name, balance_of, lambda provider: provider.balances(deadline=deadline(ANSWER_SECONDS)))
         if isinstance(told, Answer):
             log.warning("balance_not_told", account=name, code=told.code, reason=told.message)
             wrong_accounts.note([(name, told)])

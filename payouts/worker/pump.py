@@ -15,10 +15,19 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models.functions import Now
 
 from payouts import actions, doorbell
-from payouts.actions import ADAPTER_ERROR, Assignment, KeysError, breaker, wrong_accounts
+from payouts.actions import Assignment, KeysError, breaker, wrong_accounts
 from payouts.jobs import Stop, never
 from payouts.models import Attempt, Heartbeat
-from payouts.providers import OUT_OF_REACH, PAID_ELSEWHERE, PAID_LATER, UNNAMED, Answer, Provider, Verdict
+from payouts.providers import (
+    ADAPTER_FAILED,
+    OUT_OF_REACH,
+    PAID_ELSEWHERE,
+    PAID_LATER,
+    UNNAMED,
+    Answer,
+    Provider,
+    Verdict,
+)
 from payouts.providers.registry import get_provider, known_names
 from payouts.worker import broker
 
@@ -105,7 +114,7 @@ def _exchange(provider: Provider | None, assignment: Assignment, last_start: flo
         return _answer(provider, assignment, deadline)
     except Exception:
         log.exception("provider_adapter_failed", payout=assignment.payout_id, provider=assignment.attempt.provider)
-        return Answer(Verdict.UNKNOWN, code=ADAPTER_ERROR, message="The provider's adapter failed.")
+        return ADAPTER_FAILED
 
 
 def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> Answer:

@@ -1,19 +1,11 @@
 """Ask the providers about payments that unsigned webhooks spoke of and that we do not know."""
 
-import time
-
-import structlog
-from django.conf import settings
-
 from payouts.actions import pauses, unsigned_news, wrong_accounts
 from payouts.jobs import Stop, never
 from payouts.models import UnsignedNews
-from payouts.providers import Answer, Payment
-from payouts.providers.registry import UnknownProviderError, payment_of
+from payouts.providers import Answer, Payment, registry
+from payouts.providers.asking import ask, deadline
 
-log = structlog.get_logger(__name__)
-
-# Nothing waits for the answer.
 ANSWER_SECONDS = 5
 
 
@@ -31,13 +23,9 @@ def ask_providers(*, must_stop: Stop = never) -> None:
             return
 
 
-def _answer(news: UnsignedNews) -> Payment | Answer | None:
-    """None where nobody can be asked."""
-    deadline = time.monotonic() + min(settings.PROVIDER_TIMEOUT_SECONDS, ANSWER_SECONDS)
-    try:
-        return payment_of(news.account).payment(news.provider_id, deadline=deadline)
-    except (UnknownProviderError, ValueError) as error:
-        log.warning("news_not_asked_about", account=news.account, reason=str(error))
-    except Exception:
-        log.exception("provider_adapter_failed", provider=news.account)
-    return None
+def _answer(news: UnsignedNews) -> Payment | Answer:
+    return ask(
+        news.account,
+        registry.payment_of,
+        lambda provider: provider.payment(news.provider_id, deadline=deadline(ANSWER_SECONDS)),
+    )

@@ -102,7 +102,7 @@ def test_what_only_they_have_is_different(main: Lister) -> None:
     [
         ([PaymentsPage([strange()], "2"), SILENT], "timeout"),
         ([PaymentsPage([strange()], "2"), PaymentsPage([strange("prv-2")], "2")], "endless"),
-        ([PaymentsPage([strange()], "2"), RuntimeError("a fault of the adapter's")], "adapter_failed"),
+        ([PaymentsPage([strange()], "2"), RuntimeError("a fault of the adapter's")], "adapter_error"),
     ],
 )
 def test_a_list_that_does_not_come_whole_is_not_kept(main: Lister, answers: Any, code: str) -> None:
