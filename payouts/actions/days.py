@@ -8,7 +8,7 @@ counted. What differs stays an alarm until a later list agrees, or a person clos
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -74,11 +74,10 @@ class Standing:
 # Which days
 
 
-def bounds(day: date, zone: str) -> tuple[datetime, datetime]:
-    """When the day begins, and when the next one does."""
-    begins = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone))
-    after = day + timedelta(days=1)
-    return begins, datetime(after.year, after.month, after.day, tzinfo=ZoneInfo(zone))
+def bounds(first: date, last: date, zone: str) -> tuple[datetime, datetime]:
+    """When the first day begins and the last one ends there, aware."""
+    begins, ends = (datetime.combine(day, time(), ZoneInfo(zone)) for day in (first, last + timedelta(days=1)))
+    return begins, ends
 
 
 def last_over(zone: str, now: datetime) -> date:
@@ -107,7 +106,7 @@ def begin(account: str, *, now: datetime) -> None:
 
 
 def _first_day(account: str, zone: str, last: date) -> date:
-    since, _next = bounds(last - timedelta(days=ASKED_AGAIN_FOR - 1), zone)
+    since, _ends = bounds(last - timedelta(days=ASKED_AGAIN_FOR - 1), last, zone)
     ended = Attempt.objects.filter(provider=account, finished_at__gte=since).aggregate(first=Min("finished_at"))
     first: datetime | None = ended["first"]
     return min(first.astimezone(ZoneInfo(zone)).date(), last) if first else last
@@ -247,7 +246,7 @@ def alarms(*, now: datetime | None = None) -> list[tuple[ReconciledDay, Standing
         for day in days
         if day.report_id is None
         and registry.lists_payments(day.account)
-        and now - bounds(day.on, day.zone)[1] >= UNTOLD_FOR
+        and now - bounds(day.on, day.on, day.zone)[1] >= UNTOLD_FOR
     ]
     covered = set(covering().filter(pk__in=[day.pk for day in late]).values_list("pk", flat=True)) if late else set()
     said = [*differ, *(day for day in late if day.pk not in covered)]
@@ -267,7 +266,10 @@ def figures(*, now: datetime) -> list[Figures]:
     """Of each account that the settings name and whose provider lists its payments."""
     said = Counter((day.account, found.state) for day, found in alarms(now=now))
     ended = ReconciledDay.objects.order_by().exclude(agreed_at=None, closed_at=None).values("account", "zone")
-    last = {each["account"]: bounds(each["last"], each["zone"])[1] for each in ended.annotate(last=Max("on"))}
+    last = {
+        each["account"]: bounds(each["last"], each["last"], each["zone"])[1]
+        for each in ended.annotate(last=Max("on"))
+    }
     return [
         Figures(name, last.get(name), said[name, State.DIFFERS], said[name, State.UNTOLD])
         for name in registry.known_names()

@@ -1,6 +1,5 @@
 """A provider's report of what became of its payments: read, stored, then held against our record."""
 
-from payouts.statements.days import bounds
 from payouts.statements.listed import listed
 
-__all__ = ["bounds", "listed"]
+__all__ = ["listed"]

@@ -19,11 +19,11 @@ from django.db.models.functions import Cast, Now
 
 from payouts import actions
 from payouts.actions import AlteredError, Reported, unknown_payments
+from payouts.actions.days import bounds
 from payouts.actions.unknown_payments import Heard
 from payouts.jobs import Stop, never
 from payouts.models import Attempt, ProviderReport, ReportLine, UnknownPayment
 from payouts.providers.csv_report import STATUSES
-from payouts.statements.days import bounds
 from payouts.statements.lines import APPLY
 
 log = structlog.get_logger(__name__)

@@ -61,7 +61,7 @@ def ask(day: ReconciledDay, *, must_stop: Stop = never) -> ProviderReport | None
 
 def _read(provider: ListsPayments, day: ReconciledDay, must_stop: Stop) -> Sequence[Payment] | Answer:
     """All pages of the day; each payment once, as the last page that has it tells it."""
-    since, until = days.bounds(day.on, day.zone)
+    since, until = days.bounds(day.on, day.on, day.zone)
     payments: dict[str, Payment] = {}
     cursor, cursors = "", {""}
     for _page in range(PAGES_LIMIT):

@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from payouts import statements
+from payouts.actions import days
 from payouts.models import Attempt, Attention, Payout, ProviderReport, ReportLine, UnknownPayment
 from payouts.providers import Payment, Verdict
 from payouts.statements import apply
@@ -86,7 +87,7 @@ def test_the_days_of_an_account_are_those_of_its_register(settings: Any) -> None
     report = statements.listed("http", date(2026, 3, 2), [], asked_at=NOW)
 
     assert report.zone == "Europe/Moscow"
-    assert statements.bounds(date(2026, 3, 2), date(2026, 3, 2), report.zone) == (
+    assert days.bounds(date(2026, 3, 2), date(2026, 3, 2), report.zone) == (
         datetime(2026, 3, 1, 21, tzinfo=UTC),
         datetime(2026, 3, 2, 21, tzinfo=UTC),
     )
