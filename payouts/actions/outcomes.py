@@ -81,7 +81,7 @@ def record_outcomes(outcomes: Sequence[tuple[Assignment, Answer]]) -> int:
         move_all([steps[0] for steps in moves], at=at, actor=WORKER)
         rows.update(Payout, unmoved, ("lease_token", "due_at", "lost_leases", "news_at"))
         rows.update(Attempt, [each for each in attempts if each.provider_id], ATTEMPT_OUTCOME_FIELDS, key="reference")
-        rows.update(Attempt, [each for each in attempts if not each.provider_id], UNNAMED_FIELDS, key="reference")
+        rows.update(Attempt, [each for each in attempts if not each.provider_id], FIELDS_WITHOUT_ID, key="reference")
         rows.update(Attempt, earlier, ATTEMPT_OUTCOME_FIELDS, key="reference")  # when no later one is open
         rows.insert(exchanges)
         _note_forgotten(standing)
@@ -139,7 +139,7 @@ ATTEMPT_OUTCOME_FIELDS = (
     "finished_at",
 )
 # A webhook may have told the id while the provider was being asked.
-UNNAMED_FIELDS = tuple(name for name in ATTEMPT_OUTCOME_FIELDS if name != "provider_id")
+FIELDS_WITHOUT_ID = tuple(name for name in ATTEMPT_OUTCOME_FIELDS if name != "provider_id")
 
 
 def _outcome_moves(payout: Payout, assignment: Assignment, answer: Answer, at: datetime, before: str) -> list[Move]:

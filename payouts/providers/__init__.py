@@ -111,13 +111,13 @@ PAID_ELSEWHERE = "key_known_elsewhere"
 # The provider cannot be asked about such a key at all, or no longer.
 OUT_OF_REACH = "out_of_reach"
 # The provider can be asked only by an id of its own, which it has not told; the same key asks it within its life.
-UNNAMED = "unnamed"
+ID_NOT_TOLD = "id_not_told"
 # The money is of another kind than the account's: of tests for a live one, or the reverse.
 TEST_MISMATCH = "test_mismatch"
 # Codes of UNKNOWN that show that an account's settings are not what they seem: people are told at once.
 WRONG_ACCOUNT = frozenset((TEST_MISMATCH,))
 # Codes of UNKNOWN with which the provider has said nothing: nothing was sent, or a search proves nothing.
-NOTHING_SAID = frozenset(("unsendable", "not_found_yet", OUT_OF_REACH, UNNAMED))
+NOTHING_SAID = frozenset(("unsendable", "not_found_yet", OUT_OF_REACH, ID_NOT_TOLD))
 # Codes of UNKNOWN for one payment, while the provider may well serve the others.
 ABOUT_ONE_PAYMENT = frozenset(
     (

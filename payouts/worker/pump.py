@@ -20,10 +20,10 @@ from payouts.jobs import Stop, never
 from payouts.models import Attempt, Heartbeat
 from payouts.providers import (
     ADAPTER_FAILED,
+    ID_NOT_TOLD,
     OUT_OF_REACH,
     PAID_ELSEWHERE,
     PAID_LATER,
-    UNNAMED,
     Answer,
     Provider,
     Verdict,
@@ -131,7 +131,7 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
         asked = assignment.of_refused if assignment.is_doubted else assignment.instruction
         answer = provider.look_up(asked, deadline=deadline)
         is_unpaid = answer.verdict == Verdict.ABSENT or (answer.verdict == Verdict.REFUSED and assignment.is_doubted)
-        if not ((is_unpaid or answer.code == UNNAMED) and (assignment.may_post or assignment.is_doubted)):
+        if not ((is_unpaid or answer.code == ID_NOT_TOLD) and (assignment.may_post or assignment.is_doubted)):
             return answer
     for earlier in assignment.earlier:
         its_provider = given or get_provider(earlier.provider)
@@ -158,7 +158,7 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
 
 def _is_all_there_is(refused: Attempt, found: Answer) -> bool:
     """Whether a refusal stands where nobody can be asked about it: the key was sent once, and this was the answer."""
-    return found.code == UNNAMED and refused.calls == 1
+    return found.code == ID_NOT_TOLD and refused.calls == 1
 
 
 def _known_elsewhere(provider: Provider, assignment: Assignment, deadline: float) -> Answer | None:
@@ -169,7 +169,7 @@ def _known_elsewhere(provider: Provider, assignment: Assignment, deadline: float
     """
     for key in (assignment.attempt.reference, *assignment.later):
         found = provider.look_up(assignment.of_later(key), deadline=deadline)
-        if found.verdict == Verdict.ABSENT or found.code in (OUT_OF_REACH, UNNAMED):
+        if found.verdict == Verdict.ABSENT or found.code in (OUT_OF_REACH, ID_NOT_TOLD):
             return None
         if found.verdict == Verdict.UNKNOWN:
             return replace(found, told_by=provider.name)

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from payouts.providers import UNNAMED, Account, Answer, Instruction
+from payouts.providers import ID_NOT_TOLD, Account, Answer, Instruction
 from payouts.providers.paypal import payees
 from payouts.providers.paypal.answers import Asked, read_known, read_pay
 from payouts.providers.paypal.api import App
@@ -57,9 +57,9 @@ class PayPalProvider:
         return self._understood(instruction, reply, read_pay)
 
     def look_up(self, instruction: Instruction, *, deadline: float) -> Answer:
-        """GET the batch by PayPal's id. Without it nobody can be asked: UNKNOWN `unnamed`, never ABSENT."""
+        """GET the batch by PayPal's id. Without it nobody can be asked: UNKNOWN `id_not_told`, never ABSENT."""
         if not re.fullmatch(BATCH_ID, instruction.provider_id):
-            return unknown(UNNAMED, NO_ID)
+            return unknown(ID_NOT_TOLD, NO_ID)
         path = f"{PAYOUTS}/{instruction.provider_id}?page_size=2"
         reply = self._app.api.get(path, request_id=instruction.request_id, deadline=deadline)
         return self._understood(instruction, reply, read_known)

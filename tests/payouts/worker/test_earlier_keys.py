@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 
 from payouts import actions
 from payouts.models import Attention, Payout
-from payouts.providers import UNNAMED, Answer, Instruction, Verdict
+from payouts.providers import ID_NOT_TOLD, Answer, Instruction, Verdict
 from payouts.worker import pump
 from tests import recipes
 from tests.payouts.observe import by_hand, is_clean, last_event, unguarded
@@ -100,7 +100,7 @@ def test_the_refusal_of_a_key_that_was_sent_once_stands_where_nobody_can_be_aske
     provider = Slow()
     payout, key = _retried_after_a_refusal(operator)
     by_hand("UPDATE payouts_attempt SET calls = %s WHERE reference = %s", calls, key)
-    provider.said[key] = Answer(Verdict.UNKNOWN, code=UNNAMED)
+    provider.said[key] = Answer(Verdict.UNKNOWN, code=ID_NOT_TOLD)
 
     _run(provider, payout)
 

@@ -11,7 +11,7 @@ from django.db import DatabaseError, OperationalError, connection
 
 from payouts import actions
 from payouts.models import WAITS_FOR_ACCOUNT, Approval, Attempt, Attention, Payout
-from payouts.providers import UNNAMED, Answer, Instruction, Verdict
+from payouts.providers import ID_NOT_TOLD, Answer, Instruction, Verdict
 from payouts.worker import pump
 from tests import recipes
 from tests.payouts.observe import by_hand, is_clean, reading_only, rings
@@ -143,7 +143,7 @@ class Nameless(DoubleProvider):
 
     def look_up(self, instruction: Instruction, *, deadline: float) -> Answer:
         super().look_up(instruction, deadline=deadline)
-        return Answer(Verdict.UNKNOWN, code=UNNAMED)
+        return Answer(Verdict.UNKNOWN, code=ID_NOT_TOLD)
 
 
 @pytest.mark.parametrize("fault", [Fault.TIMEOUT_BEFORE, Fault.TIMEOUT_AFTER])

@@ -69,7 +69,7 @@ def test_a_payment_is_accepted_and_then_found_by_the_id_of_its_batch(stub: Stub,
 def test_nothing_is_asked_without_an_id_and_nothing_is_absent(stub: Stub, adapter: Adapter, provider_id: str) -> None:
     answer = adapter(stub.url).look_up(by_email(provider_id=provider_id), deadline=soon())
 
-    assert (answer.verdict, answer.code) == (Verdict.UNKNOWN, "unnamed")
+    assert (answer.verdict, answer.code) == (Verdict.UNKNOWN, "id_not_told")
     assert not answer.is_outage
     assert not answer.is_heard
     assert stub.requests == []
