@@ -11,6 +11,7 @@ from django.utils.translation import pgettext
 
 from payouts.admin import daily_volume, dashboard
 from payouts.admin.operations.alerts import alerts, signs
+from payouts.admin.operations.balances import balance_rows_counted_once
 from payouts.admin.operations.providers import provider_rows
 from payouts.admin.proposals import waiting
 
@@ -116,6 +117,7 @@ def start(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "cards": dashboard.cards(user),
         "on_their_way": dashboard.on_their_way(),
         "ages": dashboard.ages(),
+        "balances": balance_rows_counted_once(),
         "volume": daily_volume.volume(request.GET.get("volume", "")),
         "providers": provider_rows(),
         "signs": signs(),

@@ -1,21 +1,27 @@
-"""What each account has to pay from, and what waits for funds: the operations page's part, and the alerts."""
+"""What each account has to pay from, and what waits for funds: for the start page and operations, and as alerts."""
 
 from typing import Any
 
 from django.urls import reverse
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from payouts import money
 from payouts.actions import funds, pauses
 from payouts.actions.funds import Funds, Waiting
 from payouts.admin.kit import format
+from payouts.admin.kit.counted_once import cached
 from payouts.models import AccountBalance
 
 
 def balance_rows() -> list[dict[str, Any]]:
     """A row for each account and currency that a provider tells a balance of, by account."""
     return [_row(each) for each in funds.overview()]
+
+
+def balance_rows_counted_once() -> list[dict[str, Any]]:
+    """The same for the page that everybody has open."""
+    return cached(f"balances:{get_language()}", list[dict[str, Any]], balance_rows)
 
 
 def funds_alerts() -> list[dict[str, Any]]:

@@ -186,7 +186,7 @@ def test_the_page_costs_the_same_queries_for_few_and_for_many(as_group: Any, dja
     browser.get(START)
     cache.clear()
 
-    with django_assert_num_queries(51, exact=False) as first:
+    with django_assert_num_queries(61, exact=False) as first:
         browser.get(START)
     for _each in range(5):
         recipes.awaiting_payout(maker=recipes.person.make(), client=None)

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 
 from payouts import actions
@@ -47,6 +48,18 @@ def test_the_balance_is_shown_with_what_is_under_way_due_and_waiting(as_group: A
     assert (row["amount"], row["under_way"], row["due"]) == ("100.00\u00a0RUB", "60.00\u00a0RUB", "50.00\u00a0RUB")
     assert (row["waiting"], row["is_short"], row["is_old"]) == ("1", True, False)
     assert "Waiting for funds" in answer.content.decode()
+
+
+def test_the_start_page_shows_the_balances_too(as_group: Any) -> None:
+    _told(100)
+    pending_payout(amount=Decimal(60))
+    cache.clear()
+
+    answer = as_group("Approver").get("/admin/")
+
+    (row,) = answer.context["balances"]
+    assert (row["amount"], row["due"]) == ("100.00\u00a0RUB", "60.00\u00a0RUB")
+    assert "po-balances" in answer.content.decode()
 
 
 def test_accounts_that_tell_no_balance_have_no_such_table(as_group: Any, settings: Any) -> None:
