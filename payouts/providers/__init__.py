@@ -7,6 +7,7 @@ A provider never raises for what a network or a provider does: every outcome is 
 that is not a documented answer is `Verdict.UNKNOWN`. No Django model is imported here.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -138,7 +139,7 @@ class Provider(Protocol):
     account: str
     """A fingerprint of whose money it pays with: what is sent to one account is never asked about at another.
 
-    At most 16 characters; the same when only the credentials change. Empty where it cannot be told.
+    Of `fingerprint`; the same when only the credentials change. Empty where it cannot be told.
     """
 
     def pay(self, instruction: Instruction, *, deadline: float) -> Answer:
@@ -146,6 +147,11 @@ class Provider(Protocol):
 
     def look_up(self, instruction: Instruction, *, deadline: float) -> Answer:
         """Ask once what became of `instruction.reference`; end by `deadline` likewise."""
+
+
+def fingerprint(whose: str) -> str:
+    """Of whose money it is, in 16 characters."""
+    return hashlib.sha256(whose.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +292,13 @@ class Account:
     kind: str
     values: Mapping[str, str] = field(repr=False)
     """By the names of the kind's settings; empty for what is not given."""
+
+    def is_on(self, name: str) -> bool:
+        """Whether that setting is `on`. Raises ValueError where it is neither that nor `off` nor empty."""
+        value = self.values.get(name, "").lower()
+        if value not in {"", "on", "off"}:
+            raise ValueError(f"{name} must be on or off.")
+        return value == "on"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """The provider protocol's two calls: one request, one answer, one deadline for the whole of it."""
 
-import hashlib
 import re
 import ssl
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from typing import Final
 import msgspec
 
 from payouts import trace
-from payouts.providers import Account, Answer, Instruction
+from payouts.providers import Account, Answer, Instruction, fingerprint
 from payouts.providers.http.answers import read_look_up, read_pay
 from payouts.providers.wire import Link, Reply, Target, retry_after_seconds
 from payouts.providers.words import unknown, unparsable
@@ -33,7 +32,7 @@ class HttpProvider:
     ) -> None:
         self.name = name
         self._target = Target.parse(url, tls)
-        self.account = hashlib.sha256(f"http {account or self._target.origin}".encode()).hexdigest()[:16]
+        self.account = fingerprint(f"http {account or self._target.origin}")
         if not _TOKEN.fullmatch(token):
             raise ValueError("The provider's token must be printable ASCII without spaces, and not empty.")
         self._token = token

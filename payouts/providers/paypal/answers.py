@@ -24,7 +24,8 @@ from payouts.providers import Answer, Instruction, Verdict
 from payouts.providers.paypal import payees
 from payouts.providers.paypal.payees import Payee
 from payouts.providers.paypal.reasons import KEY_KNOWN, LACKS_FUNDS, OTHER_REASON, REASONS, SEVERAL, UNKNOWN_ID
-from payouts.providers.paypal.shapes import BATCH_VERDICTS, ITEM_VERDICTS, Batch, Header, Item, Made, Problem, read
+from payouts.providers.paypal.shapes import BATCH_VERDICTS, ITEM_VERDICTS, Batch, Header, Item, Made, Problem
+from payouts.providers.shapes import read
 from payouts.providers.words import (
     CODE_LIMIT,
     EXCERPT_LIMIT,

@@ -4,12 +4,10 @@ https://developer.paypal.com/api/rest/authentication/
 """
 
 import base64
-import hashlib
 import os
 import re
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Annotated, Final
@@ -17,9 +15,9 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from payouts import trace
-from payouts.providers import Answer
+from payouts.providers import Account, Answer, fingerprint
 from payouts.providers.paypal.reasons import NO_ACCESS
-from payouts.providers.paypal.shapes import read
+from payouts.providers.shapes import read
 from payouts.providers.wire import Link, Reply, Target, retry_after_seconds
 from payouts.providers.words import unknown
 
@@ -58,16 +56,14 @@ class App:
     is_test: bool
 
     @classmethod
-    def of(cls, values: Mapping[str, str]) -> "App":
-        """Of an account's settings. Raises ValueError for what cannot work."""
-        test = values.get("TEST", "").lower()
-        if test not in {"", "on", "off"}:
-            raise ValueError("TEST must be on or off.")
+    def of(cls, account: Account) -> "App":
+        """Raises ValueError for what cannot work."""
+        values, is_test = account.values, account.is_on("TEST")
         app = cls(
             client_id=values.get("CLIENT_ID", ""),
             secret=values.get("SECRET", ""),
-            url=values.get("API_URL") or (TEST_URL if test == "on" else LIVE_URL),
-            is_test=test == "on",
+            url=values.get("API_URL") or (TEST_URL if is_test else LIVE_URL),
+            is_test=is_test,
         )
         if not _CLIENT_ID.fullmatch(app.client_id):
             raise ValueError("CLIENT_ID must be the client ID of a PayPal app.")
@@ -79,8 +75,7 @@ class App:
     @property
     def fingerprint(self) -> str:
         """Whose money it pays with. Not the URL: it may be a proxy's, or a sandbox's with another port each time."""
-        whose = f"paypal {'test' if self.is_test else 'live'} {self.client_id}"
-        return hashlib.sha256(whose.encode()).hexdigest()[:16]
+        return fingerprint(f"paypal {'test' if self.is_test else 'live'} {self.client_id}")
 
     @property
     def api(self) -> "Api":

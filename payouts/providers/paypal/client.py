@@ -80,7 +80,7 @@ class PayPalProvider:
 def from_account(account: Account) -> PayPalProvider:
     """Raises ValueError."""
     checked_webhook_id(account)
-    return PayPalProvider(App.of(account.values), name=account.name)
+    return PayPalProvider(App.of(account), name=account.name)
 
 
 def way_of(_account: Account, recipient: Mapping[str, object]) -> str:

@@ -1,19 +1,15 @@
-"""What PayPal documents of its objects, as far as we read it; whatever has another shape is not read at all.
+"""What PayPal documents of its objects, as far as we read it.
 
 https://developer.paypal.com/docs/api/payments.payouts-batch/v1/
 """
 
 import re
-from decimal import Decimal
 from typing import Annotated, Final, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
-from payouts import strict_json
 from payouts.providers import Verdict
-from payouts.providers.words import exact_amount
-from payouts.strict_json import JsonError
+from payouts.providers.shapes import Amount
 
 BATCH_ID: Final = r"[0-9A-Za-z-]{1,30}"  # goes into the path of a request
 _PAYOUT_PATH: Final = re.compile(rf"/v1/payments/payouts/({BATCH_ID})/?\Z")
@@ -51,15 +47,6 @@ type ItemStatus = Literal[
     "REVERSED",
 ]
 type BatchId = Annotated[str, Meta(pattern=rf"\A{BATCH_ID}\Z")]
-
-
-class Amount(Struct, frozen=True):
-    value: str
-    currency: Annotated[str, Meta(pattern=r"\A[A-Z]{3}\Z")]
-
-    @property
-    def exact(self) -> Decimal | None:
-        return exact_amount(self.value)
 
 
 class Hyperlink(Struct, frozen=True):
@@ -139,11 +126,3 @@ class Event(Struct, frozen=True):
 
 class Verification(Struct, frozen=True):
     verification_status: Literal["SUCCESS", "FAILURE"]
-
-
-def read[Shape: Struct](body: bytes, shape: type[Shape]) -> Shape | None:
-    """None for what is no JSON object of that shape."""
-    try:
-        return msgspec.convert(strict_json.read(body), shape)
-    except (JsonError, msgspec.ValidationError):
-        return None

@@ -15,7 +15,8 @@ from payouts import strict_json
 from payouts.database.storable import is_storable
 from payouts.providers import MESSAGE_ID_LIMIT, Account, Message, News, UnreadableError, UnsignedError, Webhook
 from payouts.providers.paypal.api import App
-from payouts.providers.paypal.shapes import ITEM_VERDICTS, Event, Item, Verification, read
+from payouts.providers.paypal.shapes import ITEM_VERDICTS, Event, Item, Verification
+from payouts.providers.shapes import read, shaped
 from payouts.providers.wire import Reply
 from payouts.strict_json import JsonError
 
@@ -61,10 +62,9 @@ def checked_webhook_id(account: Account) -> str:
 
 
 def _news(event: Event) -> News | None:
-    try:
-        item = msgspec.convert(event.resource, Item)
-    except msgspec.ValidationError:
-        raise UnreadableError("The event has no payout item.") from None
+    item = shaped(event.resource, Item)
+    if item is None:
+        raise UnreadableError("The event has no payout item.")
     if item.transaction_status is None:
         raise UnreadableError("The event's payout item has no status.")
     try:
@@ -99,7 +99,7 @@ def _is_theirs(account: Account, signed: Mapping[str, str], body: bytes) -> bool
     """Whether PayPal says so within VERIFY_SECONDS. The event goes back byte for byte: the signature is over it."""
     asked = msgspec.json.encode(signed)[:-1] + b',"webhook_event":' + body.strip() + b"}"
     try:
-        api = App.of(account.values).api
+        api = App.of(account).api
     except ValueError:
         return False
     reply = api.post(VERIFY, asked, request_id="", deadline=time.monotonic() + VERIFY_SECONDS)

@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Final
 
 from payouts.providers import TEST_MISMATCH, Answer, Balance, Instruction, Verdict
+from payouts.providers.shapes import read
 from payouts.providers.wire import RETRY_AFTER_LIMIT_SECONDS
 from payouts.providers.words import (
     CODE_LIMIT,
@@ -43,7 +44,7 @@ from payouts.providers.yookassa.reasons import (
     SEVERAL,
     UNKNOWN_ID,
 )
-from payouts.providers.yookassa.shapes import Gateway, Payout, PayoutList, Problem, read
+from payouts.providers.yookassa.shapes import Gateway, Payout, PayoutList, Problem
 
 # The search runs behind, and nothing says by how much; they give a POST up after half of this.
 SEARCH_LAG: Final = timedelta(minutes=1)

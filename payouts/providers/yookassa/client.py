@@ -1,7 +1,6 @@
 """YooKassa's calls: one request, one answer, one deadline for the whole of it. A checked name takes one before."""
 
 import base64
-import hashlib
 import re
 import ssl
 from collections.abc import Callable, Mapping
@@ -23,6 +22,7 @@ from payouts.providers import (
     PaymentsPage,
     RecipientKind,
     Verdict,
+    fingerprint,
 )
 from payouts.providers.wire import BODY_LIMIT, LIST_LIMIT, Link, Reply, Target
 from payouts.providers.words import unknown, unparsable
@@ -64,8 +64,7 @@ class YooKassaProvider:
         if not _SECRET.fullmatch(secret):
             raise ValueError("SECRET must be printable ASCII without spaces, and not empty.")
         # Not the URL: it may be a proxy's, or a sandbox's with another port at each start.
-        whose = f"yookassa {'test' if is_test else 'live'} {gateway_id}"
-        self.account = hashlib.sha256(whose.encode()).hexdigest()[:16]
+        self.account = fingerprint(f"yookassa {'test' if is_test else 'live'} {gateway_id}")
         self._is_test = is_test
         self._gateway_id = gateway_id
         self._takes_card_numbers = takes_card_numbers
@@ -215,7 +214,7 @@ def from_account(account: Account) -> YooKassaProvider:
         gateway_id=values.get("GATEWAY_ID", ""),
         secret=values.get("SECRET", ""),
         url=values.get("API_URL") or API_URL,
-        is_test=_is_on("TEST", values.get("TEST", "")),
+        is_test=account.is_on("TEST"),
         **_options(account),
     )
 
@@ -242,15 +241,9 @@ class Options(TypedDict):
 def _options(account: Account) -> Options:
     """Raises ValueError."""
     return {
-        "takes_card_numbers": _is_on("CARD_NUMBERS", account.values.get("CARD_NUMBERS", "")),
-        "checks_names": _is_on("CHECK_NAMES", account.values.get("CHECK_NAMES", "")),
+        "takes_card_numbers": account.is_on("CARD_NUMBERS"),
+        "checks_names": account.is_on("CHECK_NAMES"),
     }
-
-
-def _is_on(name: str, value: str) -> bool:
-    if value.lower() not in {"", "on", "off"}:
-        raise ValueError(f"{name} must be on or off.")
-    return value.lower() == "on"
 
 
 def _to_millisecond(moment: datetime) -> datetime:

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from payouts.providers import Answer, Bank, Payment, PaymentsPage, Verdict
+from payouts.providers.shapes import read
 from payouts.providers.words import clean, unknown
 from payouts.providers.yookassa.answers import other_mode, read_failure
 from payouts.providers.yookassa.reasons import UNREADABLE_BANKS, UNREADABLE_LIST, UNREADABLE_PAYOUT
-from payouts.providers.yookassa.shapes import ListedPayout, Participants, PayoutPage, Problem, read
+from payouts.providers.yookassa.shapes import ListedPayout, Participants, PayoutPage, Problem
 
 BANK_NAME_LIMIT = 128
 

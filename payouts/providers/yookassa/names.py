@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from payouts.providers import Answer, Instruction, Verdict
+from payouts.providers.shapes import read
 from payouts.providers.words import unknown, unparsable
 from payouts.providers.yookassa.answers import Asked, read_error
 from payouts.providers.yookassa.reasons import KEY_CONFLICT, NAME_NOT_KEPT, NAME_NOT_TAKEN
-from payouts.providers.yookassa.shapes import PersonalData, Problem, read
+from payouts.providers.yookassa.shapes import PersonalData, Problem
 
 _PART: Final = re.compile("[A-Za-zА-Яа-яЁё‐–—-]{1,100}")
 

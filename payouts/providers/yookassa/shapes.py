@@ -1,18 +1,14 @@
-"""What YooKassa documents of its objects, as far as we read it; whatever has another shape is not read at all.
+"""What YooKassa documents of its objects, as far as we read it.
 
 https://yookassa.ru/developers/api#payout_object, https://yookassa.ru/developers/using-api/response-handling/response-format
 """
 
-from decimal import Decimal
 from typing import Annotated, Final, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
-from payouts import strict_json
 from payouts.providers import Verdict
-from payouts.providers.words import exact_amount
-from payouts.strict_json import JsonError
+from payouts.providers.shapes import Amount
 
 STATUS_VERDICTS: Final = {
     "succeeded": Verdict.SUCCEEDED,
@@ -24,15 +20,6 @@ PAYOUT_ID: Final = r"[0-9A-Za-z-]{36,50}"  # goes into the path of a request
 BANK_ID: Final = "[0-9A-Za-z]{12}"
 PAGE_SIZE: Final = 100  # the most that a list gives at once
 CURSOR_LIMIT: Final = 200
-
-
-class Amount(Struct, frozen=True):
-    value: str
-    currency: Annotated[str, Meta(pattern=r"\A[A-Z]{3}\Z")]
-
-    @property
-    def exact(self) -> Decimal | None:
-        return exact_amount(self.value)
 
 
 class SignedAmount(Struct, frozen=True):
@@ -145,19 +132,3 @@ class Problem(Struct, frozen=True):
     parameter: str = ""
     retry_after: int | None = None
     """Milliseconds."""
-
-
-def read[Shape: Struct](body: bytes, shape: type[Shape]) -> Shape | None:
-    """None for what is no JSON object, or has another shape."""
-    try:
-        return shaped(strict_json.read(body), shape)
-    except JsonError:
-        return None
-
-
-def shaped[Shape: Struct](content: object, shape: type[Shape]) -> Shape | None:
-    """None for what has another shape."""
-    try:
-        return msgspec.convert(content, shape)
-    except msgspec.ValidationError:
-        return None

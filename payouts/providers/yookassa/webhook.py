@@ -12,7 +12,8 @@ from uuid import UUID
 
 from payouts import strict_json
 from payouts.providers import Account, Message, News, UnreadableError, UnsignedError, Verdict, Webhook
-from payouts.providers.yookassa.shapes import Payout, shaped
+from payouts.providers.shapes import shaped
+from payouts.providers.yookassa.shapes import Payout
 from payouts.strict_json import JsonError
 
 PUBLISHED_NETWORKS: Final = (

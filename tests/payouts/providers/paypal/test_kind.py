@@ -26,9 +26,9 @@ def test_two_values_are_enough() -> None:
 
 
 def test_a_test_account_is_asked_where_no_money_moves() -> None:
-    assert App.of(VALUES).url == LIVE_URL
-    assert App.of(VALUES | {"TEST": "off"}).url == LIVE_URL
-    assert App.of(VALUES | {"TEST": "on"}).url == TEST_URL
+    assert App.of(Account("main", KIND.name, VALUES)).url == LIVE_URL
+    assert App.of(Account("main", KIND.name, VALUES | {"TEST": "off"})).url == LIVE_URL
+    assert App.of(Account("main", KIND.name, VALUES | {"TEST": "on"})).url == TEST_URL
 
 
 def test_every_setting_is_heeded(stub: Stub) -> None:
