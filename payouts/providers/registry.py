@@ -194,11 +194,6 @@ def lists_payments(name: str) -> bool:
     return _declares(name, lambda kind: kind.lists_payments)
 
 
-def lists_banks(name: str) -> bool:
-    """Whether that account's provider lists the banks that it pays to."""
-    return _declares(name, lambda kind: kind.lists_banks)
-
-
 def formats_of(name: str) -> tuple[ReportFormat, ...]:
     """The files of payments that are read for that account: the provider's own, and our CSV."""
     try:
