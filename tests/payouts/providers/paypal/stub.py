@@ -4,21 +4,18 @@ It knows three of the sandbox's magic amounts. Each request and each answer is h
 is kept in `faults`, and fails the test when the stub ends.
 """
 
-import json
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import urlsplit
-
-from jsonschema import ValidationError
 
 from payouts.sandbox.ledger import Magic, magic_of
 from tests.payouts.providers.http.faults import Behaviour, Peer, response
 from tests.payouts.providers.paypal.objects import duplicate, problem, reason
+from tests.payouts.providers.served import Reply, Request, served
 from tests.payouts.sandbox.paypal import CLIENT_ID, PAYOUTS, SECRET, hold
 
 _BASIC: Final = f"Basic {b64encode(f'{CLIENT_ID}:{SECRET}'.encode()).decode()}"
@@ -37,26 +34,6 @@ def granting(said: bytes) -> Behaviour:
             peer.send(_GRANTED if b" /v1/oauth2/token " in request else said)
 
     return behave
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    method: str
-    target: str
-    headers: dict[str, str]
-    """By names in lower case."""
-    body: bytes
-
-    @property
-    def content(self) -> Any:
-        return json.loads(self.body)
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    status: int
-    content: object
-    is_dropped: bool = False
 
 
 @dataclass(slots=True)
@@ -153,44 +130,5 @@ class Stub:
 def running() -> Iterator[Stub]:
     """A stub on a port of 127.0.0.1. What was not documented fails at the end."""
     stub = Stub()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_POST(self) -> None:
-            self.do_GET()
-
-        def do_GET(self) -> None:
-            content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            try:
-                reply = stub.answer(Request(self.command, self.path, headers, content))
-            except (ValidationError, ValueError, LookupError) as fault:
-                stub.faults.append(repr(fault))
-                reply = Reply(500, problem("INTERNAL_ERROR"))
-            if reply.is_dropped:
-                self.close_connection = True
-                return
-            sent = json.dumps(reply.content).encode()
-            self.send_response(reply.status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(sent)))
-            self.end_headers()
-            self.wfile.write(sent)
-
-        def log_message(self, *_arguments: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    stub.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with served(stub, fault=problem("INTERNAL_ERROR")):
         yield stub
-    finally:
-        server.shutdown()
-        thread.join(20)
-        server.server_close()
-    assert stub.faults == []

@@ -4,7 +4,6 @@ It knows three of the sandbox's magic amounts. Each request and each answer is h
 is kept in `faults`, and fails the test when the stub ends.
 """
 
-import json
 import threading
 from base64 import b64encode
 from collections import Counter
@@ -12,31 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
-from jsonschema import ValidationError
-
 from payouts.sandbox.ledger import Magic
+from tests.payouts.providers.served import Reply, Request, served
 from tests.payouts.providers.yookassa.objects import GATEWAY_ID, SECRET, error, listed, me
 from tests.payouts.sandbox.yookassa import hold
 
 _AUTHORIZATION: Final = f"Basic {b64encode(f'{GATEWAY_ID}:{SECRET}'.encode()).decode()}"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    method: str
-    target: str
-    headers: dict[str, str]
-    """By names in lower case."""
-    body: bytes
-
-    @property
-    def order(self) -> Any:
-        return json.loads(self.body)
 
 
 @dataclass(slots=True)
@@ -62,7 +46,7 @@ class Stub:
     _names: dict[str, dict[str, Any]] = field(default_factory=dict)
     _posts: Counter[str] = field(default_factory=Counter)
 
-    def answer(self, request: Request) -> "Reply":
+    def answer(self, request: Request) -> Reply:
         with self._lock:
             self.requests.append(request)
             if request.headers.get("authorization") != _AUTHORIZATION:
@@ -87,11 +71,11 @@ class Stub:
         documented: dict[str, Any] = hold("me", me(self.balance or "", test=self.is_test))
         return documented
 
-    def _keep_name(self, request: Request) -> "Reply":
-        hold("name request", request.order)
+    def _keep_name(self, request: Request) -> Reply:
+        hold("name request", request.content)
         if self.keeps_names != 200:
             code = {400: "invalid_request", 403: "forbidden"}.get(self.keeps_names, "internal_server_error")
-            return Reply(self.keeps_names, error(code, description=request.order["last_name"]))
+            return Reply(self.keeps_names, error(code, description=request.content["last_name"]))
         key = request.headers["idempotence-key"]
         kept = self._names.setdefault(
             key,
@@ -104,8 +88,8 @@ class Stub:
         )
         return Reply(200, hold("personal_data", kept))
 
-    def _pay(self, request: Request) -> "Reply":
-        order, key = hold("request", request.order), request.headers["idempotence-key"]
+    def _pay(self, request: Request) -> Reply:
+        order, key = hold("request", request.content), request.headers["idempotence-key"]
         amount = Decimal(order["amount"]["value"])
         magic = next((each for each in Magic if each.value == amount), None)
         number, self._posts[key] = self._posts[key], self._posts[key] + 1
@@ -137,13 +121,6 @@ class Stub:
         return documented
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    status: int
-    content: object
-    is_dropped: bool = False
-
-
 def _key(made: dict[str, Any]) -> str:
     key: str = made["metadata"]["attempt"]
     return key
@@ -168,44 +145,5 @@ def _destination(order: dict[str, Any]) -> dict[str, Any]:
 def running() -> Iterator[Stub]:
     """A stub on a port of 127.0.0.1. What was not documented fails at the end."""
     stub = Stub()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_POST(self) -> None:
-            self.do_GET()
-
-        def do_GET(self) -> None:
-            content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            try:
-                reply = stub.answer(Request(self.command, self.path, headers, content))
-            except (ValidationError, ValueError, LookupError) as fault:
-                stub.faults.append(repr(fault))
-                reply = Reply(500, error("internal_server_error"))
-            if reply.is_dropped:
-                self.close_connection = True
-                return
-            sent = json.dumps(reply.content).encode()
-            self.send_response(reply.status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(sent)))
-            self.end_headers()
-            self.wfile.write(sent)
-
-        def log_message(self, *_arguments: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    stub.url = f"http://127.0.0.1:{server.server_address[1]}/v3"
-    try:
+    with served(stub, fault=error("internal_server_error"), path="/v3"):
         yield stub
-    finally:
-        server.shutdown()
-        thread.join(20)
-        server.server_close()
-    assert stub.faults == []

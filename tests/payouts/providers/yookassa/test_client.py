@@ -38,7 +38,7 @@ def test_the_request_is_the_documented_one(stub: Stub, adapter: Adapter) -> None
             "x-request-id": "trace-1",
         }.items()
     )
-    assert request.order == {
+    assert request.content == {
         "amount": {"value": "100.50", "currency": "RUB"},
         "payout_destination_data": {"type": "sbp", "phone": "79000000000", "bank_id": "100000000111"},
         "description": f"Payout {attempt.payout}",

@@ -33,14 +33,14 @@ def test_the_name_goes_first_under_a_key_of_its_own_and_the_payout_refers_to_it(
     assert answer.verdict is Verdict.SUCCEEDED
     assert (name.target, payout.target) == ("/v3/personal_data", "/v3/payouts")
     assert name.headers["idempotence-key"] == f"{attempt.reference}.name"
-    assert name.order == {
+    assert name.content == {
         "type": "sbp_payout_recipient",
         "last_name": "Канарейкина",
         "first_name": "Анна",
         "middle_name": "Ильинична",
     }
     assert payout.headers["idempotence-key"] == str(attempt.reference)
-    assert [each["id"][:3] for each in payout.order["personal_data"]] == ["pd-"]
+    assert [each["id"][:3] for each in payout.content["personal_data"]] == ["pd-"]
 
 
 def test_the_same_attempt_refers_to_the_same_name(stub: Stub, adapter: Adapter) -> None:
@@ -59,7 +59,7 @@ def test_no_name_goes_where_none_is_checked(stub: Stub, adapter: Adapter, recipi
     assert provider.pay(instruction(recipient=dict(recipient)), deadline=soon()).verdict is Verdict.SUCCEEDED
 
     (payout,) = stub.requests
-    assert "personal_data" not in payout.order
+    assert "personal_data" not in payout.content
     assert "Канарейкина" not in payout.body.decode()
 
 
