@@ -1,8 +1,8 @@
 """What a worker is given with each payout that it has claimed: whom to call, with which key, and what it may do."""
 
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -32,6 +32,8 @@ class Assignment:
     elsewhere: tuple[str, ...] = ()
     """In recovery mode the other accounts, and otherwise those that were heard to know this key: a route that is
     forgotten may have sent it there. They are asked before it is sent."""
+    told: Mapping[str, str] = field(default_factory=dict)
+    """Of these, those that were heard to know this key, with what each calls the payment."""
     forgotten_at: datetime | None = None
     """When recovery mode began: such a key may have been sent until then, and a search can be behind for a while."""
     sent_until: datetime | None = None
@@ -64,6 +66,11 @@ class Assignment:
         """What to look up with whether an attempt was made, or made at another account, that is forgotten."""
         age = self._since(self.forgotten_at or self.called_at)
         return replace(self.instruction, reference=key, provider_id="", age=age)
+
+    def of_elsewhere(self, key: uuid.UUID, account: str) -> Instruction:
+        """What to look up with whether that account was sent the key, this attempt's or a later one's."""
+        known_as = self.told.get(account, "") if key == self.attempt.reference else ""
+        return replace(self.of_later(key), provider_id=known_as)
 
     def _since(self, at: datetime) -> timedelta:
         return max(timedelta(), self.called_at - at)
@@ -98,7 +105,7 @@ def assignments(
     history: dict[int, list[Attempt]],
     *,
     unheard_of: set[uuid.UUID],
-    told: dict[uuid.UUID, list[str]],
+    told: dict[uuid.UUID, dict[str, str]],
     forgotten_at: datetime | None,
 ) -> list[Assignment]:
     """One for each call.
@@ -109,7 +116,8 @@ def assignments(
     made = []
     for call in calls:
         payout, attempt = call.payout, call.attempt
-        names = registry.known_names() if forgotten_at else told.get(attempt.reference, [])
+        heard = told.get(attempt.reference, {})
+        names = [*heard, *(registry.known_names() if forgotten_at else ())]
         numbers = range(attempt.number + 1, attempt.number + 1 + (LATER_KEYS if forgotten_at else 0))
         assignment = _assignment(
             payout,
@@ -118,7 +126,8 @@ def assignments(
             may_post=call.may_post,
             earlier=tuple(each for each in history.get(payout.pk, ()) if each.number < attempt.number),
             later=tuple(references.attempt_reference(payout.reference, number) for number in numbers),
-            elsewhere=tuple(name for name in names if name != attempt.provider),
+            elsewhere=tuple(name for name in dict.fromkeys(names) if name != attempt.provider),
+            told=heard,
             forgotten_at=forgotten_at,
             sent_until=call.sent_until,
         )
@@ -150,6 +159,7 @@ def _assignment(
     earlier: tuple[Attempt, ...],
     later: tuple[uuid.UUID, ...],
     elsewhere: tuple[str, ...],
+    told: Mapping[str, str],
     forgotten_at: datetime | None,
     sent_until: datetime | None,
 ) -> Assignment:
@@ -173,6 +183,7 @@ def _assignment(
         earlier=earlier,
         later=later,
         elsewhere=elsewhere,
+        told=told,
         forgotten_at=forgotten_at,
         sent_until=sent_until,
     )

@@ -160,10 +160,10 @@ def _claim(take: Take, holder: str) -> tuple[list[Assignment], int]:
         calls.sort(key=lambda call: places[call.payout.pk])  # the oldest is called for first, whatever it needs
         _lease(calls, lease_ends_at=lease_ends_at, at=at, holder=holder)
         move_all([*looked.flags, *moves], at=at, actor=WORKER)
+        unheard_of = _unheard_of(fresh, found)
         rows.insert(fresh)
         rows.update(Payout, [*looked.put_off, *(payout for payout, _attempt in looked.again)], LEASE_FIELDS)
         rows.update(Attempt, [attempt for _payout, attempt in looked.again], ("calls", "last_called_at"))
-        unheard_of = _unheard_of(fresh, found)
         forgotten_at = recovery.began_at() if found.is_recovering else None
         told = unknown_payments.told_elsewhere([call.attempt for call in calls])
         made = assignments(calls, looked.history, unheard_of=unheard_of, told=told, forgotten_at=forgotten_at)

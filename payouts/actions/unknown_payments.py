@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from payouts import operation_rules
 from payouts.actions.errors import PayoutError, reason_fault
 from payouts.models import Attempt, UnknownPayment
-from payouts.providers import Verdict, registry
+from payouts.providers import Verdict
 
 log = structlog.get_logger(__name__)
 
@@ -67,34 +67,38 @@ def note(heard: Sequence[Heard], *, provider: str, source: UnknownPayment.Source
 def take(attempts: Sequence[Attempt]) -> set[uuid.UUID]:
     """Which of these new attempts' keys the provider has been heard to know already; they are unknown no longer.
 
-    The attempts' rows are inserted by the same transaction.
+    What it calls the payment is noted on the attempt: some can be asked by nothing else, or forget a key. The
+    attempts' rows are inserted afterwards, by the same transaction.
     """
-    payouts = {attempt.reference: attempt.payout_id for attempt in attempts}
-    if not payouts:
+    new = {attempt.reference: attempt for attempt in attempts}
+    if not new:
         return set()
     providers = {attempt.provider for attempt in attempts}  # the index begins with them
-    found = list(UnknownPayment.objects.select_for_update().filter(provider__in=providers, reference__in=payouts))
+    found = list(UnknownPayment.objects.select_for_update().filter(provider__in=providers, reference__in=new))
     for each in found:
+        attempt = new[each.reference]
+        if each.provider == attempt.provider:
+            attempt.provider_id = each.provider_id
         UnknownPayment.objects.filter(pk=each.pk).update(
-            payout_id=payouts[each.reference], closed_at=Coalesce("closed_at", Now())
+            payout_id=attempt.payout_id, closed_at=Coalesce("closed_at", Now())
         )
     return {each.reference for each in found}
 
 
-def told_elsewhere(attempts: Sequence[Attempt]) -> dict[uuid.UUID, list[str]]:
-    """The accounts that were heard to know these attempts' keys, and are not those that the attempts go to, by key.
+def told_elsewhere(attempts: Sequence[Attempt]) -> dict[uuid.UUID, dict[str, str]]:
+    """The accounts that were heard to know these attempts' keys, and are not those that the attempts go to, by key,
+    each with what it calls the payment.
 
-    A route that is forgotten may have sent them there. Without a second account nothing is asked of the database.
+    A route that is forgotten may have sent them there, and the settings may have dropped the account since.
     """
-    names = registry.known_names()
     own = {attempt.reference: attempt.provider for attempt in attempts}
-    if len(names) == 1 or not own:
+    if not own:
         return {}
-    found: dict[uuid.UUID, list[str]] = {}
-    told = UnknownPayment.objects.filter(provider__in=names, reference__in=own)
-    for reference, provider in told.values_list("reference", "provider"):
+    found: dict[uuid.UUID, dict[str, str]] = {}
+    told = UnknownPayment.objects.filter(reference__in=own)
+    for reference, provider, provider_id in told.values_list("reference", "provider", "provider_id"):
         if provider != own[reference]:
-            found.setdefault(reference, []).append(provider)
+            found.setdefault(reference, {})[provider] = provider_id
     return found
 
 

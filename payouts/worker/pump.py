@@ -147,7 +147,7 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
         if found.verdict not in NOT_PAID:
             return Answer(Verdict.UNKNOWN, found.provider_id, PAID_LATER, PAID_LATER_MESSAGE, about=key)
     for name in assignment.elsewhere:
-        if found_there := _known_elsewhere(given or get_provider(name), assignment, deadline):
+        if found_there := _known_elsewhere(given, name, assignment, deadline):
             return found_there
     paid = provider.pay(assignment.instruction, deadline=deadline)
     if answer and paid.verdict == Verdict.REFUSED:
@@ -161,19 +161,24 @@ def _is_all_there_is(refused: Attempt, found: Answer) -> bool:
     return found.code == ID_NOT_TOLD and refused.calls == 1
 
 
-def _known_elsewhere(provider: Provider, assignment: Assignment, deadline: float) -> Answer | None:
+def _known_elsewhere(given: Provider | None, name: str, assignment: Assignment, deadline: float) -> Answer | None:
     """What another account says of the keys, where that keeps them from being sent; None where it knows of none.
 
-    Only where it has refused a key can it have been sent the next. An account that says nothing of any key holds up
-    nobody: its payments are for people to compare before they end recovery mode.
+    All are asked about: a refusal may leave no trace there, and then the next key was sent. An account that can say
+    nothing of any key holds up nobody, for its payments are for people to compare before they end recovery mode; but
+    where it was heard to know this one, people are asked.
     """
+    heard = Answer(Verdict.UNKNOWN, code=PAID_ELSEWHERE, message=PAID_ELSEWHERE_MESSAGE)
+    if not given and name not in known_names():
+        return heard
+    provider = given or get_provider(name)
     for key in (assignment.attempt.reference, *assignment.later):
-        found = provider.look_up(assignment.of_later(key), deadline=deadline)
-        if found.verdict == Verdict.ABSENT or found.code in (OUT_OF_REACH, ID_NOT_TOLD):
-            return None
+        found = provider.look_up(assignment.of_elsewhere(key, name), deadline=deadline)
+        if found.code in (OUT_OF_REACH, ID_NOT_TOLD):
+            return heard if name in assignment.told else None
         if found.verdict == Verdict.UNKNOWN:
-            return replace(found, told_by=provider.name)
-        if found.verdict != Verdict.REFUSED:
+            return replace(found, told_by=name)
+        if found.verdict not in NOT_PAID:
             return Answer(Verdict.UNKNOWN, found.provider_id, PAID_ELSEWHERE, PAID_ELSEWHERE_MESSAGE)
     return None
 
