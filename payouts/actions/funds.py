@@ -33,8 +33,8 @@ from payouts.providers import Balance, registry
 
 log = structlog.get_logger(__name__)
 
-# After a refusal for want of funds, by the attempt's number, unless the balance rises; the last from then on. They
-# grow, because each attempt asks about all the earlier ones first.
+# After a refusal for want of funds, by the attempt's number, unless the balance rises (`FITTING`); the last from then
+# on. They grow, because each attempt asks about all the earlier ones first.
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
 # No amount is finer.
 LEAST = Decimal("0.0001")
@@ -75,9 +75,12 @@ LESS_THAN = """
 UPDATE payouts_accountbalance SET committed = greatest(committed, amount - %(less)s)
 WHERE account = %(account)s AND currency = %(currency)s
 """
-# The oldest that fit, until the room is used up; those that another holds are looked at in their time.
+# The oldest that fit, until the room is used up; those that another holds are looked at in their time. One that was
+# refused again and again goes later and later: a refusal can itself let the balance rise, and the next can follow.
 FITTING = """
-SELECT id, statement_timestamp() FROM payouts_payout
+SELECT id, greatest(statement_timestamp(), CASE WHEN waits_for = %(refused)s THEN waits_since + (
+    SELECT (count(*) - 1) ^ 2 FROM payouts_attempt a WHERE a.payout_id = payouts_payout.id) * interval '1 minute' END)
+FROM payouts_payout
 WHERE id IN (
     SELECT id FROM (
         SELECT id, sum(amount) OVER (ORDER BY waits_since, id) - amount AS before FROM (
@@ -287,7 +290,13 @@ def _wake(place: Place, reasons: Sequence[str]) -> None:
     room = known.amount - known.committed if known else Decimal(0)
     if room <= 0:
         return
-    asked = {"reasons": list(reasons), "room": room, "counted": COUNTED, **place._asdict()}
+    asked = {
+        "reasons": list(reasons),
+        "refused": WAITS_AFTER_REFUSAL,
+        "room": room,
+        "counted": COUNTED,
+        **place._asdict(),
+    }
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(FITTING, asked)

@@ -238,6 +238,24 @@ def test_a_refused_one_is_tried_again_with_a_new_key_when_the_balance_rises() ->
     assert is_clean()
 
 
+def test_a_balance_that_rises_with_each_refusal_lets_it_be_tried_later_and_later() -> None:
+    """The provider takes the money off, refuses for its fee, and gives it back."""
+    (payout,) = _of(500)
+    tried = 0
+    for _poll in range(20):
+        _told(500)
+        for assignment in actions.claim(limit=10):
+            tried += 1
+            _told(0)
+            actions.record_outcomes([(assignment, LACKS_FUNDS)])
+
+    payout.refresh_from_db()
+    assert (tried, payout.waits_for) == (2, "funds:refused")
+    assert payout.due_at is not None
+    assert payout.waits_since is not None
+    assert timedelta(seconds=59) < payout.due_at - payout.waits_since <= timedelta(minutes=1)
+
+
 @pytest.mark.parametrize(("number", "minutes"), [(1, 1), (2, 5), (3, 15), (4, 60), (5, 240), (9, 240)])
 def test_a_refused_one_is_tried_again_after_a_pause_that_grows(number: int, minutes: int) -> None:
     assert funds.pause(Attempt(number=number)) == timedelta(minutes=minutes)
