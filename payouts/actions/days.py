@@ -6,7 +6,7 @@ counted. What differs stays an alarm until a later list agrees, or a person clos
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 import structlog
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import CharField, Count, Exists, Max, Min, OuterRef, Q, QuerySet
+from django.db.models.functions import Cast, Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -25,11 +25,14 @@ from payouts import operation_rules
 from payouts.actions.errors import PayoutError, reason_fault
 from payouts.models import Attempt, Attention, ProviderReport, ReconciledDay, ReportLine
 from payouts.providers import Payment, Verdict, registry
+from payouts.providers.csv_report import STATUSES
 from payouts.states import Status
 
 log = structlog.get_logger(__name__)
 
 Result = ReportLine.Result
+# What a line's status is, by verdict.
+WORDS = {verdict: status for status, verdict in STATUSES.items()}
 
 # What was sent before midnight has its answer by then, and the provider's list has it.
 SETTLED_AFTER = timedelta(hours=2)
@@ -170,16 +173,19 @@ def not_told(day: ReconciledDay, *, code: str, message: str) -> None:
 
 
 def settle(*, now: datetime) -> None:
-    """Mark the open days that agree, so that nobody compares them again."""
+    """Mark the open days that agree, so that nobody compares them again.
+
+    What the provider was asked about differs first, where its answer has settled the payment otherwise than its list.
+    """
     days = _open()
+    _unconfirmed(day.report_id for day in days).exclude(_IS_BEING_ASKED).update(result=Result.CONTRADICTS)
     found = standings(days)
-    agreed = [
-        day.pk
-        for day in days
-        if found[day.pk].state == State.AGREED
-        and (not day.unfinished or (last_settled(day.zone, now) - day.on).days >= ASKED_AGAIN_FOR)
-    ]
-    ReconciledDay.objects.filter(pk__in=agreed, agreed_at=None).update(agreed_at=Now())
+    for day in days:
+        is_over = not day.unfinished or (last_settled(day.zone, now) - day.on).days >= ASKED_AGAIN_FOR
+        if is_over and found[day.pk].state == State.AGREED:
+            # A list that has come meanwhile is another one.
+            agreed = ReconciledDay.objects.filter(pk=day.pk, report=day.report_id, agreed_at=None, closed_at=None)
+            agreed.update(agreed_at=Now())
 
 
 def standings(days: Collection[ReconciledDay]) -> dict[int, Standing]:
@@ -218,13 +224,32 @@ def _differences(reports: Collection[int]) -> dict[int, dict[str, int]]:
     return counts
 
 
+def _of_line(outcome: Attempt.Outcome) -> Exists:
+    """Whether the attempt that a line is about has ended so."""
+    named = Attempt.objects.alias(key=Cast("reference", CharField())).filter(payout=OuterRef("payout"))
+    line = OuterRef("reference")
+    return Exists(named.filter(Q(key=line) | Q(provider_id=line), outcome=outcome))
+
+
+_IS_BEING_ASKED = Q(payout__news_at__isnull=False) | _of_line(Attempt.Outcome.OPEN)
+# That our record says by now what the line says.
+_IS_CONFIRMED = (
+    Q(_of_line(Attempt.Outcome.SUCCEEDED), status=WORDS[Verdict.SUCCEEDED])
+    | Q(_of_line(Attempt.Outcome.REFUSED), status=WORDS[Verdict.REFUSED])
+    | Q(status__in=(WORDS[Verdict.REFUSED], WORDS[Verdict.RETURNED]), payout__status=Status.RETURNED)
+)
+
+
+def _unconfirmed(reports: Iterable[int | None]) -> QuerySet[ReportLine]:
+    """The lines about which the provider was asked, and of which our record does not say what they say."""
+    lines = ReportLine.objects.order_by().filter(report__in=[each for each in reports if each], result=Result.ASKED)
+    return lines.exclude(_IS_CONFIRMED)
+
+
 def _still_asked(reports: Collection[int]) -> dict[int, int]:
-    """The lines about which the provider was asked, and whose payouts have not ended or need attention."""
+    """The lines about which the provider was asked, and that are not confirmed or whose payouts need attention."""
     lines = ReportLine.objects.order_by().filter(report__in=reports, result=Result.ASKED)
-    unanswered = lines.filter(
-        Q(payout__status__in=(Status.PENDING, Status.PROCESSING, Status.UNKNOWN))
-        | ~Q(payout__attention=Attention.NONE)
-    )
+    unanswered = lines.filter(~_IS_CONFIRMED | ~Q(payout__attention=Attention.NONE))
     return dict(unanswered.values_list("report").annotate(Count("pk")))
 
 

@@ -217,10 +217,11 @@ def _expected(report: ProviderReport, attempts: Sequence[Attempt]) -> list[Attem
     """Those that no other report lists: around midnight the provider's day may be the one before ours.
 
     A list is of what was made on a day, which is some time between our attempt and our knowing its end: all of these
-    days must have been listed.
+    days must have been listed. What the provider itself does not list is missing whatever a person's file says.
     """
     reported = set(
         ReportLine.objects.filter(
+            **({"report__listed_at__isnull": False} if report.listed_at else {}),
             report__provider=report.provider,
             report__superseded_at=None,
             number__isnull=False,

@@ -266,12 +266,13 @@ def test_what_a_superseded_list_had_is_missing_in_the_later_one() -> None:
     assert payout.attention == Attention.MISSING
 
 
-def test_a_report_of_a_person_and_a_list_know_of_each_other(operator: User) -> None:
-    payout = processed_payout()
-    applied(csv_of((key_of(payout), "succeeded")), operator)
+def test_a_report_of_a_person_lacks_nothing_that_a_list_has(operator: User) -> None:
+    payout, other = processed_payout(), processed_payout()
+    Attempt.objects.update(finished_at=NOW - timedelta(days=1))
+    listed([of(payout), of(other)])
+    day = TODAY - timedelta(days=1)
 
-    for day in DAYS:
-        listed([], day)
+    report = applied(csv_of((key_of(other), "succeeded")), operator, from_on=day, to_on=day)
 
     payout.refresh_from_db()
-    assert payout.attention == ""
+    assert (payout.attention, results_of(report)) == ("", [Result.AGREES])
