@@ -12,7 +12,7 @@ from ninja.security import HttpBearer
 
 from payouts.clients import find_key
 from payouts.models import ApiClient, ApiKey, Scope
-from payouts.staff.client_address import client_address
+from payouts.staff.client_address import client_address, network_of
 
 PERIODS_SECONDS = {"s": 1, "m": 60, "h": 3_600}
 FAILURES_A_MINUTE = 120
@@ -96,8 +96,22 @@ _counting = Lock()
 
 
 def throttle_failures(request: HttpRequest) -> None:
-    """Count one more bad secret from the client's address. Raises ThrottledError past the limit."""
-    _throttle(f"failures:{client_address(request)}", FAILURES_A_MINUTE, 60)
+    """Count one more bad secret from the client's network. Raises ThrottledError past the limit."""
+    _throttle(_failures(request), FAILURES_A_MINUTE, 60)
+
+
+def refuse_throttled(request: HttpRequest) -> None:
+    """Raises ThrottledError where one more bad secret of the client's network, as far as this process knows, would be
+    past the limit. Nothing is counted."""
+    now = int(time.time())
+    count = _counts.get(_failures(request))
+    if count and count.period == now // 60 and count.told + count.untold >= FAILURES_A_MINUTE:
+        raise ThrottledError(60 - now % 60)
+
+
+def _failures(request: HttpRequest) -> str:
+    address = client_address(request)
+    return f"failures:{network_of(address) if address else None}"
 
 
 def _throttle(name: str, limit: int, period_seconds: int) -> None:

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from ninja import Router
 
 from payouts import actions
-from payouts.api.auth import throttle_failures
+from payouts.api.auth import refuse_throttled, throttle_failures
 from payouts.api.schemas import problems
 from payouts.providers import UnreadableError, UnsignedError, Webhook, registry
 from payouts.staff.client_address import client_address
@@ -48,6 +48,8 @@ def _hear(request: HttpRequest, name: str) -> HttpResponse:
     webhook = Webhook(request.body, request.headers, client_address(request))
     try:
         account, kind = registry.find(name)
+        if kind.asks_to_hear:
+            refuse_throttled(request)
         message = kind.hear(account, webhook)
     except (registry.UnknownProviderError, UnsignedError) as error:
         throttle_failures(request)

@@ -360,6 +360,8 @@ class Kind:
     is_signed: bool = True
     """Whether its webhooks prove their sender. Else its providers are `TellsPayment`, and are asked about a payment
     that we do not know before people are."""
+    asks_to_hear: bool = False
+    """Whether the provider is called to tell a webhook of its own from others: not for whoever has sent too many."""
     heard_status: int = 204
     """The HTTP status that tells it that its webhook came; without it the webhook comes again."""
     tells_balance: bool = False

@@ -26,6 +26,7 @@ KIND = Kind(
     ),
     make=from_account,
     hear=hear,
+    asks_to_hear=True,
     heard_status=200,
     key_life=timedelta(days=30),
     recipients=RECIPIENTS,

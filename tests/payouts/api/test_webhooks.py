@@ -1,6 +1,7 @@
 """`POST /api/webhooks/provider/`: Standard Webhooks, verified over the raw body."""
 
 import base64
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,11 @@ from payouts.models import Payout, UnknownPayment, UnsignedNews, WebhookMessage
 from tests.payouts.api.conftest import Api
 from tests.payouts.api.provider_news import PATH, SECRET, news_of, signed
 from tests.payouts.observe import everything, nothing_changes
+from tests.payouts.providers.paypal.stub import VERIFY, running
+from tests.payouts.providers.paypal.test_webhook import HEADERS, SUCCEEDED
 from tests.payouts.providers.yookassa.objects import by_sbp, notification, payout
+from tests.payouts.sandbox.paypal import CLIENT_ID, WEBHOOK_ID
+from tests.payouts.sandbox.paypal import SECRET as PAYPAL_SECRET
 from tests.recipes import accepted_payout
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +79,36 @@ def test_where_anybody_could_have_sent_it_the_provider_is_asked_first(stranger: 
 
     assert response.status_code == 200
     assert (UnsignedNews.objects.count(), UnknownPayment.objects.count()) == (1, 0)
+
+
+def test_whoever_sent_too_many_makes_us_ask_nobody_more(
+    stranger: Api, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "FAILURES_A_MINUTE", 3)
+    with travel(1_700_000_000, tick=False), running() as paypal:
+        paypal.verification = "FAILURE"
+        values = {"CLIENT_ID": CLIENT_ID, "SECRET": PAYPAL_SECRET, "WEBHOOK_ID": WEBHOOK_ID, "API_URL": paypal.url}
+        settings.PROVIDERS, settings.PROVIDER_VALUES = {"main": "paypal"}, {"main": values}
+
+        sent = [stranger("POST", "/api/webhooks/main/", json.dumps(SUCCEEDED), **HEADERS) for _each in range(6)]
+
+    assert [response.status_code for response in sent] == [401, 401, 401, 429, 429, 429]
+    assert len([call for call in paypal.calls if VERIFY in call]) == 3
+
+
+@pytest.mark.parametrize(
+    ("addresses", "statuses"),
+    [(["2001:db8::1", "2001:db8::2"], [401, 429]), (["2001:db8::1", "2001:db8:0:1::1"], [401, 401])],
+)
+def test_one_subscribers_addresses_are_counted_as_one(
+    stranger: Api, settings: Any, monkeypatch: pytest.MonkeyPatch, addresses: list[str], statuses: list[int]
+) -> None:
+    monkeypatch.setattr(auth, "FAILURES_A_MINUTE", 1)
+    settings.TRUSTED_PROXIES = 1
+    with travel(1_700_000_000, tick=False):
+        sent = [stranger("POST", PATH, "{}", X_Forwarded_For=address) for address in addresses]
+
+    assert [response.status_code for response in sent] == statuses
 
 
 def test_the_path_works_without_its_last_slash_too(stranger: Api) -> None:
