@@ -125,9 +125,13 @@ class Api:
         if method == "POST":
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         reply = self._link.exchange(method, self._request(method, path, head) + body, deadline)
-        if isinstance(reply, Reply) and reply.status == 401:
+        if isinstance(reply, Answer):
+            return reply
+        if reply.status == 401:
             self._drop(token)
-        return reply
+        # Some error pages repeat the request, and parts of an answer are kept.
+        secret = token.value.encode()
+        return replace(reply, body=reply.body.replace(secret, b"*" * len(secret)))
 
     def _taken_token(self, deadline: float) -> Token | Answer:
         """The token of this process; one thread asks for it, the others wait."""

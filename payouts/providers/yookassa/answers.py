@@ -60,6 +60,8 @@ class Asked:
     is_test: bool
     """Whether the account's gateway is one for tests."""
     secret: str = field(repr=False)
+    credentials: str = field(default="", repr=False)
+    """The secret as it is sent: some error pages repeat the request."""
 
     @property
     def destination(self) -> Destination | None:
@@ -68,10 +70,15 @@ class Asked:
 
     @property
     def private(self) -> Instruction:
-        """With the recipient's details as they are and as they are sent: none of it comes back with an answer."""
-        if not self.destination:
-            return self.instruction
-        details: dict[str, object] = {"given": self.instruction.recipient, "sent": self.destination.account}
+        """With the recipient's details as they are and as they are sent, and each part of the name: none of it comes
+        back with an answer, and neither do our credentials."""
+        given, destination = self.instruction.recipient, self.destination
+        details: dict[str, object] = {
+            "given": given,
+            "sent": destination.account if destination else "",
+            "name": str(given.get("name", "")).split(),
+            "credentials": self.credentials,
+        }
         return replace(self.instruction, recipient=details)
 
 

@@ -72,9 +72,9 @@ class YooKassaProvider:
         self._secret = secret
         self._link = Link(target)
         self._root = target.path
-        credentials = base64.b64encode(f"{gateway_id}:{secret}".encode()).decode()
+        self._credentials = base64.b64encode(f"{gateway_id}:{secret}".encode()).decode()
         self._head = (
-            f"Host: {target.authority}\r\nAuthorization: Basic {credentials}\r\n"
+            f"Host: {target.authority}\r\nAuthorization: Basic {self._credentials}\r\n"
             "Accept: application/json\r\nAccept-Encoding: identity\r\nUser-Agent: payouts-backoffice/1\r\n"
         )
 
@@ -176,7 +176,7 @@ class YooKassaProvider:
         method, head, body = ("POST", order.head, order.body) if order else ("GET", "", b"")
         request_id = trace.taken_or_made(instruction.request_id)
         request = f"{method} {self._root}{path} HTTP/1.1\r\n{self._head}X-Request-ID: {request_id}\r\n{head}\r\n"
-        asked = Asked(instruction, is_test=self._is_test, secret=self._secret)
+        asked = Asked(instruction, self._is_test, secret=self._secret, credentials=self._credentials)
         reply = self._link.exchange(method, request.encode("ascii") + body, deadline)
         if isinstance(reply, Answer):
             return reply

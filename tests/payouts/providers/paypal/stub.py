@@ -23,7 +23,10 @@ GRANT: Final = "/v1/oauth2/token"
 VERIFY: Final = "/v1/notifications/verify-webhook-signature"
 
 
-_GRANTED: Final = response(b'{"access_token": "A21AA", "token_type": "Bearer", "expires_in": 32400}', 200)
+TOKEN: Final = "A21AAFs9kqZ0"
+_GRANTED: Final = response(
+    f'{{"access_token": "{TOKEN}", "token_type": "Bearer", "expires_in": 32400}}'.encode(), 200
+)
 
 
 def granting(said: bytes) -> Behaviour:

@@ -13,7 +13,7 @@ from payouts.providers import Instruction, Verdict
 from payouts.providers.paypal.client import PayPalProvider
 from tests.payouts.providers.http.faults import answers, faulty, response
 from tests.payouts.providers.paypal.objects import ADDRESS, body, by_email, problem
-from tests.payouts.providers.paypal.stub import GRANT, Stub, granting
+from tests.payouts.providers.paypal.stub import GRANT, TOKEN, Stub, granting
 from tests.payouts.providers.programs import instruction, soon
 from tests.payouts.sandbox.paypal import CLIENT_ID, PAYOUTS, SECRET
 
@@ -243,3 +243,11 @@ def test_no_repr_and_no_answer_shows_a_secret_or_a_recipient(adapter: Adapter) -
     for canary in (SECRET, ADDRESS):
         assert canary not in repr(answer)
         assert canary not in repr(provider)
+
+
+def test_a_token_that_an_error_page_repeats_is_not_kept(adapter: Adapter) -> None:
+    page = response(f"POST {PAYOUTS} Authorization: Bearer {TOKEN}".encode(), 502)
+    with faulty(granting(page)) as server:
+        answer = adapter(server.url).pay(by_email(), deadline=soon())
+
+    assert (answer.code, answer.excerpt) == ("http_502", f"POST {PAYOUTS} Authorization: Bearer {'*' * len(TOKEN)}")

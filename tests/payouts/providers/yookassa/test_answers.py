@@ -391,3 +391,16 @@ def test_an_amount_of_many_digits_is_compared_exactly() -> None:
 
     assert read_pay(asked(attempt), 200, body(payout(attempt))).verdict is Verdict.SUCCEEDED
     assert read_pay(asked(attempt), 200, body(payout(ATTEMPT))).code == "mismatch"
+
+
+def test_neither_our_credentials_nor_a_part_of_a_name_come_back_with_an_error() -> None:
+    named = by_sbp(recipient={"phone": "+79000000000", "bank_id": "100000000111", "name": "Иванов Пётр Сергеевич"})
+    said = f"POST /v3/payouts Authorization: Basic Z2F0ZTpzZWNyZXQ/ for ПЁТР СЕРГЕЕВИЧ И., last_name Иванов, {SECRET}"
+    told = json.dumps({"type": "error", "code": "invalid_request", "description": said})
+    held = replace(asked(named), credentials="Z2F0ZTpzZWNyZXQ/")
+
+    answers = [read_pay(held, 400, told.encode()), read_pay(held, 502, said.encode())]
+
+    for text in (answers[0].message, *(answer.excerpt for answer in answers)):
+        assert f"Basic {15 * '*'}/ for" in text
+        assert not [word for word in ("Z2F0", "ПЁТР", "СЕРГЕЕВИЧ", "Иванов", SECRET) if word in text]
