@@ -25,14 +25,12 @@ from payouts import operation_rules
 from payouts.actions.errors import PayoutError, reason_fault
 from payouts.models import Attempt, Attention, ProviderReport, ReconciledDay, ReportLine
 from payouts.providers import Payment, Verdict, registry
-from payouts.providers.csv_report import STATUSES
+from payouts.providers.csv_report import WORDS
 from payouts.states import Status
 
 log = structlog.get_logger(__name__)
 
 Result = ReportLine.Result
-# What a line's status is, by verdict.
-WORDS = {verdict: status for status, verdict in STATUSES.items()}
 
 # What was sent before midnight has its answer by then, and the provider's list has it.
 SETTLED_AFTER = timedelta(hours=2)
@@ -232,11 +230,12 @@ def _of_line(outcome: Attempt.Outcome) -> Exists:
 
 
 _IS_BEING_ASKED = Q(payout__news_at__isnull=False) | _of_line(Attempt.Outcome.OPEN)
-# That our record says by now what the line says.
+# That our record says what the line says; where the payment had not ended there, that nobody is asked any more.
 _IS_CONFIRMED = (
     Q(_of_line(Attempt.Outcome.SUCCEEDED), status=WORDS[Verdict.SUCCEEDED])
     | Q(_of_line(Attempt.Outcome.REFUSED), status=WORDS[Verdict.REFUSED])
     | Q(status__in=(WORDS[Verdict.REFUSED], WORDS[Verdict.RETURNED]), payout__status=Status.RETURNED)
+    | Q(status=WORDS[Verdict.PENDING], payout__due_at=None)
 )
 
 
@@ -261,11 +260,17 @@ def _open() -> list[ReconciledDay]:
 
 
 def alarms(*, now: datetime | None = None) -> list[tuple[ReconciledDay, Standing]]:
-    """The open days that differ, and those that nobody has told for UNTOLD_FOR, in a report neither; oldest first."""
+    """The open days that differ, those that nobody has told for UNTOLD_FOR, in a report neither, and those whose list
+    has a line that could not be compared for so long; oldest first."""
     now = now or timezone.now()
     days = _open()
     found = standings(days)
     differ = [day for day in days if found[day.pk].state == State.DIFFERS]
+    differ += [
+        day
+        for day in days
+        if found[day.pk].state == State.COMPARING and day.asked_at and now - day.asked_at >= UNTOLD_FOR
+    ]
     late = [
         day
         for day in days
@@ -296,7 +301,12 @@ def figures(*, now: datetime) -> list[Figures]:
         for each in ended.annotate(last=Max("on"))
     }
     return [
-        Figures(name, last.get(name), said[name, State.DIFFERS], said[name, State.UNTOLD])
+        Figures(
+            name,
+            last.get(name),
+            differs=said[name, State.DIFFERS] + said[name, State.COMPARING],
+            untold=said[name, State.UNTOLD],
+        )
         for name in registry.known_names()
         if registry.lists_payments(name)
     ]

@@ -82,7 +82,7 @@ def finding(payout: Payout, attempt: Attempt, reported: Reported) -> ReportLine.
         case Verdict.SUCCEEDED:
             is_known = was_paid
         case _:
-            is_known = True
+            is_known = not was_paid
     return Result.AGREES if is_known else Result.ASKED
 
 

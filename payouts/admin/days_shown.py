@@ -298,7 +298,7 @@ def day_alerts() -> list[dict[str, Any]]:
     """`said`, `then`, `link` and `is_alarm` for what does not agree, and by account for what was not told."""
     alarms = days.alarms()
     listed = (_("Daily reconciliation"), reverse("admin:payouts_reconciledday_changelist"))
-    said = [_said_differs([day for day, found in alarms if found.state == State.DIFFERS], listed)]
+    said = [_said_differs([day for day, found in alarms if found.state != State.UNTOLD], listed)]
     late: dict[str, list[ReconciledDay]] = {}
     for day, found in alarms:
         if found.state == State.UNTOLD:

@@ -17,6 +17,7 @@ STATUSES = {
     "rejected": Verdict.REFUSED,
     "returned": Verdict.RETURNED,
 }
+WORDS = {verdict: status for status, verdict in STATUSES.items()}
 REFERENCE_LIMIT = 64
 AMOUNT = re.compile(r"[0-9]{1,14}(\.[0-9]{1,8})?")
 KEY = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)

@@ -11,10 +11,9 @@ from django.db.models import Q
 from payouts.jobs import FILES, Job
 from payouts.models import ProviderReport, ReportLine
 from payouts.providers import Payment
-from payouts.providers.csv_report import STATUSES
+from payouts.providers.csv_report import WORDS
 
 APPLY = Job("payouts.tasks.apply_report", ProviderReport, Q(applied_at=None, superseded_at=None), queue=FILES)
-WORDS = {verdict: status for status, verdict in STATUSES.items()}
 
 
 @dataclass(frozen=True, slots=True)

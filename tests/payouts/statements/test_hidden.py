@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from payouts import actions
 from payouts.actions import days
 from payouts.actions.days import State
 from payouts.models import ReconciledDay
@@ -72,6 +73,28 @@ def test_what_the_provider_confirms_agrees(main: Lister, verdict: Verdict) -> No
     assert settled(day) == (State.AGREED, {}, True)
 
 
+def test_what_had_not_ended_there_and_is_paid_here_agrees_once_the_provider_confirms_it(main: Lister) -> None:
+    payout = paid_payout()
+    main.lists(payment_of(payout, verdict=Verdict.PENDING))
+    day = ask_for(yesterday())
+    before = settled(day)
+
+    recipes.answered(payout, Answer(Verdict.SUCCEEDED, provider_id=payout.attempts.get().provider_id))
+
+    assert before == (State.ASKED, {}, False)
+    assert days.standings([day])[day.pk].state == State.AGREED
+
+
+def test_what_has_not_ended_there_and_is_paid_here_is_different(main: Lister) -> None:
+    payout = paid_payout()
+    main.lists(payment_of(payout, verdict=Verdict.PENDING))
+    day = ask_for(yesterday())
+
+    recipes.answered(payout, Answer(Verdict.PENDING, provider_id=payout.attempts.get().provider_id))
+
+    assert settled(day) == (State.DIFFERS, {"contradicts": 1}, False)
+
+
 def test_a_list_that_comes_while_days_are_marked_is_not_taken_for_the_one_before(
     main: Lister, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +113,17 @@ def test_a_list_that_comes_while_days_are_marked_is_not_taken_for_the_one_before
         days.settle(now=timezone.now())
 
     assert settled(day) == (State.DIFFERS, {"not_ours": 1}, False)
+
+
+def test_a_day_that_cannot_be_compared_is_an_alarm_in_the_end(main: Lister, monkeypatch: pytest.MonkeyPatch) -> None:
+    main.lists(payment_of(recipes.unknown_payout(), provider_id="prv-1"))
+    monkeypatch.setattr(actions, "reconcile", None)
+
+    ask_for(yesterday())
+
+    alarms = [days.alarms(now=timezone.now() + timedelta(days=later)) for later in (1, 2)]
+    assert [[found.state for _day, found in each] for each in alarms] == [[], [State.COMPARING]]
+    assert days.figures(now=timezone.now() + timedelta(days=2))[0].differs == 1
 
 
 @pytest.mark.parametrize("status", ["succeeded", "rejected"])
