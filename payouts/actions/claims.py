@@ -246,7 +246,7 @@ def _next_attempt(payout: Payout, latest: Attempt | None, at: datetime) -> Attem
         payout=payout,
         number=number,
         provider=payout.provider,
-        account=registry.account(payout.provider),
+        account=registry.fingerprint_of(payout.provider),
         created_at=at,
     )
 
@@ -299,7 +299,7 @@ def _problem(payout: Payout, approvals: dict[int, list[Approval]], attempts: Seq
 
 def _is_elsewhere(attempt: Attempt) -> bool:
     """Whether it was sent to another account than the present one, which knows nothing of it, and would pay again."""
-    present = registry.account(attempt.provider)
+    present = registry.fingerprint_of(attempt.provider)
     return bool(attempt.account and present and attempt.account != present)
 
 

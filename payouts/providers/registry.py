@@ -88,7 +88,7 @@ def _made(kind: Kind, name: str, values: tuple[tuple[str, str], ...]) -> Provide
     return kind.make(Account(name, kind.name, dict(values)))
 
 
-def account(name: str) -> str:
+def fingerprint_of(name: str) -> str:
     """The fingerprint of that account in the present settings; empty when they make no such provider."""
     try:
         return get_provider(name).account

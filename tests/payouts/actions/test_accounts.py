@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from payouts import actions
 from payouts.models import Attention, Payout
 from payouts.providers.http.client import HttpProvider
-from payouts.providers.registry import account
+from payouts.providers.registry import fingerprint_of
 from payouts.worker import pump
 from tests import recipes
 from tests.payouts.observe import is_clean
@@ -82,7 +82,7 @@ def test_a_new_payout_goes_to_the_present_account_and_remembers_it(provider: Dou
     payout = _run(provider, pending_payout())
 
     assert payout.status == "processed"
-    assert payout.attempts.get().account == account("http")
+    assert payout.attempts.get().account == fingerprint_of("http")
 
 
 def test_an_attempt_of_before_accounts_were_remembered_is_looked_up_as_ever(provider: DoubleProvider) -> None:
@@ -118,4 +118,4 @@ def test_a_named_account_may_move() -> None:
 def test_settings_that_make_no_provider_name_no_account(settings: Any) -> None:
     settings.PROVIDER_TOKEN = ""
 
-    assert account("http") == account("nobody") == ""
+    assert fingerprint_of("http") == fingerprint_of("nobody") == ""

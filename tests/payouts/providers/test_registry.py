@@ -71,7 +71,7 @@ def test_an_account_of_a_kind_that_there_is_not_is_an_error(settings: Any) -> No
 
     with pytest.raises(UnknownProviderError):
         get_provider("main")
-    assert registry.account("main") == ""
+    assert registry.fingerprint_of("main") == ""
 
 
 def test_a_provider_can_be_asked_by_our_reference_unless_it_declares_otherwise(settings: Any) -> None:
