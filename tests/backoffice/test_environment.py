@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 
-from backoffice.environment import SETTINGS, SettingError, account_values, read
+from backoffice.environment import NO_ACCOUNTS, SETTINGS, SettingError, account_values, read
 from backoffice.local import ROOT
 from backoffice.local.secrets import new_secrets
 
@@ -48,6 +48,12 @@ def test_deployments_name_settings_of_the_list_alone():
     assert compose - OF_OTHERS < SETTINGS.keys()
     assert fly < SETTINGS.keys() - SECRET
     assert image == REQUIRED
+
+
+def test_no_account_has_the_name_that_a_setting_of_ours_begins_with():
+    begun = {name.split("_")[1].lower() for name in SETTINGS if name.startswith("PROVIDER_")}
+
+    assert begun < set(NO_ACCOUNTS)
 
 
 @pytest.mark.parametrize(
