@@ -16,6 +16,7 @@ Pure functions. Whatever is not a documented answer about exactly this instructi
 | 401, 403, 415, 429, 5xx                                     | UNKNOWN: our settings or their load               |
 """
 
+import re
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
@@ -159,7 +160,8 @@ def _mismatch(asked: Asked, wrong: list[str], http_status: int, body: bytes) -> 
 
 
 def _is_about_key(problem: Problem) -> bool:
-    return any("sender_batch_id" in detail.field.lower() for detail in problem.details)
+    said = (problem.message, *(text for detail in problem.details for text in (detail.field, detail.issue)))
+    return any("senderbatchid" in re.sub(r"[\s_]", "", text).lower() for text in said)
 
 
 def _told(asked: Asked, problem: Problem) -> str:

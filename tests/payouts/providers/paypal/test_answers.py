@@ -267,3 +267,17 @@ def test_nothing_of_the_recipient_or_the_secret_comes_back() -> None:
     for answer in answers:
         for canary in (ADDRESS, ADDRESS.upper(), SECRET):
             assert canary not in repr(answer)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"details": [{"field": "sender_batch_header.sender_batch_id", "issue": "Not unique"}]},
+        {"details": [{"field": "/", "issue": "Sender Batch ID already used"}]},
+        {"message": "Batch with given sender_batch_id already exists", "details": []},
+    ],
+)
+def test_a_bad_request_about_the_key_is_no_refusal_wherever_it_says_so(said: dict[str, Any]) -> None:
+    answer = read_pay(asked(), 400, body({"name": "VALIDATION_ERROR", **said}))
+
+    assert (answer.verdict, answer.code) == (Verdict.UNKNOWN, "idempotency_conflict")
