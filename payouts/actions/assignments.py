@@ -28,12 +28,13 @@ class Assignment:
     earlier: tuple[Attempt, ...] = ()
     """The refused attempts before this one: their keys are looked up before this one is sent."""
     later: tuple[uuid.UUID, ...] = ()
-    """In recovery mode the keys of the next attempts, which the database may have forgotten: looked up likewise."""
+    """In recovery mode, or where a payment was heard of, the keys of the next attempts, which the database may have
+    forgotten: looked up likewise."""
     elsewhere: tuple[str, ...] = ()
-    """In recovery mode the other accounts, and otherwise those that were heard to know this key: a route that is
+    """In recovery mode the other accounts, and otherwise those that were heard to know such a key: a route that is
     forgotten may have sent it there. They are asked before it is sent."""
     told: Mapping[str, str] = field(default_factory=dict)
-    """Of these, those that were heard to know this key, with what each calls the payment."""
+    """The accounts that were heard to know such a key, with what each calls the payment of this one."""
     forgotten_at: datetime | None = None
     """When recovery mode began: such a key may have been sent until then, and a search can be behind for a while."""
     sent_until: datetime | None = None
@@ -91,6 +92,12 @@ class Call:
     sent_until: datetime | None = None
     """Until when the calls before this one may have sent the key; None: this is the first."""
 
+    @property
+    def later_keys(self) -> tuple[uuid.UUID, ...]:
+        """Of the next attempts, which the database may have forgotten."""
+        numbers = range(self.attempt.number + 1, self.attempt.number + 1 + LATER_KEYS)
+        return tuple(references.attempt_reference(self.payout.reference, number) for number in numbers)
+
 
 def sent_until(attempt: Attempt) -> datetime:
     """Until when the calls so far may have sent its key: whatever a claim does, it does before its lease ends.
@@ -110,22 +117,21 @@ def assignments(
 ) -> list[Assignment]:
     """One for each call.
 
-    `unheard_of` are the keys that the provider cannot know yet, `told` those that other accounts were heard to know;
-    `forgotten_at` is when recovery mode began, if it has.
+    `unheard_of` are the keys that the provider cannot know yet, `told` the accounts that were heard to know one, or
+    the payout's next ones; `forgotten_at` is when recovery mode began, if it has.
     """
     made = []
     for call in calls:
         payout, attempt = call.payout, call.attempt
         heard = told.get(attempt.reference, {})
         names = [*heard, *(registry.known_names() if forgotten_at else ())]
-        numbers = range(attempt.number + 1, attempt.number + 1 + (LATER_KEYS if forgotten_at else 0))
         assignment = _assignment(
             payout,
             attempt,
             is_first_call=attempt.reference in unheard_of,
             may_post=call.may_post,
             earlier=tuple(each for each in history.get(payout.pk, ()) if each.number < attempt.number),
-            later=tuple(references.attempt_reference(payout.reference, number) for number in numbers),
+            later=call.later_keys if forgotten_at or heard else (),
             elsewhere=tuple(name for name in dict.fromkeys(names) if name != attempt.provider),
             told=heard,
             forgotten_at=forgotten_at,

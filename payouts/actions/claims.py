@@ -165,7 +165,7 @@ def _claim(take: Take, holder: str) -> tuple[list[Assignment], int]:
         rows.update(Payout, [*looked.put_off, *(payout for payout, _attempt in looked.again)], LEASE_FIELDS)
         rows.update(Attempt, [attempt for _payout, attempt in looked.again], ("calls", "last_called_at"))
         forgotten_at = recovery.began_at() if found.is_recovering else None
-        told = unknown_payments.told_elsewhere([call.attempt for call in calls])
+        told = unknown_payments.told(calls)
         made = assignments(calls, looked.history, unheard_of=unheard_of, told=told, forgotten_at=forgotten_at)
         return made, len(payouts)
 

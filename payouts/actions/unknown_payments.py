@@ -16,6 +16,7 @@ from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext as _
 
 from payouts import operation_rules
+from payouts.actions.assignments import Call
 from payouts.actions.errors import PayoutError, reason_fault
 from payouts.models import Attempt, UnknownPayment
 from payouts.providers import Verdict
@@ -85,19 +86,23 @@ def take(attempts: Sequence[Attempt]) -> set[uuid.UUID]:
     return {each.reference for each in found}
 
 
-def told_elsewhere(attempts: Sequence[Attempt]) -> dict[uuid.UUID, dict[str, str]]:
-    """The accounts that were heard to know these attempts' keys, and are not those that the attempts go to, by key,
-    each with what it calls the payment.
+def told(calls: Sequence[Call]) -> dict[uuid.UUID, dict[str, str]]:
+    """By the keys of these calls, the accounts that were heard to know the key or the payout's next ones, and what
+    each calls the payment of the key itself. Not the account that the call is for, where that knows the key alone.
 
-    A route that is forgotten may have sent them there, and the settings may have dropped the account since.
+    A retry that is forgotten may have sent the next key, and a route that is forgotten any of them elsewhere; the
+    settings may have dropped that account since.
     """
-    own = {attempt.reference: attempt.provider for attempt in attempts}
+    own = {call.attempt.reference: call.attempt for call in calls}
+    later = {key: call.attempt for call in calls for key in call.later_keys}
     if not own:
         return {}
     found: dict[uuid.UUID, dict[str, str]] = {}
-    told = UnknownPayment.objects.filter(reference__in=own)
-    for reference, provider, provider_id in told.values_list("reference", "provider", "provider_id"):
-        if provider != own[reference]:
+    heard = UnknownPayment.objects.filter(reference__in=[*own, *later])
+    for reference, provider, provider_id in heard.values_list("reference", "provider", "provider_id"):
+        if reference not in own:
+            found.setdefault(later[reference].reference, {}).setdefault(provider, "")
+        elif provider != own[reference].provider:
             found.setdefault(reference, {})[provider] = provider_id
     return found
 

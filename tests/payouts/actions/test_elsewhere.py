@@ -50,8 +50,8 @@ def _paid_at_eu_and_forgotten(
     return again
 
 
-def _heard(payout: Payout, at: str, provider_id: str) -> None:
-    key = attempt_reference(payout.reference, 1)
+def _heard(payout: Payout, at: str, provider_id: str, *, number: int = 1) -> None:
+    key = attempt_reference(payout.reference, number)
     heard = Heard(key, Verdict.SUCCEEDED, payout.amount, payout.currency, provider_id)
     unknown_payments.note([heard], provider=at, source=UnknownPayment.Source.WEBHOOK)
 
@@ -173,4 +173,29 @@ def test_what_the_account_itself_has_told_of_is_asked_about_by_its_id_and_its_ke
 
     payout.refresh_from_db()
     assert (payout.status, [call.operation for call in eu.calls]) == ("processed", ["pay", "look_up"])
+    assert is_clean()
+
+
+@pytest.mark.parametrize("account", ["http", "eu"])
+def test_what_was_heard_of_a_later_key_keeps_an_earlier_one_from_being_sent(account: str, client: ApiClient) -> None:
+    """Refused without a trace and paid by a retry, and both are forgotten: in no recovery mode either."""
+    with DoubleProvider().registered() as http, DoubleProvider("eu").registered() as eu:
+        paid_at = {"http": http, "eu": eu}[account]
+        with transaction.atomic():
+            Route.objects.create(position=10, account=account)
+            payout = pending_payout(client=client, idempotency_key="one")
+            paid_at.script(Fault.REFUSED)
+            first = recipes.claimed(payout)
+            actions.record_outcomes([(first, paid_at.pay(first.instruction, deadline=0))])
+            actions.retry(payout.pk, by=recipes.person.make(), reason="The account is open again.")
+            paid_at.pay(recipes.claimed(payout).instruction, deadline=0)
+            transaction.set_rollback(True)
+        sealed_sets.forget()
+        payout = pending_payout(client=client, idempotency_key="one")
+        _heard(payout, account, "prv_1", number=2)
+        pump.run()
+
+    payout.refresh_from_db()
+    assert (payout.status, payout.attention) == ("unknown", "contradicted")
+    assert len(http.payments) + len(eu.payments) == 1
     assert is_clean()
