@@ -24,7 +24,7 @@ from unfold.decorators import display
 from payouts import money, operation_rules
 from payouts.actions import days
 from payouts.actions.days import Standing, State
-from payouts.admin.kit import format, provider_messages
+from payouts.admin.kit import format
 from payouts.admin.kit.dialogs import DialogsMixin, dialog_action
 from payouts.admin.kit.fields import text_field
 from payouts.admin.kit.person import person
@@ -32,6 +32,7 @@ from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.statements import FOR_PEOPLE, LOOKS
 from payouts.models import ProviderReport, ReconciledDay, ReportLine
 from payouts.providers import registry
+from payouts.providers.messages import translated
 
 SHOWN_DAYS = 31
 CLOSE_PERMISSIONS = ("payouts.view_reconciledday", "payouts.close_reconciledday")
@@ -72,7 +73,7 @@ class ReconciledDayAdmin(DialogsMixin, ViewOnlyAdmin):
         return {
             "heading": f"{instance.account}, {format.day(instance.on)}",
             "badge": self.state(instance),
-            "recipient": self.why(instance),
+            "recipient": _why(instance, _standing(instance)),
         }
 
     def dialog_obstacle(self, request: HttpRequest, name: str, instance: ReconciledDay) -> str:
@@ -287,7 +288,7 @@ def _why(day: ReconciledDay, found: Standing) -> str:
             )
     if day.code and found.state != State.AGREED:
         asked = _("Asked at %(at)s.") % {"at": format.exact_time(day.asked_at)}
-        said += [provider_messages.translated(day.message), asked]
+        said += [translated(day.message), asked]
     return " ".join(said)
 
 
@@ -325,7 +326,7 @@ def _said_untold(late: list[ReconciledDay], link: tuple[str, str]) -> dict[str, 
         "account": late[0].account,
         "days": ", ".join(format.day(day.on) for day in late[:3]) + (" …" if len(late) > 3 else ""),
     }
-    why = provider_messages.translated(late[-1].message)
+    why = translated(late[-1].message)
     then = _("Upload its report of these days, or close them with a reason.")
     return {"said": f"{said} {why}".strip(), "then": then, "link": link, "is_alarm": False}
 

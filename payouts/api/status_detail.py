@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from payouts.models import RESOLVED_BY_HAND, WAITS_FOR_FUNDS, WAITS_FOR_LIMIT, Payout, ReviewFlag
+from payouts.providers.messages import translated
 from payouts.states import Stage
 
 type ReasonCode = Literal["amount", "possible_duplicate", "card_checksum", "iban_checksum", "review"]
@@ -108,7 +109,7 @@ def _in_doubt() -> str:
 def _refusal(payout: Payout) -> str:
     if payout.failure_code == RESOLVED_BY_HAND:
         return _("Two people found that it was not paid.")
-    refusal = ": ".join(part for part in (payout.failure_code, payout.failure_message) if part)
+    refusal = ": ".join(part for part in (payout.failure_code, translated(payout.failure_message)) if part)
     return _("The provider refused it (%(refusal)s).") % {"refusal": refusal.rstrip(".")}
 
 

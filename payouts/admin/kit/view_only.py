@@ -14,6 +14,7 @@ class ViewOnlyAdmin(PlainAdmin):
     One that lets people add has an `enter` of its own, and says who may.
     """
 
+    change_form_template = "admin/payouts/view_only.html"
     list_per_page = 50
     list_max_show_all = 0
     has_change_permission = has_delete_permission = never

@@ -15,7 +15,6 @@ from payouts.actions import disclosures, wrong_accounts
 from payouts.actions.waits import without_account
 from payouts.admin.days_shown import day_alerts
 from payouts.admin.kit import format
-from payouts.admin.kit.provider_messages import translated
 from payouts.admin.operations.balances import funds_alerts, old_balances
 from payouts.admin.operations.clusters import is_alive
 from payouts.admin.operations.figures import capped, loads, oldest_due
@@ -33,6 +32,7 @@ from payouts.models import (
     UnknownPayment,
 )
 from payouts.models.sealed_sets import altered, altered_sets
+from payouts.providers.messages import translated
 from payouts.staff import authority
 from payouts.states import Stage
 

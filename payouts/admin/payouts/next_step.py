@@ -8,7 +8,6 @@ from django.utils.translation import gettext as _
 from payouts import rules
 from payouts.admin.kit.format import exact_time
 from payouts.admin.kit.next_step import NextStep
-from payouts.admin.kit.provider_messages import advice, translated
 from payouts.admin.velocity_limits import waits_in_words
 from payouts.models import (
     RESOLVED_BY_HAND,
@@ -20,6 +19,7 @@ from payouts.models import (
     Payout,
     contradicted_attempts,
 )
+from payouts.providers.messages import advice, translated
 from payouts.rules import Standing
 from payouts.states import Stage, Status
 
@@ -154,7 +154,9 @@ def _funds_step(payout: Payout) -> NextStep:
     if payout.waits_for == WAITS_AFTER_REFUSAL:
         why = _("It waits for funds: the provider refused it, because the account %(account)s has too little money.")
     else:
-        why = _("It waits for funds: the balance of the account %(account)s does not cover it.")
+        why = _(
+            "It waits for funds: the balance of the account %(account)s, less what is under way, does not cover it."
+        )
     then = _("Top the account up at the provider; it then goes by itself. Hold or cancel it if it must not be paid.")
     return NextStep(why % account, then, is_alarm=True)
 
@@ -271,6 +273,8 @@ def next_word(payout: Payout) -> str:
             return _("the provider")
         case Stage.UNKNOWN:
             return _("find out how it ended")
+        case Stage.FAILED if payout.attention or payout.due_at or advice(payout.failure_message):
+            return _("see below")
         case Stage.FAILED:
             return _("retry it, or leave it")
         case _:

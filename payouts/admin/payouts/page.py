@@ -13,17 +13,18 @@ from payouts import approvers, money
 from payouts.actions import breaker, pauses
 from payouts.actions.verbs import VERBS
 from payouts.admin.kit import format
-from payouts.admin.kit.provider_messages import translated
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.kit.worker_pages import SnapshotMixin
 from payouts.admin.payouts import duplicates, let_go, provider_answers, queues
 from payouts.admin.payouts.next_step import next_step, next_word
 from payouts.admin.payouts.timeline import timeline
 from payouts.admin.payouts.verbs import may, standing
-from payouts.models import Approval, Attempt, BatchRow, Event, EventName, Payout
+from payouts.models import Approval, Attempt, Bank, BatchRow, Event, EventName, Payout
 from payouts.plain_text import key_without_cards, without_cards
+from payouts.providers.messages import translated
 from payouts.recipients import name_and_account
 from payouts.states import OPEN, Stage, Status
+from payouts.vault import masked_text
 
 # A payout that has just been let go is paid within a second or two: its page looks again by itself for so long.
 REFRESHED_FOR = timedelta(minutes=1)
@@ -64,7 +65,7 @@ class PayoutPage(SnapshotMixin, ViewOnlyAdmin):
             ),
             "open_proposals": [proposal] if (proposal := let_go.about(payout)) else [],
             "facts": _facts(payout, attempts),
-            "recipient": list(format.recipient_lines(payout.recipient_masked)),
+            "recipient": list(format.recipient_lines(_with_bank(payout.recipient_masked))),
             "flags": duplicates.review_flags(payout) if payout.status in OPEN else [],
             "timeline": timeline(events),
             "attempts": [_attempt(attempt, payout.currency) for attempt in attempts],
@@ -72,6 +73,15 @@ class PayoutPage(SnapshotMixin, ViewOnlyAdmin):
             "webhooks": provider_answers.webhooks(attempts),
             "approvals": [_approval(approval) for approval in approvals],
         }
+
+
+def _with_bank(masked: Any) -> Any:
+    """The masked recipient, with the listed name of its bank's ID, whatever its client calls the bank."""
+    shown = masked.get("bank_id") if isinstance(masked, dict) else None
+    if not shown:
+        return masked
+    names = {name for bank_id, name in Bank.objects.offered().names.items() if masked_text(bank_id) == shown}
+    return {**masked, "bank_id": f"{shown} ({names.pop()})"} if len(names) == 1 else masked
 
 
 def _head(payout: Payout, events: Sequence[Event]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from payouts.admin.kit import format
-from payouts.admin.kit.provider_messages import translated
 from payouts.models import Attempt, Exchange, Payout, WebhookMessage
 from payouts.providers import Verdict
+from payouts.providers.messages import translated
 
 SHOWN = 50
 

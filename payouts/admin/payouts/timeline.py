@@ -9,9 +9,9 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from payouts.admin.kit.format import actor, duration, exact_time, flag_label
-from payouts.admin.kit.provider_messages import translated
 from payouts.models import Approval, Attention, Event, EventName
 from payouts.plain_text import without_cards
+from payouts.providers.messages import translated
 from payouts.states import Status
 
 EVENT_LOOKS: dict[str, str] = {

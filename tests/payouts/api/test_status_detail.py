@@ -12,6 +12,7 @@ from payouts import actions
 from payouts.api import rows
 from payouts.api.status_detail import approval_reasons, status_detail
 from payouts.models import ApiClient, Attention, Payout, PayoutLimit, ReviewFlag, ReviewRule
+from payouts.providers import Answer, Verdict
 from payouts.states import Stage
 from tests import recipes
 from tests.payouts.api.conftest import EXAMPLE, Api
@@ -291,3 +292,17 @@ def test_the_sentence_speaks_the_callers_language(api: Api) -> None:
     with translation.override("ru"):
         assert answer["status_detail"] == translation.gettext("It was paid, and the bank gave the money back.")
     assert answer["status_detail"] != "It was paid, and the bank gave the money back."
+
+
+def test_a_known_reason_of_a_provider_speaks_the_callers_language_too() -> None:
+    known = "The recipient's bank is not available. Retry later."
+    payout = recipes.answered(
+        recipes.pending_payout(), Answer(Verdict.REFUSED, code="issuer_unavailable", message=known)
+    )
+
+    with translation.override("ru"):
+        told = _told(payout)
+
+    assert known in payout.failure_message
+    assert "Retry later" not in told
+    assert "Банк получателя недоступен" in told

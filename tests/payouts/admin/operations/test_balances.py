@@ -100,7 +100,7 @@ def test_the_page_of_a_payout_says_what_it_waits_for_and_what_to_do(as_group: An
     held_back = plain(browser.get(page(short)).content.decode())
 
     assert "the provider refused it, because the account main has too little money" in refused
-    assert "the balance of the account main does not cover it" in held_back
+    assert "the balance of the account main, less what is under way, does not cover it" in held_back
     assert "Top the account up at the provider" in held_back
 
 

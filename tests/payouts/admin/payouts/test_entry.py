@@ -375,3 +375,14 @@ def test_while_sql_has_changed_a_rule_the_form_says_so_and_makes_nothing(operato
     assert "changed outside the product" in " ".join(told["notes"])
     assert "changed outside the product" in answer.content.decode()
     assert not Payout.objects.exists()
+
+
+@pytest.mark.usefixtures("_main")
+def test_the_page_names_the_bank_of_the_id_whatever_a_client_calls_it(operator: Client) -> None:
+    named = recipes.pending_payout(recipient={"phone": "+79123456789", "bank_id": "100000000004", "bank": "Сбербанк"})
+    unlisted = recipes.pending_payout(recipient={"phone": "+79123456789", "bank_id": "100000000999"})
+
+    text = operator.get(page(named)).content.decode()
+
+    assert "••••••••0004 (Т-Банк)" in text
+    assert "••••••••0999<" in operator.get(page(unlisted)).content.decode()

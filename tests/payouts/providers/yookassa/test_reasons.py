@@ -2,7 +2,7 @@
 
 import pytest
 
-from payouts.admin.kit.provider_messages import OURS
+from payouts.providers.messages import OURS
 from payouts.providers.words import MESSAGE_LIMIT
 from payouts.providers.yookassa.reasons import REASONS, SENTENCES
 

@@ -3,7 +3,7 @@
 import pytest
 from django.utils.translation import override
 
-from payouts.admin.kit.provider_messages import advice, translated
+from payouts.providers.messages import advice, translated
 
 
 @pytest.mark.parametrize(
