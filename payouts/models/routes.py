@@ -23,7 +23,7 @@ def account_choices() -> list[tuple[str, str]]:
 
 def recipient_kind_choices() -> list[tuple[str, object]]:
     """The ways to be paid that some provider declares, and any."""
-    return [("", _("any")), *((name, name) for name in registry.recipient_kinds())]
+    return [("", _("any")), *registry.recipient_kinds().items()]
 
 
 class Route(SealedRow):

@@ -321,6 +321,8 @@ class RecipientKind:
     """ISO 4217 letters, and the least and the most of one payment."""
     whole: frozenset[str] = frozenset()
     """Currencies of which it takes no decimals, whatever ISO 4217 says."""
+    label: str | Promise = ""
+    """For people; lazily translated. Without one they see the name."""
 
 
 REPORTED = frozenset((Verdict.SUCCEEDED, Verdict.PENDING, Verdict.REFUSED, Verdict.RETURNED))

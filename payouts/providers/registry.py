@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import lru_cache
 
 from django.conf import settings
+from django.utils.functional import Promise
 
 from payouts.providers import (
     Account,
@@ -113,9 +114,9 @@ def key_life(name: str) -> timedelta:
     return timedelta(seconds=settings.PROVIDER_KEY_TTL_SECONDS) if declared is None else declared
 
 
-def recipient_kinds() -> list[str]:
-    """The names of the ways to be paid that the providers declare, sorted."""
-    return sorted({way.name for way in _declared()})
+def recipient_kinds() -> dict[str, str | Promise]:
+    """The ways to be paid that the providers declare: their labels by name, sorted by name."""
+    return {way.name: way.label or way.name for way in sorted(_declared(), key=lambda way: way.name)}
 
 
 def recipients_of(name: str) -> Sequence[RecipientKind] | None:

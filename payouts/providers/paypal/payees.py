@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
+from django.utils.translation import gettext_lazy
+
 from payouts import money
 from payouts.providers import RecipientKind
 
@@ -33,9 +35,9 @@ _CURRENCIES: Final = {
     for code in codes
 }
 RECIPIENTS: Final = (
-    RecipientKind("email", ("email",), _CURRENCIES, WHOLE),
-    RecipientKind("phone", ("phone",), _CURRENCIES, WHOLE),
-    RecipientKind("paypal_id", ("paypal_id",), _CURRENCIES, WHOLE),
+    RecipientKind("email", ("email",), _CURRENCIES, WHOLE, gettext_lazy("Email address")),
+    RecipientKind("phone", ("phone",), _CURRENCIES, WHOLE, gettext_lazy("Phone")),
+    RecipientKind("paypal_id", ("paypal_id",), _CURRENCIES, WHOLE, gettext_lazy("PayPal account")),
 )
 _SPACING: Final = re.compile(r"[\s\u00a0\u202f()-]")
 _EMAIL: Final = re.compile(r"(?=.{3,127}\Z)[!-?A-~]+@[!-?A-~]+")

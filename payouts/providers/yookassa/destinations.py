@@ -17,16 +17,18 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
+from django.utils.translation import gettext_lazy
+
 from payouts.providers import RecipientKind
 from payouts.providers.yookassa.shapes import CardDestination, SbpDestination, Told, WalletDestination
 
 # https://yookassa.ru/developers/payouts/getting-started/payout-types-and-limits; a recipient's own may be lower.
 _LIMITS: Final = {"RUB": (Decimal("1.00"), Decimal("500000.00"))}
 RECIPIENTS: Final = (
-    RecipientKind("sbp", ("phone", "bank_id"), _LIMITS),
-    RecipientKind("card_token", ("payout_token",), _LIMITS),
-    RecipientKind("card", ("card",), _LIMITS),
-    RecipientKind("wallet", ("wallet",), _LIMITS),
+    RecipientKind("sbp", ("phone", "bank_id"), _LIMITS, label=gettext_lazy("Phone (SBP)")),
+    RecipientKind("card_token", ("payout_token",), _LIMITS, label=gettext_lazy("Card token")),
+    RecipientKind("card", ("card",), _LIMITS, label=gettext_lazy("Card")),
+    RecipientKind("wallet", ("wallet",), _LIMITS, label=gettext_lazy("Wallet")),
 )
 _SPACING: Final = re.compile(r"[\s\u00a0\u202f()-]")
 _RUSSIAN: Final = re.compile(r"8(9[0-9]{9})")

@@ -43,7 +43,7 @@ def test_a_route_is_proposed_on_its_form_and_in_force_when_another_person_confir
     as_user(second).post(f"/admin/payouts/proposal/{proposal.pk}/confirm/", {"version": 0})
 
     assert answer.status_code == 302
-    assert "sbp" in page
+    assert "Phone (SBP)" in page
     assert (before, Route.objects.get().below_amount) == (0, 500_000)
 
 
@@ -66,7 +66,7 @@ def test_a_form_offers_the_accounts_and_the_kinds_of_recipients_that_there_are(a
     form = as_group("Admin").get(f"{ROUTES}add/").context["adminform"].form
 
     assert ("http", "http") in form.fields["account"].choices
-    assert ("sbp", "sbp") in form.fields["recipient_kind"].choices
+    assert ("sbp", "Phone (SBP)") in form.fields["recipient_kind"].choices
 
 
 def test_a_payout_that_is_routed_anew_says_from_where_to_where(as_group: Any) -> None:
