@@ -22,6 +22,7 @@ from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth.models import Group, User
@@ -31,9 +32,9 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from payouts import actions, clients, daily_totals
-from payouts.actions import keys
+from payouts.actions import days, keys
 from payouts.jobs import FILES
-from payouts.models import ApiClient, Approval, Payout, Scope
+from payouts.models import ApiClient, Approval, Attempt, Payout, Scope
 from payouts.providers import Answer, Verdict, payable, registry
 from payouts.states import Status
 
@@ -94,6 +95,7 @@ class Command(BaseCommand):
             if not (options["if_empty"] and Payout.objects.exists()):
                 rung_before = OrmQ.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
                 _Simulation(people, apis).run()
+                _close_days(people["approver"])
                 daily_totals.count_days()
                 # The rings of the past have nothing to call for.
                 OrmQ.objects.filter(pk__gt=rung_before, key__in=(settings.Q_CLUSTER["name"], FILES)).delete()
@@ -192,6 +194,18 @@ def _payable(payment: dict[str, Any]) -> dict[str, Any]:
     return payment
 
 
+def _close_days(by: User) -> None:
+    """The days that are compared with a provider's list, which has none of these payments."""
+    account = registry.default()
+    if not registry.lists_payments(account):
+        return
+    zone = ZoneInfo(registry.zone_of(account))
+    since = timezone.now() - timedelta(days=days.ASKED_AGAIN_FOR + 1)
+    paid = Attempt.objects.filter(provider=account, outcome=Attempt.Outcome.SUCCEEDED, finished_at__gte=since)
+    for day in sorted({at.astimezone(zone).date() for at in paid.values_list("finished_at", flat=True) if at}):
+        days.close(days.made(account, day).pk, by=by, reason="Demo data: the provider knows none of these payments.")
+
+
 PAID, REFUSED, LOST, ACCEPTED = "paid", "refused", "lost", "accepted"
 
 
@@ -234,11 +248,13 @@ class _Simulation:
 
     def _undecided(self) -> None:
         """Unknown and processing, at rest: nothing here is asked again before tomorrow."""
-        days = timedelta(days=1)
+        day_long = timedelta(days=1)
         for day in (4, 6):
             self.payout(self.ago(days=day), *[LOST] * 30, size="small")
-        self.payout(self.ago(days=3, hours=2), *[LOST] * 30, voice=("approver", days * 2), size="small")
-        self.payout(self.ago(days=5, hours=3), *[LOST] * 30, voice=("approver", days), second="admin", size="small")
+        self.payout(self.ago(days=3, hours=2), *[LOST] * 30, voice=("approver", day_long * 2), size="small")
+        self.payout(
+            self.ago(days=5, hours=3), *[LOST] * 30, voice=("approver", day_long), second="admin", size="small"
+        )
         for hours in (3, 9):
             self.payout(self.ago(hours=hours), *[LOST] * 30, size="small")
         for hours in (2, 5, 16):

@@ -2,21 +2,25 @@
 
 import json
 import stat
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from django_q.models import OrmQ
 
 from payouts import clients
+from payouts.actions import days
 from payouts.audit import broken_invariants
 from payouts.management.commands import demo
-from payouts.models import Attention, Payout
+from payouts.models import Attempt, Attention, Payout, ReconciledDay
 from payouts.states import Stage
 from tests.payouts.admin.urls import LIST
 
@@ -105,3 +109,17 @@ def test_an_account_that_declares_what_it_pays_has_a_past_too(settings: Any) -> 
     assert set(Payout.objects.values_list("currency", "provider")) == {("RUB", "main")}
     assert Payout.objects.latest("amount").amount <= 500_000
     assert not Payout.objects.due().exists()
+
+
+def test_no_day_of_the_demo_differs_from_what_its_provider_lists(settings: Any) -> None:
+    settings.PROVIDER_URL = ""
+    settings.PROVIDERS = {"main": "yookassa"}
+    settings.PROVIDER_VALUES = {"main": {"GATEWAY_ID": "501", "SECRET": "s", "CARD_NUMBERS": "on"}}
+
+    load()
+
+    days.begin("main", now=timezone.now() + timedelta(days=1))
+    paid = Attempt.objects.filter(outcome=Attempt.Outcome.SUCCEEDED).values_list("finished_at", flat=True)
+    of_the_demo = {moment.astimezone(ZoneInfo("Europe/Moscow")).date() for moment in paid if moment}
+    assert ReconciledDay.objects.filter(closed_at__isnull=False).exists()
+    assert not of_the_demo & set(ReconciledDay.objects.filter(closed_at=None).values_list("on", flat=True))
