@@ -8,6 +8,7 @@ from backoffice.environment import SettingError
 from payouts.sandbox.dialects import SPOKEN
 
 OURS = "http"
+EXAMPLE = '"currency": "RUB", "recipient_details": {"card": "0000 1111 2222 3333"}'
 KINDS = (OURS, *(spoken.name for spoken in SPOKEN))
 
 
@@ -18,6 +19,8 @@ class Played:
     """The product's, with which it finds the sandbox."""
     environment: Mapping[str, str] = field(repr=False)
     """The sandbox's own."""
+    example: str = EXAMPLE
+    """The currency and the recipient of a payout that it pays, in JSON."""
 
 
 def played(secrets: Mapping[str, str], *, port: int, web_port: str) -> Played:
@@ -32,4 +35,4 @@ def played(secrets: Mapping[str, str], *, port: int, web_port: str) -> Played:
         raise SettingError(f"PROVIDER must be {' or '.join(KINDS)}, which the sandbox can play, and is {kind}.")
     its = spoken.played(secret=secrets["PROVIDER_TOKEN"], sandbox=sandbox, webhook=f"{web}/main/")
     account = {f"PROVIDER_MAIN_{name}": value for name, value in its.account.items()}
-    return Played(port, {"PROVIDERS": f"main={kind}"} | account, its.environment)
+    return Played(port, {"PROVIDERS": f"main={kind}"} | account, its.environment, spoken.example)

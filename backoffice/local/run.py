@@ -34,7 +34,7 @@ from backoffice.environment import (
 from backoffice.local import ROOT
 from backoffice.local.children import Children, RunError, Stop
 from backoffice.local.console import Console
-from backoffice.local.provider import Played, played
+from backoffice.local.provider import EXAMPLE, Played, played
 from backoffice.local.secrets import kept_secrets
 from backoffice.local.servers import ServiceError, ends_with_parent, free_port, write_private
 from backoffice.local.services import Services, local_services
@@ -94,7 +94,7 @@ def run(console: Console, stop: Stop) -> None:
             _start_children(children, settings, sandbox)
             _await_web(children, port)
             console.say(" - ready.\n")
-            console.say(_banner(settings, services, demo))
+            console.say(_banner(settings, services, demo, sandbox.example if sandbox else EXAMPLE))
             console.release()
             while True:
                 children.check()
@@ -293,7 +293,7 @@ def _provider(settings: Mapping[str, str]) -> str:
     return " ".join(part for part in (played_at, settings.get("PROVIDERS", "")) if part)
 
 
-def _banner(settings: Mapping[str, str], services: Services, demo: Mapping[str, Any] | None) -> str:
+def _banner(settings: Mapping[str, str], services: Services, demo: Mapping[str, Any] | None, example: str) -> str:
     address = f"http://127.0.0.1:{settings['PORT']}"
     lines = [
         f"  Back office   {address}/admin/",
@@ -308,10 +308,7 @@ def _banner(settings: Mapping[str, str], services: Services, demo: Mapping[str, 
         key = demo["api_key"]
         lines += ["  Logins        " + "   ".join(f"{user} / {password}" for user, password in demo["logins"])]
         lines += [f"  API key       {key}", ""]
-    payout = (
-        '{"user_id": 123, "amount": 100.50, "currency": "RUB", '
-        '"recipient_details": {"card": "0000 1111 2222 3333"}, "comment": "Оплата бонуса"}'
-    )
+    payout = f'{{"user_id": 123, "amount": 100.50, {example}, "comment": "Оплата бонуса"}}'
     lines += [
         f"  curl {address}/api/payouts/ -H 'Authorization: Bearer {key}' \\",
         f"    -H 'Content-Type: application/json' -d '{payout}'",

@@ -19,6 +19,8 @@ class Spoken(Protocol):
     """Of the provider's kind."""
     manual: str
     """What its environment and its magic are, in English."""
+    example: str
+    """What a request to our API must say so that this account can pay it: its currency and recipient, in JSON."""
 
     def of(self, environment: Mapping[str, str], /) -> Make | None:
         """None where the environment has no account for it. Raises ValueError, with a sentence."""

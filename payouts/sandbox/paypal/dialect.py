@@ -52,6 +52,7 @@ class PayPal:
 
     name = "paypal"
     manual = paypal.__doc__ or ""
+    example = '"currency": "USD", "recipient_details": {"email": "payee@example.com"}'
     prefix = "/v1/"
     paths = re.compile(rf"{_GRANT}|{_VERIFY}|{PAYOUTS}(?:-item)?(?:/[0-9A-Z]{{1,30}})?")
 

@@ -47,6 +47,7 @@ class YooKassa:
 
     name = "yookassa"
     manual = yookassa.__doc__ or ""
+    example = '"currency": "RUB", "recipient_details": {"phone": "+79123456789", "bank_id": "100000000111"}'
     prefix = "/v3/"
     paths = re.compile(
         r"/v3/(?:payouts(?:/search|/po-[0-9a-f-]{36})?|personal_data(?:/pd-[0-9a-f-]{36})?|sbp_banks|me)"

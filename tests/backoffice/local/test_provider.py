@@ -1,10 +1,13 @@
 """The sandbox as `make run` starts it."""
 
+import json
+from decimal import Decimal
+
 import pytest
 
 from backoffice.environment import SettingError
-from backoffice.local.provider import KINDS, played
-from payouts.providers import registry
+from backoffice.local.provider import KINDS, OURS, played
+from payouts.providers import payable, registry
 
 SECRETS = {"PROVIDER_TOKEN": "a token"}
 
@@ -40,6 +43,21 @@ def test_paypals_account_has_the_sandboxs_secret_and_webhook(monkeypatch):
     for name in ("CLIENT_ID", "WEBHOOK_ID"):
         assert sandbox.settings[f"PROVIDER_MAIN_{name}"] == sandbox.environment[f"SANDBOX_PAYPAL_{name}"]
     assert sandbox.environment["SANDBOX_PAYPAL_WEBHOOK_URL"] == "http://127.0.0.1:8123/api/webhooks/main/"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_account_can_pay_the_example(monkeypatch, settings, kind):
+    monkeypatch.setenv("PROVIDER", kind)
+    sandbox = played(SECRETS, port=9100, web_port="8123")
+    settings.PROVIDER_URL = sandbox.settings.get("PROVIDER_URL", "")
+    settings.PROVIDERS = {"main": kind} if kind != OURS else {}
+    its = {name.removeprefix("PROVIDER_MAIN_"): value for name, value in sandbox.settings.items()}
+    settings.PROVIDER_VALUES = {"main": its}
+    example = json.loads(f"{{{sandbox.example}}}")
+
+    payment = {"currency": example["currency"], "recipient": example["recipient_details"]}
+
+    assert payable.obstacle(registry.default(), amount=Decimal("100.50"), **payment) is None
 
 
 def test_every_provider_that_there_is_can_be_played():
