@@ -206,7 +206,8 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "PROVIDERS",
             "Accounts with providers, by names of yours of lower-case letters and digits, such as "
             "`main=yookassa,eu=paypal`. The settings of an account begin with `PROVIDER_` and its name; "
-            "docs/providers.md has them. The first account pays; with PROVIDER_URL, that one does.",
+            "docs/providers.md has them. The first account pays where no route says otherwise; without PROVIDERS, "
+            "that of PROVIDER_URL, whose name is `http`.",
             named_kinds,
             {},
         ),
@@ -408,13 +409,16 @@ def account_variables(account: str) -> dict[str, str]:
 def account_values(accounts: Iterable[str]) -> dict[str, dict[str, str]]:
     """What the environment says of each account, by account and <NAME>; …_FILE is read from that file.
 
-    Raises SettingError for a file that cannot be read.
+    Raises SettingError for a file that cannot be read, and where both are given.
     """
     found: dict[str, dict[str, str]] = {account: {} for account in accounts}
     for account, values in found.items():
         for variable, text in account_variables(account).items():
             name = variable.removeprefix(f"PROVIDER_{account.upper()}_")
             is_file = name.endswith("_FILE")
+            if name.removesuffix("_FILE") in values:
+                both = variable.removesuffix("_FILE")
+                raise SettingError(f"{both} and its _FILE are both given: one of them must go.")
             values[name.removesuffix("_FILE")] = _content(variable, text.strip()) if is_file else text.strip()
     return found
 

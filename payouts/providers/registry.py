@@ -37,7 +37,8 @@ def accounts() -> dict[str, Account]:
     named = {
         name: Account(name, kind, settings.PROVIDER_VALUES.get(name, {})) for name, kind in settings.PROVIDERS.items()
     }
-    if named and not settings.PROVIDER_URL:
+    is_named = UNNAMED in named and (named[UNNAMED].kind != http.KIND.name or not settings.PROVIDER_URL)
+    if is_named or (named and not settings.PROVIDER_URL):
         return named
     values = {
         "URL": settings.PROVIDER_URL,
@@ -45,12 +46,15 @@ def accounts() -> dict[str, Account]:
         "ACCOUNT": settings.PROVIDER_ACCOUNT,
         "WEBHOOK_SECRET": settings.PROVIDER_WEBHOOK_SECRET,
     }
-    return {UNNAMED: Account(UNNAMED, http.KIND.name, values), **named}
+    return named | {UNNAMED: Account(UNNAMED, http.KIND.name, values)}
 
 
 def default() -> str:
-    """The account that pays when nothing else is said: the first."""
-    return next(iter(accounts()))
+    """The account that pays when nothing else is said: the first that PROVIDERS names, or else that of PROVIDER_URL.
+
+    Processes that are not given PROVIDER_URL, as a web server that never pays, choose the same.
+    """
+    return next(iter(settings.PROVIDERS), UNNAMED)
 
 
 def known_names() -> list[str]:

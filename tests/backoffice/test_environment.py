@@ -152,6 +152,17 @@ def test_an_account_has_the_settings_that_begin_with_its_name(monkeypatch, tmp_p
     assert values == {"main": {"URL": "https://main.test", "SECRET": "from a file"}, "eu": {}}
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_secret_is_not_given_twice(monkeypatch, tmp_path, order):
+    (tmp_path / "secret").write_text("from a file\n")
+    given = {"PROVIDER_MAIN_SECRET": "old", "PROVIDER_MAIN_SECRET_FILE": str(tmp_path / "secret")}
+    for name in list(given)[::order]:
+        monkeypatch.setenv(name, given[name])
+
+    with pytest.raises(SettingError, match=r"^PROVIDER_MAIN_SECRET and its _FILE are both given"):
+        account_values(["main"])
+
+
 def test_a_file_that_cannot_be_read_is_named_by_its_setting(monkeypatch, tmp_path):
     monkeypatch.setenv("PROVIDER_MAIN_SECRET_FILE", str(tmp_path / "gone"))
 

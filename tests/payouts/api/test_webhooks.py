@@ -285,13 +285,13 @@ def test_only_post_is_taken(stranger: Api) -> None:
 
 @pytest.fixture
 def main(settings: Any) -> str:
-    settings.PROVIDERS = {"main": "http"}
+    settings.PROVIDERS = {"http": "http", "main": "http"}
     settings.PROVIDER_VALUES = {"main": {"WEBHOOK_SECRET": SECRET}}
     return "/api/webhooks/main/"
 
 
 def test_an_account_has_an_address_and_secrets_of_its_own(settings: Any, main: str, stranger: Api) -> None:
-    settings.PROVIDER_URL = ""
+    settings.PROVIDERS, settings.PROVIDER_URL = {"main": "http"}, ""
     payout = accepted_payout()
     settings.PROVIDER_WEBHOOK_SECRET = ""
     body = news_of(payout)

@@ -117,8 +117,10 @@ def stand_in(provider: Provider, **declared: Any) -> Iterator[None]:
     before = registry.KINDS.copy()
     registry.KINDS[kind.name] = kind
     named = {} if provider.name == registry.UNNAMED else {provider.name: kind.name}
+    # What pays unless something else is said stays so.
+    first = {} if settings.PROVIDERS or not settings.PROVIDER_URL else {registry.UNNAMED: http.KIND.name}
     try:
-        with override_settings(PROVIDERS=settings.PROVIDERS | named):
+        with override_settings(PROVIDERS=first | settings.PROVIDERS | named):
             yield
     finally:
         registry.KINDS.clear()

@@ -57,13 +57,15 @@ def test_two_accounts_of_one_kind_are_two_providers(settings: Any) -> None:
     assert known_names() == ["eu", "http", "main"]
 
 
-def test_the_account_of_provider_url_pays_while_there_is_one(settings: Any) -> None:
+@pytest.mark.parametrize("url", ["https://provider.test/base", ""])
+def test_the_first_that_providers_names_pays_whoever_is_given_the_url(settings: Any, url: str) -> None:
+    settings.PROVIDER_URL = url
     settings.PROVIDERS = {"main": "http", "eu": "http"}
-    assert registry.default() == "http"
-
-    settings.PROVIDER_URL = ""
     assert registry.default() == "main"
-    assert known_names() == ["eu", "main"]
+    assert known_names() == ["eu", *(["http"] if url else []), "main"]
+
+    settings.PROVIDERS = {}
+    assert registry.default() == "http"
 
 
 def test_an_account_of_a_kind_that_there_is_not_is_an_error(settings: Any) -> None:

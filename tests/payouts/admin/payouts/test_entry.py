@@ -314,7 +314,7 @@ def test_a_wallet_and_a_token_are_paid_where_an_account_declares_them(
 
 @pytest.mark.usefixtures("_main")
 def test_the_preview_names_the_account_that_will_pay(operator: Client, settings: Any) -> None:
-    settings.PROVIDER_URL = "https://provider.test"
+    settings.PROVIDERS = {"http": "http", "main": "yookassa"}
     Route.objects.create(position=10, account="main", currency="RUB", recipient_kind="sbp")
 
     assert "Will be paid from the account main (YooKassa)." in checked(operator, **SBP)["notes"]
