@@ -2,7 +2,8 @@
 
 A day is asked for when it is over in the account's zone and has settled, until its list has come, and for
 ASKED_AGAIN_FOR days until it agrees. The list is kept and compared as a report is (statements); here it is only
-counted. What differs stays an alarm until a later list agrees, or a person closes the day with a reason.
+counted. What differs stays an alarm until a later list agrees, or a person closes the day with a reason. A day that
+was closed without a list is asked for all the same, and is open again when its list comes.
 """
 
 from collections import Counter, defaultdict
@@ -123,8 +124,13 @@ def made(account: str, day: date) -> ReconciledDay:
 
 
 def due(*, now: datetime) -> list[ReconciledDay]:
-    """The open days to ask for now, of the accounts that the settings name; the newest first."""
-    days = [day for day in _open() if registry.lists_payments(day.account)]
+    """The days to ask for now, of the accounts that the settings name; the newest first."""
+    asked_for = Q(closed_at=None) | Q(report=None)
+    days = [
+        day
+        for day in ReconciledDay.objects.filter(asked_for, agreed_at=None).order_by("-on", "account")
+        if registry.lists_payments(day.account)
+    ]
     found = standings(days)
     return [day for day in days if _is_due(day, found[day.pk], now)]
 
@@ -154,6 +160,9 @@ def told(day: ReconciledDay, report: ProviderReport, payments: Sequence[Payment]
         if payment.verdict == Verdict.SUCCEEDED:
             count, amount = totals[payment.currency]
             totals[payment.currency] = count + 1, amount + payment.amount
+    unseen = ReconciledDay.objects.filter(pk=day.pk, report=None, closed_at__isnull=False)
+    if unseen.update(closed_at=None, closed_by=None, close_reason=""):
+        log.warning("day_open_again", account=day.account, day=day.on.isoformat())
     ReconciledDay.objects.filter(pk=day.pk).update(
         report=report,
         totals={currency: [count, str(amount)] for currency, (count, amount) in sorted(totals.items())},

@@ -374,6 +374,7 @@ NO_WAYS = {
     "actions.moves.flag_one": "the mover, behind every action",
     "actions.moves.locked": "the mover's lock",
     "actions.recovery.adopt": "the server's command",
+    "actions.days.close": "a note about a day that differs; nothing of ours moves",
     "actions.unknown_payments.close": "a note about a payment that is not ours; nothing of ours moves",
     "configuration.proposals.apply_now": "the safe direction, which has no second person",
 }

@@ -33,7 +33,7 @@ def read_payments(
         if payment is None or payment.created_at is None or not since <= payment.created_at < until:
             return unknown("unparsable", UNREADABLE_LIST, http_status=200)
         payments.append(payment)
-    return PaymentsPage(payments, page.next_cursor)
+    return PaymentsPage(payments, page.next_cursor or "")
 
 
 def read_payment(http_status: int, body: bytes, *, provider_id: str, is_test: bool) -> Payment | Answer:

@@ -91,7 +91,7 @@ class PayoutPage(Struct, frozen=True):
 
     type: Literal["list"]
     items: Annotated[list[ListedPayout], Meta(max_length=PAGE_SIZE)]
-    next_cursor: Annotated[str, Meta(max_length=CURSOR_LIMIT)] = ""
+    next_cursor: Annotated[str, Meta(max_length=CURSOR_LIMIT)] | None = None
 
 
 class Participant(Struct, frozen=True):

@@ -237,6 +237,21 @@ def test_a_day_that_differs_is_asked_for_daily_for_three_days(main: Lister) -> N
         assert stand()["main", date(2026, 11, 25)] == State.DIFFERS
 
 
+def test_a_day_that_was_closed_without_a_list_is_open_again_when_its_list_comes(main: Lister) -> None:
+    main.answers = [SILENT]
+    with travel(datetime(2026, 11, 26, 2, 30, tzinfo=UTC), tick=False) as clock:
+        run()
+        day = ReconciledDay.objects.get()
+        days.close(day.pk, by=recipes.person.make(), reason="Nothing was paid.")
+        assert stand() == {("main", date(2026, 11, 25)): State.CLOSED}
+        main.lists(strange())
+        later(clock, hours=1)
+
+        assert stand() == {("main", date(2026, 11, 25)): State.DIFFERS}
+        day.refresh_from_db()
+        assert (day.closed_at, day.closed_by, day.close_reason) == (None, None, "")
+
+
 def test_a_later_list_that_agrees_ends_it(main: Lister) -> None:
     main.lists(strange())
     with travel(datetime(2026, 11, 26, 2, 30, tzinfo=UTC), tick=False) as clock:
