@@ -16,7 +16,7 @@ from payouts.actions import breaker, due, funds, keys, recovery, unknown_payment
 from payouts.actions.approvals import approvals_by_payout, payment_problem
 from payouts.actions.assignments import Assignment, Call, assignments, disputed, may_post_again, sent_until
 from payouts.actions.errors import KeysError
-from payouts.actions.moves import WORKER, Move, clock, db_now, flagged, locked, move_all, without_altered
+from payouts.actions.moves import WORKER, Move, Wait, clock, db_now, flagged, locked, move_all, without_altered
 from payouts.database import rows
 from payouts.database.rows import StaleError
 from payouts.models import WAITS_FOR_ACCOUNT, Approval, Attempt, Attention, EventName, Payout, by_payout
@@ -189,6 +189,10 @@ def _looked(payouts: Sequence[Payout], at: datetime) -> _Looked:
             waits.put_off(payout, WAITS_FOR_ACCOUNT, at, room_at=None)
             payout.lease_token = None
             looked.put_off.append(payout)
+            if payout.status == Status.PROCESSING:  # nobody can be asked: people can look elsewhere, and resolve it
+                facts = {"attempt": str(attempts[-1].reference), "code": WAITS_FOR_ACCOUNT}
+                wait = Wait(WAITS_FOR_ACCOUNT, payout.due_at or at)
+                looked.flags.append(Move(payout, EventName.OUTCOME_UNKNOWN, Status.UNKNOWN, facts, wait=wait))
         elif payout.status != Status.PENDING:
             if not attempts or attempts[-1].outcome != _outcome_of(payout):
                 raise StaleError(f"payout {payout.pk} is {payout.status} without the attempt for it")

@@ -78,7 +78,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """With a move to pending: why the worker does not send it at once, and when it looks at it again."""
+    """With a move: why the worker does not call for it at once, and when it looks at it again."""
 
     reason: str
     until: datetime
