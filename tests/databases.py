@@ -31,9 +31,11 @@ SELECT relname, relkind::text, relnatts, relchecks,
         WHERE tgrelid = c.oid AND NOT tgisinternal)
 FROM pg_class AS c WHERE relnamespace = 'public'::regnamespace ORDER BY 1
 """
+# One that is still logging in has no name yet, and may not be ended by us.
 END_OTHERS = """
 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
 WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+AND usename = current_user
 """
 
 

@@ -72,6 +72,7 @@ def everything() -> User:
     _proposed()
     _closed()
     _listed(admin)
+    recipes.processed_payout()  # which no list lacks
     PayoutLimit.objects.create(currency="RUB", recipient_amount=Decimal(500000), day_amount=Decimal(9000000))
     Route.objects.create(position=10, currency="RUB", below_amount=Decimal(500000), account="http")
     Route.objects.create(position=20, client=client, recipient_kind="sbp", account="main")

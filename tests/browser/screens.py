@@ -211,7 +211,6 @@ SCREENS: dict[str, Screen] = {
         dialog("clear-flag"),
     ),
     "dialog schedule": Screen(payout(Stage.SCHEDULED), dialog("schedule")),
-    "dialog route": Screen(payout(Stage.SCHEDULED), dialog("route")),
     "dialog settle": Screen(payout(Stage.SCHEDULED), dialog("settle")),
     "dialog record return": Screen(payout(Stage.PROCESSED), dialog("record-return")),
     "dialog reveal": Screen(payout(Stage.PROCESSED), dialog("reveal")),

@@ -349,7 +349,7 @@ def test_beyond_the_balance_sends_what_it_does_not_cover(mutate: Callable[[str],
     settings.PROVIDERS = {"main": "yookassa"}
     settings.PROVIDER_VALUES = {"main": {"GATEWAY_ID": "500001", "SECRET": "live_canary_Zk3v9LqW7dR1"}}
     funds.note("main", [Balance("RUB", Decimal(1))], asked_at=timezone.now())
-    recipes.pending_payout()
+    recipes.pending_payout(recipient={"wallet": "41001614575714"})
 
     before = actions.claim(limit=1)
     recipes.make_due(Payout.objects.get())

@@ -56,7 +56,7 @@ DECISIONS: dict[str, Decision] = {
     "retry": lambda payout, by: actions.retry(payout.pk, by=by, reason="why"),
     "resolve": lambda payout, by: actions.resolve(payout.pk, by=by, decision=Approval.Decision.PAID, evidence="why"),
 }
-PENDING = {"pending", "awaiting", "approved", "held", "scheduled", "retried", "over_limit"}
+PENDING = {"pending", "awaiting", "approved", "held", "scheduled", "retried", "over_limit", "without_funds"}
 # The recipes that each decision takes; every other one refuses it. Literals, so that a rule that slips shows.
 TAKEN = {
     "approve": {"awaiting"},

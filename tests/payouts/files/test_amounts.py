@@ -35,6 +35,7 @@ def _in_a_batch(text: str, currency: str) -> str:
     return str(order.amount)
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("text", "roubles", "yen", "dinars"),
     [
