@@ -460,7 +460,7 @@ def _reconcile(payout: Payout, reported: Verdict, by: User, amount: str = "100.5
         ("returned", Verdict.RETURNED, Result.AGREES, "returned"),
         ("failed", Verdict.RETURNED, Result.CONTRADICTS, "failed"),
         ("accepted", Verdict.PENDING, Result.AGREES, "processing"),
-        ("processed", Verdict.PENDING, Result.AGREES, "processed"),
+        ("processed", Verdict.PENDING, Result.ASKED, "processed"),
         ("failed", Verdict.PENDING, Result.CONTRADICTS, "failed"),
     ],
 )

@@ -374,7 +374,8 @@ def test_events_follow_each_other_in_time_though_they_waited_for_the_lock(operat
 
 
 def test_a_payout_that_is_claimed_and_routed_anew_at_once_is_sent_where_its_row_says(settings: Any) -> None:
-    settings.PROVIDERS, settings.PROVIDER_VALUES = {"eu": "http"}, {"eu": {"URL": "https://eu.test", "TOKEN": "t"}}
+    settings.PROVIDERS = {"http": "http", "eu": "http"}
+    settings.PROVIDER_VALUES = {"eu": {"URL": "https://eu.test", "TOKEN": "t"}}
     operator = recipes.person.make()
     for _each in range(RACES):
         Route.objects.all().delete()

@@ -253,7 +253,7 @@ def test_a_row_that_no_account_can_pay_is_an_error_of_its_line(row: str, column:
 
 @pytest.mark.usefixtures("_main")
 def test_the_row_of_a_file_goes_to_the_account_that_its_route_names(settings: Any) -> None:
-    settings.PROVIDER_URL = "https://provider.test"
+    settings.PROVIDERS = {"http": "http", "main": "yookassa"}
     Route.objects.create(position=10, account="main", below_amount=Decimal(100), currency="RUB")
 
     checked_batch(BATCH_ROW, BATCH_ROW.replace("250000.00", "99"))

@@ -125,7 +125,7 @@ def test_a_format_of_another_kind_of_account_is_refused(operator: User) -> None:
 
 @pytest.mark.django_db
 def test_a_report_that_is_plainly_another_accounts_is_refused(settings: Any, operator: User) -> None:
-    settings.PROVIDERS = {"main": "yookassa"}
+    settings.PROVIDERS = {"http": "http", "main": "yookassa"}
     Attempt.objects.filter(payout=processed_payout(**WALLET)).update(provider_id="po-0")
 
     with pytest.raises(ReportError, match="choose “http”"):
