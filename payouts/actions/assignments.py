@@ -102,9 +102,10 @@ class Call:
 def sent_until(attempt: Attempt) -> datetime:
     """Until when the calls so far may have sent its key: whatever a claim does, it does before its lease ends.
 
-    What ended it came with the present lease, so no call was under way any more.
+    What ended it came after all calls: the provider's word with the present lease, people's while nobody held one.
     """
-    return attempt.finished_at or attempt.last_called_at + timedelta(seconds=settings.LEASE_SECONDS)
+    lease_ended = attempt.last_called_at + timedelta(seconds=settings.LEASE_SECONDS)
+    return min(lease_ended, attempt.finished_at or lease_ended)
 
 
 def assignments(

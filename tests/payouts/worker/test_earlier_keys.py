@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from payouts import actions
-from payouts.models import Attention, Payout
+from payouts.models import Approval, Attention, Payout
 from payouts.providers import ID_NOT_TOLD, Answer, Instruction, Verdict
 from payouts.worker import pump
 from tests import recipes
@@ -274,3 +274,18 @@ def test_an_old_attempt_is_looked_up_by_its_age_however_lately_it_was_called(ope
     asked = provider.calls[0].instruction
     assert asked.quiet is not None
     assert timedelta(minutes=3) <= asked.quiet <= asked.age
+
+
+def test_a_call_that_is_long_over_is_not_waited_for_again_once_people_have_resolved_it(operator: User) -> None:
+    payout = recipes.unknown_payout()
+    _later(minutes=4)
+    for _voice in range(2):
+        actions.resolve(
+            payout.pk,
+            by=recipes.person.make(),
+            decision=Approval.Decision.NOT_PAID,
+            evidence="The statement",
+        )
+    actions.retry(payout.pk, by=operator, reason="It was not paid.")
+
+    assert _run(Behind(), payout).status == "processed"
