@@ -158,7 +158,8 @@ class Provider:
         if does.reply is Reply.REFUSAL:
             self.refused.add(name)
             self.put_off_until[name] = time.time() + PUT_OFF_SECONDS
-            if self.dialect.cancels and key.intent % 2:
+            # One key is one payout there: what is ordered again while it is worked on has no name of its own.
+            if self.dialect.cancels and key.intent % 2 and key.calls["POST"] == 1:
                 return await self._answer(line, Reply.PAYMENT, self.dialect.paid(self._cancel(order)))
         return await self._answer(line, does.reply, self._told(name))
 
