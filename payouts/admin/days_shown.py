@@ -86,7 +86,8 @@ class ReconciledDayAdmin(DialogsMixin, ViewOnlyAdmin):
         title=gettext_lazy("Close the day"),
         submit=gettext_lazy("Close"),
         warning=gettext_lazy(
-            "It is not asked for or compared again. Close it when you know what the difference was."
+            "It is not compared again, unless its list has yet to come. "
+            "Close it when you know what the difference was."
         ),
         icon="check_circle",
     )
