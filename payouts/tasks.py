@@ -26,11 +26,12 @@ from payouts.batches import check, submit
 from payouts.batches.check import CHECK
 from payouts.batches.submit import SUBMIT
 from payouts.checkpoints.make import make_due
-from payouts.checkpoints.places import PlaceError, keep_outside
+from payouts.checkpoints.places import keep_outside
 from payouts.exports import request, write
 from payouts.exports.request import WRITE, Rows
 from payouts.jobs import Stop, half_time, run_slice
 from payouts.models import AuditRun, Heartbeat, Payout, WebhookMessage
+from payouts.places import PlaceError
 from payouts.staff import access_log, login_limits, sessions
 from payouts.statements import apply, ask
 from payouts.statements.lines import APPLY

@@ -9,8 +9,9 @@ from django.core.management.base import BaseCommand, CommandError
 from payouts.actions import KeysError, keys, set_aside_altered
 from payouts.audit import anchored, broken_invariants
 from payouts.checkpoints.document import DocumentError
-from payouts.checkpoints.places import PlaceError, documents
+from payouts.checkpoints.places import documents
 from payouts.models import Payout
+from payouts.places import PlaceError
 
 LIMIT = 10_000
 

@@ -7,7 +7,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from payouts.actions import KeysError, keys
 from payouts.checkpoints.make import make_due
-from payouts.checkpoints.places import PlaceError, keep_outside
+from payouts.checkpoints.places import keep_outside
+from payouts.places import PlaceError
 
 
 class Command(BaseCommand):

@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 from moto import mock_aws
 
 from payouts import tasks
-from payouts.checkpoints.places import Bucket, PlaceError, place_of
 from payouts.models import Checkpoint
+from payouts.places import Bucket, PlaceError, place_of
 from tests.payouts.observe import by_hand, unguarded
 from tests.recipes import pending_payout
 

@@ -15,8 +15,9 @@ from payouts import actions, clients, tasks
 from payouts.audit import anchored, broken_invariants
 from payouts.checkpoints import make
 from payouts.checkpoints.document import Document, DocumentError, Leaf, merkle_root, of_bytes, of_row
-from payouts.checkpoints.places import Folder, keep_outside
+from payouts.checkpoints.places import keep_outside
 from payouts.models import ApiKey, AuditRun, Checkpoint, Payout
+from payouts.places import Folder
 from tests import recipes
 from tests.payouts.observe import audit_of, by_hand, is_clean, queued, unguarded
 from tests.recipes import awaiting_payout, pending_payout, processed_payout, returned_payout
