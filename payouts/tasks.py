@@ -44,6 +44,7 @@ from payouts.worker.unsigned_news import ask_providers
 log = structlog.get_logger(__name__)
 
 PRUNE_AFTER = timedelta(days=14)
+PRUNED_AT_ONCE = 5_000
 STALE_QUEUE_AFTER = timedelta(hours=1)
 APPROVAL_WAITS_TOO_LONG = timedelta(hours=24)
 FINDINGS_KEPT = 50
@@ -157,7 +158,17 @@ def prune() -> None:
     Task.objects.filter(stopped__lt=timezone.now() - PRUNE_AFTER).delete()
     Heartbeat.objects.filter(beat_at__lt=timezone.now() - PRUNE_AFTER).delete()
     OrmQ.objects.filter(key__contains=":", lock__lt=timezone.now() - STALE_QUEUE_AFTER).delete()
-    WebhookMessage.objects.filter(received_at__lt=timezone.now() - PRUNE_AFTER).delete()
+    go_on = partial(async_task, "payouts.tasks.prune")
+    run_slice(go_on, _prune_webhooks, must_make_way=broker.must_make_way)
+
+
+def _prune_webhooks(*, must_stop: Stop) -> bool:
+    """Returns whether none is left. There may be millions: one statement for all would run into its time limit."""
+    found = WebhookMessage.objects.filter(received_at__lt=timezone.now() - PRUNE_AFTER).order_by("received_at")
+    while WebhookMessage.objects.filter(pk__in=found.values("pk")[:PRUNED_AT_ONCE]).delete()[0]:
+        if must_stop():
+            return not found.exists()
+    return True
 
 
 def audit(after_id: int = 0, run_id: int = 0) -> None:

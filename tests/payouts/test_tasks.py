@@ -133,6 +133,20 @@ def test_prune_deletes_old_results_and_orphaned_queues_and_no_payout() -> None:
     assert is_clean()
 
 
+def test_prune_deletes_webhooks_some_at_a_time(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    for number in range(5):
+        WebhookMessage.objects.create(message_id=str(number), received_at=timezone.now() - timedelta(days=15))
+    monkeypatch.setattr(tasks, "PRUNED_AT_ONCE", 3)
+    settings.Q_TIMEOUT_SECONDS = -1  # its time is over after each
+
+    left = []
+    for _run in range(2):
+        tasks.prune()
+        left.append((WebhookMessage.objects.count(), len(queued("payouts.tasks.prune"))))
+
+    assert left == [(2, 1), (0, 1)]
+
+
 @pytest.mark.django_db
 def test_prune_deletes_sessions_that_are_over_failures_that_count_no_more_and_old_lines_of_the_access_log(
     settings: Any,
