@@ -241,6 +241,41 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             0,
         ),
     ),
+    "Backups": (
+        Setting(
+            "BACKUPS",
+            "Where `manage.py backup` keeps encrypted backups of the database: a folder, or `s3://bucket/prefix`. "
+            "Where the web server has it too, the start page warns when the last backup is older than 26 hours, or "
+            "the last that was restored and audited older than 8 days: see docs/recovery.md.",
+        ),
+        Setting(
+            "BACKUP_RECIPIENTS",
+            "Public keys of age (`age1…`), comma-separated: a backup is encrypted for each of them. "
+            "`manage.py backup --new-key` makes a pair; docs/keys.md tells how to rotate it.",
+            listed,
+            [],
+        ),
+        Setting(
+            "BACKUP_RETENTION_DAYS",
+            "How long a backup is kept. The newest, and the newest that was restored and audited, are kept in any "
+            "case. With 0 nothing is removed: a bucket's own rule may do it.",
+            int,
+            30,
+        ),
+        Setting(
+            "BACKUP_IDENTITY",
+            "The secret keys of age (`AGE-SECRET-KEY-1…`), comma-separated, that open backups. Only where one is "
+            "restored, never where they are made.",
+            is_secret=True,
+        ),
+        Setting("BACKUP_IDENTITY_FILE", "A file with those keys, one a line, in place of BACKUP_IDENTITY."),
+        Setting(
+            "RESTORE_DATABASE_URL",
+            "A PostgreSQL server on which `manage.py restore_drill` may make a database, and remove it again. Empty: "
+            "it starts one of its own, where the programs are.",
+            is_secret=True,
+        ),
+    ),
     "Approvals": (
         Setting(
             "RELEASE_DELAY_SECONDS",

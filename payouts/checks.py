@@ -10,13 +10,14 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from payouts.actions import recovery
+from payouts.backups import envelope
 from payouts.providers import Account, registry
 from payouts.worker.pump import RECORDING_SECONDS
 
 
 @register()
 def check_settings(**_kwargs: Any) -> list[CheckMessage]:
-    return [*_keys(), *_times(), *_provider(), *_access(), *_single_sign_on(), *_installation()]
+    return [*_keys(), *_times(), *_provider(), *_access(), *_single_sign_on(), *_installation(), *_backups()]
 
 
 @register(Tags.database)
@@ -165,3 +166,14 @@ def _single_sign_on() -> Iterator[CheckMessage]:
 def _installation() -> Iterator[CheckMessage]:
     if len(settings.INSTALLATION) > 64:
         yield _refuse(20, "INSTALLATION must be a name of at most 64 characters.")
+
+
+def _backups() -> Iterator[CheckMessage]:
+    if settings.BACKUP_RETENTION_DAYS < 0:
+        yield _refuse(60, "BACKUP_RETENTION_DAYS is a number of days, or 0 for no end.")
+    if not settings.BACKUP_RECIPIENTS:
+        return  # `manage.py backup` says so; the web server knows where backups are, and needs no key
+    try:
+        envelope.recipients()
+    except envelope.EnvelopeError as error:
+        yield _refuse(61, str(error))

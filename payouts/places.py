@@ -91,7 +91,9 @@ class Folder:
     def writing(self, name: str) -> Iterator[Sink]:
         with _told(OSError):
             self.path.mkdir(parents=True, exist_ok=True)
-            file = tempfile.NamedTemporaryFile(dir=self.path, prefix=".", delete=False)  # noqa: SIM115 (entered below)
+            file = tempfile.NamedTemporaryFile(  # noqa: SIM115 (entered below)
+                dir=self.path, prefix=f".{name}.", delete=False
+            )
         try:
             with file:
                 yield file
@@ -128,13 +130,13 @@ class Bucket:
         )
 
     def names(self) -> list[str]:
-        with self._told():
+        with self.told():
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix)
             keys: list[str] = [found["Key"] for page in pages for found in page.get("Contents", ())]
         return sorted(key.removeprefix(self.prefix) for key in keys)
 
     def read(self, name: str) -> bytes:
-        with self.reading(name) as body, self._told():
+        with self.reading(name) as body:
             return body.read()
 
     def write(self, name: str, content: bytes, *, until: datetime | None = None) -> None:
@@ -144,7 +146,7 @@ class Bucket:
     @contextmanager
     def reading(self, name: str) -> Iterator[Source]:
         with closing(self._call("get_object", Key=self.prefix + name)["Body"]) as body:
-            yield body
+            yield _Body(self, body)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Sink]:
@@ -164,13 +166,27 @@ class Bucket:
         self._call("delete_object", Key=self.prefix + name)
 
     def _call(self, operation: str, **parameters: Any) -> Any:
-        with self._told():
+        with self.told():
             return getattr(self._client, operation)(Bucket=self.bucket, **parameters)
 
-    def _told(self) -> AbstractContextManager[None]:
+    def told(self) -> AbstractContextManager[None]:
+        """What boto3 raises in the block is a PlaceError."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         return _told(BotoCoreError, ClientError)
+
+
+class _Body:
+    """An object as it comes."""
+
+    def __init__(self, bucket: Bucket, body: Any) -> None:
+        self._bucket = bucket
+        self._body = body
+
+    def read(self, size: int = -1, /) -> bytes:
+        with self._bucket.told():
+            content: bytes = self._body.read(None if size < 0 else size)
+        return content
 
 
 class _Parts:

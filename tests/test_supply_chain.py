@@ -18,6 +18,8 @@ EMPTIED = {
     "web": {"PROVIDER_TOKEN"},
     "cluster": {"PROVIDER_WEBHOOK_SECRET", "OIDC_CLIENT_SECRET"},
 }
+# Of other services, and of where backups are opened.
+NOBODYS = {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "BACKUP_IDENTITY", "RESTORE_DATABASE_URL"}
 OWN = {
     "provider": {"PROVIDER_TOKEN", "PROVIDER_WEBHOOK_SECRET"},
     "postgres": {"POSTGRES_PASSWORD"},
@@ -62,10 +64,7 @@ def test_a_service_of_compose_gets_its_own_secrets_only(name: str) -> None:
     given = service["environment"]
 
     if name in EMPTIED:
-        assert {each for each in SECRETS if given.get(each) == ""} == EMPTIED[name] | {
-            "POSTGRES_PASSWORD",
-            "REDIS_PASSWORD",
-        }
+        assert {each for each in SECRETS if given.get(each) == ""} == EMPTIED[name] | NOBODYS
     else:
         assert "env_file" not in service
         assert SECRETS & given.keys() == OWN[name]

@@ -31,15 +31,10 @@ from backoffice.local.servers import (
     stop_server,
     write_private,
 )
+from payouts.backups.programs import FOLDERS
 
 NAME = "payouts"  # of the database and of the role that owns it
 OLDEST_POSTGRES = 15  # Django's minimum
-MACHINE_FOLDERS = (
-    "/usr/lib/postgresql/*/bin",
-    "/usr/pgsql-*/bin",
-    "/opt/homebrew/opt/postgresql@*/bin",
-    "/usr/local/opt/postgresql@*/bin",
-)
 POSTGRES_OPTIONS: Mapping[str, str] = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -176,7 +171,7 @@ def _machine_folders() -> Iterator[Path]:
     on_path = shutil.which("postgres")
     if on_path is not None:
         yield Path(on_path).resolve().parent
-    folders = [folder for pattern in MACHINE_FOLDERS for folder in glob.glob(pattern)]
+    folders = [folder for pattern in FOLDERS for folder in glob.glob(pattern)]
     yield from map(Path, sorted(folders, key=lambda folder: int(re.findall(r"\d+", folder)[-1]), reverse=True))
 
 

@@ -62,3 +62,30 @@ class AuditRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M}"
+
+
+class Backup(models.Model):
+    """One encrypted backup of the database; payouts.backups makes them. A row goes with its file."""
+
+    name = models.CharField(_("name"), max_length=64, unique=True)
+    started_at = models.DateTimeField(_("started at"))
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+    bytes = models.BigIntegerField(_("bytes"), default=0)
+    # When a copy that was restored of it was audited, and nothing was found.
+    checked_at = models.DateTimeField(_("checked at"), null=True)
+    fault = models.TextField(_("fault"), blank=True, default="")
+
+    class Meta:
+        verbose_name = _("backup")
+        verbose_name_plural = _("backups")
+        default_permissions = ()
+        ordering = ["-started_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(checked_at=None) | models.Q(finished_at__isnull=False, fault=""),
+                name="backup_checked_is_whole",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

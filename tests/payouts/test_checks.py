@@ -90,6 +90,8 @@ def test_the_settings_of_the_tests_contradict_nothing(settings: Any) -> None:
         (account(URL="https://main.test"), ["payouts.E043"]),
         (account(WEBHOOK_SECRET="whsec_" + "A" * 32), []),
         ({"INSTALLATION": "x" * 65}, ["payouts.E020"]),
+        ({"BACKUP_RETENTION_DAYS": -1}, ["payouts.E060"]),
+        ({"BACKUP_RECIPIENTS": ["AGE-SECRET-KEY-1"]}, ["payouts.E061"]),
         ({"INSTALLATION": "x" * 64}, []),
     ],
 )

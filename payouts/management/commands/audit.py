@@ -27,6 +27,12 @@ class Command(BaseCommand):
             help="name what is missing, or was put back, since these checkpoints too: a file, a folder or s3://…",
         )
         parser.add_argument(
+            "--up-to",
+            metavar="NUMBER",
+            type=int,
+            help="of those checkpoints: leave later ones out, as for a database that was put back to before them",
+        )
+        parser.add_argument(
             "--set-aside",
             action="store_true",
             help="leave the payouts whose rows were changed by SQL to people, after you have found that they were",
@@ -40,7 +46,7 @@ class Command(BaseCommand):
         broken = list(islice(broken_invariants(), LIMIT))
         if options["against"]:
             try:
-                broken += islice(anchored.against(documents(options["against"])), LIMIT)
+                broken += islice(anchored.against(documents(options["against"], up_to=options["up_to"])), LIMIT)
             except (PlaceError, DocumentError) as error:
                 raise CommandError(str(error), returncode=2) from None
         broken = list(dict.fromkeys(broken))

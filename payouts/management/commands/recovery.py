@@ -19,6 +19,8 @@ class Command(BaseCommand):
         begin.add_argument("--reason", required=True, help="for example: restored the backup of 03:00")
         status = acts.add_parser("status", help="show whose the database is, and what is open")
         status.add_argument("--json", action="store_true")
+        look = acts.add_parser("look", help="compare the database with what it was, as each claim does")
+        look.add_argument("--json", action="store_true")
         adopt = acts.add_parser("adopt", help="make the database that of INSTALLATION, in recovery mode")
         adopt.add_argument("--confirm", metavar="NAME", help="the name that the database has now; not typed then")
 
@@ -30,6 +32,8 @@ class Command(BaseCommand):
                     self.stdout.write(f"Recovery {made.pk} has begun. Two people end it in the back office.")
                 case "status":
                     self._show(is_json=options["json"])
+                case "look":
+                    self._look(is_json=options["json"])
                 case "adopt":
                     self._adopt(options["confirm"])
         except RecoveryError as error:
@@ -49,6 +53,18 @@ class Command(BaseCommand):
         if not found["open"]:
             self.stdout.write("No recovery mode.")
         self.stdout.write(f"Payments that only the provider knows: {found['unknown_payments']}.")
+
+    def _look(self, *, is_json: bool) -> None:
+        found = recovery.look()
+        state = "stopped" if found.obstacle else "recovery" if found.is_recovering else "as it was"
+        if is_json:
+            self.stdout.write(json.dumps({"state": state, "obstacle": found.obstacle}))
+        elif found.obstacle:
+            self.stdout.write(f"Nothing is paid. {found.obstacle}")
+        elif found.is_recovering:
+            self.stdout.write("Recovery mode: the provider is asked before every payment, until two people end it.")
+        else:
+            self.stdout.write("The database is the one that it was.")
 
     def _adopt(self, confirmed: str | None) -> None:
         name = recovery.status()["installation"]

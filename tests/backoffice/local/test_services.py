@@ -64,7 +64,7 @@ def test_services_of_the_environment_are_used_as_they_are(directory, monkeypatch
 
 def test_the_wheels_serve_where_the_machine_has_nothing(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(postgres, "MACHINE_FOLDERS", ())
+    monkeypatch.setattr(postgres, "FOLDERS", ())
 
     with throwaway_services() as started:
         with psycopg.connect(started.database) as connection:

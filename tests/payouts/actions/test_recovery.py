@@ -1,7 +1,9 @@
 """A database that may have forgotten payments: the provider is asked before each, until two people end it."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -284,6 +286,28 @@ def test_our_connections_wait_for_the_disk() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SHOW synchronous_commit")
         assert cursor.fetchone() == ("on",)
+
+
+def looked(*arguments: str) -> str:
+    out = StringIO()
+    call_command("recovery", "look", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_a_person_sees_what_each_claim_would_find(adopted: Installation, settings: Any) -> None:
+    before = looked(), looked("--json")
+    by_hand("UPDATE payouts_installation SET timeline = timeline + 1")
+    after = looked(), looked("--json")
+    settings.INSTALLATION = "staging"
+    elsewhere = looked(), looked("--json")
+
+    assert before[0] == "The database is the one that it was.\n"
+    assert after[0].startswith("Recovery mode: ")
+    assert elsewhere[0].startswith("Nothing is paid. The database belongs to the installation 'payouts'")
+    assert [json.loads(text)["state"] for _words, text in (before, after, elsewhere)] == [
+        *("as it was", "recovery", "stopped")
+    ]
+    assert Recovery.objects.count() == 1
 
 
 # By hand, and its end

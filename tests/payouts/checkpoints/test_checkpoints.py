@@ -292,6 +292,24 @@ def test_the_audit_against_a_folder_holds_its_checkpoints_to_each_other(folder: 
     assert "checkpoint 3 does not follow" in out.getvalue()
 
 
+def test_the_audit_against_a_folder_leaves_out_what_a_database_that_was_put_back_cannot_know(folder: Folder) -> None:
+    pending_payout()
+    made()
+    forgotten = pending_payout()
+    made()
+    keep_outside()
+    delete(forgotten)
+    with unguarded("payouts_checkpoint"):
+        by_hand("DELETE FROM payouts_checkpoint WHERE number = 2")
+
+    out = StringIO()
+    call_command("audit", "--against", str(folder.path), "--up-to", "1", stdout=out)
+
+    assert "Every invariant holds" in out.getvalue()
+    with pytest.raises(CommandError):
+        call_command("audit", "--against", str(folder.path), stdout=StringIO())
+
+
 @pytest.mark.parametrize(
     "change",
     [

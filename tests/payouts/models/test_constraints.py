@@ -139,6 +139,15 @@ def test_what_is_kept_of_an_account_once_is_kept_once(name: str, statement: str)
     _refused_by(name, statement)
 
 
+@pytest.mark.parametrize("facts", ["NULL, ''", "now(), 'It is damaged.'"])
+def test_backup_checked_is_whole(facts: str) -> None:
+    _refused_by(
+        "backup_checked_is_whole",
+        "INSERT INTO payouts_backup (name, bytes, started_at, checked_at, finished_at, fault)"
+        f" VALUES ('a', 0, now(), now(), {facts})",
+    )
+
+
 BANK = "INSERT INTO payouts_bank (kind, bank_id, name, seen_at) VALUES "
 
 
