@@ -15,6 +15,7 @@ from payouts.actions import disclosures, wrong_accounts
 from payouts.actions.waits import without_account
 from payouts.admin.days_shown import day_alerts
 from payouts.admin.kit import format
+from payouts.admin.operations.backups import backup_alerts
 from payouts.admin.operations.balances import funds_alerts, old_balances
 from payouts.admin.operations.clusters import is_alive
 from payouts.admin.operations.figures import capped, loads, oldest_due
@@ -53,6 +54,7 @@ def alerts() -> list[dict[str, Any]]:
     said += _altered_people()
     said += _many_seen()
     said += _anchors_left_inside()
+    said += [_alert("backup", each, then) for each, then in backup_alerts()]
     said += [_recovery(each) for each in Recovery.objects.filter(ended_at=None).order_by("pk")]
     said += _unknown_payments()
     said += _days()
