@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from backoffice.local import documents
+from backoffice.local.secrets import new_secrets
 from payouts import sandbox
 from payouts.management.commands.demo import CLIENTS
 from payouts.management.commands.diagram import diagram
 from tests.attacks.__main__ import PARTS
 from tests.drills.__main__ import DRILLS
+from tests.drills.backups import SECTION, commands_of, rotated
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -70,6 +72,27 @@ def test_every_target_of_make_that_a_document_names_is_there(name):
     there = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
     assert {target for targets in named for target in targets.split()} - there == set()
+
+
+def test_every_key_of_the_page_of_keys_is_rotated_by_a_drill_or_never() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (\w+)\b.* \|$", (ROOT / "docs/keys.md").read_text(), re.MULTILINE))
+    secrets = new_secrets()
+    changed = {name for changes in rotated(secrets, secrets, "age1", "age1") for name in changes}
+
+    assert {name for name, verdict in rows.items() if verdict == "yes"} - {"BACKUP_IDENTITY"} == changed - {
+        "DJANGO_SECRET_KEY_FALLBACKS",
+        "EVENT_HMAC_KEYS_RETIRED",
+    }
+    assert rows["BACKUP_IDENTITY"] == "yes"  # of its own, to which each of BACKUP_RECIPIENTS belongs
+    assert {name for name, verdict in rows.items() if verdict != "yes"} == {"EVENT_HMAC_KEYS_RETIRED", "INDEX_KEY"}
+
+
+def test_each_step_from_a_backup_has_its_command() -> None:
+    commands = "".join(commands_of(SECTION))
+
+    assert re.findall(r"manage\.py (\w+)", commands) == [
+        *("backup", "restore", "migrate", "audit", "audit", "recovery", "recovery")
+    ]
 
 
 def _security() -> str:

@@ -11,6 +11,7 @@ from tests.bench.stand import BenchError, Stand, listen, stand
 from tests.drills import (
     accounts,
     audit,
+    backups,
     cache,
     clock,
     database,
@@ -50,6 +51,7 @@ DRILLS: dict[str, Drill[Any]] = {
     "webhooks": webhooks.WEBHOOKS,
     "database": database.DATABASE,
     "restore": forgetting.RESTORE,
+    "restore-drill": backups.RESTORE_DRILL,
     "failover": forgetting.FAILOVER,
     "lost-commit": forgetting.LOST_COMMIT,
     "copy": forgetting.COPY,
@@ -59,6 +61,7 @@ DRILLS: dict[str, Drill[Any]] = {
     "drain": drain.DRAIN,
     "deploys": deploys.DEPLOYS,
     "rotation": rotation.ROTATION,
+    "keys": backups.KEYS,
     "audit": audit.AUDIT,
     "sql": thief.SQL,
     "hostile-files": files.HOSTILE_FILES,

@@ -40,14 +40,14 @@ def restore(stand: Stand, numbers: Numbers) -> Result:
     """Yesterday's backup is put back."""
     with ground(stand, "restore") as here:
         provider = here.start_provider()
-        _work_once(here, provider)
-        _submit(here, numbers.known, "known")
+        work_once(here, provider)
+        submit(here, numbers.known, "known")
         backup = _copy_of(stand, here)
-        _pay_and_stop(here, provider, numbers)
+        pay_and_stop(here, provider, numbers)
         with psycopg.connect(stand.services.database, autocommit=True) as server:
             server.execute(f"DROP DATABASE {here.name} WITH (FORCE)")
             server.execute(f"ALTER DATABASE {backup} RENAME TO {here.name}")
-        return _paid_once(here, provider, numbers, "a backup put back")
+        return paid_once(here, provider, numbers, "a backup put back")
 
 
 def failover(stand: Stand, numbers: Numbers) -> Result:
@@ -59,16 +59,16 @@ def failover(stand: Stand, numbers: Numbers) -> Result:
         here = Ground(first, "failover")
         stack.enter_context(here.stack)
         provider = here.start_provider()
-        _work_once(here, provider)
-        _submit(here, numbers.known, "known")
+        work_once(here, provider)
+        submit(here, numbers.known, "known")
         standby = stack.enter_context(_standby(old, new))
         _await_same(here, standby)
         (new / "feed").unlink()
-        _pay_and_stop(here, provider, numbers)
+        pay_and_stop(here, provider, numbers)
         Postgres(first).kill()
         _promote(standby, new / "postgres" / "data")
         _turn_to(here, standby)
-        return _paid_once(here, provider, numbers, "a standby promoted")
+        return paid_once(here, provider, numbers, "a standby promoted")
 
 
 def lost_commit(stand: Stand, numbers: Numbers) -> Result:
@@ -78,7 +78,7 @@ def lost_commit(stand: Stand, numbers: Numbers) -> Result:
         here = Ground(first, "lost_commit")
         stack.enter_context(here.stack)
         provider = here.start_provider()
-        _submit(here, numbers.known, "known")
+        submit(here, numbers.known, "known")
         with psycopg.connect(here.services.database, autocommit=True) as connection:
             connection.execute("SET synchronous_commit = on")
             connection.execute("CREATE TABLE written ()")  # and so is all that came before
@@ -103,10 +103,10 @@ def copy(stand: Stand, numbers: Numbers) -> Result:
     with ground(stand, "copy") as here:
         ours, theirs = here.start_provider(), here.start_provider()
         cluster = here.start_cluster(ours)
-        _submit(here, numbers.known, "known")
+        submit(here, numbers.known, "known")
         here.await_processed(numbers.known)
         cluster.program.stop()
-        _submit(here, numbers.forgotten, "due")
+        submit(here, numbers.forgotten, "due")
         name = _copy_of(stand, here)
         here.start_cluster(ours)
         here.await_processed(numbers.known + numbers.forgotten)
@@ -127,27 +127,27 @@ def copy(stand: Stand, numbers: Numbers) -> Result:
         return here.judge(result, ours)
 
 
-def _work_once(here: Ground, provider: Provider) -> None:
+def work_once(here: Ground, provider: Provider) -> None:
     """A cluster has been here, so the database knows what it is."""
     here.start_cluster(provider).program.stop()
 
 
-def _submit(here: Ground, count: int, keys: str) -> None:
+def submit(here: Ground, count: int, keys: str) -> None:
     hands = here.start_hands()
     hands.do("submit", count, keys=keys)
     hands.stop()
 
 
-def _pay_and_stop(here: Ground, provider: Provider, numbers: Numbers) -> None:
+def pay_and_stop(here: Ground, provider: Provider, numbers: Numbers) -> None:
     """What will be forgotten: all of it is paid, and nobody is left who works."""
     cluster = here.start_cluster(provider)
-    _submit(here, numbers.forgotten, "forgotten")
-    _submit(here, numbers.lost, "")
+    submit(here, numbers.forgotten, "forgotten")
+    submit(here, numbers.lost, "")
     here.await_processed(numbers.known + numbers.forgotten + numbers.lost)
     cluster.program.stop()
 
 
-def _paid_once(here: Ground, provider: Provider, numbers: Numbers, what: str) -> Result:
+def paid_once(here: Ground, provider: Provider, numbers: Numbers, what: str) -> Result:
     """The work begins again on what is left, and clients ask again for what is not."""
     count = numbers.known + numbers.forgotten
     result = Result("")
@@ -156,7 +156,7 @@ def _paid_once(here: Ground, provider: Provider, numbers: Numbers, what: str) ->
     looked_before = provider.calls["GET"]
     here.start_cluster(provider)
     until(lambda: here.count("payouts_recovery", "ended_at IS NULL"), "recovery mode", 60)
-    _submit(here, numbers.forgotten, "forgotten")
+    submit(here, numbers.forgotten, "forgotten")
     seconds = here.await_processed(count)
     (reason,) = here.query("SELECT reason FROM payouts_recovery")[0]
     looked = provider.calls["GET"] - looked_before

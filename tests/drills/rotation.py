@@ -75,7 +75,7 @@ def rotation(stand: Stand, numbers: Numbers) -> Result:
         time.sleep(numbers.seconds)
         heard: Counter[int] = Counter()
         told = ""
-        for changes in _steps(old, new):
+        for changes in steps(old, new):
             if "EVENT_HMAC_KEYS_RETIRED" in changes:  # the last step
                 told = here.manage("rotate_keys").splitlines()[0]
                 provider.tell(f"tokens {new['PROVIDER_TOKEN']}")
@@ -107,7 +107,7 @@ def rotation(stand: Stand, numbers: Numbers) -> Result:
         return here.judge(result, provider)
 
 
-def _steps(old: dict[str, str], new: dict[str, str]) -> list[dict[str, str]]:
+def steps(old: dict[str, str], new: dict[str, str]) -> list[dict[str, str]]:
     """What the settings change to, step by step: every process knows a new key before any writes with it."""
     many = ("FIELD_ENCRYPTION_KEYS", "EVENT_HMAC_KEYS", "PROVIDER_WEBHOOK_SECRET")
     known = {name: f"{old[name]},{new[name]}" for name in many}
