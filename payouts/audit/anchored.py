@@ -39,7 +39,7 @@ def own(after_number: int = 0) -> Iterator[tuple[int, list[Broken]]]:
     previous = None
     if after_number:
         previous = _document(Checkpoint.objects.filter(number=after_number).first())
-    for row in Checkpoint.objects.filter(number__gt=after_number).order_by("number").iterator(chunk_size=10):
+    for row in Checkpoint.objects.in_turn(after_number):
         document = _document(row)
         if document is None:
             yield row.number, [_broken(row.number, "checkpoint_signed", "cannot be read")]

@@ -31,7 +31,7 @@ def keep_outside() -> int:
     days = settings.CHECKPOINT_RETENTION_DAYS
     until = timezone.now() + timedelta(days=days) if days else None
     written = 0
-    for row in Checkpoint.objects.filter(placed_at=None).order_by("number").iterator(chunk_size=10):
+    for row in Checkpoint.objects.filter(placed_at=None).in_turn():
         document = of_row(row)
         place.write(document.name, document.as_bytes(), until=until)
         written += Checkpoint.objects.filter(pk=row.pk).update(placed_at=Now())

@@ -1,9 +1,22 @@
 """The signed checkpoints of all payouts' histories."""
 
+from collections.abc import Iterator
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from payouts import vault
+
+# Each has a document that may be large.
+READ_AT_ONCE = 10
+
+
+class CheckpointQuerySet(models.QuerySet["Checkpoint"]):
+    def in_turn(self, after_number: int = 0) -> Iterator["Checkpoint"]:
+        """Those after that number in their order, a few in memory at a time, and no cursor open meanwhile."""
+        while read := list(self.filter(number__gt=after_number).order_by("number")[:READ_AT_ONCE]):
+            yield from read
+            after_number = read[-1].number
 
 
 class Checkpoint(models.Model):
@@ -25,6 +38,8 @@ class Checkpoint(models.Model):
     signature = models.BinaryField(max_length=vault.SEAL_BYTES)
     # Not sealed: it only says that this server has written it outside.
     placed_at = models.DateTimeField(_("written outside at"), null=True)
+
+    objects = CheckpointQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("checkpoint")
