@@ -7,7 +7,7 @@ written from the list by `make settings`. An empty variable counts as one that i
 import math
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,12 +62,22 @@ def named_kinds(text: str) -> dict[str, str]:
     return found
 
 
+POOLERS = ("transaction",)
+
+
+def pooler(text: str) -> str:
+    if text.strip() not in POOLERS:
+        raise ValueError(text)
+    return text.strip()
+
+
 # Any text is a str, and a list.
 CALLED: dict[Callable[[str], Any], str] = {
     int: "a whole number",
     decimal: "a number",
     on_or_off: "on or off",
     mapped: "pairs such as theirs=Operator",
+    pooler: "empty, or transaction",
     named_kinds: "pairs such as main=yookassa, no account of which is named " + " or ".join(NO_ACCOUNTS),
 }
 
@@ -137,6 +147,17 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             listed,
             [],
             is_secret=True,
+        ),
+    ),
+    "Database": (
+        Setting(
+            "DATABASE_POOLER",
+            "`transaction` where DATABASE_URL leads to a pooler that gives a connection out for one transaction "
+            "(PgBouncer's `pool_mode = transaction`), or to any other. Then sessions carry nothing of ours: no "
+            "prepared statements, and the time-outs of the role (deploy/sql/roles.sql). Migrations go past it. See "
+            "docs/roles.md.",
+            pooler,
+            "",
         ),
     ),
     "Web": (
@@ -433,6 +454,11 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
 # The name of EVENT_HMAC_KEYS, when it was one key.
 BEFORE_THERE_WERE_SEVERAL = "EVENT_HMAC_KEY"
 SETTINGS = {setting.name: setting for settings in SECTIONS.values() for setting in settings}
+
+
+def session_options(asked: Mapping[str, object]) -> str:
+    """What a session asks of the server as it begins, in the form of libpq's `options`; times in milliseconds."""
+    return " ".join(f"-c {name}={value}" for name, value in asked.items())
 
 
 def account_variables(account: str) -> dict[str, str]:

@@ -18,13 +18,13 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import MPServer
 
-from backoffice.environment import SettingError, read
+from backoffice.environment import SettingError, read, session_options
 
 APPLICATION = "backoffice.wsgi:application"
 # Whoever sends no headers, or slowly, holds a connection for so long, and nothing else; so does an idle connection.
 HEADERS_WITHIN_SECONDS = 30
 # A person or a program that waits for a locked row hears so after this, and its thread is free again.
-LOCK_TIMEOUT = "5s"
+LOCK_TIMEOUT_MS = 5_000
 STOP_WITHIN_SECONDS = 30
 # A connection costs a file, and idle ones cost nothing else. Many machines begin with 1,024.
 FILES = 65_536
@@ -71,7 +71,9 @@ def open_door(application: str) -> Any:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
     from django.conf import settings
 
-    settings.DATABASES["default"]["OPTIONS"]["options"] += f" -c lock_timeout={LOCK_TIMEOUT}"
+    settings.DATABASE_SESSION["lock_timeout"] = LOCK_TIMEOUT_MS
+    if not settings.DATABASE_POOLER:
+        settings.DATABASES["default"]["OPTIONS"]["options"] = session_options(settings.DATABASE_SESSION)
     wsgi: Any = load_target(application)
     from backoffice.door import Door
 

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.environment import SettingError, account_values, read
+from backoffice.environment import SettingError, account_values, read, session_options
 from payouts.files.limits import FORM_BYTES
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -98,24 +98,37 @@ TEMPLATES = [
 DATABASES = {"default": environ.Env.db_url_config(read("DATABASE_URL"))}
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise SettingError("DATABASE_URL must name a PostgreSQL database: its constraints hold the money.")
+DATABASE_POOLER = read("DATABASE_POOLER")
+# Times are in milliseconds. A process that does not get them does not start (payouts/database/session.py).
+DATABASE_SESSION = {
+    "statement_timeout": 30_000,
+    "lock_timeout": 10_000,
+    "idle_in_transaction_session_timeout": 60_000,
+    # A server may have it off; then it confirms what a crash makes it forget.
+    "synchronous_commit": "on",
+}
 DATABASES["default"] |= {
     "ENGINE": "backoffice.postgresql",
     "CONN_MAX_AGE": 60,
     "CONN_HEALTH_CHECKS": True,
+    # Outside a transaction a cursor of the server's lives as long as the session, which a pooler gives to others.
+    "DISABLE_SERVER_SIDE_CURSORS": bool(DATABASE_POOLER),
     "OPTIONS": {
         **DATABASES["default"].get("OPTIONS", {}),
         "connect_timeout": 5,
         "application_name": "payouts",
-        # The server's limits below do not help when the network to it is gone.
+        # The server's limits do not help when the network to it is gone.
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 30_000,
-        "options": "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
-        # A server may have it off; then it confirms what a crash makes it forget.
-        " -c synchronous_commit=on",
         "server_side_binding": True,
-        "prepare_threshold": 2,
+        # Behind a pooler the next statement may find another session, which has prepared nothing or something else.
+        **(
+            {"prepare_threshold": None}
+            if DATABASE_POOLER
+            else {"prepare_threshold": 2, "options": session_options(DATABASE_SESSION)}
+        ),
     },
 }
 

@@ -21,6 +21,7 @@ django.setup(set_prefix=False)
 
 from payouts.actions import KeysError, RetiredKeyError, keys, recovery  # noqa: E402
 from payouts.checks import refusals  # noqa: E402
+from payouts.database import session  # noqa: E402
 
 if texts := refusals():
     raise ImproperlyConfigured(" ".join(texts))
@@ -85,8 +86,10 @@ class Gate:
         except KeysError as error:
             log.critical("keys_do_not_fit", reason=str(error))
             return str(error)
-        except Error:
-            return ""
+        except Error as error:
+            if obstacle := session.why_refused(error):
+                log.critical("payments_stopped", reason=obstacle)
+            return obstacle
         self._is_open = True
         return ""
 

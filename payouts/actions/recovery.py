@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 from payouts import operation_rules
 from payouts.actions.errors import PayoutError, reason_fault
 from payouts.actions.moves import WORKER
+from payouts.database import session
 from payouts.models import Installation, Recovery, UnknownPayment
 
 log = structlog.get_logger(__name__)
@@ -100,10 +101,13 @@ def began_at() -> datetime:
 
 
 def why_not_start() -> str:
-    """Why this database server must not be used: it may lose what it has confirmed. Empty while it does not answer.
+    """Why this database server must not be used; empty while it does not answer.
 
-    For development, while DJANGO_DEBUG is on, it may.
+    Its sessions are not as ours must be, or it may lose what it has confirmed. For
+    development, while DJANGO_DEBUG is on, the last may be.
     """
+    if obstacle := session.why_unfit():
+        return obstacle
     if not settings.NEEDS_DURABLE_SERVER:
         return ""
     try:
