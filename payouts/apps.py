@@ -37,6 +37,7 @@ class PayoutsConfig(AppConfig):
         from django_q.signals import pre_enqueue
 
         from payouts.actions import keys
+        from payouts.database import rights
         from payouts.models import sealed_sets
         from payouts.staff import access_log, authority, groups
         from payouts.worker import packages, schedules
@@ -48,6 +49,7 @@ class PayoutsConfig(AppConfig):
         pre_enqueue.connect(schedules.only_listed)
         post_migrate.connect(keys.begin, sender=self)
         post_migrate.connect(sealed_sets.seal_new_sets, sender=self)
+        post_migrate.connect(rights.grant, sender=self)
         user_logged_in.connect(access_log.logged_in)
         user_logged_in.connect(_tell_at_login)
         user_logged_out.connect(access_log.logged_out)

@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from payouts.actions import recovery
 from payouts.backups import envelope
+from payouts.database import rights
 from payouts.providers import Account, registry
 from payouts.worker.pump import RECORDING_SECONDS
 
@@ -25,6 +26,13 @@ def check_server(databases: Collection[str] | None = None, **_kwargs: Any) -> li
     """For `migrate` and `check --database default`; the web server and the cluster ask by themselves."""
     text = recovery.why_not_start() if databases else ""
     return [_refuse(21, text)] if text else []
+
+
+@register(Tags.database, deploy=True)
+def check_role(databases: Collection[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+    """For `check --deploy --database default`; `migrate` must be the owner, and is not asked."""
+    text = rights.excess() if databases else ""
+    return [_warn(50, text)] if text else []
 
 
 def refusals() -> list[str]:

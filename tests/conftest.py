@@ -17,6 +17,7 @@ import pytest_django
 from backoffice.environment import SETTINGS
 from backoffice.local.secrets import new_secrets
 from backoffice.local.services import throwaway_services
+from tests import OWNER_URL
 
 REDIS_DATABASES = 16
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
@@ -27,7 +28,8 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ |= {
         **dict.fromkeys(SETTINGS, ""),  # a developer's .env, or `make run` beside the tests, changes none of them
         **new_secrets(),
-        "DATABASE_URL": _services.database,
+        "DATABASE_URL": _services.application,
+        OWNER_URL: _services.database,
         "REDIS_URL": _services.redis,
         "DJANGO_SETTINGS_MODULE": "backoffice.settings",
         "DJANGO_DEBUG": "on",
@@ -102,7 +104,7 @@ def database(
     django_db_blocker: pytest_django.DjangoDbBlocker,
 ) -> Iterator[Database]:
     run = getattr(request.config, "workerinput", {}).get("testrunuid", RUN)
-    server = os.environ["DATABASE_URL"]
+    server = os.environ[OWNER_URL]
     with django_db_blocker.unblock(), own_database(server, WORKER, run) as made, django_db_blocker.block():
         yield made
 

@@ -4,19 +4,32 @@ A test with threads or processes commits, so no roll-back takes its rows away. T
 triggers to be disabled by name, and would take what the migrations wrote too. Here all rows are remembered as the
 migrations left them, and the tables that a test has changed get them back. Where it has changed the schema, the
 database is copied anew.
+
+Django's connections have the rights of the product's role, so that what needs more fails here as in production.
 """
 
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
+from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from psycopg import sql
 
+from backoffice.environment import session_options
+from payouts.database.rights import APP
+from tests import OWNER_URL
+
+# As whom the product is tested. The owner logs in, who alone can become the owner again: see `as_owner`.
+LEAST_RIGHTS = session_options({"role": APP})
+# A server of DATABASE_URL may have no such role; there the tests run as the owner.
+HAS_ROLE = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s AND pg_has_role(oid, 'MEMBER'))"
 # Of a run: what the template's comment says when it was made by this one.
 RUN = uuid.uuid4().hex
 TEMPLATE_LOCK = 20_260_114
@@ -35,7 +48,7 @@ FROM pg_class AS c WHERE relnamespace = 'public'::regnamespace ORDER BY 1
 END_OTHERS = """
 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
 WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
-AND usename = current_user
+AND pg_has_role(usename, 'MEMBER')
 """
 
 
@@ -70,7 +83,8 @@ class Database:
         with psycopg.connect(self._server, autocommit=True) as server:
             server.execute(_named("DROP DATABASE IF EXISTS {} WITH (FORCE)", self._name))
             server.execute(_named("CREATE DATABASE {} TEMPLATE {}", self._name, self._template))
-        _turn_to(self._name)
+            has_role = server.execute(HAS_ROLE, [APP]).fetchone() == (True,)
+        _turn_to(self._name, LEAST_RIGHTS if has_role else "")
         # Kept, because a new one would have to learn of every table anew.
         self._own = own = psycopg.connect(self._server, dbname=self._name, autocommit=True)
         self._schema = own.execute(SCHEMA).fetchall()
@@ -139,10 +153,29 @@ def _make_template(server: "psycopg.Connection[Any]", name: str, run: str) -> No
     server.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), run))
 
 
-def _turn_to(name: str) -> None:
-    """Every connection of Django's, of whatever thread, is to this database from now on."""
+@contextmanager
+def as_owner() -> Iterator[None]:
+    """What is inside has the rights of the owner of the tables, in the transaction of the test if there is one."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('role')")
+        (before,) = cursor.fetchone()
+        cursor.execute("SET LOCAL ROLE NONE")
+        yield
+        cursor.execute(f"SET LOCAL ROLE {before}")
+
+
+def application_url() -> str:
+    """The present database, as a program that a test starts is to use it."""
+    return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
+
+
+def _turn_to(name: str, options: str = "") -> None:
+    """Every connection of Django's, of whatever thread, is to this database from now on, logged in as its owner."""
     connection.close()
-    connection.settings_dict["NAME"] = name
+    owner = urlsplit(os.environ[OWNER_URL])
+    connection.settings_dict |= {"NAME": name, "USER": owner.username, "PASSWORD": owner.password}
+    given = session_options(settings.DATABASE_SESSION)
+    connection.settings_dict["OPTIONS"]["options"] = f"{given} {options}"
 
 
 def _named(statement: str, *names: str) -> sql.Composed:

@@ -11,7 +11,7 @@ from django_q.models import Schedule
 
 from payouts.models import ApprovalBand, Event, Payout
 from tests import recipes
-from tests.databases import Database
+from tests.databases import Database, as_owner
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,7 +38,8 @@ def test_rows_that_were_written_changed_and_deleted_are_as_the_migrations_left_t
     recipes.processed_payout(maker=recipes.person.make())
     Group.objects.get(name="Approver").permissions.clear()
     Group.objects.get(name="Auditor").delete()
-    ContentType.objects.create(app_label="payouts", model="nothing")
+    with as_owner():
+        ContentType.objects.create(app_label="payouts", model="nothing")
     Schedule.objects.update(minutes=7)
     ApprovalBand.objects.all().delete()
     during = everything()
@@ -66,14 +67,14 @@ def test_the_guards_of_the_database_stand_again(database: Database) -> None:
     database.put_back()
 
     recipes.processed_payout()
-    with pytest.raises(Exception, match="event_append_only"):
+    with pytest.raises(Exception, match="event_append_only"), as_owner():
         Event.objects.all().delete()
 
 
 def test_a_changed_schema_is_met_by_a_new_copy(database: Database) -> None:
     database.put_back()  # sequences go on in tests that roll back
     before = everything()
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute("ALTER TABLE payouts_event DISABLE TRIGGER event_append_only")
         cursor.execute("DELETE FROM payouts_approvalband")
         cursor.execute("CREATE TABLE left_behind AS SELECT 1 AS one")

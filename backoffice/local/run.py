@@ -73,7 +73,7 @@ def run(console: Console, stop: Stop) -> None:
         console.say("Starting: services", end="")
         settings = _settings(port)
         services = stack.enter_context(local_services(VAR))
-        settings |= {"DATABASE_URL": services.database, "REDIS_URL": services.redis}
+        settings |= {"DATABASE_URL": services.application, "REDIS_URL": services.redis}
         sandbox = None
         if not (settings.get("PROVIDER_URL") or settings.get("PROVIDERS")):
             sandbox = played(settings, port=free_port(), web_port=settings["PORT"])
@@ -82,11 +82,12 @@ def run(console: Console, stop: Stop) -> None:
         _tell_manage_py(settings)
         console.say(", migrations", end="")
         _refuse_another_versions_data(services)
-        _manage(settings, "migrate", "--verbosity", "0")
+        as_owner = settings | {"DATABASE_URL": services.database}
+        _manage(as_owner, "migrate", "--verbosity", "0")
         demo = None
         if on_or_off(settings["DJANGO_DEBUG"]):
             console.say(", demo data", end="")
-            demo = json.loads(_manage(settings, "demo", "--if-empty").splitlines()[-1])
+            demo = json.loads(_manage(as_owner, "demo", "--if-empty").splitlines()[-1])
         console.say(", web server, cluster", end="")
         children = Children(console)
         children.watch(services)

@@ -31,6 +31,8 @@ class Server:
     note: str
     process: subprocess.Popen[bytes]
     log: Path
+    application: str = ""
+    """PostgreSQL's URL for the product, which has fewer rights than the owner of `url`."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from backoffice.environment import SETTINGS
 from backoffice.local.postgres import NOT_DURABLE, POSTGRES_OPTIONS, postgres_server
@@ -28,8 +29,18 @@ class Services:
     """Where the services are, and by name the servers that were started here."""
 
     database: str
+    """As the owner of its tables, who migrates."""
     redis: str
     servers: Mapping[str, Server]
+    application: str
+    """The same database as the product is to use it: with fewer rights, where we have made the roles."""
+
+
+def in_database(services: Services, name: str) -> Services:
+    """The same server's database of this name."""
+    urls = (services.database, services.application)
+    database, application = (urlsplit(url)._replace(path=f"/{name}").geturl() for url in urls)
+    return replace(services, database=database, application=application)
 
 
 @contextmanager
@@ -40,16 +51,17 @@ def local_services(directory: Path, *, postgres_options: Mapping[str, str] | Non
     """
     directory.mkdir(parents=True, exist_ok=True)
     database, redis = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
+    application = database or ""
     servers: dict[str, Server] = {}
     with ExitStack() as stack:
         if not database:
             options = {**POSTGRES_OPTIONS, **(postgres_options or {})}
             servers["postgres"] = stack.enter_context(postgres_server(directory, options))
-            database = servers["postgres"].url
+            database, application = servers["postgres"].url, servers["postgres"].application
         if not redis:
             servers["redis"] = stack.enter_context(redis_server(directory))
             redis = servers["redis"].url
-        yield Services(database, redis, servers)
+        yield Services(database, redis, servers, application)
 
 
 @contextmanager

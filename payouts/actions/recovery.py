@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from payouts import operation_rules
 from payouts.actions.errors import PayoutError, reason_fault
 from payouts.actions.moves import WORKER
-from payouts.database import session
+from payouts.database import rights, session
 from payouts.models import Installation, Recovery, UnknownPayment
 
 log = structlog.get_logger(__name__)
@@ -103,10 +103,10 @@ def began_at() -> datetime:
 def why_not_start() -> str:
     """Why this database server must not be used; empty while it does not answer.
 
-    Its sessions are not as ours must be, or it may lose what it has confirmed. For
+    Its sessions are not as ours must be, our role cannot do its work, or it may lose what it has confirmed. For
     development, while DJANGO_DEBUG is on, the last may be.
     """
-    if obstacle := session.why_unfit():
+    if obstacle := session.why_unfit() or rights.why_lacking():
         return obstacle
     if not settings.NEEDS_DURABLE_SERVER:
         return ""

@@ -61,7 +61,7 @@ def target() -> Iterator[Target]:
     """Call it from the main thread."""
     with stand() as here:
         here.settings |= {"WEB_CONCURRENCY": "2", "SECOND_FACTOR": "on"}
-        here.manage("migrate", "--verbosity", "0")
+        here.migrate()
         here.manage("collectstatic", "--noinput", "--verbosity", "0")
         with here.running("rows", "-m", "tests.attacks.rows") as program:
             made: dict[str, Any] = json.loads(program.ask())

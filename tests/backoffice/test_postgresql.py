@@ -3,6 +3,8 @@
 import pytest
 from django.db import OperationalError, connection, connections
 
+from tests.databases import as_owner
+
 
 @pytest.mark.django_db(transaction=True)
 def test_a_connection_that_the_server_closed_is_noticed_without_asking_it():
@@ -11,7 +13,7 @@ def test_a_connection_that_the_server_closed_is_noticed_without_asking_it():
     assert other.is_usable()
     process_id = other.connection.info.backend_pid
 
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [process_id])
 
     assert not other.is_usable()
@@ -25,6 +27,7 @@ def test_the_next_request_gets_a_new_connection():
     process_id = connection.connection.info.backend_pid
     other = connections.create_connection("default")
     with other.cursor() as cursor:
+        cursor.execute("SET ROLE NONE")
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [process_id])
     other.close()
 

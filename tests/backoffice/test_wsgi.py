@@ -6,16 +6,16 @@ import os
 import subprocess
 import sys
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.core.signals import request_finished, request_started
-from django.db import close_old_connections, connection
+from django.db import close_old_connections
 
 from backoffice.local import ROOT
 from payouts.clients import create_client
+from tests.databases import application_url
 from tests.payouts.api.conftest import EXAMPLE, Api
 
 pytestmark = pytest.mark.django_db
@@ -127,8 +127,7 @@ def test_settings_that_contradict_each_other_stop_the_web_server(setting):
 
 @pytest.mark.parametrize("command", [["-c", "import backoffice.wsgi"], ["manage.py", "cluster"]])
 def test_a_process_with_other_keys_than_the_database_does_not_start(command):
-    database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
-    setting = {"DATABASE_URL": database, "EVENT_HMAC_KEYS": "another key that is long enough to pass"}
+    setting = {"DATABASE_URL": application_url(), "EVENT_HMAC_KEYS": "another key that is long enough to pass"}
 
     done = subprocess.run(
         [sys.executable, *command],

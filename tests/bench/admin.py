@@ -142,12 +142,12 @@ def measure(started: Stand, few: int, many: int, rounds: int) -> list[Page]:
 
 
 def _copied(database: str) -> str:
-    """A second database with the schema of the first."""
+    """The name of a second database with the schema of the first."""
     place, _slash, name = database.rpartition("/")
     name, question, options = name.partition("?")
     with psycopg.connect(f"{place}/postgres{question}{options}", autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE few TEMPLATE {name}")
-    return f"{place}/few{question}{options}"
+    return "few"
 
 
 def _measured(name: str, programs: list[Program], urls: list[str], rounds: int) -> Page:

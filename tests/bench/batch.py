@@ -27,7 +27,7 @@ def main() -> None:
         os.environ |= {
             **dict.fromkeys(SETTINGS, ""),  # a developer's .env changes none of them
             **new_secrets(),
-            "DATABASE_URL": services.database,
+            "DATABASE_URL": services.database,  # migrated here too
             "REDIS_URL": services.redis,
             "DJANGO_SETTINGS_MODULE": "backoffice.settings",
             "LOG_LEVEL": "WARNING",

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,7 +22,7 @@ import psycopg
 from backoffice.environment import SETTINGS
 from backoffice.local.secrets import new_secrets
 from backoffice.local.servers import ends_with_parent, free_port
-from backoffice.local.services import Services, local_services
+from backoffice.local.services import Services, in_database, local_services
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 300
@@ -88,7 +88,7 @@ class Stand:
         self.settings = {
             **dict.fromkeys(SETTINGS, ""),  # a developer's .env changes none of them
             **new_secrets(),
-            "DATABASE_URL": services.database,
+            "DATABASE_URL": services.application,
             "REDIS_URL": services.redis,
             "DJANGO_SETTINGS_MODULE": "backoffice.settings",
             "DJANGO_DEBUG": "off",
@@ -104,25 +104,29 @@ class Stand:
         self.codes: dict[str, list[str]] = {}
         """Of people's second factor, by name."""
 
-    def on(self, database: str) -> "Stand":
-        """The same, on another database of the same server."""
-        other = Stand(self.folder, replace(self.services, database=database), self.stack)
-        other.settings = self.settings | {"DATABASE_URL": database}
+    def on(self, name: str) -> "Stand":
+        """The same, on the server's database of this name."""
+        other = Stand(self.folder, in_database(self.services, name), self.stack)
+        other.settings = self.settings | {"DATABASE_URL": other.services.application}
         return other
+
+    def migrate(self) -> None:
+        """As the owner of the tables, who alone can."""
+        self.manage("migrate", "--verbosity", "0", DATABASE_URL=self.services.database)
 
     def prepare(self) -> None:
         """Make the schema, and the client `bench` with its key."""
-        self.manage("migrate", "--verbosity", "0")
+        self.migrate()
         made = self.manage(
             "create_api_client", "bench", "--scopes", "payouts:read,payouts:write", "--json"
         ).splitlines()[-1]
         self.key = json.loads(made)["key"]
 
-    def manage(self, *arguments: str) -> str:
+    def manage(self, *arguments: str, **settings: str) -> str:
         answer = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
-            env=os.environ | self.settings,
+            env=os.environ | self.settings | settings,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

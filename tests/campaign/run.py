@@ -300,7 +300,7 @@ def run(plan: Plan) -> Report:
         say("services, schema, people")
         started.settings |= plan.settings | plan.dialect.settings("http://127.0.0.1:9")
         keeper.settings |= started.settings | plan.environment()
-        started.manage("migrate", "--verbosity", "0")
+        started.migrate()
         key = subprocess.run(
             [sys.executable, "-m", "tests.campaign.people", str(started.folder / LIMITS)],
             cwd=ROOT,

@@ -57,7 +57,7 @@ def _fill(here: Ground, count: int) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.drills.sound", str(count)],
         cwd=ROOT,
-        env=os.environ | here.settings,
+        env=os.environ | here.settings | {"DATABASE_URL": here.services.database},  # who may count and analyze
         capture_output=True,
         text=True,
     )

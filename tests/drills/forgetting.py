@@ -16,7 +16,7 @@ import psycopg
 
 from backoffice.local.postgres import POSTGRES_OPTIONS, postgres_server
 from backoffice.local.servers import Server
-from backoffice.local.services import Services
+from backoffice.local.services import Services, in_database
 from tests.bench.stand import Stand
 from tests.drills.ground import SHORT_LEASES, Drill, Ground, Provider, Result, ground, prepare, until
 from tests.drills.services import Postgres
@@ -205,7 +205,7 @@ def _data_folder(stand: Stand, name: str) -> Path:
 def _on_own_server(stand: Stand, stack: ExitStack, folder: Path, options: dict[str, str]) -> Stand:
     """A prepared stand on a PostgreSQL of its own."""
     server = stack.enter_context(postgres_server(folder, options))
-    services = Services(server.url, stand.services.redis, {"postgres": server})
+    services = Services(server.url, stand.services.redis, {"postgres": server}, server.application)
     own = Stand(stand.folder, services, stack)
     prepare(own)
     return own
@@ -263,9 +263,9 @@ def _promote(standby: Server, data: Path) -> None:
 
 def _turn_to(here: Ground, server: Server) -> None:
     """This ground's database is on the other server from now on."""
-    url = urlsplit(server.url)._replace(path=f"/{here.name}").geturl()
-    here.services = Services(url, here.services.redis, {"postgres": server})
-    here.settings["DATABASE_URL"] = url
+    services = Services(server.url, here.services.redis, {"postgres": server}, server.application)
+    here.services = in_database(services, here.name)
+    here.settings["DATABASE_URL"] = here.services.application
 
 
 def _give(path: Path, like: Path) -> None:

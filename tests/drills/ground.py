@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import psutil
 import psycopg
 
+from backoffice.local.services import in_database
 from tests.bench.stand import BenchError, Program, Stand
 from tests.drills.calls import PASSWORD, Caller, Person
 
@@ -164,10 +165,10 @@ class Ground(Stand):
         self.name = f"{name}_{number}".replace("-", "_")
         with psycopg.connect(stand.services.database, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {self.name} TEMPLATE payouts")
-        database = urlsplit(stand.services.database)._replace(path=f"/{self.name}").geturl()
+        services = in_database(stand.services, self.name)
         redis = urlsplit(stand.services.redis)._replace(path=f"/{number % REDIS_DATABASES}").geturl()
-        super().__init__(stand.folder, replace(stand.services, database=database, redis=redis), ExitStack())
-        self.settings = stand.settings | {"DATABASE_URL": database, "REDIS_URL": redis}
+        super().__init__(stand.folder, replace(services, redis=redis), ExitStack())
+        self.settings = stand.settings | {"DATABASE_URL": services.application, "REDIS_URL": redis}
         self.key = stand.key
         self._codes = {name: list(codes) for name, codes in stand.codes.items()}
 
@@ -288,7 +289,7 @@ def until(
 
 def prepare(stand: Stand) -> None:
     """The schema, the static files, a client with every scope and two people: what each ground is a copy of."""
-    stand.manage("migrate", "--verbosity", "0")
+    stand.migrate()
     stand.manage("collectstatic", "--noinput", "--verbosity", "0")
     scopes = "payouts:read,payouts:write,payouts:settle,payouts:reveal"
     made = stand.manage("create_api_client", "drills", "--scopes", scopes, "--json").splitlines()[-1]

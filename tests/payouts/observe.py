@@ -10,6 +10,7 @@ from django_q.models import OrmQ
 from payouts import doorbell
 from payouts.audit import broken_invariants
 from payouts.models import Approval, Attempt, Event, Payout
+from tests.databases import as_owner
 
 
 def rings() -> int:
@@ -57,19 +58,20 @@ def is_clean() -> bool:
 
 
 def by_hand(sql: str, *parameters: Any) -> None:
-    """SQL past every action, as a person with a database password could write it."""
-    with connection.cursor() as cursor:
+    """SQL past every action, as a person with the password of the tables' owner could write it."""
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute(sql, parameters)
 
 
 @contextmanager
 def unguarded(table: str) -> Iterator[None]:
     """Switch the table's own triggers off, as its owner can."""
-    by_hand("SET CONSTRAINTS ALL IMMEDIATE")  # PostgreSQL alters no table with checks outstanding
-    by_hand(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-    yield
-    by_hand("SET CONSTRAINTS ALL IMMEDIATE")
-    by_hand(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+    with as_owner():
+        by_hand("SET CONSTRAINTS ALL IMMEDIATE")  # PostgreSQL alters no table with checks outstanding
+        by_hand(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        yield
+        by_hand("SET CONSTRAINTS ALL IMMEDIATE")
+        by_hand(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 
 @contextmanager

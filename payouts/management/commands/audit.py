@@ -10,6 +10,7 @@ from payouts.actions import KeysError, keys, set_aside_altered
 from payouts.audit import anchored, broken_invariants
 from payouts.checkpoints.document import DocumentError
 from payouts.checkpoints.places import documents
+from payouts.database import rights
 from payouts.models import Payout
 from payouts.places import PlaceError
 
@@ -43,6 +44,8 @@ class Command(BaseCommand):
             keys.require_fit()
         except KeysError as error:
             raise CommandError(str(error), returncode=2) from None
+        if text := rights.excess():
+            self.stderr.write(f"payouts.W050: {text}")
         broken = list(islice(broken_invariants(), LIMIT))
         if options["against"]:
             try:

@@ -4,6 +4,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 
 from payouts.actions import KeysError, keys, recovery
+from payouts.database import rights
 from payouts.worker.supervisor import Supervisor
 
 
@@ -14,6 +15,7 @@ class Command(BaseCommand):
         if text := recovery.why_not_start():
             raise CommandError(text)
         try:
+            rights.warn()
             keys.begin_writing()
             recovery.look()
         except KeysError as error:

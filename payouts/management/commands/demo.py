@@ -33,6 +33,7 @@ from django_q.models import OrmQ
 
 from payouts import actions, clients, daily_totals
 from payouts.actions import days, keys
+from payouts.database import rights
 from payouts.jobs import FILES
 from payouts.models import ApiClient, Approval, Attempt, Payout, Scope
 from payouts.providers import Answer, Verdict, payable, registry
@@ -93,6 +94,8 @@ class Command(BaseCommand):
             }
             _keep(kept)
             if not (options["if_empty"] and Payout.objects.exists()):
+                if obstacle := rights.why_not_migrate():  # its clock is made of functions
+                    raise CommandError(obstacle)
                 rung_before = OrmQ.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
                 _Simulation(people, apis).run()
                 _close_days(people["approver"])

@@ -5,6 +5,7 @@ import os
 import psycopg
 import pytest
 
+from backoffice.local import postgres
 from backoffice.local.postgres import NOT_DURABLE
 from backoffice.local.servers import ServiceError
 from backoffice.local.services import local_services
@@ -52,3 +53,38 @@ def test_root_keeps_the_data_elsewhere_when_its_clone_is_out_of_reach(directory)
     assert home.is_symlink()
     assert str(home.resolve()) in note
     assert oct(directory.stat().st_mode)[-3:] == "700"
+
+
+OLD_FORM = (
+    "CREATE ROLE payouts LOGIN CREATEDB PASSWORD 'old'",
+    "REASSIGN OWNED BY payouts_owner TO payouts",
+    "DROP OWNED BY payouts_app",
+    "DROP OWNED BY payouts_owner",
+    "DROP ROLE payouts_app",
+    "DROP ROLE payouts_owner",
+)
+WHOSE = "SELECT relowner::regrole::text FROM pg_class WHERE relname IN ('kept', 'kept_id_seq', 'seen') ORDER BY 1"
+
+
+def test_data_from_before_there_were_two_roles_moves_over(directory):
+    with kept_services(directory) as started, psycopg.connect(started.database) as connection:
+        connection.execute("CREATE TABLE kept (id serial); CREATE VIEW seen AS SELECT id FROM kept")
+        connection.execute("INSERT INTO kept DEFAULT VALUES")
+    home, account = (directory / "postgres").resolve(), postgres.service_account()
+    programs = postgres._programs(home, account, int((home / "data" / "PG_VERSION").read_text()))
+    alone = postgres._Alone(programs, home, account, NOT_DURABLE)
+    alone.run(home / "data", "payouts", OLD_FORM)
+    for role in ("owner", "app"):
+        (home / "data" / f"payouts_{role}.password").unlink()
+
+    with kept_services(directory) as started:
+        with psycopg.connect(started.database) as owner:
+            whose = owner.execute(WHOSE).fetchall()
+            owner.execute("ALTER TABLE kept ADD more text; INSERT INTO kept DEFAULT VALUES")
+        with psycopg.connect(started.application) as app:
+            times = app.execute("SELECT current_setting('lock_timeout'), current_setting('TimeZone')").fetchone()
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                app.execute("SELECT FROM kept")
+
+    assert whose == [("payouts_owner",)] * 3
+    assert times == ("5s", "UTC")

@@ -16,8 +16,9 @@ from backoffice.local import ROOT, run
 from backoffice.local.children import Children, RunError
 from backoffice.local.console import Console
 from backoffice.local.services import Services
+from tests import OWNER_URL
 
-SERVER = os.environ["DATABASE_URL"]
+SERVER = os.environ[OWNER_URL]
 ON_DISK = [file.stem for file in (ROOT / "payouts" / "migrations").glob("0*.py")]
 
 # A value for each setting that it does not have by default, nor under `make run`.
@@ -234,7 +235,7 @@ def test_data_of_another_version_is_refused_with_a_sentence_that_says_what_to_do
     (var / "postgres").symlink_to(home)
 
     with pytest.raises(RunError, match="made by another version of the product") as refusal:
-        run._refuse_another_versions_data(Services(database, "", {"postgres": None}))
+        run._refuse_another_versions_data(Services(database, "", {"postgres": None}, database))
 
     assert f"run rm -rf '{home}' {shlex.quote(f'{var}/sandbox.sqlite3')}* and then make run again." in str(
         refusal.value
@@ -245,15 +246,17 @@ def test_a_given_database_of_another_version_is_not_called_ours(database):
     migrated(database, "0002_of_another_version")
 
     with pytest.raises(RunError, match="The database of DATABASE_URL was made by another version"):
-        run._refuse_another_versions_data(Services(database, "", {}))
+        run._refuse_another_versions_data(Services(database, "", {}, database))
 
 
 def test_data_of_this_version_of_a_later_one_and_no_data_are_used(database):
-    run._refuse_another_versions_data(Services(database, "", {}))
+    run._refuse_another_versions_data(Services(database, "", {}, database))
     migrated(database, *ON_DISK, "9000_of_a_later_version")
-    run._refuse_another_versions_data(Services(database, "", {}))
+    run._refuse_another_versions_data(Services(database, "", {}, database))
 
 
 def test_a_database_that_does_not_answer_stops_run_with_a_sentence():
+    nowhere = "postgres://payouts:word@127.0.0.1:9/payouts"
+
     with pytest.raises(RunError, match="The database does not answer: "):
-        run._refuse_another_versions_data(Services("postgres://payouts:word@127.0.0.1:9/payouts", "", {}))
+        run._refuse_another_versions_data(Services(nowhere, "", {}, nowhere))

@@ -29,6 +29,11 @@ def test_throwaway_services_answer_and_leave_nothing_behind():
             row = connection.execute(
                 "SELECT lower('ОПЛАТА'), rolsuper, rolcreatedb FROM pg_roles WHERE rolname = current_user"
             ).fetchone()
+        with psycopg.connect(started.application) as connection:
+            least = connection.execute(
+                "SELECT current_user::text, rolsuper, rolcreatedb, has_schema_privilege('public', 'CREATE')"
+                " FROM pg_roles WHERE rolname = current_user"
+            ).fetchone()
         with redis.Redis.from_url(started.redis) as client:
             client.set("key", "value")
             value = client.get("key")
@@ -36,6 +41,7 @@ def test_throwaway_services_answer_and_leave_nothing_behind():
         processes = [server.process for server in started.servers.values()]
 
     assert row == ("оплата", False, True)
+    assert least == ("payouts_app", False, False, False)
     assert value == b"value"
     assert [process.returncode for process in processes] == [0, 0]
     assert not folder.exists()
@@ -59,6 +65,7 @@ def test_services_of_the_environment_are_used_as_they_are(directory, monkeypatch
 
     with local_services(directory) as started:
         assert (started.database, started.redis) == ("postgres://elsewhere/payouts", "redis://elsewhere/0")
+        assert started.application == started.database
         assert started.servers == {}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection, connections
+from django.db import connections
 from django.utils import timezone
 
 from payouts import actions, rules
@@ -14,6 +14,7 @@ from payouts.actions import bulk
 from payouts.actions.bulk import DecisionError
 from payouts.models import Approval, BulkDecision, BulkItem, Event, EventName, Payout
 from tests import recipes
+from tests.payouts.observe import by_hand
 
 pytestmark = pytest.mark.django_db
 
@@ -146,12 +147,11 @@ def test_one_that_was_broken_off_goes_on_where_it_stopped(checker: User) -> None
 def test_an_unexpected_error_is_the_items_own(checker: User, caplog: pytest.LogCaptureFixture) -> None:
     broken, sound = recipes.awaiting_payout(), recipes.awaiting_payout()
     decision = bulk.choose([broken.pk, sound.pk], verb=Verb.APPROVE, by=checker)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE FUNCTION break_it() RETURNS trigger LANGUAGE plpgsql AS"
-            f" $$ BEGIN IF NEW.payout_id = {broken.pk} THEN RAISE 'broken'; END IF; RETURN NEW; END $$;"
-            " CREATE TRIGGER break_it BEFORE INSERT ON payouts_approval FOR EACH ROW EXECUTE FUNCTION break_it()"
-        )
+    by_hand(
+        "CREATE FUNCTION break_it() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN IF NEW.payout_id = {broken.pk} THEN RAISE 'broken'; END IF; RETURN NEW; END $$;"
+        " CREATE TRIGGER break_it BEFORE INSERT ON payouts_approval FOR EACH ROW EXECUTE FUNCTION break_it()"
+    )
 
     bulk.decide(decision.pk, by=checker, reason="Checked.")
 

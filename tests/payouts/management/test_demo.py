@@ -22,6 +22,7 @@ from payouts.audit import broken_invariants
 from payouts.management.commands import demo
 from payouts.models import Attempt, Attention, Payout, ReconciledDay
 from payouts.states import Stage
+from tests.databases import as_owner
 from tests.payouts.admin.urls import LIST
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +43,8 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Path
 
 def load(*options: str) -> dict[str, Any]:
     out = StringIO()
-    call_command("demo", *options, stdout=out)
+    with as_owner():
+        call_command("demo", *options, stdout=out)
     (line,) = out.getvalue().splitlines()
     printed: dict[str, Any] = json.loads(line)
     return printed

@@ -12,6 +12,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from payouts.actions import bulk
 from payouts.models import PayoutLimit, ReconciledDay, ReviewRule, Route, VelocityLimit
 from tests import recipes
+from tests.databases import as_owner
 from tests.payouts.observe import by_hand, nothing_changes
 from tests.recipes import (
     PAYOUTS,
@@ -961,7 +962,8 @@ def test_nobody_whom_a_payout_names_can_be_deleted(who: str, checker: User, make
 
 
 def _refused_by(name: str, sql: str, *parameters: Any, **named: Any) -> None:
-    with pytest.raises(DatabaseError) as refusal, transaction.atomic(), connection.cursor() as cursor:
+    """Also to the owner of the tables, past the rights of the product's role."""
+    with pytest.raises(DatabaseError) as refusal, as_owner(), connection.cursor() as cursor:
         cursor.execute(sql, named or parameters)
     diagnosis = refusal.value.__cause__.diag  # type: ignore[union-attr]
     assert diagnosis.constraint_name == name

@@ -23,6 +23,8 @@ from payouts import actions
 from payouts.batches import upload
 from payouts.clients import create_client
 from payouts.models import Batch, Payout, Scope
+from tests.databases import application_url
+from tests.payouts.observe import by_hand
 from tests.payouts.providers.programs import ROOT
 from tests.payouts.worker.test_supervisor import (  # noqa: F401 (fixtures)
     _every_ring_is_heard,
@@ -40,10 +42,9 @@ IBAN = "DE89370400440532013000"
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """The web server as it runs in production, talking as much as it can; its address and its log."""
-    url = "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**connection.settings_dict)
     port, log = free_port(), tmp_path / "web.log"
     environment = os.environ | {
-        "DATABASE_URL": url,
+        "DATABASE_URL": application_url(),
         "LOG_LEVEL": "DEBUG",
         "LOG_FORMAT": "json",
         "DJANGO_DEBUG": "off",
@@ -128,13 +129,11 @@ def test_a_card_number_and_a_key_are_found_nowhere_in_clear(web, start, provider
     wait_until(lambda: not Payout.objects.filter(status__in=["processing"]).exists(), "nothing in flight")
     wait_until(lambda: Payout.objects.exclude(status="pending").count() == 5, "five were sent")
     wait_until(lambda: Batch.objects.filter(checked_at__isnull=False).exists(), "the batch is checked")
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE payouts_event RENAME TO payouts_event_away")
+    by_hand("ALTER TABLE payouts_event RENAME TO payouts_event_away")
     try:
         crash = post(address, key, "100.50", refusals)
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE payouts_event_away RENAME TO payouts_event")
+        by_hand("ALTER TABLE payouts_event_away RENAME TO payouts_event")
     auditor = User.objects.create_superuser("auditor", password="x")
     revealed = actions.reveal(Payout.objects.earliest("pk").pk, by=auditor, reason="a customer asks")
     browser = Client()

@@ -16,14 +16,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from payouts.models import Attention, Payout
 from payouts.sandbox.ledger import Magic
 from payouts.worker import pump
+from tests.databases import application_url
 from tests.payouts.observe import is_clean
 from tests.payouts.providers.programs import ROOT, TOKEN, SandboxProgram, sandbox
 from tests.recipes import make_due, pending_payout
@@ -79,9 +79,8 @@ type Die = Callable[..., None]
 
 @pytest.fixture(scope="module")
 def workers(django_db_setup: None, provider: Provider) -> Iterator["subprocess.Popen[str]"]:
-    database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
     given = {
-        "DATABASE_URL": database.geturl(),
+        "DATABASE_URL": application_url(),
         "REDIS_URL": "",
         "PROVIDER_URL": provider.program.url,
         "PROVIDER_TOKEN": TOKEN,

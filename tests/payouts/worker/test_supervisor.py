@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django_q.models import OrmQ
 
 from backoffice.local.secrets import new_secrets
@@ -23,6 +23,7 @@ from payouts.audit import broken_invariants
 from payouts.jobs import FILES
 from payouts.models import Batch, Event, Heartbeat, Payout, WebhookMessage
 from tests import recipes
+from tests.databases import application_url
 from tests.payouts.providers.programs import ROOT, TOKEN, SandboxProgram, sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -112,14 +113,17 @@ def start(tmp_path: Path, provider: SandboxProgram) -> Iterator[Callable[..., Cl
             yield path, file.fileno()
 
     def start(**environment: str) -> ClusterProgram:
-        database = connection.settings_dict
-        url = "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database)
         with log_of(len(started)) as (path, output):
             process = subprocess.Popen(
                 [sys.executable, "manage.py", "cluster"],
                 cwd=ROOT,
                 env=os.environ
-                | {"DATABASE_URL": url, "PROVIDER_URL": provider.url, "PROVIDER_TOKEN": TOKEN, "LOG_LEVEL": "INFO"}
+                | {
+                    "DATABASE_URL": application_url(),
+                    "PROVIDER_URL": provider.url,
+                    "PROVIDER_TOKEN": TOKEN,
+                    "LOG_LEVEL": "INFO",
+                }
                 | environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
