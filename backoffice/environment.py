@@ -15,6 +15,8 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from payouts.worker import alive
+
 
 class SettingError(ImproperlyConfigured):
     """A setting is missing or invalid; the text is a sentence that says how to fix it."""
@@ -431,6 +433,12 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "When a task that is not finished is given out again. At least four times Q_TIMEOUT_SECONDS.",
             int,
             600,
+        ),
+        Setting(
+            alive.SETTING,
+            "A file that a cluster touches while it is alive, for `manage.py cluster --check`. Each cluster on a "
+            "machine needs one of its own.",
+            default=alive.DEFAULT_FILE,
         ),
     ),
     "API": (

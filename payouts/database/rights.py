@@ -102,6 +102,7 @@ RIGHTS: dict[str, frozenset[str]] = {
             "payouts_accountbalance",
             "payouts_approvalband",
             "payouts_authorityseal",
+            "payouts_backup",
             "payouts_bank",
             "payouts_exportchunk",
             "payouts_heartbeat",

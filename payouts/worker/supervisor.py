@@ -8,6 +8,8 @@ the cluster is one group of processes that lives and dies together:
 - a heartbeat task (it is the sweep) goes through a private queue of this cluster every SWEEP_SECONDS, and must be
   executed and acknowledged within STALL_SECONDS, or the group is killed and started afresh;
 - every member dies with its parent, so nothing outlives a killed supervisor;
+- while the group answers, and while it drains, the supervisor touches a file (alive.py), by which the platform that
+  runs it sees that the supervisor too is at work;
 - one SIGTERM (or SIGINT), to the supervisor or to its whole group, drains: nothing more is taken, what was taken is
   finished and acknowledged, the idle group is killed, and the supervisor exits 0.
 
@@ -35,6 +37,7 @@ from django_q.tasks import async_task
 from payouts import actions
 from payouts.models import Heartbeat
 from payouts.worker import ask_banks, broker
+from payouts.worker.alive import SignOfLife
 
 log = structlog.get_logger(__name__)
 
@@ -50,9 +53,13 @@ class Supervisor:
         self.is_stopping = False
         self._killed: dict[str, float] = {}  # groups, and when
         self._looked_at = 0.0
+        # A group that does not answer is killed after STALL_SECONDS, and the next one has as long.
+        self._life = SignOfLife(settings.CLUSTER_ALIVE_FILE, lasts_seconds=2 * settings.STALL_SECONDS)
+        self._life_is_shown = True
 
     def run(self) -> None:
         """Until a SIGTERM or SIGINT has drained the cluster."""
+        self._life.end()  # of one that was killed here
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         log.info("cluster_starting", cluster=self.name, workers=settings.Q_WORKERS)
@@ -68,6 +75,7 @@ class Supervisor:
                 log.error("cluster_restarted", cluster=self.name, reason=reason)
                 time.sleep(RESTART_PAUSE_SECONDS)
         self._leave()
+        self._life.end()
         log.info("cluster_stopped", cluster=self.name, reason=reason)
 
     def _begin(self) -> None:
@@ -109,6 +117,16 @@ class Supervisor:
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.is_stopping = True
 
+    def _show_life(self) -> None:
+        try:
+            self._life.show()
+        except OSError as error:
+            if self._life_is_shown:
+                log.warning("alive_file_not_written", file=settings.CLUSTER_ALIVE_FILE, reason=str(error))
+            self._life_is_shown = False
+        else:
+            self._life_is_shown = True
+
     def _watch(self, group: "Group") -> str:
         """Returns why the group must end: it died, it hangs, or it has drained."""
         pulse = Pulse(group.progress)
@@ -128,11 +146,16 @@ class Supervisor:
                     return "not drained in time"
             elif pulse.has_stopped():
                 return f"no heartbeat for {settings.STALL_SECONDS} seconds"
+            if self.is_stopping or pulse.is_felt:
+                self._show_life()
             time.sleep(TICK_SECONDS)
 
 
 class Pulse:
     """Heartbeats through the cluster's private queue, one at a time."""
+
+    is_felt = False
+    """From the first one that is answered on, and while the database is away: a new start would not mend that."""
 
     def __init__(self, progress: broker.Progress) -> None:
         self._progress = progress
@@ -152,6 +175,7 @@ class Pulse:
         try:
             if self._is_waiting and not OrmQ.objects.filter(key=self._progress.queue).exists():
                 self._is_waiting = False
+                self.is_felt = True
                 self._progress.beat_answered()
             if not self._is_waiting and now - self._sent_at >= settings.SWEEP_SECONDS:
                 forget_heartbeats(self._progress.cluster)  # of a group that was killed
@@ -163,6 +187,7 @@ class Pulse:
             log.warning("database_away", cluster=self._progress.cluster)
             connection.close()
             self._sent_at = now
+            self.is_felt = True
             return False
         return self._is_waiting and now - self._sent_at > settings.STALL_SECONDS
 

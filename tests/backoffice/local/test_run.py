@@ -82,6 +82,7 @@ SET = {
     "Q_WORKERS": "3",
     "Q_TIMEOUT_SECONDS": "45",
     "Q_RETRY_SECONDS": "500",
+    "CLUSTER_ALIVE_FILE": "/run/payouts/alive",
     "API_ANONYMOUS_CLIENT": "shop",
     "API_THROTTLE": "10/s",
     "REVEALS_A_MINUTE": "5",

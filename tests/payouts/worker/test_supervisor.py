@@ -22,6 +22,7 @@ from payouts import actions, doorbell
 from payouts.audit import broken_invariants
 from payouts.jobs import FILES
 from payouts.models import Batch, Event, Heartbeat, Payout, WebhookMessage
+from payouts.worker import alive
 from tests import recipes
 from tests.databases import application_url
 from tests.payouts.providers.programs import ROOT, TOKEN, SandboxProgram, sandbox
@@ -65,6 +66,17 @@ class ClusterProgram:
         """When it gave its last sign of life."""
         beats = Heartbeat.objects.filter(cluster__contains=f"-{self.process.pid}-")
         return beats.values_list("beat_at", flat=True).first()
+
+    @property
+    def is_alive(self) -> bool:
+        """What `manage.py cluster --check` says."""
+        probe = subprocess.run(
+            [sys.executable, "manage.py", "cluster", "--check"],
+            cwd=ROOT,
+            env={alive.SETTING: str(self.log.with_suffix(".alive"))},
+            capture_output=True,
+        )
+        return probe.returncode == 0
 
     def stop(self, stop: Callable[[int, int], None] = os.kill) -> int:
         stop(self.process.pid, signal.SIGTERM)
@@ -112,7 +124,7 @@ def start(tmp_path: Path, provider: SandboxProgram) -> Iterator[Callable[..., Cl
         with path.open("wb") as file:
             yield path, file.fileno()
 
-    def start(**environment: str) -> ClusterProgram:
+    def start(*, waits: bool = True, **environment: str) -> ClusterProgram:
         with log_of(len(started)) as (path, output):
             process = subprocess.Popen(
                 [sys.executable, "manage.py", "cluster"],
@@ -123,6 +135,7 @@ def start(tmp_path: Path, provider: SandboxProgram) -> Iterator[Callable[..., Cl
                     "PROVIDER_URL": provider.url,
                     "PROVIDER_TOKEN": TOKEN,
                     "LOG_LEVEL": "INFO",
+                    alive.SETTING: str(path.with_suffix(".alive")),
                 }
                 | environment,
                 stdout=output,
@@ -131,8 +144,9 @@ def start(tmp_path: Path, provider: SandboxProgram) -> Iterator[Callable[..., Cl
             )
         program = ClusterProgram(process, path)
         started.append(program)
-        beats = Heartbeat.objects.count()
-        wait_until(lambda: Heartbeat.objects.count() > beats, f"a first heartbeat; {path.read_text()}")
+        if waits:
+            beats = Heartbeat.objects.count()
+            wait_until(lambda: Heartbeat.objects.count() > beats, f"a first heartbeat; {path.read_text()}")
         return program
 
     yield start
@@ -311,6 +325,39 @@ def test_one_sigterm_finishes_what_was_taken_and_exits_0(start, provider, kill):
     assert_paid_once(provider, slow)
     wait_until(lambda: not any(_lives(member) for member in group), "the group is gone")
     assert not Heartbeat.objects.exists()
+
+
+def test_a_cluster_is_alive_from_its_first_answer_until_it_has_drained(start, provider):
+    cluster = start(SWEEP_SECONDS="1")
+
+    wait_until(lambda: cluster.is_alive, "alive")
+    assert cluster.stop() == 0
+
+    assert not cluster.is_alive
+
+
+@pytest.mark.parametrize("ill", ["supervisor stopped", "each group killed"])
+def test_a_cluster_that_does_not_mend_itself_is_not_alive(start, provider, ill):
+    cluster = start(SWEEP_SECONDS="1", STALL_SECONDS="3")
+    wait_until(lambda: cluster.is_alive, "alive")
+
+    def is_over() -> bool:
+        if ill == "each group killed":
+            with suppress(IndexError, psutil.NoSuchProcess):
+                cluster.main.kill()
+        return not cluster.is_alive
+
+    if ill == "supervisor stopped":
+        cluster.supervisor.suspend()
+
+    wait_until(is_over, "not alive")
+
+
+def test_a_cluster_whose_database_is_away_is_alive(start, provider):
+    """The platform would start it again and again, and mend nothing."""
+    cluster = start(DATABASE_URL="postgres://nobody:@127.0.0.1:9/nowhere", SWEEP_SECONDS="1", waits=False)
+
+    wait_until(lambda: cluster.is_alive, "alive")
 
 
 def test_a_killed_supervisor_leaves_no_process(start, provider):
