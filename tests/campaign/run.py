@@ -101,10 +101,10 @@ class Campaign:
         assert provider.process.stdout is not None
         port = int(provider.process.stdout.readline() or self._failed("provider"))
         self.keeper.settings |= self.plan.dialect.settings(f"http://127.0.0.1:{port}")
-        self.keeper.add("web", *web_command(self.port, "tests.campaign.launch:application"))
+        self.keeper.add_of_product("web", *web_command(self.port, "tests.campaign.launch:application"))
         for name in CLUSTERS:
             settings = FROZEN_SETTINGS if name == FROZEN_CLUSTER else {}
-            self.keeper.add(name, "-m", "tests.campaign.launch", "cluster", **settings)
+            self.keeper.add_of_product(name, "-m", "tests.campaign.launch", "cluster", **settings)
         self.keeper.add("operators", "-m", "tests.campaign.operators", str(self.ledger), str(self.limits))
         if not self.keeper.until(self._is_up, START_SECONDS):
             self._failed("web")
