@@ -6,6 +6,8 @@ hand finish.
 """
 
 import argparse
+import gc
+import importlib
 import os
 import resource
 import sys
@@ -44,6 +46,10 @@ def main(arguments: Sequence[str]) -> None:
     if processes < 1 or threads < 1:
         parser.error("WEB_CONCURRENCY and WEB_THREADS must be 1 or more.")
     allow_many_files()
+    try:
+        load()
+    except SettingError as error:
+        parser.error(str(error))
     server(given.application, given.host, port, processes).serve(target_loader=open_door)
 
 
@@ -66,9 +72,21 @@ def server(application: str, host: str, port: int, processes: int) -> MPServer:
     )
 
 
-def open_door(application: str) -> Any:
-    """In each process: Django, and the door before it."""
+def load() -> None:
+    """All that is imported, once, before the processes fork from this one: most of a start, and of their memory.
+
+    It connects to nothing and starts no thread, which would not outlive a fork. Raises SettingError.
+    """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
+    import django
+
+    django.setup(set_prefix=False)
+    importlib.import_module("backoffice.urls")
+    gc.freeze()
+
+
+def open_door(application: str) -> Any:
+    """In each process: the product, and the door before it."""
     from django.conf import settings
 
     settings.DATABASE_SESSION["lock_timeout"] = LOCK_TIMEOUT_MS

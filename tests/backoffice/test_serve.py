@@ -1,5 +1,6 @@
 """One way to start the web server, with one set of options."""
 
+import os
 import re
 import resource
 import subprocess
@@ -42,6 +43,33 @@ def test_a_setting_that_means_nothing_stops_the_start(setting):
 
     assert done.returncode == 2
     assert next(iter(setting)) in done.stderr
+
+
+def test_a_required_setting_that_is_missing_stops_the_start_with_its_sentence():
+    """Not each process in turn, for ever, with a traceback."""
+    done = subprocess.run(
+        [sys.executable, "-m", "backoffice.serve", "--port", "0"],
+        cwd=ROOT,
+        env=os.environ | {"INDEX_KEY": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 2
+    assert "INDEX_KEY is not set: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_loading_connects_to_nothing_and_starts_no_thread():
+    """What it did would be lost, or shared, when the processes fork."""
+    tell = (
+        "import psutil, threading; from backoffice import serve; serve.load(); "
+        "print(threading.active_count(), len(psutil.Process().net_connections('all')))"
+    )
+    done = subprocess.run([sys.executable, "-c", tell], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["1", "0"]
 
 
 def test_as_many_connections_may_be_open_as_the_machine_lets_us():
