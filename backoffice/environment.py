@@ -181,8 +181,7 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
         Setting("WEB_CONCURRENCY", "Web processes.", int, None, "one for each core"),
         Setting(
             "FIGURES_FOR_EVERYBODY",
-            "`/metrics`, and more than the status at `/readyz/`, are for callers from private addresses. On: for "
-            "everybody.",
+            "More than the status at `/readyz/` is for callers from private addresses. On: for everybody.",
             on_or_off,
             False,
         ),
@@ -199,6 +198,23 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "Cache and throttling. Empty: each process has a cache of its own. Nothing breaks when it is down.",
             is_secret=True,
         ),
+    ),
+    "Metrics": (
+        Setting(
+            "METRICS_PORT",
+            "Where `manage.py exporter` serves the figures for Prometheus, at `/metrics`. Keep it private.",
+            int,
+            9100,
+        ),
+        Setting(
+            "WEB_METRICS_PORT",
+            "Where a web server serves figures of its own, those of all its processes together. Empty: nowhere, and "
+            "none are kept. Keep it private.",
+            int,
+            None,
+            "none",
+        ),
+        Setting("BUILD", "The commit that runs, for the figures; the image sets it."),
     ),
     "Logs": (
         Setting("LOG_LEVEL", "`DEBUG`, `INFO`, `WARNING` or `ERROR`.", default="INFO"),

@@ -220,6 +220,8 @@ API_ANONYMOUS_CLIENT = read("API_ANONYMOUS_CLIENT")
 API_THROTTLE = read("API_THROTTLE")
 API_DOCS = read("API_DOCS")
 FIGURES_FOR_EVERYBODY = read("FIGURES_FOR_EVERYBODY")
+METRICS_PORT = read("METRICS_PORT")
+BUILD = read("BUILD")
 DATA_UPLOAD_MAX_MEMORY_SIZE = FORM_BYTES
 # An uploaded batch has accounts in clear: it goes to no temporary file. payouts/files/limits.py says who takes files.
 FILE_UPLOAD_HANDLERS = ["payouts.files.upload_handler.BoundedUpload"]
@@ -304,7 +306,7 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_SSL_REDIRECT = not DEBUG
 # The API refuses plain HTTP itself.
-SECURE_REDIRECT_EXEMPT = [r"^healthz/?$", r"^readyz/?$", r"^metrics/?$", r"^api/"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz/?$", r"^readyz/?$", r"^api/"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = 0 if DEBUG else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG

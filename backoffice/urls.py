@@ -37,5 +37,4 @@ urlpatterns = [
     path("api/", api.urls),
     re_path(r"^healthz/?$", health.alive),
     re_path(r"^readyz/?$", health.ready),
-    re_path(r"^metrics/?$", health.metrics),
 ]

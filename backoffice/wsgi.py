@@ -29,7 +29,7 @@ if texts := refusals():
 log = structlog.get_logger(__name__)
 
 # What programs ask for. Those that monitor ask under any host's name.
-FOR_MACHINES = ("/api/", "/healthz", "/readyz", "/metrics")
+FOR_MACHINES = ("/api/", "/healthz", "/readyz")
 FOR_THE_API = (
     "backoffice.middleware.requests.RequestIdMiddleware",
     "backoffice.middleware.requests.ApiMiddleware",

@@ -29,6 +29,7 @@ from payouts.checkpoints.make import make_due
 from payouts.checkpoints.places import keep_outside
 from payouts.exports import request, write
 from payouts.exports.request import WRITE, Rows
+from payouts.figures import totals
 from payouts.jobs import Stop, half_time, run_slice
 from payouts.models import AuditRun, Heartbeat, Payout, WebhookMessage
 from payouts.places import PlaceError
@@ -155,7 +156,7 @@ def prune() -> None:
     sessions.forget()
     login_limits.forget()
     access_log.forget()
-    Task.objects.filter(stopped__lt=timezone.now() - PRUNE_AFTER).delete()
+    _prune_results()
     Heartbeat.objects.filter(beat_at__lt=timezone.now() - PRUNE_AFTER).delete()
     OrmQ.objects.filter(key__contains=":", lock__lt=timezone.now() - STALE_QUEUE_AFTER).delete()
     go_on = partial(async_task, "payouts.tasks.prune")
@@ -169,6 +170,15 @@ def _prune_webhooks(*, must_stop: Stop) -> bool:
         if must_stop():
             return not found.exists()
     return True
+
+
+def _prune_results() -> None:
+    """q2's old results. Failures among them stay counted."""
+    old = Task.objects.filter(stopped__lt=timezone.now() - PRUNE_AFTER)
+    with transaction.atomic():
+        failed, _by_model = old.filter(success=False).delete()
+        totals.keep(totals.TASK_FAILURES, (), failed)
+        old.delete()
 
 
 def audit(after_id: int = 0, run_id: int = 0) -> None:

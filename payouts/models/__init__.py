@@ -14,6 +14,7 @@ from payouts.models.days import ReconciledDay
 from payouts.models.decisions import BulkDecision, BulkItem
 from payouts.models.events import Event, EventName, by_payout, contradicted_attempts, is_legal
 from payouts.models.exports import Export, ExportChunk
+from payouts.models.figures import FigureSource, FigureTotal
 from payouts.models.funds import (
     BALANCE_HOLDS,
     WAITS_AFTER_REFUSAL,

@@ -91,7 +91,7 @@ def test_the_short_chain_is_a_part_of_the_long_one_and_leaves_it_as_it_was():
     assert "django.middleware.csrf.CsrfViewMiddleware" in settings.MIDDLEWARE
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz/", "/metrics"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz/"])
 def test_the_pages_for_those_that_watch_answer_under_any_hosts_name(path):
     answer: list[Any] = []
     environ = {

@@ -134,6 +134,10 @@ ONE = "('main', 'po-1', gen_random_uuid(), 'succeeded', '', '', 0)"
             "wrong_account_once",
             "INSERT INTO payouts_wrongaccount (account, code, message) VALUES ('a', 'c', ''), ('a', 'c', '')",
         ),
+        (
+            "figure_total_once",
+            "INSERT INTO payouts_figuretotal (name, labels, value) VALUES ('a', '{b}', 1), ('a', '{b}', 2)",
+        ),
     ],
 )
 def test_what_is_kept_of_an_account_once_is_kept_once(name: str, statement: str) -> None:

@@ -1,0 +1,47 @@
+"""How long ago what must happen again and again did: the audit, the checkpoint, the backup and its check.
+
+What has never happened is as old as the installation, so that its alert comes too. Of backups nothing is told before
+the first was begun: somebody may make them by other means.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import connection
+
+FRESHNESS = """
+WITH installed AS (SELECT min(applied) AS at FROM django_migrations)
+SELECT coalesce((SELECT finished_at FROM payouts_auditrun WHERE finished_at IS NOT NULL ORDER BY id DESC LIMIT 1),
+                installed.at),
+       coalesce((SELECT broken_count FROM payouts_auditrun WHERE finished_at IS NOT NULL OR broken_count > 0
+                 ORDER BY id DESC LIMIT 1), 0),
+       coalesce((SELECT made_at FROM payouts_checkpoint ORDER BY number DESC LIMIT 1), installed.at)
+FROM installed
+"""
+BACKUPS_ARE_KEPT = "SELECT to_regclass('payouts_backup') IS NOT NULL"
+BACKUPS = """
+SELECT coalesce(max(finished_at) FILTER (WHERE fault = ''), min(started_at)),
+       coalesce(max(checked_at), min(started_at))
+FROM payouts_backup
+"""
+
+
+class Freshness(NamedTuple):
+    audited_at: datetime
+    broken: int
+    """Invariants that the last audit found broken, one that is still under way too."""
+    checkpoint_at: datetime
+    backup_at: datetime | None = None
+    backup_checked_at: datetime | None = None
+
+
+def freshness() -> Freshness:
+    with connection.cursor() as cursor:
+        cursor.execute(FRESHNESS)
+        found = cursor.fetchone()
+        cursor.execute(BACKUPS_ARE_KEPT)
+        (are_kept,) = cursor.fetchone()
+        if are_kept:
+            cursor.execute(BACKUPS)
+            found = (*found, *cursor.fetchone())
+    return Freshness(*found)

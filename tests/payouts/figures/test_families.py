@@ -1,0 +1,275 @@
+"""What the figures say of each state of things."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from payouts import actions
+from payouts.actions import claims, days, pauses, recovery, unknown_payments, wrong_accounts
+from payouts.figures.freshness import freshness
+from payouts.models import (
+    AccountBalance,
+    Attention,
+    AuditRun,
+    Breaker,
+    Checkpoint,
+    Heartbeat,
+    Payout,
+    UnknownPayment,
+    VelocityLimit,
+)
+from payouts.providers import TEST_MISMATCH, Answer, Verdict
+from payouts.statements import apply, ask
+from tests import recipes
+from tests.payouts.figures.scraped import scraped
+from tests.payouts.observe import by_hand, unguarded
+from tests.payouts.statements.listing import Lister, listing, strange
+from tests.recipes import pending_payout
+
+pytestmark = pytest.mark.django_db
+
+QUEUES = {"approval", "held", "due", "processing", "unknown", "attention", "funds", "velocity", "batches"}
+
+
+def ago(**length: float) -> object:
+    return timezone.now() - timedelta(**length)
+
+
+def test_an_empty_installation_has_every_queue_and_nothing_in_it() -> None:
+    found = scraped()
+
+    assert {found.value("oldest_seconds", queue=queue) for queue in QUEUES} == {0}
+    assert {found.value(name) for name in ("due", "claimable", "paused", "silent", "needs_attention")} == {0}
+    assert found.value("clusters_alive") == 0
+
+
+def test_no_recipient_stands_in_the_figures() -> None:
+    pending_payout(recipient={"card": "0000 1111 2222 3333"})
+
+    found = scraped()
+
+    assert (found.value("due"), found.value("open", status="pending", currency="RUB")) == (1, 1)
+    assert "0000 1111" not in found.text
+
+
+def test_what_is_due_is_claimable_unless_its_account_is_paused_or_its_provider_silent(operator) -> None:
+    pending_payout()
+    Payout.objects.update(due_at=ago(minutes=10))
+
+    before = scraped()
+    Breaker.objects.create(provider="http", failures=10, open_until=timezone.now() + timedelta(hours=1))
+    silent = scraped()
+    pauses.pause("http", by=operator, reason="It pays to the wrong accounts.")
+    paused = scraped()
+
+    told = [[found.value(name) for name in ("claimable", "silent", "paused")] for found in (before, silent, paused)]
+    assert told == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    assert 590 < (before.value("oldest_seconds", queue="due") or 0) < 660
+    assert silent.value("oldest_seconds", queue="due") == 0
+    assert 590 < (silent.value("backlog_age_seconds") or 0) < 660
+
+
+@pytest.fixture
+def operator():
+    return recipes.person.make()
+
+
+def test_each_queue_tells_for_how_long_its_oldest_waits() -> None:
+    recipes.awaiting_payout()
+    recipes.held_payout()
+    recipes.processing_payout()
+    recipes.unknown_payout()
+    by_hand(
+        "UPDATE payouts_payout SET created_at = now() - interval '2 hours' WHERE approvals_given < approvals_required"
+    )
+    by_hand("UPDATE payouts_payout SET held_at = now() - interval '3 hours' WHERE held_at IS NOT NULL")
+    with unguarded("payouts_attempt"):
+        by_hand("UPDATE payouts_attempt SET created_at = now() - interval '4 hours'")
+
+    found = scraped()
+
+    told = {queue: round((found.value("oldest_seconds", queue=queue) or 0) / 3600, 1) for queue in QUEUES}
+    assert told == dict.fromkeys(QUEUES, 0) | {"approval": 2, "held": 3, "processing": 4, "unknown": 4}
+    assert (found.value("approvals_waiting"), found.value("needs_attention")) == (1, 0)
+
+
+def test_what_needs_attention_is_counted_and_aged() -> None:
+    payout = recipes.unknown_payout()
+    Payout.objects.filter(pk=payout.pk).update(attention=Attention.MISSING, due_at=None, updated_at=ago(hours=5))
+
+    found = scraped()
+
+    assert found.value("needs_attention") == 1
+    assert round((found.value("oldest_seconds", queue="attention") or 0) / 3600, 1) == 5
+
+
+def test_a_batch_that_waits_for_its_approval_has_an_age() -> None:
+    batch = recipes.sent_batch()
+    type(batch).objects.filter(pk=batch.pk).update(sent_at=ago(hours=6))
+
+    assert round((scraped().value("oldest_seconds", queue="batches") or 0) / 3600, 1) == 6
+
+
+def test_what_waits_for_a_limit_is_told() -> None:
+    VelocityLimit.objects.create(scope="all", currency="RUB", window="minute", amount=50)
+    pending_payout()
+    actions.claim(limit=10)
+    Payout.objects.update(waits_since=ago(minutes=7))
+
+    found = scraped()
+
+    assert (found.value("over_limit"), found.value("due")) == (1, 0)
+    assert 400 < (found.value("oldest_seconds", queue="velocity") or 0) < 480
+
+
+def test_what_waits_for_funds_and_the_balances_are_told(settings) -> None:
+    settings.PROVIDER_URL, settings.PROVIDERS = "", {"main": "yookassa"}
+    settings.PROVIDER_VALUES = {"main": {"CARD_NUMBERS": "on"}}
+    AccountBalance.objects.create(account="main", currency="RUB", amount=50, at=timezone.now())
+    pending_payout()
+    actions.claim(limit=10)
+    Payout.objects.update(waits_since=ago(minutes=7))
+
+    found = scraped()
+
+    assert found.value("waits_for_funds") == 1
+    assert found.value("balance", account="main", currency="RUB") == 50
+    assert found.value("balance_age_seconds", account="main", currency="RUB") is not None
+    assert 400 < (found.value("oldest_seconds", queue="funds") or 0) < 480
+
+
+def test_what_was_reconciled_is_told_by_account() -> None:
+    lister = Lister()
+    with listing(lister):
+        start = timezone.now().date()
+        for days_ago, payments in ((5, []), (2, [strange()]), (1, [])):
+            day = days.made("main", start - timedelta(days=days_ago))
+            if days_ago == 5:
+                continue
+            lister.lists(*payments)
+            apply.run(ask.ask(day).pk)
+        days.settle(now=timezone.now())
+
+        found = scraped()
+
+    assert found.value("reconciled_day_age_seconds", account="main") is not None
+    assert found.value("reconciled_day_differs", account="main") == 1
+    assert found.value("reconciled_day_untold", account="main") == 1
+
+
+def test_an_account_that_is_not_what_its_settings_say_is_told() -> None:
+    wrong_accounts.note([("main", Answer(Verdict.UNKNOWN, code=TEST_MISMATCH))])
+
+    assert scraped().value("wrong_account", account="main") == 1
+
+
+def test_claims_that_fail_for_a_fault_of_ours_are_told_and_count_as_due(monkeypatch) -> None:
+    def broken(*_given):
+        raise RuntimeError("a fault of ours")
+
+    for _each in range(5):
+        pending_payout()
+    monkeypatch.setattr(claims, "payment_problem", broken)
+    actions.claim(limit=10)
+    Payout.objects.update(waits_since=ago(minutes=10))
+
+    found = scraped()
+
+    assert found.value("due") == 5
+    assert 590 < (found.value("claims_failing_seconds") or 0) < 660
+
+
+def test_recovery_mode_anothers_database_and_unknown_payments_are_told(settings) -> None:
+    recovery.look()
+    recovery.begin(by="shell:root", reason="Restored the backup of 03:00.")
+    heard = unknown_payments.Heard(recipes.pending_payout().reference, Verdict.SUCCEEDED)
+    unknown_payments.note([heard], provider="http", source=UnknownPayment.Source.WEBHOOK)
+    settings.INSTALLATION = "staging"
+
+    found = scraped()
+
+    assert [found.value(name) for name in ("recovery", "other_installation", "unknown_payments")] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("minutes", "counted"), [(0, 1), (3, 0)])
+def test_the_clusters_whose_keys_do_not_fit_now_are_counted(minutes: int, counted: int) -> None:
+    Heartbeat.objects.create(cluster="one", unfit_at=ago(minutes=minutes))
+
+    assert scraped().value("clusters_unfit") == counted
+
+
+def test_what_has_never_happened_is_as_old_as_the_installation() -> None:
+    by_hand("UPDATE django_migrations SET applied = now() - interval '30 hours'")
+
+    found = scraped()
+
+    ages = [found.value(name) for name in ("audit_age_seconds", "checkpoint_age_seconds")]
+    assert [round(age / 3600) for age in ages if age is not None] == [30, 30]
+    assert (found.value("audit_broken"), found.value("backup_age_seconds")) == (0, None)
+
+
+def test_the_last_audit_that_finished_and_what_the_last_one_found_are_told() -> None:
+    AuditRun.objects.create(finished_at=ago(hours=20))
+    AuditRun.objects.create(broken_count=2)
+
+    found = scraped()
+
+    assert (round((found.value("audit_age_seconds") or 0) / 3600), found.value("audit_broken")) == (20, 2)
+
+
+def test_a_clean_audit_ends_what_the_one_before_found() -> None:
+    AuditRun.objects.create(broken_count=2, finished_at=ago(hours=20))
+    AuditRun.objects.create(finished_at=ago(hours=1))
+
+    assert scraped().value("audit_broken") == 0
+
+
+def test_the_last_checkpoint_has_an_age() -> None:
+    facts = {"from_event": 0, "to_event": 0, "settled_event": 0, "leaves": b"", "root": "", "signature": b""}
+    Checkpoint.objects.create(number=1, made_at=ago(hours=3), **facts)
+
+    assert round((scraped().value("checkpoint_age_seconds") or 0) / 3600) == 3
+
+
+BACKUP_TABLE = """
+CREATE TABLE IF NOT EXISTS payouts_backup (id bigserial PRIMARY KEY, name text NOT NULL,
+    started_at timestamptz NOT NULL, finished_at timestamptz, bytes bigint NOT NULL DEFAULT 0,
+    checked_at timestamptz, fault text NOT NULL DEFAULT '')
+"""
+BACKUP = "INSERT INTO payouts_backup (name, bytes, started_at, finished_at, checked_at, fault) VALUES "
+
+
+@pytest.mark.parametrize(
+    ("rows", "hours", "checked_hours"),
+    [
+        ("('a', 1, now() - interval '5 h', NULL, NULL, '')", 5, 5),  # none was ever finished
+        ("('a', 1, now() - interval '5 h', now() - interval '4 h', NULL, '')", 4, 5),
+        (
+            "('a', 1, now() - interval '9 h', now() - interval '8 h', now() - interval '7 h', ''),"
+            "('b', 0, now() - interval '5 h', now() - interval '4 h', NULL, 'The disk is full.')",
+            8,
+            7,
+        ),
+    ],
+)
+def test_the_last_good_backup_and_the_last_that_was_restored_have_ages(rows, hours, checked_hours) -> None:
+    by_hand(BACKUP_TABLE)
+    by_hand(BACKUP + rows)
+
+    found = scraped()
+
+    assert round((found.value("backup_age_seconds") or 0) / 3600) == hours
+    assert round((found.value("backup_checked_age_seconds") or 0) / 3600) == checked_hours
+
+
+def test_where_backups_are_kept_and_none_was_begun_nothing_is_told_of_them() -> None:
+    by_hand(BACKUP_TABLE)
+
+    assert freshness().backup_at is None
+
+
+def test_what_runs_is_told(settings) -> None:
+    settings.BUILD = "0123abc"
+
+    assert scraped().value("build_info", version="0.1.0", commit="0123abc") == 1
