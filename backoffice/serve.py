@@ -1,8 +1,8 @@
 """The web server: `python -m backoffice.serve` starts it, everywhere, with the one set of options.
 
-The image, compose, Fly, `make run`, the bench, the drills and the tests all start this. PORT, WEB_CONCURRENCY and
-WEB_THREADS are read; what is served is backoffice.wsgi, behind the door (backoffice/door). SIGTERM lets requests in
-hand finish.
+The image, compose, Fly, `make run`, the bench, the drills and the tests all start this. PORT, WEB_CONCURRENCY,
+WEB_THREADS and WEB_METRICS_PORT are read; what is served is backoffice.wsgi, behind the door (backoffice/door).
+SIGTERM lets requests in hand finish.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import MPServer
 
+from backoffice import web_figures
 from backoffice.environment import SettingError, read, session_options
 
 APPLICATION = "backoffice.wsgi:application"
@@ -40,12 +41,14 @@ def main(arguments: Sequence[str]) -> None:
     given = parser.parse_args(arguments)
     try:
         port, processes = given.port or read("PORT"), read("WEB_CONCURRENCY") or os.process_cpu_count() or 1
-        threads = read("WEB_THREADS")
+        threads, metrics_port = read("WEB_THREADS"), read("WEB_METRICS_PORT")
     except SettingError as error:
         parser.error(str(error))
     if processes < 1 or threads < 1:
         parser.error("WEB_CONCURRENCY and WEB_THREADS must be 1 or more.")
     allow_many_files()
+    if metrics_port:
+        web_figures.serve(given.host, metrics_port)  # a process of its own, forked while there is little to copy
     try:
         load()
     except SettingError as error:
@@ -95,7 +98,7 @@ def open_door(application: str) -> Any:
     wsgi: Any = load_target(application)
     from backoffice.door import Door
 
-    return Door(wsgi, read("WEB_THREADS"))
+    return Door(wsgi, read("WEB_THREADS"), web_figures.figures())
 
 
 def allow_many_files() -> None:

@@ -24,6 +24,7 @@ from backoffice.door.refusals import RefusedError
 from backoffice.door.threads import Application, Threads
 from backoffice.door.turns import Turns
 from backoffice.door.uploads import may_upload
+from backoffice.web_figures import BEGAN_AT, REFUSED, Figures
 from payouts import trace
 from payouts.files.limits import FORM_BYTES
 
@@ -36,8 +37,9 @@ WATCHED = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), 
 class Door:
     """An RSGI application around a WSGI application, with so many threads."""
 
-    def __init__(self, application: Application, threads: int) -> None:
-        self._threads = Threads(application, threads)
+    def __init__(self, application: Application, threads: int, figures: Figures | None = None) -> None:
+        self._figures = figures
+        self._threads = Threads(figures.counted(application) if figures else application, threads)
         self._callers, self._passwords = Turns(threads // 4), Turns(threads // 4)
         # A stranger can name a key or a session for each request, and is still in one place.
         self._networks = Turns(threads // 2)
@@ -46,6 +48,8 @@ class Door:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._threads.start(loop)
+        if self._figures:
+            self._figures.watch(loop, self._threads)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._threads.stop()
@@ -57,14 +61,15 @@ class Door:
             return
         began_at = time.perf_counter()
         try:
-            await self._enter(scope, proto)
+            await self._enter(scope, proto, began_at)
         except RefusedError as refusal:
             await self._refuse(refusal, scope, proto, began_at)
 
-    async def _enter(self, scope: Scope, proto: HTTPProtocol) -> None:
+    async def _enter(self, scope: Scope, proto: HTTPProtocol, began_at: float) -> None:
         """Raises RefusedError."""
         length = first_look.look(scope)
         environ = environ_of(scope)
+        environ[BEGAN_AT] = began_at
         network = network_of_caller(environ)
         # It begins when the caller has a turn, and the caller's network, and those who try a password.
         wanted = [(self._callers, caller_of(environ) or network), (self._networks, network)]
@@ -80,6 +85,8 @@ class Door:
         status, headers, content = refusals.answer(refusal, scope, trace_id)
         if refusal.is_heard_out:
             await self._bodies.pour_away(proto)
+        if self._figures:
+            self._figures.count(scope.method, REFUSED, status, time.perf_counter() - began_at)
         log.info(
             "request",
             method=scope.method,

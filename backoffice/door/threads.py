@@ -72,6 +72,16 @@ class Threads:
         # The loop's own.
         self._patience: asyncio.TimerHandle | None = None
 
+    @property
+    def busy(self) -> int:
+        """Threads that answer a request now."""
+        return len(self._threads) - len(self._idle)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a thread. While one is idle, they wait for their caller's turn instead."""
+        return 0 if self._idle else len(self._waiting)
+
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         for thread in self._threads:

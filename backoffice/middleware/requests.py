@@ -14,13 +14,14 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import get_language_from_request
 from django.utils.translation import gettext as _
 
+from backoffice.web_figures import ROUTE
 from payouts import trace
 from payouts.api.problems import PROBLEM, RETRY_AFTER_SECONDS, plain_problem, problem
 
 log = structlog.get_logger("request")
 
 # Asked for all the time, by machines and by every page.
-QUIET = ("/static/", "/healthz", "/readyz", "/metrics")
+QUIET = ("/static/", "/healthz", "/readyz")
 API = "/api/"
 # The docs page runs Swagger UI, from our own static files; every other answer of the API runs nothing.
 API_CSP = "default-src 'none'; frame-ancestors 'none'"
@@ -49,6 +50,7 @@ class RequestIdMiddleware:
         try:
             response = self.get_response(request)
             response["X-Request-ID"] = trace_id
+            request.META[ROUTE] = request.resolver_match.route if request.resolver_match else ""
             (log.debug if request.path.startswith(QUIET) else log.info)(
                 "request",
                 method=request.method,

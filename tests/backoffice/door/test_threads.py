@@ -35,3 +35,24 @@ def test_all_whose_turn_it_is_now_begin_while_there_are_threads() -> None:
             threads.stop()
 
     assert asyncio.run(ended()) == ["third", "the second is under way: True"]
+
+
+def test_who_waits_for_a_thread_is_told_and_who_waits_for_their_turn_is_not() -> None:
+    async def told() -> list[tuple[int, int]]:
+        threads = Threads(_no_application, 2)
+        threads.start(asyncio.get_running_loop())
+        keys, ends, seen = Turns(1), Event(), []
+        try:
+            under_way = []
+            for key in ("a", "a", "b", "c"):
+                under_way.append(asyncio.ensure_future(threads.run(ends.wait, [(keys, key)])))
+                await asyncio.sleep(0)
+                seen.append((threads.busy, threads.waiting))
+            ends.set()
+            await asyncio.gather(*under_way)
+            return [*seen, (threads.busy, threads.waiting)]
+        finally:
+            ends.set()
+            threads.stop()
+
+    assert asyncio.run(told()) == [(1, 0), (1, 0), (2, 1), (2, 2), (0, 0)]
