@@ -10,6 +10,7 @@ from backoffice.local.servers import ServiceError
 from tests.bench.stand import BenchError, Stand, listen, stand
 from tests.drills import (
     accounts,
+    alerts,
     audit,
     backups,
     cache,
@@ -73,6 +74,7 @@ DRILLS: dict[str, Drill[Any]] = {
     "slow-headers": door.SLOW_HEADERS,
     "idle-connections": door.IDLE_CONNECTIONS,
     "locked-row": door.LOCKED_ROW,
+    "alerts": alerts.ALERTS,
 }
 
 
