@@ -13,7 +13,7 @@ from backoffice.local import ROOT
 from backoffice.local.secrets import new_secrets
 
 # Read by the web server's command alone.
-OF_COMMANDS = {"PORT", "WEB_CONCURRENCY", "WEB_THREADS"}
+OF_COMMANDS = {"PORT", "WEB_CONCURRENCY", "WEB_THREADS", "WEB_METRICS_PORT"}
 REQUIRED = {"DJANGO_SECRET_KEY", "DATABASE_URL", "FIELD_ENCRYPTION_KEYS", "EVENT_HMAC_KEYS", "INDEX_KEY"}
 SECRET = REQUIRED | {
     "DJANGO_SECRET_KEY_FALLBACKS",

@@ -172,7 +172,8 @@ def _firing(promtool: str, folder: Path, said: Recording, scrape: int) -> set[st
 
 
 def _spelled(name: str, labels: dict[str, str]) -> str:
-    return f"{name}{{{','.join(f'{label}="{value}"' for label, value in sorted(labels.items()))}}}"
+    shown = ",".join(f'{label}="{value}"' for label, value in sorted(labels.items()))
+    return f"{name}{{{shown}}}" if shown else name
 
 
 ALERTS = Drill(
