@@ -20,15 +20,14 @@ from payouts.figures.standing import Backlog, Facts, backlog, facts, seconds
 from payouts.figures.waiting import Queue, queues
 from payouts.models.sealed_sets import altered_sets
 from payouts.providers import Verdict, registry
-from payouts.states import Status
+from payouts.states import OPEN, Status
 
-# Of each open status as many are counted, the newest.
+# Of each open status as many are counted, the oldest.
 COUNTED = 10_000
 BY_STATUS = """
-SELECT status, currency, count(*) FROM unnest(ARRAY['pending', 'processing', 'unknown', 'failed']) AS open(status)
-CROSS JOIN LATERAL (
-    SELECT currency FROM payouts_payout p WHERE p.status = open.status ORDER BY id DESC LIMIT %s) AS counted
-GROUP BY status, currency ORDER BY status, currency
+SELECT currency, count(*) FROM (
+    SELECT currency FROM payouts_payout WHERE status = '{status}' ORDER BY created_at LIMIT %s) AS open
+GROUP BY currency ORDER BY currency
 """
 
 type Labelled = Iterable[tuple[Sequence[str], float]]
@@ -119,8 +118,9 @@ def _waiting(found: Facts, waiting: dict[str, Queue]) -> Iterator[Metric]:
 
 def _by_status() -> Labelled:
     with connection.cursor() as cursor:
-        cursor.execute(BY_STATUS, [COUNTED])
-        return [((status, currency), count) for status, currency, count in cursor.fetchall()]
+        for status in sorted(OPEN):
+            cursor.execute(BY_STATUS.format(status=status.value), [COUNTED])
+            yield from (((status.value, currency), count) for currency, count in cursor.fetchall())
 
 
 def _accounts(found: Facts) -> Iterator[Metric]:
