@@ -36,7 +36,7 @@ from payouts.places import PlaceError
 from payouts.staff import access_log, login_limits, sessions
 from payouts.statements import apply, ask
 from payouts.statements.lines import APPLY
-from payouts.worker import broker
+from payouts.worker import broker, minutes
 from payouts.worker.ask_banks import refresh
 from payouts.worker.balances import poll
 from payouts.worker.pump import run
@@ -105,6 +105,12 @@ def sweep(cluster: str = "") -> None:
         job.ring_for_forgotten()
 
 
+def sample_minutes() -> None:
+    """Count what happened in the minutes that are over, and look at what is due; in slices."""
+    go_on = partial(async_task, "payouts.tasks.sample_minutes")
+    run_slice(go_on, minutes.sample, must_make_way=broker.must_make_way)
+
+
 def remind_of_approvals() -> None:
     """Report payouts that have waited for approval for more than a day."""
     waiting = Payout.objects.in_stage("awaiting_approval").filter(
@@ -150,12 +156,14 @@ def prune() -> None:
     """Delete what nobody needs any more.
 
     q2's old results, webhooks' ids that are refused by their age, old exports' files, what clusters that are gone
-    left, sessions that are over, failed logins that count no more, and the access log's old lines.
+    left, sessions that are over, failed logins that count no more, the samples of minutes that no picture shows, and
+    the access log's old lines.
     """
     request.prune()
     sessions.forget()
     login_limits.forget()
     access_log.forget()
+    minutes.forget()
     _prune_results()
     Heartbeat.objects.filter(beat_at__lt=timezone.now() - PRUNE_AFTER).delete()
     OrmQ.objects.filter(key__contains=":", lock__lt=timezone.now() - STALE_QUEUE_AFTER).delete()

@@ -25,7 +25,7 @@ from payouts.models.funds import (
 from payouts.models.installation import Installation, Recovery, UnknownPayment, namespace
 from payouts.models.keys import KeyMark, KeyRotation
 from payouts.models.logins import Passkey, SingleSignOn
-from payouts.models.operations import AuditRun, Backup, DailyTotal, Heartbeat
+from payouts.models.operations import CALL_SECONDS, AuditRun, Backup, DailyTotal, Heartbeat, MinuteSample
 from payouts.models.payout import (
     LEASED,
     RESOLVED_BY_HAND,

@@ -1,5 +1,6 @@
-"""Signs of life of the clusters, totals of the days, runs of the audit."""
+"""Signs of life of the clusters, totals of the days and minutes, runs of the audit."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -43,6 +44,40 @@ class DailyTotal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.on}: {money.shown(self.paid_amount, self.currency)}"
+
+
+# Upper bounds, in seconds, of the steps that calls are counted in by how long they took; the last step has no bound.
+CALL_SECONDS = (
+    *(0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75),
+    *(1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0),
+)
+
+
+class MinuteSample(models.Model):
+    """What happened at one provider within one minute, and what was due there when it was looked at.
+
+    Of a minute in which nobody looked, `due` and `oldest_seconds` are not known.
+    """
+
+    at = models.DateTimeField(_("minute"))
+    provider = models.CharField(_("provider"), max_length=32)
+    paid = models.PositiveIntegerField(_("paid"), default=0)
+    refused = models.PositiveIntegerField(_("refused"), default=0)
+    unknown = models.PositiveIntegerField(_("outcome unknown"), default=0)
+    calls = ArrayField(models.PositiveIntegerField(), default=list, verbose_name=_("calls by duration"))
+    due = models.PositiveIntegerField(_("due"), null=True)
+    oldest_seconds = models.PositiveIntegerField(_("wait of the oldest"), null=True)
+
+    class Meta:
+        verbose_name = _("sample of a minute")
+        verbose_name_plural = _("samples of minutes")
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["at", "provider"], name="minute_sample_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.provider}"
 
 
 class AuditRun(models.Model):

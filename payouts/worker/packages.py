@@ -31,6 +31,7 @@ TASKS = frozenset(
         "check_batch",
         "submit_batch",
         "count_days",
+        "sample_minutes",
         "remind_of_approvals",
         "ask_for_balances",
         "reconcile_days",

@@ -17,6 +17,11 @@ log = structlog.get_logger(__name__)
 
 SCHEDULES: dict[str, dict[str, Any]] = {
     "sweep": {"func": "payouts.tasks.sweep", "schedule_type": Schedule.MINUTES, "minutes": 1},
+    "sample minutes": {
+        "func": "payouts.tasks.sample_minutes",
+        "schedule_type": Schedule.MINUTES,
+        "minutes": 1,
+    },
     "remind of approvals": {"func": "payouts.tasks.remind_of_approvals", "schedule_type": Schedule.HOURLY},
     "ask for balances": {
         "func": "payouts.tasks.ask_for_balances",

@@ -1,7 +1,7 @@
 """One row of every kind, so that every screen has something to show."""
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.contrib.auth.models import User
@@ -13,11 +13,13 @@ from payouts.actions import bulk, days, pauses, recovery, unknown_payments
 from payouts.actions.unknown_payments import Heard
 from payouts.batches import check, upload
 from payouts.models import (
+    CALL_SECONDS,
     ApprovalBand,
     Attempt,
     AuditRun,
     DailyTotal,
     Heartbeat,
+    MinuteSample,
     PayoutLimit,
     ProviderReport,
     Route,
@@ -86,11 +88,33 @@ def everything() -> User:
         )
     found = {"payout_id": made["pending"].pk, "invariant": "row_sealed", "detail": "the row was changed"}
     AuditRun.objects.create(broken_count=1, findings=[found], finished_at=now)
+    sampled(now)
     Task.objects.create(
         id="a" * 32, name="planted", func="payouts.tasks.sweep", started=now, stopped=now, success=False
     )
     OrmQ.objects.create(key="payouts", payload="x", lock=now)
     return admin
+
+
+def sampled(now: datetime) -> None:
+    """A day of samples: a quiet night, a busy hour, a provider that was slow for a while, and a gap."""
+    minute = now.replace(second=0, microsecond=0)
+    steps = len(CALL_SECONDS) + 1
+    made = []
+    for ago in range(1, 24 * 60):
+        busy = 40 if ago < 90 else 4 + ago % 9
+        is_slow = 20 < ago < 35
+        calls = [0] * steps
+        calls[5], calls[7], calls[13 if is_slow else 9] = busy, busy // 4, 1 + busy // 12
+        counts = {"paid": busy - 3 * is_slow, "refused": int(ago % 17 == 0), "unknown": 3 * is_slow, "calls": calls}
+        looked = {"due": busy // 8 + 60 * is_slow, "oldest_seconds": 2 + 45 * is_slow}
+        made.append(MinuteSample(at=minute - timedelta(minutes=ago), provider="http", **counts, **looked))
+        if 300 < ago < 420 or ago % 3:
+            continue
+        calls = [0] * steps
+        calls[11], calls[12] = 2, 1
+        made.append(MinuteSample(at=minute - timedelta(minutes=ago), provider="main", paid=3, calls=calls, due=0))
+    MinuteSample.objects.bulk_create(made)
 
 
 def _proposed() -> None:

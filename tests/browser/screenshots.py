@@ -72,17 +72,20 @@ def product() -> Iterator[str]:
         from django.conf import settings
         from django.contrib.auth.models import User
         from django.core.management import call_command
+        from django.utils import timezone
         from pytest_django.live_server_helper import LiveServer
 
         from payouts.management.commands import demo
         from payouts.models import Heartbeat
         from tests import recipes
+        from tests.browser import rows
 
         with tempfile.TemporaryDirectory() as folder:
             demo.KEPT = Path(folder) / "demo.json"
             call_command("migrate", verbosity=0)
             call_command("demo", stdout=StringIO())
         Heartbeat.objects.create(cluster="one")  # as if a worker ran
+        rows.sampled(timezone.now())
         recipes.checked_batch(
             *recipes.batch_rows(12),
             "13;1.005;RUB;card;4111 1111 1111 1112;Анна Ким;;",

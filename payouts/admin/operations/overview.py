@@ -1,4 +1,4 @@
-"""The operations page: backlog, providers, clusters, schedules, queue, the last audit and pauses."""
+"""The operations page: backlog, pictures of the last hour and day, providers, clusters, schedules, audit, pauses."""
 
 from datetime import timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from payouts.admin.operations.balances import balance_rows
 from payouts.admin.operations.clusters import cluster_rows
 from payouts.admin.operations.figures import capped, loads, oldest_due
 from payouts.admin.operations.pauses import PAUSE_PERMISSIONS, history
+from payouts.admin.operations.pictures import pictures
 from payouts.admin.operations.providers import provider_rows
 from payouts.admin.operations.queue_tables import queue_figures, schedule_rows
 from payouts.admin.operations.recovery import END_PERMISSIONS, recovery_card
@@ -58,6 +59,7 @@ def view(request: HttpRequest) -> HttpResponse:
         "title": _("Operations"),
         "alerts": alerts(),
         "cards": _cards(load, sees_payouts=sees_payouts),
+        "pictures": pictures(),
         "providers": rows,
         "balances": balance_rows(),
         "limits": limits_card() if user.has_perm("payouts.view_velocitylimit") else None,

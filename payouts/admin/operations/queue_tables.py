@@ -29,6 +29,7 @@ for model in (Schedule, Success, Failure, OrmQ):
 
 SCHEDULE_WORDS = {
     "sweep": gettext_lazy("Picks up missed payouts"),
+    "sample minutes": gettext_lazy("Counts what happened in each minute, for the pictures of this page"),
     "remind of approvals": gettext_lazy("Reports approvals that wait for more than a day"),
     "ask for balances": gettext_lazy("Asks providers for the balances of our accounts"),
     "reconcile days": gettext_lazy("Asks providers what they paid on past days, and compares it with our record"),

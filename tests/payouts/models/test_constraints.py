@@ -702,6 +702,14 @@ def test_daily_total_unique() -> None:
     _refused_by("daily_total_unique", total)
 
 
+def test_minute_sample_unique() -> None:
+    columns = "at, provider, paid, refused, unknown, calls"
+    sample = f"INSERT INTO payouts_minutesample ({columns}) VALUES ('2026-01-01 00:00Z', 'http', 0, 0, 0, '{{}}')"
+    by_hand(sample)
+
+    _refused_by("minute_sample_unique", sample)
+
+
 EXPORT = (
     "INSERT INTO payouts_export (asked_by_id, format, query, up_to_id, finished_at, expires_at, rows_total,"
     " failed_at, failure, cancelled_at, cancelled_by_id, lease_token, lease_until, rows_done, last_id, size_bytes,"

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.django_db
 def test_the_schedules_are_these_and_can_run() -> None:
     assert set(Schedule.objects.values_list("name", "func")) == {
         ("sweep", "payouts.tasks.sweep"),
+        ("sample minutes", "payouts.tasks.sample_minutes"),
         ("remind of approvals", "payouts.tasks.remind_of_approvals"),
         ("ask for balances", "payouts.tasks.ask_for_balances"),
         ("reconcile days", "payouts.tasks.reconcile_days"),

@@ -1,0 +1,146 @@
+"""The samples of minutes: counted when they are over, by index, and again for what was committed late."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from payouts import tasks
+from payouts.models import CALL_SECONDS, Exchange, MinuteSample, Payout
+from payouts.worker import minutes
+from tests import recipes
+from tests.payouts.observe import by_hand, unguarded
+
+pytestmark = pytest.mark.django_db
+
+
+def _this_minute() -> datetime:
+    return timezone.now().replace(second=0, microsecond=0)
+
+
+def _happened(minutes_ago: int, *payouts: Payout) -> datetime:
+    """Let all of it have happened so many minutes ago; returns that minute."""
+    at = _this_minute() - timedelta(minutes=minutes_ago) + timedelta(seconds=5)
+    with unguarded("payouts_event"):
+        for payout in payouts:
+            by_hand("UPDATE payouts_event SET at = %s WHERE payout_id = %s", at, payout.pk)
+            exchanges = Exchange.objects.filter(attempt__payout=payout)
+            exchanges.update(called_at=at - timedelta(milliseconds=120), answered_at=at)
+    return at.replace(second=0)
+
+
+def _counts(at: datetime) -> tuple[int, int, int]:
+    sample = MinuteSample.objects.get(at=at, provider="http")
+    return sample.paid, sample.refused, sample.unknown
+
+
+def test_what_was_paid_refused_and_unknown_is_counted_by_minute() -> None:
+    first = _happened(7, recipes.processed_payout(), recipes.processed_payout(), recipes.failed_payout())
+    second = _happened(5, recipes.unknown_payout())
+
+    assert minutes.sample()
+
+    assert (_counts(first), _counts(second)) == ((2, 1, 0), (0, 0, 1))
+
+
+def test_calls_are_counted_by_how_long_they_took() -> None:
+    at = _happened(7, recipes.processed_payout(), recipes.failed_payout())
+
+    minutes.sample()
+
+    calls = MinuteSample.objects.get(at=at).calls
+    assert len(calls) == len(CALL_SECONDS) + 1
+    assert {CALL_SECONDS[step]: count for step, count in enumerate(calls) if count} == {0.15: 2}
+
+
+def test_the_present_minute_has_what_is_due_and_is_counted_when_it_is_over() -> None:
+    paid = recipes.processed_payout()
+    recipes.make_due(recipes.pending_payout())
+
+    minutes.sample()
+
+    at = paid.processed_at.replace(second=0, microsecond=0)
+    sample = MinuteSample.objects.get(due__isnull=False)
+    assert (sample.due, sample.paid, sample.calls) == (1, 0, [])
+    assert not MinuteSample.objects.filter(at=at, paid__gt=0).exists()
+
+
+def test_a_minute_is_counted_again_for_what_was_committed_late_and_keeps_what_was_due() -> None:
+    late = recipes.processed_payout()
+    recipes.pending_payout()
+    minutes.sample()
+    looked = MinuteSample.objects.filter(due__isnull=False)
+    before = _this_minute() - timedelta(minutes=2)
+    looked.update(at=before)
+
+    _happened(2, late)
+    minutes.sample()
+
+    sample = MinuteSample.objects.get(at=before)
+    assert (sample.paid, sample.due) == (1, 1)
+
+
+def test_counting_twice_gives_the_same() -> None:
+    at = _happened(2, recipes.processed_payout())
+
+    minutes.sample()
+    minutes.sample()
+
+    assert _counts(at) == (1, 0, 0)
+
+
+def test_what_was_missed_while_no_cluster_ran_is_counted_for_a_day_and_no_longer() -> None:
+    yesterday = _happened(23 * 60, recipes.processed_payout())
+    _happened(25 * 60, recipes.processed_payout())
+
+    minutes.sample()
+
+    assert _counts(yesterday) == (1, 0, 0)
+    assert MinuteSample.objects.filter(paid__gt=0).count() == 1
+
+
+def test_a_long_count_goes_on_in_another_task() -> None:
+    _happened(23 * 60, recipes.processed_payout())
+
+    is_done = minutes.sample(must_stop=lambda: True)
+
+    assert not is_done
+    assert not MinuteSample.objects.filter(due__isnull=False).exists()
+
+
+def test_old_samples_are_pruned() -> None:
+    now = datetime.now(UTC)
+    for hours in (1, 30, 49):
+        MinuteSample.objects.create(at=now - timedelta(hours=hours), provider="http")
+
+    tasks.prune()
+
+    assert MinuteSample.objects.count() == 2
+
+
+def test_the_task_counts(settings: Any) -> None:
+    at = _happened(3, recipes.processed_payout())
+
+    tasks.sample_minutes()
+
+    assert _counts(at) == (1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("statement", "given", "index", "tables"),
+    [
+        (minutes.MOVED, [], "event_by_minute", ("payouts_event", "payouts_payout")),
+        (minutes.CALLED, [list(CALL_SECONDS)], "exchange_by_minute", ("payouts_exchange", "payouts_attempt")),
+    ],
+)
+def test_a_minute_is_found_by_index(statement: str, given: list[Any], index: str, tables: tuple[str, ...]) -> None:
+    now = timezone.now()
+    by_hand("SET LOCAL enable_seqscan = off")
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {statement}", [*given, now - timedelta(minutes=3), now])
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert index in plan
+    assert not any(f"Seq Scan on {table}" in plan for table in tables)
