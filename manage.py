@@ -12,8 +12,11 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
     from django.core.management import execute_from_command_line
 
+    from backoffice import logs
     from backoffice.environment import SettingError
 
+    if sys.argv[1:2] and sys.argv[1] in logs.SERVICES:
+        logs.to_stdout()
     try:
         execute_from_command_line(sys.argv)
     except SettingError as error:

@@ -219,6 +219,19 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
     "Logs": (
         Setting("LOG_LEVEL", "`DEBUG`, `INFO`, `WARNING` or `ERROR`.", default="INFO"),
         Setting("LOG_FORMAT", "`json` for machines, `console` for people.", default="json"),
+        Setting("BUILD", "The commit that the product was built from; set in the image."),
+        Setting(
+            "SENTRY_DSN",
+            "Where Sentry takes errors: where each was, of what type, and the numbers to find its line in the log "
+            "by; no texts, variables or requests (docs/logs.md). Empty: nothing is told.",
+            is_secret=True,
+        ),
+        Setting("SENTRY_ENVIRONMENT", "What Sentry calls this installation, such as `production`."),
+        Setting(
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "Where a collector of OpenTelemetry takes traces over HTTP, from the request to the provider's call: "
+            "`http://collector:4318`. OpenTelemetry's other variables count too. Empty: nothing is measured.",
+        ),
     ),
     "Provider": (
         Setting(

@@ -8,6 +8,7 @@ SIGTERM lets requests in hand finish.
 import argparse
 import gc
 import importlib
+import logging
 import os
 import resource
 import sys
@@ -20,7 +21,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import MPServer
 
-from backoffice import web_figures
+from backoffice import logs, web_figures
 from backoffice.environment import SettingError, read, session_options
 
 APPLICATION = "backoffice.wsgi:application"
@@ -42,21 +43,26 @@ def main(arguments: Sequence[str]) -> None:
     try:
         port, processes = given.port or read("PORT"), read("WEB_CONCURRENCY") or os.process_cpu_count() or 1
         threads, metrics_port = read("WEB_THREADS"), read("WEB_METRICS_PORT")
+        level, form = read("LOG_LEVEL").upper(), read("LOG_FORMAT")
     except SettingError as error:
         parser.error(str(error))
     if processes < 1 or threads < 1:
         parser.error("WEB_CONCURRENCY and WEB_THREADS must be 1 or more.")
+    if level not in logging.getLevelNamesMapping():
+        parser.error("LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.")
     allow_many_files()
     if metrics_port:
         web_figures.serve(given.host, metrics_port)  # a process of its own, forked while there is little to copy
+    logs.to_stdout()
     try:
         load()
     except SettingError as error:
         parser.error(str(error))
-    server(given.application, given.host, port, processes).serve(target_loader=open_door)
+    lines = logs.configuration(level=level, form=form)
+    server(given.application, given.host, port, processes, lines).serve(target_loader=open_door)
 
 
-def server(application: str, host: str, port: int, processes: int) -> MPServer:
+def server(application: str, host: str, port: int, processes: int, lines: dict[str, Any]) -> MPServer:
     return MPServer(
         application,
         address=host,
@@ -72,6 +78,7 @@ def server(application: str, host: str, port: int, processes: int) -> MPServer:
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_WITHIN_SECONDS,
         log_level=LogLevels.warning,
+        log_dictconfig=lines,
     )
 
 

@@ -3,16 +3,15 @@
 A missing required variable stops the start with a sentence. Rules between settings are system checks (checks.py).
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import environ
-import structlog
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
+from backoffice import logs
 from backoffice.environment import SettingError, account_values, read, session_options
 from payouts.files.limits import FORM_BYTES
 
@@ -339,66 +338,22 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = DEBUG
 
-# Logs: one line an event, JSON for machines or console for people; request ids come from the context.
+# Logs, and who else hears of errors and of what takes how long (backoffice/logs.py, sentry.py, payouts/spans).
 
 LOG_LEVEL = read("LOG_LEVEL").upper()
 LOG_FORMAT = read("LOG_FORMAT")
-_timestamper = structlog.processors.TimeStamper(
-    fmt="iso" if LOG_FORMAT == "json" else "%H:%M:%S", utc=LOG_FORMAT == "json"
-)
-_shared_processors: list[structlog.typing.Processor] = [
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.add_logger_name,
-    _timestamper,
-]
-structlog.configure(
-    processors=[
-        structlog.stdlib.filter_by_level,
-        *_shared_processors,
-        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-    ],
-    logger_factory=structlog.stdlib.LoggerFactory(),
-    cache_logger_on_first_use=True,
-)
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "foreign_pre_chain": _shared_processors,
-            "processors": [
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *(
-                    [
-                        # Frames' variables stay out of the logs: they may hold a card number.
-                        structlog.processors.ExceptionRenderer(
-                            structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-                        ),
-                        structlog.processors.JSONRenderer(ensure_ascii=False),
-                    ]
-                    if LOG_FORMAT == "json"
-                    else [
-                        structlog.dev.ConsoleRenderer(
-                            colors=bool(os.environ.get("FORCE_COLOR")) or os.isatty(2),
-                            exception_formatter=structlog.dev.plain_traceback,
-                        )
-                    ]
-                ),
-            ],
-        }
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {
-        "django": {"level": LOG_LEVEL, "handlers": [], "propagate": True},
-        "django.request": {"level": "ERROR"},
-        "django.db.backends": {"level": "INFO"},
-        "django-q": {"level": "WARNING", "handlers": [], "propagate": True},
-        "axes": {"level": "WARNING"},
-    },
+BUILD = read("BUILD")
+SENTRY_DSN = read("SENTRY_DSN")
+SENTRY_ENVIRONMENT = read("SENTRY_ENVIRONMENT")
+OTEL_EXPORTER_OTLP_ENDPOINT = read("OTEL_EXPORTER_OTLP_ENDPOINT")
+_sentry = {
+    "()": "backoffice.sentry.SentryHandler",  # by its name: without a DSN it is not even imported
+    "dsn": SENTRY_DSN,
+    "environment": SENTRY_ENVIRONMENT,
+    "release": BUILD,
 }
+logs.configure(LOG_FORMAT)
+LOGGING = logs.configuration(level=LOG_LEVEL, form=LOG_FORMAT, handlers={"sentry": _sentry} if SENTRY_DSN else None)
 
 # Unfold: see payouts/admin/site.py for the callbacks.
 

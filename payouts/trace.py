@@ -2,6 +2,8 @@
 
 import re
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 current: ContextVar[str] = ContextVar("trace_id", default="")
@@ -14,3 +16,13 @@ def taken_or_made(proposed: str | None) -> str:
     if proposed and ACCEPTED.fullmatch(proposed):
         return proposed
     return uuid.uuid4().hex
+
+
+@contextmanager
+def of(request_id: str) -> Iterator[None]:
+    """What this thread does within belongs to that request."""
+    token = current.set(request_id)
+    try:
+        yield
+    finally:
+        current.reset(token)

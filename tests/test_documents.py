@@ -1,5 +1,6 @@
 """What README and .env.example say is what is there."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -14,11 +15,28 @@ from tests.attacks.__main__ import PARTS
 from tests.drills.__main__ import DRILLS
 from tests.drills.backups import SECTION, commands_of, rotated
 
+LEVELS = ("debug", "info", "warning", "error", "critical", "exception")
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_the_readmes_diagram_is_that_of_the_states():
     assert f"```mermaid\n{diagram()}\n```" in (ROOT / "README.md").read_text()
+
+
+def test_the_page_about_logs_has_every_event() -> None:
+    page = (ROOT / "docs" / "logs.md").read_text()
+    said = {
+        node.args[0].value
+        for folder in ("payouts", "backoffice")
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in {f"log.{level}" for level in LEVELS}
+        and isinstance(node.args[0], ast.Constant)
+    }
+
+    assert len(said) > 80
+    assert {event for event in said if f"`{event}`" not in page} == set()
 
 
 def test_the_example_and_the_page_of_settings_are_written_from_the_list():

@@ -92,7 +92,7 @@ class Door:
             method=scope.method,
             path=scope.path,
             status=status,
-            ms=round((time.perf_counter() - began_at) * 1000, 1),
+            duration_ms=round((time.perf_counter() - began_at) * 1000, 1),
             request_id=trace_id,
         )
         proto.response_bytes(status, headers, content)

@@ -15,7 +15,7 @@ from django.utils.translation import get_language_from_request
 from django.utils.translation import gettext as _
 
 from backoffice.web_figures import ROUTE
-from payouts import trace
+from payouts import spans, trace
 from payouts.api.problems import PROBLEM, RETRY_AFTER_SECONDS, plain_problem, problem
 
 log = structlog.get_logger("request")
@@ -34,35 +34,44 @@ type GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 class RequestIdMiddleware:
-    """Takes or makes `X-Request-ID`, returns it, binds it to the logs, and logs the request.
+    """Takes or makes `X-Request-ID`, returns it, binds it to the logs, and logs and measures the request.
 
-    With the number of the person or the API client who asked, where one was looked up; without names and the query.
+    With the numbers of the person or the API client who asked, where one was looked up, and of the payout that it was
+    about; without names and the query.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        trace_id = trace.taken_or_made(request.META.get("HTTP_X_REQUEST_ID"))
-        token = trace.current.set(trace_id)
+        caller = request.META.get("HTTP_TRACEPARENT", "")
+        proposed = request.META.get("HTTP_X_REQUEST_ID") or spans.request_id_of(caller)
+        trace_id = trace.taken_or_made(proposed)
         structlog.contextvars.bind_contextvars(request_id=trace_id)
         began_at = time.perf_counter()
         try:
-            response = self.get_response(request)
-            response["X-Request-ID"] = trace_id
-            request.META[ROUTE] = request.resolver_match.route if request.resolver_match else ""
-            (log.debug if request.path.startswith(QUIET) else log.info)(
-                "request",
-                method=request.method,
-                path=request.path,
-                status=response.status_code,
-                ms=round((time.perf_counter() - began_at) * 1000, 1),
-                **_who(request),
-            )
-            return response
+            with trace.of(trace_id), spans.span(str(request.method), kind="server", caller=caller) as span:
+                response = self.get_response(request)
+                response["X-Request-ID"] = trace_id
+                request.META[ROUTE] = _route(request)
+                facts = {"method": request.method, "route": _route(request), "status": response.status_code}
+                facts |= _who(request) | _about(request)
+                span.call_it(f"{request.method} {facts['route']}".rstrip())
+                span.add(**facts)
+                (log.debug if request.path.startswith(QUIET) else log.info)(
+                    "request",
+                    path=request.path,
+                    duration_ms=round((time.perf_counter() - began_at) * 1000, 1),
+                    **facts,
+                )
+                return response
         finally:
             structlog.contextvars.clear_contextvars()
-            trace.current.reset(token)
+
+
+def _route(request: HttpRequest) -> str:
+    """The address's pattern; empty where it leads nowhere, or was refused before it was looked up."""
+    return request.resolver_match.route if request.resolver_match else ""
 
 
 def _who(request: HttpRequest) -> dict[str, int]:
@@ -72,6 +81,18 @@ def _who(request: HttpRequest) -> dict[str, int]:
         return {"client": client.pk}
     person = getattr(request, "_cached_user", None)  # what request.user has found
     return {"person": person.pk} if person is not None and person.pk is not None else {}
+
+
+def _about(request: HttpRequest) -> dict[str, int]:
+    """The payout that the address names, or that the request has made."""
+    if made := structlog.contextvars.get_contextvars().get("payout"):
+        return {"payout": made}
+    match = request.resolver_match
+    if match is None:
+        return {}
+    is_page = match.route.startswith("admin/payouts/payout/")
+    number = str(match.kwargs.get("payout_id") or (match.kwargs.get("object_id") if is_page else ""))
+    return {"payout": int(number)} if number.isascii() and number.isdecimal() and len(number) < 20 else {}
 
 
 class ApiMiddleware:

@@ -39,6 +39,8 @@ class Assignment:
     """When recovery mode began: such a key may have been sent until then, and a search can be behind for a while."""
     sent_until: datetime | None = None
     """Until when the calls before this one may have sent its key."""
+    client_id: int | None = None
+    """The API client that submitted the payout, for the log."""
 
     @property
     def called_at(self) -> datetime:
@@ -193,4 +195,5 @@ def _assignment(
         told=told,
         forgotten_at=forgotten_at,
         sent_until=sent_until,
+        client_id=payout.client_id,
     )

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from payouts import money, recipients, references, trace, vault
+from payouts import money, recipients, references, spans, trace, vault
 from payouts.actions import review, routing
 from payouts.actions.approvals import approve_as_batch
 from payouts.actions.errors import IdempotencyError, InvalidError, NotAllowedError, UnpayableError
@@ -64,7 +64,7 @@ def submit(
     if idempotency_key is not None:
         payout.request_hash = _request_hash(payout)
     try:
-        with transaction.atomic():
+        with spans.span("submit"), transaction.atomic():
             in_force = review.InForce.of(currency)
             routed = routing.choose(payout, recipient, in_force.routes)
             at, facts = review.judge(payout, recipients.findings(recipient), in_force)

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Query, Router, Schema
 from pydantic import ConfigDict, Field
+from structlog.contextvars import bind_contextvars
 
 from payouts import actions
 from payouts.api import rows
@@ -105,6 +106,7 @@ def submit_payout(request: HttpRequest, payload: PayoutIn) -> HttpResponse:
         comment=payload.comment,
         idempotency_key=_idempotency_key(request),
     )
+    bind_contextvars(payout=payout.pk)  # for the request's line in the log
     headers = {"ETag": _etag(payout), "Location": f"/api/payouts/{payout.pk}/"}
     if payout.is_replay:
         headers["Idempotent-Replayed"] = "true"

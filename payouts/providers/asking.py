@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 from django.conf import settings
 
-from payouts.providers import ADAPTER_FAILED, Answer
+from payouts.providers import ADAPTER_FAILED, Answer, called
 from payouts.providers.registry import UnknownProviderError
 from payouts.providers.words import unknown
 
@@ -15,8 +15,10 @@ log = structlog.get_logger(__name__)
 NO_PROVIDER = "The account's settings make no provider that can be asked."
 
 
-def ask[Able, Told](account: str, whom: Callable[[str], Able], what: Callable[[Able], Told]) -> Told | Answer:
-    """What that account tells: `whom` of the registry makes its provider, `what` calls it.
+def ask[Able, Told](
+    account: str, whom: Callable[[str], Able], what: Callable[[Able], Told], *, call: str
+) -> Told | Answer:
+    """What that account tells: `whom` of the registry makes its provider, `what` calls it; `call` is its name.
 
     UNKNOWN `unsendable` where the settings make no such provider, and `adapter_error` for an error that its adapter
     did not foresee: the log has either.
@@ -27,7 +29,7 @@ def ask[Able, Told](account: str, whom: Callable[[str], Able], what: Callable[[A
         log.warning("account_not_asked", account=account, reason=str(error))
         return unknown("unsendable", NO_PROVIDER)
     try:
-        return what(provider)
+        return called.told(call, account, lambda: what(provider))
     except Exception:
         log.exception("provider_adapter_failed", provider=account)
         return ADAPTER_FAILED

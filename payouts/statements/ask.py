@@ -46,7 +46,7 @@ def ask_if_due(day_id: int, *, must_stop: Stop = never) -> None:
 def ask(day: ReconciledDay, *, must_stop: Stop = never) -> ProviderReport | None:
     """Keep what the day's provider lists, to be compared by the worker; None where it listed nothing whole."""
     asked_at = timezone.now()
-    found = asking.ask(day.account, payments_of, lambda provider: _read(provider, day, must_stop))
+    found = asking.ask(day.account, payments_of, lambda provider: _read(provider, day, must_stop), call="payments")
     if isinstance(found, Answer):
         days.not_told(day, code=found.code[:CODE_LIMIT], message=found.message[:MESSAGE_LIMIT])
         return None

@@ -35,7 +35,8 @@ def kinds_due() -> list[str]:
 
 def _ask(kind: str, name: str) -> bool:
     asked_at = clock()
-    told = ask(name, registry.banks_of, lambda provider: provider.banks(deadline=deadline(ANSWER_SECONDS)))
+    by = deadline(ANSWER_SECONDS)
+    told = ask(name, registry.banks_of, lambda provider: provider.banks(deadline=by), call="banks")
     if isinstance(told, Answer):
         log.warning("banks_not_told", account=name, code=told.code, reason=told.message)
         return False

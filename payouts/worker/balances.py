@@ -1,5 +1,6 @@
 """Ask the accounts for their balances: one call each, one after another, outside any transaction."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -7,7 +8,7 @@ import structlog
 from payouts.actions import funds, pauses, wrong_accounts
 from payouts.database.clock import clock
 from payouts.jobs import Stop, never
-from payouts.providers import Answer
+from payouts.providers import Answer, Balance, TellsBalance
 from payouts.providers.asking import ask, deadline
 from payouts.providers.registry import balance_of, known_names, tells_balance
 
@@ -30,9 +31,13 @@ def poll(*, must_stop: Stop = never) -> None:
         if must_stop():
             return
         asked_at = clock()
-        told = ask(name, balance_of, lambda provider: provider.balances(deadline=deadline(ANSWER_SECONDS)))
+        told = ask(name, balance_of, _balances, call="balances")
         if isinstance(told, Answer):
             log.warning("balance_not_told", account=name, code=told.code, reason=told.message)
             wrong_accounts.note([(name, told)])
         else:
             funds.note(name, told, asked_at=asked_at)
+
+
+def _balances(provider: TellsBalance) -> Sequence[Balance] | Answer:
+    return provider.balances(deadline=deadline(ANSWER_SECONDS))

@@ -13,8 +13,9 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models.functions import Now
+from structlog.contextvars import bound_contextvars
 
-from payouts import actions, doorbell
+from payouts import actions, doorbell, spans, trace
 from payouts.actions import Assignment, KeysError, breaker, wrong_accounts
 from payouts.jobs import Stop, never
 from payouts.models import Attempt, Heartbeat
@@ -27,6 +28,7 @@ from payouts.providers import (
     Answer,
     Provider,
     Verdict,
+    called,
 )
 from payouts.providers.registry import get_provider, known_names
 from payouts.worker import broker
@@ -74,7 +76,7 @@ def run(*, provider: Provider | None = None, must_stop: Stop = never) -> None:
             limit = 2 * concurrency - outstanding
             try:
                 # By our clock, and from before the claim: no later than by the database's.
-                lease_ends = time.monotonic() + settings.LEASE_SECONDS
+                lease_ends, began_ns = time.monotonic() + settings.LEASE_SECONDS, spans.now_ns()
                 # One suspect when we begin, and others when there is nothing else: never beside another payout.
                 claimed = [] if has_begun else actions.claim_suspect(holder=holder)
                 claimed = claimed or actions.claim(limit=limit, holder=holder)
@@ -82,6 +84,7 @@ def run(*, provider: Provider | None = None, must_stop: Stop = never) -> None:
                     claimed = actions.claim_suspect(holder=holder)
                 has_begun = True
                 for assignment in claimed:
+                    _past("claim", assignment, began_ns)
                     threads.submit(call, assignment, lease_ends)
                     outstanding += 1
                 if len(claimed) == limit and not has_rung:
@@ -101,6 +104,10 @@ def run(*, provider: Provider | None = None, must_stop: Stop = never) -> None:
         doorbell.ring()
 
 
+def _past(name: str, assignment: Assignment, began_ns: int) -> None:
+    spans.past(name, assignment.instruction.request_id, began_ns=began_ns, payout=assignment.payout_id)
+
+
 def _exchange(provider: Provider | None, assignment: Assignment, last_start: float) -> Answer | None:
     """The provider's answer, or None when it is too late to begin.
 
@@ -110,11 +117,19 @@ def _exchange(provider: Provider | None, assignment: Assignment, last_start: flo
     if began_at >= last_start:
         return None
     deadline = began_at + settings.PROVIDER_TIMEOUT_SECONDS
-    try:
-        return _answer(provider, assignment, deadline)
-    except Exception:
-        log.exception("provider_adapter_failed", payout=assignment.payout_id, provider=assignment.attempt.provider)
-        return ADAPTER_FAILED
+    payout, client = assignment.payout_id, assignment.client_id
+    request_id = assignment.instruction.request_id
+    about = {"request_id": request_id, "payout": payout, "client": client}
+    with (
+        bound_contextvars(**{name: value for name, value in about.items() if value}),
+        trace.of(request_id),
+        spans.span("exchange", payout=payout, client=client, attempt=str(assignment.attempt.reference)),
+    ):
+        try:
+            return _answer(provider, assignment, deadline)
+        except Exception:
+            log.exception("provider_adapter_failed", provider=assignment.attempt.provider)
+            return ADAPTER_FAILED
 
 
 def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> Answer:
@@ -129,19 +144,19 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
     answer = None
     if not assignment.is_first_call:
         asked = assignment.of_refused if assignment.is_doubted else assignment.instruction
-        answer = provider.look_up(asked, deadline=deadline)
+        answer = called.look_up(provider, asked, deadline=deadline)
         is_unpaid = answer.verdict == Verdict.ABSENT or (answer.verdict == Verdict.REFUSED and assignment.is_doubted)
         if not ((is_unpaid or answer.code == ID_NOT_TOLD) and (assignment.may_post or assignment.is_doubted)):
             return answer
     for earlier in assignment.earlier:
         its_provider = given or get_provider(earlier.provider)
-        found = its_provider.look_up(assignment.of_earlier(earlier), deadline=deadline)
+        found = called.look_up(its_provider, assignment.of_earlier(earlier), deadline=deadline)
         if found.verdict not in NOT_PAID and not _is_all_there_is(earlier, found):
             return replace(found, about=earlier.reference, told_by=earlier.provider)
     if answer and assignment.is_doubted:
         return answer
     for key in assignment.later:
-        found = provider.look_up(assignment.of_later(key), deadline=deadline)
+        found = called.look_up(provider, assignment.of_later(key), deadline=deadline)
         if found.verdict == Verdict.UNKNOWN:
             return replace(found, about=key)
         if found.verdict not in NOT_PAID:
@@ -149,9 +164,9 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
     for name in assignment.elsewhere:
         if found_there := _known_elsewhere(given, name, assignment, deadline):
             return found_there
-    paid = provider.pay(assignment.instruction, deadline=deadline)
+    paid = called.pay(provider, assignment.instruction, deadline=deadline)
     if answer and paid.verdict == Verdict.REFUSED:
-        confirmed = provider.look_up(assignment.of_refused, deadline=deadline)
+        confirmed = called.look_up(provider, assignment.of_refused, deadline=deadline)
         return paid if confirmed.verdict in NOT_PAID else confirmed
     return paid
 
@@ -173,7 +188,7 @@ def _known_elsewhere(given: Provider | None, name: str, assignment: Assignment, 
         return heard
     provider = given or get_provider(name)
     for key in (assignment.attempt.reference, *assignment.later):
-        found = provider.look_up(assignment.of_elsewhere(key, name), deadline=deadline)
+        found = called.look_up(provider, assignment.of_elsewhere(key, name), deadline=deadline)
         if found.code in (OUT_OF_REACH, ID_NOT_TOLD):
             return heard if name in assignment.told else None
         if found.verdict == Verdict.UNKNOWN:
@@ -241,7 +256,7 @@ def _give_back(assignments: list[Assignment]) -> None:
 
 def _record_answers(answered: list[tuple[Assignment, Answer]]) -> None:
     """Record the answers, trying for RECORDING_SECONDS if the database is away; look-ups tell what is lost."""
-    give_up = time.monotonic() + RECORDING_SECONDS
+    give_up, began_ns = time.monotonic() + RECORDING_SECONDS, spans.now_ns()
     while True:
         try:
             actions.record_outcomes(answered)
@@ -259,6 +274,8 @@ def _record_answers(answered: list[tuple[Assignment, Answer]]) -> None:
             _record_each(answered)
             return
         else:
+            for assignment, _answer in answered:
+                _past("record", assignment, began_ns)
             return
 
 

@@ -28,4 +28,5 @@ def _answer(news: UnsignedNews) -> Payment | Answer:
         news.account,
         registry.payment_of,
         lambda provider: provider.payment(news.provider_id, deadline=deadline(ANSWER_SECONDS)),
+        call="payment",
     )

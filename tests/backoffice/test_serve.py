@@ -34,7 +34,14 @@ def test_nothing_else_starts_granian():
 
 
 @pytest.mark.parametrize(
-    "setting", [{"WEB_THREADS": "0"}, {"WEB_CONCURRENCY": "-1"}, {"PORT": "http"}, {"WEB_THREADS": "many"}]
+    "setting",
+    [
+        {"WEB_THREADS": "0"},
+        {"WEB_CONCURRENCY": "-1"},
+        {"PORT": "http"},
+        {"WEB_THREADS": "many"},
+        {"LOG_LEVEL": "loud"},
+    ],
 )
 def test_a_setting_that_means_nothing_stops_the_start(setting):
     done = subprocess.run(

@@ -145,7 +145,8 @@ class Stand:
                 cwd=ROOT,
                 env=os.environ | self.settings | {"PYTHONUNBUFFERED": "1"} | settings,
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                # Services log there, and are asked nothing.
+                stdout=errors if {"backoffice.serve", "cluster", "exporter"} & set(command) else subprocess.PIPE,
                 stderr=errors,
                 text=True,
                 start_new_session=True,

@@ -84,6 +84,22 @@ def test_only_a_proxy_that_is_counted_says_that_a_request_came_by_https(proxies,
     assert ("HTTP_X_FORWARDED_PROTO" in told.stdout) == is_believed
 
 
+def test_the_log_says_which_payout_was_asked_for_or_made_and_by_which_address(api):
+    with capture_logs() as lines:
+        made = api("POST", "/api/payouts/", EXAMPLE).json()["id"]
+        api("GET", f"/api/payouts/{made}/")
+        api("GET", "/api/payouts/99999999999999999999/")
+        api("GET", "/nowhere/")
+
+    said = [(line.get("payout"), line["route"], line["status"]) for line in lines if line["event"] == "request"]
+    assert said[:2] == [
+        (made, "api/payouts/", 201),
+        (made, "api/payouts/<int:payout_id>/", 200),
+    ]
+    assert [status for _payout, _route, status in said[2:]] == [404, 404]
+    assert all(line["duration_ms"] >= 0 for line in lines if line["event"] == "request")
+
+
 def test_the_log_says_who_asked_by_number_and_no_name_and_no_query(api):
     person = recipes.person.make(username="anna-petrova")
     browser = Client()
