@@ -26,7 +26,7 @@ QUARTER = timedelta(minutes=15)
 PROVIDERS_SHOWN = 6
 LABELS = 4
 SHARES = (("half", 0.5), ("most", 0.95), ("last", 0.99))
-WAITS = (60, 120, 300, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200, 86_400, 172_800, 604_800)
+WAITS = (5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200, 86_400, 172_800, 604_800)
 # So long after a minute it is counted, unless no cluster runs.
 COUNTED_WITHIN = timedelta(minutes=4)
 
@@ -197,7 +197,7 @@ def _strip(name: str, tone: str, total: str, note: str, top: str) -> dict[str, A
 
 
 def _most(value: str, moment: Moment) -> str:
-    return _("the most: %(value)s at %(time)s") % {"value": value, "time": _clock(moment.at)}
+    return _("peak: %(value)s at %(time)s") % {"value": value, "time": _clock(moment.at)}
 
 
 def _bars(values: Sequence[float], top: float) -> str:
@@ -251,7 +251,7 @@ def _row(moment: Moment, providers: Sequence[str]) -> dict[str, Any]:
 
 
 def _wait(seconds: float) -> str:
-    return format.duration(timedelta(seconds=seconds)) if seconds else "–"
+    return seconds_shown(seconds) if seconds >= 60 else _("%(count)s s") % {"count": format.number(round(seconds))}
 
 
 def _clock(moment: datetime) -> str:

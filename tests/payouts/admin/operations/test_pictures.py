@@ -159,5 +159,5 @@ def test_a_picture_is_told_to_those_who_do_not_see_it(as_group: Any) -> None:
 
     text = as_group("Auditor").get(OPERATIONS).content.decode()
 
-    assert f'role="img" aria-label="Paid: 7; the most: 7 at {timezone.localtime(at):%H:%M}."' in text
+    assert f'role="img" aria-label="Paid: 7; peak: 7 at {timezone.localtime(at):%H:%M}."' in text
     assert "<script" not in text.partition('id="po-picture-hour"')[2].partition("</section>")[0]
