@@ -83,7 +83,7 @@ def test_what_may_not_enter_is_refused_with_a_problem(web, name):
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["x-request-id"] == problem["trace_id"]
     assert problem["detail"]
-    assert f'"request_id": "{problem["trace_id"]}"' in web.log.read_text()
+    assert f'"request_id":"{problem["trace_id"]}"' in web.log.read_text()
 
 
 def test_a_refusal_is_in_the_callers_language_and_plain_text_for_people(web):
