@@ -214,12 +214,11 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             None,
             "none",
         ),
-        Setting("BUILD", "The commit that runs, for the figures; the image sets it."),
     ),
     "Logs": (
         Setting("LOG_LEVEL", "`DEBUG`, `INFO`, `WARNING` or `ERROR`.", default="INFO"),
         Setting("LOG_FORMAT", "`json` for machines, `console` for people.", default="json"),
-        Setting("BUILD", "The commit that the product was built from; set in the image."),
+        Setting("BUILD", "The commit that runs, which logs and figures name; the image sets it."),
         Setting(
             "SENTRY_DSN",
             "Where Sentry takes errors: where each was, of what type, and the numbers to find its line in the log "

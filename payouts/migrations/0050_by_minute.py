@@ -13,7 +13,7 @@ ANSWERS = BrinIndex(fields=["answered_at"], autosummarize=True, pages_per_range=
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("payouts", "0047_minutes")]
+    dependencies = [("payouts", "0049_minutes")]
 
     operations = [
         *concurrently(AddIndexConcurrently("event", EVENTS)),

@@ -7,7 +7,7 @@ from payouts.migrations._waits import briefly
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payouts", "0046_banks")]
+    dependencies = [("payouts", "0048_figures")]
 
     operations = [
         briefly(),
