@@ -30,11 +30,11 @@ test: sync ## Run the tests on services of their own: ARGS="-k approve"
 	$(RUN) $(PYTEST)
 
 .PHONY: check
-check: sync ## Lint, format, layers, types, migrations, production settings, Dockerfile
+check: sync ## Lint, format, layers, types, migrations, production settings, files of deployments
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) lint-imports
-	$(RUN) hadolint Dockerfile
+	$(RUN) python -m tests.deploy.check
 	$(RUN) python -m backoffice.local.services -- $(MAKE) --no-print-directory check-django
 
 .PHONY: check-django

@@ -11,7 +11,10 @@ import pytest
 from backoffice import serve
 from backoffice.local import ROOT
 
-STARTED_BY = ("Dockerfile", "fly.toml", "backoffice/local/run.py", "tests/bench/stand.py")
+STARTED_BY = (
+    *("Dockerfile", "fly.toml", "deploy/kubernetes/base/web.yaml"),
+    *("backoffice/local/run.py", "tests/bench/stand.py"),
+)
 
 
 @pytest.mark.parametrize("name", STARTED_BY)
