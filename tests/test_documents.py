@@ -83,6 +83,8 @@ def test_the_client_that_a_document_makes_is_not_one_of_the_demo(name):
         "docs/safety.md",
         "docs/security.md",
         "docs/settings.md",
+        "docs/deploy.md",
+        "docs/upgrading.md",
     ],
 )
 def test_every_target_of_make_that_a_document_names_is_there(name):
