@@ -8,6 +8,11 @@ from backoffice.local import ROOT
 from backoffice.serve import STOP_WITHIN_SECONDS
 from tests.deploy.objects import OVERLAYS, containers, is_ours, objects, pods
 
+NO_RIGHTS = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
 COMPONENT = "app.kubernetes.io/component"
 PODS = {f"{overlay}-{component}": pod for overlay, component, pod in pods()}
 
@@ -37,15 +42,12 @@ def test_a_pod_has_no_rights_and_writes_to_what_goes_with_it(name):
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert "hostNetwork" not in pod
     for container in containers(pod):
-        assert container["securityContext"] == {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        }
+        assert container["securityContext"].items() >= NO_RIGHTS.items()
         assert container["resources"]["requests"].keys() == {"cpu", "memory"}
         assert "memory" in container["resources"]["limits"]
         if is_ours(container):
             assert pod["securityContext"]["runAsUser"] == 10001
+            assert "runAsUser" not in container["securityContext"]
             assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
     for volume in pod["volumes"]:
         assert volume.keys() - {"name"} <= {"emptyDir", "secret", "ephemeral"}
