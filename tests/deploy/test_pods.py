@@ -76,6 +76,25 @@ def test_one_tag_stands_for_the_release_and_in_the_name_of_its_migration(overlay
     assert job["metadata"]["name"] == f"payouts-migrate-{tag}"
 
 
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_change_of_the_configuration_replaces_pods_and_leaves_the_finished_job_as_it_is(overlay):
+    """Kubernetes refuses to change a Job, and pods see only another name."""
+    names = {each["metadata"]["name"]: each["data"] for each in objects(overlay, "ConfigMap")}
+    told = {
+        name.removeprefix(f"{overlay}-"): each["configMapRef"]["name"]
+        for name, pod in PODS.items()
+        if name.startswith(overlay)
+        for container in filter(is_ours, pod["containers"])
+        for each in container["envFrom"]
+        if "configMapRef" in each
+    }
+
+    assert told.pop("migrate") == "payouts-config-of-migrate"
+    (hashed,) = set(told.values())
+    assert re.fullmatch(r"payouts-config-[a-z0-9]{10}", hashed)
+    assert names[hashed] == names["payouts-config-of-migrate"]
+
+
 def test_no_image_goes_by_a_name_that_means_another_one_tomorrow():
     for pod in PODS.values():
         for container in containers(pod):
