@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from django.core.management import call_command
+from django.db import connection
 
 from backoffice.local import ROOT
 from backoffice.serve import STOP_WITHIN_SECONDS
@@ -116,6 +118,18 @@ def test_nothing_of_a_new_version_runs_on_an_old_schema():
         for pod in _each(component):
             (first,) = pod["initContainers"]
             assert first["command"] == ["python", "manage.py", "migrate", "--check"]
+
+
+@pytest.mark.django_db
+def test_what_pods_wait_for_ends_well_on_a_schema_that_is_made_and_not_on_one_that_is_not():
+    call_command("migrate", check_unapplied=True, verbosity=0)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL search_path = pg_temp")
+    with pytest.raises(SystemExit) as ended:
+        call_command("migrate", check_unapplied=True, verbosity=0)
+
+    assert ended.value.code == 1
 
 
 def test_the_database_holds_the_connections_of_all_that_may_run():
