@@ -1,12 +1,13 @@
 """A fault in any file that deploys the product turns its check red, and says where."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from backoffice.local import ROOT
-from tests.deploy.check import CHECKS, AwayError, tool
+from tests.deploy.check import CHECKS, AwayError, main, run, tool
 
 FILES = ("Dockerfile", "compose.yaml", "fly.toml", "renovate.json")
 FOLDERS = ("deploy", ".github")
@@ -89,6 +90,18 @@ def test_a_fault_in_a_file_turns_its_check_red(tree, check, file, right, wrong, 
     faults = list(CHECKS[check](tree))
     assert faults
     assert said in " ".join(faults)
+
+
+def test_what_a_machine_has_no_tool_for_is_left_out_in_one_line(capsys):
+    def away(root: Path) -> Iterator[str]:
+        yield from run(root, "no-such-program")
+
+    assert main({"alerts": away}) == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "deploy: alerts left out: no-such-program is not on this machine.",
+        "deploy: 1 checks, 0 faults.",
+    ]
 
 
 def test_every_check_has_a_fault_here():
