@@ -38,7 +38,7 @@ HANDED = {
     "cluster": {"keys", "database", "redis", "provider", "checkpoints", "traces"},
     "exporter": {"keys", "database"},
     "migrate": {"keys", "database-owner"},
-    "backup": {"keys", "database-owner", "backups"},
+    "backup": {"keys", "database-direct", "backups"},
     "restore-drill": {"keys", "database", "restore"},
     "proxy": set(),
     "postgres": {"postgres"},
@@ -168,6 +168,13 @@ def test_the_document_has_each_file_of_secrets():
     assert sorted(named) == sorted(
         path.name.removesuffix(".env.example") for path in SECRETS_FOLDER.glob("*.example")
     )
+
+
+def test_what_goes_past_a_pooler_is_told_of_none():
+    past = [each for each in STARTED if each.secrets & {"database-owner", "database-direct"}]
+
+    assert {each.service for each in past} == {"migrate", "backup"}
+    assert all(each.settings["DATABASE_POOLER"] == "" for each in past)
 
 
 def test_files_of_secrets_are_kept_out_of_the_repository():
