@@ -10,7 +10,7 @@ import time
 from backoffice.local.servers import ServiceError
 from tests.bench.stand import ROOT, BenchError, listen, stand
 from tests.image import base, tools
-from tests.image.build import ARCHIVE, Image, build, is_there, mounted, python_for_campaign
+from tests.image.build import ARCHIVE, Image, build, mounted, python_for_campaign
 from tests.image.tools import HOME, LOG, ImageError
 from tests.image.trial import Trial
 
@@ -51,8 +51,7 @@ def try_image(*, is_fresh: bool, with_campaign: bool) -> list[str]:
     HOME.mkdir(parents=True, exist_ok=True)
     LOG.write_text("")
     began_at = time.monotonic()
-    if is_fresh or not base.TREE.exists() or not is_there(base.NAME):
-        base.make()
+    base.make(is_fresh=is_fresh)
     tell("stand-in for the base", time.monotonic() - began_at)
     began_at = time.monotonic()
     commit = build()

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.image.tools import HOME, ImageError, buildah, do
+from tests.image.tools import HOME, ImageError, buildah, do, has_image
 
 NAME = "localhost/stand-in-for-python:3.13-slim"
 TREE = HOME / "base"
+MADE = HOME / "base.made"
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
@@ -19,8 +20,18 @@ PACKAGES = ("ca-certificates", "netbase", "tzdata")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "test", "tests", "idle_test", "site-packages", "config-*", "*.a")
 
 
-def make() -> None:
-    """Raises ImageError."""
+def make(*, is_fresh: bool) -> None:
+    """Where it is not there yet, or anew. Raises ImageError."""
+    if is_fresh or not MADE.exists():
+        MADE.unlink(missing_ok=True)
+        _make_tree()
+        MADE.touch()
+        _take_in()
+    elif not has_image(NAME):
+        _take_in()
+
+
+def _make_tree() -> None:
     shutil.rmtree(TREE, ignore_errors=True)
     site, suite = _debian()
     packages = sorted({*PACKAGES, *_packages_of_libraries()})
@@ -30,6 +41,9 @@ def make() -> None:
         shutil.rmtree(TREE / folder, ignore_errors=True)
     # This machine may know registries that others do not.
     shutil.copyfile(f"/{CERTIFICATES}", TREE / CERTIFICATES)
+
+
+def _take_in() -> None:
     container = buildah("from", "scratch").strip()
     buildah("copy", "--quiet", container, TREE, "/")
     for name, value in {"PATH": PATH, "SSL_CERT_FILE": f"/{CERTIFICATES}"}.items():

@@ -52,13 +52,6 @@ def build() -> str:
     return commit
 
 
-def is_there(name: str) -> bool:
-    try:
-        return bool(buildah("images", "--quiet", name).strip())
-    except ImageError:
-        return False
-
-
 @contextmanager
 def mounted(commit: str) -> Iterator[Image]:
     told = json.loads(buildah("inspect", "--type", "image", NAME))["OCIv1"]["config"]

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from tests.bench.stand import ROOT
@@ -45,9 +46,29 @@ def do(*command: str | Path, folder: Path = ROOT) -> str:
 
 
 def buildah(*arguments: str | Path) -> str:
-    """On a storage of our own, with the driver that every machine can use."""
-    place: Sequence[str] = ("--root", f"{HOME}/storage", "--runroot", f"{HOME}/run", "--storage-driver", "vfs")
-    return do("buildah", *place, *arguments)
+    """On a storage of our own."""
+    return do("buildah", *_storage(driver()), *arguments)
+
+
+def has_image(name: str) -> bool:
+    try:
+        return bool(buildah("images", "--quiet", name).strip())
+    except ImageError:
+        return False
+
+
+@cache
+def driver() -> str:
+    """overlay where the kernel has it for us; vfs works everywhere, and copies all that is below a layer into it."""
+    try:
+        do("buildah", *_storage("overlay"), "info")
+    except ImageError:
+        return "vfs"
+    return "overlay"
+
+
+def _storage(kind: str) -> Sequence[str]:
+    return ("--root", f"{HOME}/{kind}", "--runroot", f"{HOME}/{kind}-run", "--storage-driver", kind)
 
 
 def size(folder: Path) -> int:
