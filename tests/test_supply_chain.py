@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from django.conf import settings
 
 from backoffice.environment import SETTINGS
 from backoffice.local import ROOT
@@ -56,6 +57,12 @@ def test_the_image_takes_uv_in_one_version_and_its_base_from_an_argument_that_a_
         assert found
         assert found["currentValue"]
     assert "docker:pinDigests" in rules["extends"]
+
+
+def test_the_image_keeps_the_languages_that_people_can_choose() -> None:
+    kept = re.findall(r"! -name (\w+)", (ROOT / "Dockerfile").read_text())
+
+    assert {code for code, _name in settings.LANGUAGES} <= set(kept)
 
 
 @pytest.mark.parametrize("name", [*EMPTIED, *OWN])

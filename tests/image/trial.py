@@ -78,6 +78,9 @@ class Trial:
         self._expect(attempt.stderr.count("Read-only") == 2, f"its root is not read-only: {attempt.stderr!r}")
         told = self._inside("sh", "-c", 'echo "$BUILD"').stdout.strip()
         self._expect(told == self.image.build, f"BUILD is {told!r}, not {self.image.build}")
+        clients = "import boto3; [boto3.client(name, region_name='eu-central-1') for name in ('s3', 'sts', 'sso')]"
+        stored = self._inside("python", "-c", clients)
+        self._expect(stored.returncode == 0, f"boto3 lacks what is needed: {stored.stderr[-500:]}")
         uncompiled = self._inside("python", "-v", "-c", "import argparse, asyncio, payouts.apps, backoffice.serve")
         without = [line for line in uncompiled.stderr.splitlines() if "code object from" in line and ".py'" in line]
         compiled = [line for line in without if "/lib/python3" in line or "/app/" in line]
