@@ -337,6 +337,8 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = DEBUG
+# Pages name files by what is in them.
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 
 # Logs, and who else hears of errors and of what takes how long (backoffice/logs.py, sentry.py, payouts/spans).
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -67,6 +68,7 @@ class Trial:
                 running.append(self._export())
             with self._timed("POST until processed"):
                 self._pay(web, key["key"], cluster)
+            self._look_at_pages(web)
             for process in running:
                 self._is_confined(process)
             for process in running:
@@ -94,6 +96,17 @@ class Trial:
         self._expect("refused" in unreachable.stderr, f"pg_dump speaks no TLS: {unreachable.stderr}")
         restored = self._inside("pg_restore", "--version")
         self._expect(restored.returncode == 0, f"pg_restore: {restored.stderr}")
+
+    def _look_at_pages(self, web: str) -> None:
+        """Each file that they name is there."""
+        for page in ("/admin/login/", "/api/docs/"):
+            names = re.findall(r'(?:href|src)="(/static/[^"]+)"', read(f"{web}{page}", TLS))
+            self._expect(names, f"{page} names no file")
+            for name in names:
+                try:
+                    read(f"{web}{name}", TLS)
+                except OSError as error:
+                    self.faults.append(f"{page}: {error}")
 
     def _pay(self, web: str, key: str, cluster: "Process") -> None:
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", **TLS}
@@ -227,7 +240,7 @@ def read(url: str, headers: dict[str, str] | None = None, body: object = None) -
     content = None if body is None else json.dumps(body).encode()
     try:
         with build_opener(ProxyHandler({})).open(Request(url, content, headers or {}), timeout=30) as answer:
-            return str(answer.read().decode())
+            return str(answer.read().decode(errors="replace"))
     except HTTPError as error:
         raise OSError(f"{url}: {error.code} {error.read()[:500]!r}") from None
 
