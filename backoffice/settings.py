@@ -99,7 +99,7 @@ if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise SettingError("DATABASE_URL must name a PostgreSQL database: its constraints hold the money.")
 DATABASE_POOLER = read("DATABASE_POOLER")
 # Times are in milliseconds. A process that does not get them does not start (payouts/database/session.py).
-DATABASE_SESSION = {
+DATABASE_SESSION: dict[str, int | str] = {
     "statement_timeout": 30_000,
     "lock_timeout": 10_000,
     "idle_in_transaction_session_timeout": 60_000,

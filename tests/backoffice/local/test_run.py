@@ -95,7 +95,6 @@ SET = {
     "FIGURES_FOR_EVERYBODY": "on",
     "METRICS_PORT": "9200",
     "WEB_METRICS_PORT": "9201",
-    "BUILD": "0123abc",
 }
 TELL = "import json, os; print(json.dumps(dict(os.environ)), flush=True)"
 
