@@ -4,7 +4,8 @@ A pooler may refuse what a session asks for as it begins, or drop it without a w
 lock waits for ever, and statements that were prepared for one client are met by another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.conf import settings
 from django.db import OperationalError, connection
@@ -41,7 +42,8 @@ def why_refused(error: Exception) -> str:
 
 def _wrong_times(role: str, found: Sequence[int]) -> str:
     """Behind a pooler they may be shorter than what each process would ask for; none may be without end."""
-    asked = [int(settings.DATABASE_SESSION[name]) for name in TIMES]
+    session: Mapping[str, Any] = settings.DATABASE_SESSION
+    asked = [int(session[name]) for name in TIMES]
     wrong = [
         f"{name} is {ms} ms and must be from 1 to {most}"
         for name, ms, most in zip(TIMES, found, asked, strict=True)
