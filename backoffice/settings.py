@@ -220,7 +220,6 @@ API_THROTTLE = read("API_THROTTLE")
 API_DOCS = read("API_DOCS")
 FIGURES_FOR_EVERYBODY = read("FIGURES_FOR_EVERYBODY")
 METRICS_PORT = read("METRICS_PORT")
-BUILD = read("BUILD")
 DATA_UPLOAD_MAX_MEMORY_SIZE = FORM_BYTES
 # An uploaded batch has accounts in clear: it goes to no temporary file. payouts/files/limits.py says who takes files.
 FILE_UPLOAD_HANDLERS = ["payouts.files.upload_handler.BoundedUpload"]
