@@ -123,7 +123,7 @@ makemigrations: sync ## Write missing migrations, while `make run` runs or DATAB
 	$(MANAGE) makemigrations $(ARGS)
 
 .PHONY: migrate
-migrate: sync ## Migrate the database of `make run` while it runs, or of DATABASE_URL
+migrate: sync ## Migrate the database of DATABASE_URL, as its owner; `make run` migrates by itself
 	$(MANAGE) migrate $(ARGS)
 
 .PHONY: up
