@@ -23,14 +23,8 @@ from urllib.parse import urlsplit
 import environ
 import psycopg
 
-from backoffice.environment import (
-    BEFORE_THERE_WERE_SEVERAL,
-    SETTINGS,
-    SettingError,
-    account_variables,
-    on_or_off,
-    read,
-)
+from backoffice.environment import BEFORE_THERE_WERE_SEVERAL, SETTINGS, SettingError, account_variables, read
+from backoffice.kinds import on_or_off
 from backoffice.local import ROOT
 from backoffice.local.children import Children, RunError, Stop
 from backoffice.local.console import Console

@@ -8,7 +8,8 @@ import tomllib
 
 import pytest
 
-from backoffice.environment import NO_ACCOUNTS, SETTINGS, SettingError, account_values, read
+from backoffice.environment import SETTINGS, SettingError, account_values, read
+from backoffice.kinds import NO_ACCOUNTS
 from backoffice.local import ROOT
 from backoffice.local.secrets import new_secrets
 
