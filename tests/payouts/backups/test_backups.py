@@ -20,6 +20,7 @@ from payouts.backups import envelope, make
 from payouts.backups.programs import conninfo
 from payouts.models import Backup, Payout
 from payouts.places import Folder
+from tests import OWNER_URL
 from tests.payouts.observe import by_hand, unguarded
 from tests.recipes import pending_payout, processed_payout
 
@@ -31,7 +32,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.takes_long]
 def place(settings: Any, tmp_path: Path) -> Folder:
     secret, public = envelope.new_key()
     settings.BACKUPS, settings.BACKUP_RECIPIENTS = str(tmp_path / "backups"), [public]
-    settings.BACKUP_IDENTITY, settings.RESTORE_DATABASE_URL = secret, os.environ["DATABASE_URL"]
+    settings.BACKUP_IDENTITY, settings.RESTORE_DATABASE_URL = secret, os.environ[OWNER_URL]
     return Folder(tmp_path / "backups")
 
 
@@ -70,7 +71,7 @@ def test_a_backup_is_made_encrypted_put_back_and_audited(place: Folder, settings
     row = Backup.objects.get()
     assert row.checked_at is not None
     assert row.finished_at is not None
-    with psycopg.connect(os.environ["DATABASE_URL"]) as server:
+    with psycopg.connect(os.environ[OWNER_URL]) as server:
         left = server.execute("SELECT count(*) FROM pg_database WHERE datname LIKE 'payouts_restore_%'").fetchone()
     assert left == (0,)
 
@@ -176,11 +177,11 @@ def test_without_the_keys_of_its_day_nothing_is_found_out(place: Folder, monkeyp
 
 
 def test_a_backup_that_pg_dump_may_not_read_is_none(place: Folder) -> None:
-    by_hand("REVOKE SELECT ON payouts_bank FROM CURRENT_USER")
+    by_hand("REVOKE SELECT ON payouts_bank FROM payouts_owner, payouts_app")
     try:
         code, text = refused("backup")
     finally:
-        by_hand("GRANT SELECT ON payouts_bank TO CURRENT_USER")
+        by_hand("GRANT SELECT ON payouts_bank TO payouts_owner, payouts_app")
 
     assert code == 1
     assert "permission denied for table payouts_bank" in text
@@ -268,7 +269,7 @@ def test_without_a_number_of_days_nothing_is_removed(place: Folder, settings: An
 @pytest.fixture
 def empty() -> Iterator[str]:
     """An empty database's name."""
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
+    with psycopg.connect(os.environ[OWNER_URL], autocommit=True) as server:
         server.execute("CREATE DATABASE put_back")
         yield "put_back"
         server.execute("DROP DATABASE put_back WITH (FORCE)")
