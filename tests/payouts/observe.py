@@ -77,8 +77,8 @@ def unguarded(table: str) -> Iterator[None]:
 @contextmanager
 def reading_only() -> Iterator[None]:
     """The server refuses every write, as a primary does that has become a standby."""
-    with transaction.atomic():
-        by_hand("SET LOCAL transaction_read_only = on")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL transaction_read_only = on")  # in no savepoint, with whose end it would end
         yield
         transaction.set_rollback(True)
 
