@@ -1,7 +1,8 @@
 """How long ago what must happen again and again did: the audit, the checkpoint, the backup and its check.
 
 What has never happened is as old as the installation, so that its alert comes too. Of backups nothing is told before
-the first was begun: somebody may make them by other means.
+the first was begun: somebody may make them by other means. The oldest that is left does not say since when none was
+checked: what is older than BACKUP_RETENTION_DAYS is gone.
 """
 
 from datetime import datetime
@@ -18,11 +19,10 @@ SELECT coalesce((SELECT finished_at FROM payouts_auditrun WHERE finished_at IS N
        coalesce((SELECT made_at FROM payouts_checkpoint ORDER BY number DESC LIMIT 1), installed.at)
 FROM installed
 """
-BACKUPS_ARE_KEPT = "SELECT to_regclass('payouts_backup') IS NOT NULL"
 BACKUPS = """
 SELECT coalesce(max(finished_at) FILTER (WHERE fault = ''), min(started_at)),
-       coalesce(max(checked_at), min(started_at))
-FROM payouts_backup
+       coalesce(max(checked_at), least(min(started_at), (SELECT min(applied) FROM django_migrations)))
+FROM payouts_backup HAVING count(*) > 0
 """
 
 
@@ -31,17 +31,13 @@ class Freshness(NamedTuple):
     broken: int
     """Invariants that the last audit found broken, one that is still under way too."""
     checkpoint_at: datetime
-    backup_at: datetime | None = None
-    backup_checked_at: datetime | None = None
+    backup_at: datetime | None
+    backup_checked_at: datetime | None
 
 
 def freshness() -> Freshness:
     with connection.cursor() as cursor:
         cursor.execute(FRESHNESS)
         found = cursor.fetchone()
-        cursor.execute(BACKUPS_ARE_KEPT)
-        (are_kept,) = cursor.fetchone()
-        if are_kept:
-            cursor.execute(BACKUPS)
-            found = (*found, *cursor.fetchone())
-    return Freshness(*found)
+        cursor.execute(BACKUPS)
+        return Freshness(*found, *(cursor.fetchone() or (None, None)))

@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Max, Min
+from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from payouts.admin.kit import format
+from payouts.figures.freshness import freshness
 from payouts.models import Backup
 
 # One each night, and two hours; one is put back each week, and a day.
@@ -21,8 +22,8 @@ def backup_alerts() -> list[tuple[str, str]]:
         return []
     now = timezone.now()
     whole = Backup.objects.filter(finished_at__isnull=False, fault="")
-    times = whole.aggregate(Min("finished_at"), Max("finished_at"), Max("checked_at"))
-    first, last, checked = times["finished_at__min"], times["finished_at__max"], times["checked_at__max"]
+    times = whole.aggregate(last=Max("finished_at"), checked=Max("checked_at"))
+    last, checked, unchecked_since = times["last"], times["checked"], freshness().backup_checked_at
     said = []
     broken = Backup.objects.filter(finished_at__isnull=False).exclude(fault="").order_by("started_at").last()
     if broken and not whole.filter(started_at__gt=broken.started_at, checked_at__isnull=False).exists():
@@ -40,9 +41,8 @@ def backup_alerts() -> list[tuple[str, str]]:
         late = _("The last backup of the database is of %(at)s.") % {"at": format.exact_time(last)}
         said.append((late, made_late))
     tried_late = _("Nobody knows whether they are of use. Each week a job should run manage.py restore_drill.")
-    if checked is not None and checked < now - CHECKED_WITHIN:
+    if last and unchecked_since and unchecked_since < now - CHECKED_WITHIN:
         late = _("The last time that a backup was put back and audited was %(at)s.")
-        said.append((late % {"at": format.exact_time(checked)}, tried_late))
-    elif checked is None and first is not None and first < now - CHECKED_WITHIN:
-        said.append((_("No backup was put back and audited yet."), tried_late))
+        never = _("No backup was put back and audited yet.")
+        said.append((late % {"at": format.exact_time(checked)} if checked else never, tried_late))
     return said

@@ -7,7 +7,6 @@ from django.utils import timezone
 
 from payouts import actions
 from payouts.actions import claims, days, pauses, recovery, unknown_payments, wrong_accounts
-from payouts.figures.freshness import freshness
 from payouts.models import (
     AccountBalance,
     Attention,
@@ -232,11 +231,6 @@ def test_the_last_checkpoint_has_an_age() -> None:
     assert round((scraped().value("checkpoint_age_seconds") or 0) / 3600) == 3
 
 
-BACKUP_TABLE = """
-CREATE TABLE IF NOT EXISTS payouts_backup (id bigserial PRIMARY KEY, name text NOT NULL,
-    started_at timestamptz NOT NULL, finished_at timestamptz, bytes bigint NOT NULL DEFAULT 0,
-    checked_at timestamptz, fault text NOT NULL DEFAULT '')
-"""
 BACKUP = "INSERT INTO payouts_backup (name, bytes, started_at, finished_at, checked_at, fault) VALUES "
 
 
@@ -254,7 +248,6 @@ BACKUP = "INSERT INTO payouts_backup (name, bytes, started_at, finished_at, chec
     ],
 )
 def test_the_last_good_backup_and_the_last_that_was_restored_have_ages(rows, hours, checked_hours) -> None:
-    by_hand(BACKUP_TABLE)
     by_hand(BACKUP + rows)
 
     found = scraped()
@@ -263,10 +256,11 @@ def test_the_last_good_backup_and_the_last_that_was_restored_have_ages(rows, hou
     assert round((found.value("backup_checked_age_seconds") or 0) / 3600) == checked_hours
 
 
-def test_where_backups_are_kept_and_none_was_begun_nothing_is_told_of_them() -> None:
-    by_hand(BACKUP_TABLE)
+def test_a_backup_that_nobody_checks_grows_old_though_the_first_ones_are_removed() -> None:
+    by_hand("UPDATE django_migrations SET applied = now() - interval '30 days'")
+    by_hand(BACKUP + "('young', 1, now() - interval '5 days', now() - interval '5 days', NULL, '')")
 
-    assert freshness().backup_at is None
+    assert round((scraped().value("backup_checked_age_seconds") or 0) / 86_400) == 30
 
 
 def test_what_runs_is_told(settings) -> None:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from payouts.models import Backup
 from tests.payouts.admin.text import plain
+from tests.payouts.observe import by_hand
 
 pytestmark = pytest.mark.django_db
 
@@ -59,6 +60,14 @@ def test_what_is_wrong_with_the_backups_is_told(
         a_backup(**each)
 
     assert told(as_group) == sentences
+
+
+def test_that_none_is_ever_put_back_is_told_though_the_first_ones_are_removed(as_group: Any, settings: Any) -> None:
+    settings.BACKUPS = "/backups"
+    by_hand("UPDATE django_migrations SET applied = now() - interval '30 days'")
+    a_backup(made_hours=20)
+
+    assert told(as_group) == {UNCHECKED}
 
 
 def test_nothing_is_told_where_none_are_kept(as_group: Any) -> None:
