@@ -14,9 +14,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from backoffice.environment import SETTINGS
 from payouts import tasks
 from payouts.actions import recovery
 from payouts.backups import envelope, make
+from payouts.backups.drill import NOTHING_OUTSIDE
 from payouts.backups.programs import conninfo
 from payouts.models import Backup, Payout
 from payouts.places import Folder
@@ -327,6 +329,12 @@ def test_a_backup_that_is_not_there_is_said(name: str, place: Folder, empty: str
     said("backup")
 
     assert refused("restore_drill", "--name", name)[0] == 2
+
+
+def test_the_copys_processes_know_no_address_but_the_copys() -> None:
+    addresses = {name for name in SETTINGS if name.endswith(("_URL", "_DSN", "_ENDPOINT"))} | {"OIDC_ISSUER"}
+
+    assert addresses - {"DATABASE_URL"} <= NOTHING_OUTSIDE.keys() <= SETTINGS.keys()
 
 
 def test_a_pair_of_keys_is_made_that_fits(settings: Any) -> None:
