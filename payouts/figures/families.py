@@ -17,13 +17,12 @@ from payouts.actions.due import Owed
 from payouts.figures import totals
 from payouts.figures.freshness import freshness
 from payouts.figures.standing import Backlog, Facts, backlog, facts, seconds
-from payouts.figures.waiting import Queue, queues
+from payouts.figures.waiting import COUNTED, Queue, queues
 from payouts.models.sealed_sets import altered_sets
 from payouts.providers import Verdict, registry
 from payouts.states import OPEN, Status
 
-# Of each open status as many are counted, the oldest.
-COUNTED = 10_000
+# Of each open status COUNTED are counted, the oldest.
 BY_STATUS = """
 SELECT currency, count(*) FROM (
     SELECT currency FROM payouts_payout WHERE status = '{status}' ORDER BY created_at LIMIT %s) AS open
@@ -40,7 +39,8 @@ def collected(counting: totals.Counting) -> Iterator[Metric]:
     yield from _standing(found, backlog(found.now, owed))
     yield from _due(owed)
     yield from _waiting(found, queues(owed))
-    yield _labelled("open", "Payouts by open status, 10,000 of each at most", ["status", "currency"], _by_status())
+    meaning = f"Payouts by open status, {COUNTED:,} of each at most"
+    yield _labelled("open", meaning, ["status", "currency"], _by_status())
     yield from _accounts(found)
     yield from _reconciled(found)
     yield from _freshness(found)
@@ -91,18 +91,16 @@ def _standing(found: Facts, waiting: Backlog) -> Iterator[Metric]:
 
 def _due(owed: Sequence[Owed]) -> Iterator[Metric]:
     """What is due, by whether a worker can take it now; KEDA makes clusters by what is claimable."""
-    now, paused = (
-        sum(each.count for each in some)
-        for some in (
-            [each for each in owed if each.is_callable],
-            [each for each in owed if each.is_paused],
-        )
-    )
-    yield _gauge("claimable", "Due payouts that a worker can take now", now)
-    yield _gauge("paused", "Due payouts whose account people have paused", paused)
-    yield _gauge(
-        "silent", "Due payouts whose provider does not answer", sum(each.count for each in owed) - now - paused
-    )
+    for name, meaning, some in (
+        ("claimable", "Due payouts that a worker can take now", [each for each in owed if each.is_callable]),
+        ("paused", "Due payouts whose account people have paused", [each for each in owed if each.is_paused]),
+        (
+            "silent",
+            "Due payouts whose provider does not answer",
+            [each for each in owed if each.is_silent and not each.is_paused],
+        ),
+    ):
+        yield _gauge(name, meaning, sum(each.count for each in some))
 
 
 def _waiting(found: Facts, waiting: dict[str, Queue]) -> Iterator[Metric]:
