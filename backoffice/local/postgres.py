@@ -36,9 +36,9 @@ from backoffice.local.servers import (
     write_private,
 )
 from payouts.backups.programs import FOLDERS
+from payouts.database.rights import APP, OWNER
 
-NAME = "payouts"
-OWNER, APP = "payouts_owner", "payouts_app"
+NAME = "payouts"  # of the database
 ROLES = ROOT / "deploy" / "sql" / "roles.sql"
 OLDEST_POSTGRES = 15  # Django's minimum
 POSTGRES_OPTIONS: Mapping[str, str] = {

@@ -16,7 +16,8 @@ from django.db import OperationalError, connection
 
 log = structlog.get_logger(__name__)
 
-APP = "payouts_app"
+# As deploy/sql/roles.sql makes them.
+OWNER, APP = "payouts_owner", "payouts_app"
 
 READ = frozenset({"SELECT"})
 APPEND = READ | {"INSERT"}
@@ -250,7 +251,7 @@ def why_not_migrate() -> str:
     others = [table.owner for table in _tables() if not table.is_owned]
     if role.may_create and not others:
         return ""
-    owner = others[0] if others else "payouts_owner"
+    owner = others[0] if others else OWNER
     return f"This needs the owner of the tables, {owner}, and DATABASE_URL names {role.name}."
 
 
