@@ -6,7 +6,6 @@ The exporter is scraped meanwhile, and promtool lets the alert rules go over wha
 
 import json
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from backoffice.local.servers import free_port
 from tests.bench.stand import ROOT, BenchError, Stand
+from tests.deploy.check import AwayError, tool
 from tests.drills.ground import PATIENCE_SECONDS, SHORT_LEASES, Drill, Result, ground, until
 
 RULES = ROOT / "deploy" / "prometheus" / "rules.yaml"
@@ -86,8 +86,10 @@ class Recording:
 
 
 def alerts(stand: Stand, numbers: Numbers) -> Result:
-    if not (promtool := shutil.which("promtool")):
-        return Result("left out, because promtool (Debian's package prometheus) is not on this machine")
+    try:
+        promtool = tool("promtool")
+    except AwayError as away:
+        return Result(f"left out: {away} (Debian's package prometheus)")
     with ground(stand, "alerts") as here:
         provider, hands, port = here.start_provider(), here.start_hands(), free_port()
         cluster = here.start_cluster(provider, **SHORT_LEASES)

@@ -9,7 +9,7 @@ Base images cannot be had everywhere, so debootstrap makes a stand-in for python
 machine's Python in /usr/local, without bytecode, as there. buildah builds the Dockerfile on it. What is built runs as
 a platform should run it: the root read-only, as user 10001, without a capability, with a /tmp of its own (inside.sh).
 
-PostgreSQL and Redis are the bench's own. Out of the image come migrate, web, cluster, the sandbox and, where there is
-one, the exporter; a payout is paid, and each is stopped by one SIGTERM. Nothing is judged by its time: the seconds
-are told, and hold for this machine.
+PostgreSQL and Redis are the bench's own. Out of the image come migrate, web, cluster, exporter and the sandbox; a
+payout is paid, and each is stopped by one SIGTERM. Nothing is judged by its time: the seconds are told, and hold for
+this machine.
 """

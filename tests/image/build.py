@@ -32,10 +32,6 @@ class Image:
         variables = self.environment | {"HOME": "/nonexistent"} | more
         return [str(INSIDE), str(self.root), *(f"{name}={value}" for name, value in variables.items()), *command]
 
-    def has_command(self, name: str) -> bool:
-        """Whether it is one of manage.py."""
-        return (self.root / "app/payouts/management/commands" / f"{name}.py").exists()
-
 
 def build() -> str:
     """Returns the commit that it was built of. Raises ImageError."""

@@ -63,9 +63,7 @@ class Trial:
             with self._timed("cluster until --check"):
                 cluster = self._start("cluster", "manage.py", "cluster")
                 self._await(lambda: self._is_alive(cluster), cluster)
-            running = [served, cluster]
-            if self.image.has_command("exporter"):
-                running.append(self._export())
+            running = [served, cluster, self._export()]
             with self._timed("POST until processed"):
                 self._pay(web, key["key"], cluster)
             self._look_at_pages(web)
