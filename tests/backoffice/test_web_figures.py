@@ -17,7 +17,8 @@ import pytest
 from backoffice import web_figures
 from backoffice.local import ROOT
 from backoffice.local.servers import free_port
-from tests.payouts.figures.scraped import Scrape, database_url
+from tests.databases import application_url
+from tests.payouts.figures.scraped import Scrape
 
 # Counts in files as a web process does: how is chosen when prometheus_client is imported.
 COUNTS = """
@@ -112,7 +113,7 @@ def web(**settings: str) -> Iterator[tuple[subprocess.Popen[bytes], str, str]]:
     command = [sys.executable, "-m", "backoffice.serve", "--port", str(port)]
     given = {"WEB_METRICS_PORT": str(figures), "WEB_CONCURRENCY": "2"} | settings
     process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | {"DATABASE_URL": database_url()} | given, start_new_session=True
+        command, cwd=ROOT, env=os.environ | {"DATABASE_URL": application_url()} | given, start_new_session=True
     )
     try:
         yield process, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{figures}"

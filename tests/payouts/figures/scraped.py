@@ -1,10 +1,7 @@
 """What a scrape says: its samples by name and labels, and the names of its families."""
 
-import os
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
-from django.db import connection
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -48,11 +45,6 @@ class _Collector:
 
     def describe(self) -> list[Metric]:
         return []
-
-
-def database_url() -> str:
-    """Of the test's own database, for a process that the test starts."""
-    return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
 
 
 def scraped(counting: totals.Counting | None = None) -> Scrape:

@@ -19,7 +19,8 @@ from django.test.utils import CaptureQueriesContext
 from backoffice.local import ROOT
 from backoffice.local.servers import free_port
 from payouts.figures import exporter, served
-from tests.payouts.figures.scraped import Scrape, database_url
+from tests.databases import application_url
+from tests.payouts.figures.scraped import Scrape
 from tests.recipes import processed_payout
 
 
@@ -107,7 +108,7 @@ def test_the_command_serves_what_the_database_says_until_sigterm() -> None:
     port = free_port()
     command = [sys.executable, "manage.py", "exporter", "--port", str(port)]
     process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | {"DATABASE_URL": database_url(), "BUILD": "0123abc"}
+        command, cwd=ROOT, env=os.environ | {"DATABASE_URL": application_url(), "BUILD": "0123abc"}
     )
     try:
         deadline = time.monotonic() + 120

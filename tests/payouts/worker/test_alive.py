@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from payouts.worker import alive
 from tests.payouts.providers.programs import ROOT
 
-MINUTES = 600
+TEN_MINUTES = 600
 
 
 @pytest.fixture
@@ -34,16 +34,18 @@ def check(*options: str, **environment: str) -> "subprocess.CompletedProcess[str
 
 
 def test_a_cluster_that_was_touched_lately_is_alive(file):
-    alive.SignOfLife(str(file), lasts_seconds=MINUTES).show()
+    alive.SignOfLife(str(file), lasts_seconds=TEN_MINUTES).show()
 
     assert alive.why_not() == ""
     assert file.stat().st_mode & 0o777 == 0o600
     call_command("cluster", "--check")
 
 
-@pytest.mark.parametrize("moved", [-2 * MINUTES, 2 * MINUTES], ids=["long ago", "by a clock that was set back"])
+@pytest.mark.parametrize(
+    "moved", [-2 * TEN_MINUTES, 2 * TEN_MINUTES], ids=["long ago", "by a clock that was set back"]
+)
 def test_one_whose_touch_counts_no_more_is_not(file, moved):
-    alive.SignOfLife(str(file), lasts_seconds=MINUTES).show()
+    alive.SignOfLife(str(file), lasts_seconds=TEN_MINUTES).show()
     then = time.time() + moved
     os.utime(file, (then, then))
 
@@ -53,7 +55,7 @@ def test_one_whose_touch_counts_no_more_is_not(file, moved):
 
 
 def test_another_touch_makes_it_alive_again(file):
-    life = alive.SignOfLife(str(file), lasts_seconds=MINUTES)
+    life = alive.SignOfLife(str(file), lasts_seconds=TEN_MINUTES)
     life.show()
     os.utime(file, (0, 0))
     assert alive.why_not()
@@ -64,7 +66,7 @@ def test_another_touch_makes_it_alive_again(file):
 
 
 def test_one_that_has_ended_is_not(file):
-    life = alive.SignOfLife(str(file), lasts_seconds=MINUTES)
+    life = alive.SignOfLife(str(file), lasts_seconds=TEN_MINUTES)
     life.show()
 
     life.end()
@@ -87,7 +89,7 @@ def test_neither_side_follows_a_link_or_waits_at_a_pipe(file, tmp_path, make):
     make(file, other)
 
     with pytest.raises(OSError):
-        alive.SignOfLife(str(file), lasts_seconds=MINUTES).show()
+        alive.SignOfLife(str(file), lasts_seconds=TEN_MINUTES).show()
 
     assert alive.why_not()
     assert other.read_text() == "as it was"
@@ -95,7 +97,7 @@ def test_neither_side_follows_a_link_or_waits_at_a_pipe(file, tmp_path, make):
 
 def test_the_probe_loads_no_django_and_needs_no_setting(file):
     """So it is quick, and has no secret."""
-    alive.SignOfLife(str(file), lasts_seconds=MINUTES).show()
+    alive.SignOfLife(str(file), lasts_seconds=TEN_MINUTES).show()
 
     living = check("-X", "importtime", **{alive.SETTING: str(file)})
     gone = check(**{alive.SETTING: f"{file}-of-nobody"})

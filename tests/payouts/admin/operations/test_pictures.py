@@ -139,12 +139,10 @@ def test_a_provider_has_its_own_picture_of_answers_the_busiest_six() -> None:
     assert len(hour["groups"]) == 2 + 6
 
 
-def test_the_page_reads_the_samples_alone_and_once_for_all_who_look(as_group: Any) -> None:
+def test_the_pictures_are_read_from_the_samples_alone_and_once_for_all_who_look() -> None:
     _sampled(2, paid=1, due=0, oldest_seconds=0)
 
-    with CaptureQueriesContext(
-        connection,
-    ) as found:
+    with CaptureQueriesContext(connection) as found:
         pictures.pictures()
         pictures.pictures()
 
