@@ -20,7 +20,10 @@ FOLDERS = (
 )
 # Of our environment: what a program needs to run. It gets none of our secrets.
 KEPT = ("PATH", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "HOME")
-TOLD_BYTES = 2_000
+READ_BYTES, TOLD_LENGTH = 65_536, 2_000
+# PostgreSQL's details and contexts, up to the next line that begins one of its own or the program's: they have what
+# is in rows, such as people's names and second factors.
+QUOTING = re.compile(r"^(?:DETAIL|CONTEXT):.*?(?=^(?:HINT|Command was|pg_\w+):|\Z)", re.MULTILINE | re.DOTALL)
 
 
 class ProgramError(RuntimeError):
@@ -73,10 +76,11 @@ def start(
 
 
 def told(errors: IO[bytes]) -> str:
-    """The end of what a program has written to its errors, on one line."""
+    """The end of what a program has written to its errors, on one line, without what quotes rows."""
     errors.seek(0, os.SEEK_END)
-    errors.seek(max(errors.tell() - TOLD_BYTES, 0))
-    return " ".join(errors.read().decode(errors="replace").split())
+    errors.seek(max(errors.tell() - READ_BYTES, 0))
+    text = errors.read().decode(errors="replace")
+    return " ".join(QUOTING.sub("", text).split())[-TOLD_LENGTH:]
 
 
 def _environment(parameters: Mapping[str, Any]) -> dict[str, str]:

@@ -54,3 +54,19 @@ def test_a_program_that_does_not_start_is_said() -> None:
 def test_the_end_of_what_it_says_is_told_on_one_line() -> None:
     assert told(BytesIO(b"pg_dump: error: no\nhint: none\n")) == "pg_dump: error: no hint: none"
     assert told(BytesIO(b"x" * 5_000)) == "x" * 2_000
+
+
+def test_rows_that_a_program_quotes_are_not_told() -> None:
+    said = (
+        b'pg_restore: error: COPY failed for table "auth_user": ERROR:  duplicate key value\n'
+        b"DETAIL:  Key (username)=(maria) already exists.\n"
+        b'CONTEXT:  COPY auth_user, line 2: "2\tpbkdf2$secret\tmaria\n'
+        b'more of it"\n'
+        b"pg_restore: warning: errors ignored on restore: 1\n"
+    )
+
+    assert told(BytesIO(said)) == (
+        'pg_restore: error: COPY failed for table "auth_user": ERROR: duplicate key value '
+        "pg_restore: warning: errors ignored on restore: 1"
+    )
+    assert "maria" not in told(BytesIO(b"hint\n" * 10_000 + said))
