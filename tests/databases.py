@@ -87,6 +87,8 @@ class Database:
         _turn_to(self._name, LEAST_RIGHTS if has_role else "")
         # Kept, because a new one would have to learn of every table anew.
         self._own = own = psycopg.connect(self._server, dbname=self._name, autocommit=True)
+        # Which migrating took, and no copy of a database keeps.
+        own.execute(_named("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC", self._name))
         self._schema = own.execute(SCHEMA).fetchall()
         self._rows = {name: _copied_out(own, name) for (name,) in own.execute(TABLES).fetchall()}
         self._counts = {name: _count(own, name) for name in self._rows}

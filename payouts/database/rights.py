@@ -136,12 +136,18 @@ FROM pg_class AS c, (SELECT coalesce(%s, current_user)::name) AS role (name)
 WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace ORDER BY relname
 """
 ROLE = """
-SELECT rolname, has_schema_privilege('public', 'CREATE'),
+SELECT rolname, has_schema_privilege('public', 'CREATE'), has_database_privilege(current_database(), 'TEMPORARY'),
        ARRAY(SELECT attribute FROM (VALUES ('SUPERUSER', rolsuper), ('CREATEROLE', rolcreaterole),
              ('CREATEDB', rolcreatedb), ('BYPASSRLS', rolbypassrls), ('REPLICATION', rolreplication))
              AS of_role (attribute, has) WHERE has),
        EXISTS (SELECT FROM pg_roles WHERE rolname = %s)
 FROM pg_roles WHERE rolname = current_user
+"""
+# PUBLIC has that right to each new database, and only its owner can take it.
+TEMPORARY = """
+SELECT quote_ident(datname) FROM pg_database
+WHERE datname = current_database() AND pg_has_role(datdba, 'MEMBER')
+AND has_database_privilege(%s, datname, 'TEMPORARY')
 """
 SEQUENCES = """
 SELECT relname FROM pg_sequence JOIN pg_class ON pg_class.oid = seqrelid
@@ -160,6 +166,8 @@ class Table(NamedTuple):
 class Role(NamedTuple):
     name: str
     may_create: bool
+    may_hide: bool
+    """It may make temporary tables. One that has a table's name hides it from what triggers ask."""
     attributes: list[str]
     has_app: bool
     """There is a role `payouts_app`."""
@@ -184,6 +192,8 @@ def grant(**_kwargs: object) -> None:
         cursor.execute("SELECT has_schema_privilege(%s, 'public', 'USAGE')", [APP])
         if cursor.fetchone() != (True,):
             statements.append(f"GRANT USAGE ON SCHEMA public TO {APP}")
+        cursor.execute(TEMPORARY, [APP])
+        statements += [f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC, {APP}" for (name,) in cursor.fetchall()]
         cursor.execute(SEQUENCES, [APP])
         names = [connection.ops.quote_name(name) for (name,) in cursor.fetchall()]
         statements += [f"GRANT USAGE, SELECT ON SEQUENCE {name} TO {APP}" for name in names]
@@ -218,6 +228,8 @@ def excess() -> str:
         found.append("may create tables")
     if owned := [table for table in tables if table.is_owned]:
         found.append(f"owns {len(owned)} tables, and can switch their triggers off")
+    if role.may_hide:
+        found.append("may make temporary tables, which hide ours from triggers")
     found += [
         f"may {', '.join(sorted(more))} on {table.name}"
         for table in tables

@@ -165,6 +165,7 @@ class Ground(Stand):
         self.name = f"{name}_{number}".replace("-", "_")
         with psycopg.connect(stand.services.database, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {self.name} TEMPLATE payouts")
+            connection.execute(f"REVOKE TEMPORARY ON DATABASE {self.name} FROM PUBLIC")  # which no copy has
         services = in_database(stand.services, self.name)
         redis = urlsplit(stand.services.redis)._replace(path=f"/{number % REDIS_DATABASES}").geturl()
         super().__init__(stand.folder, replace(services, redis=redis), ExitStack())

@@ -30,6 +30,7 @@ REFUSED = (
     "ALTER TABLE payouts_payout DROP CONSTRAINT payout_amount_positive",
     "DROP TABLE payouts_event",
     "CREATE TABLE ours (id integer)",
+    "CREATE TEMPORARY TABLE payouts_payout AS SELECT * FROM payouts_payout",
     "CREATE TRIGGER ours BEFORE INSERT ON payouts_payout FOR EACH ROW EXECUTE FUNCTION payouts_refuse_change()",
     "UPDATE django_migrations SET name = 'x'",
     "SET ROLE payouts_owner",

@@ -49,6 +49,7 @@ def test_what_a_trigger_guards_is_not_the_roles_to_do_either() -> None:
         "TRUNCATE payouts_exchange",
         "ALTER TABLE payouts_event DISABLE TRIGGER USER",
         "CREATE TABLE ours (id integer)",
+        "CREATE TEMPORARY TABLE payouts_payout AS SELECT * FROM payouts_payout",
         "UPDATE auth_permission SET codename = 'x'",
     ],
 )
@@ -69,6 +70,16 @@ def test_a_right_too_many_is_told_and_taken_by_the_next_migrate() -> None:
         rights.grant()
     assert rights.excess() == ""
     assert check_role(databases=["default"]) == check_role() == []
+
+
+def test_a_table_of_ours_cannot_be_hidden_from_a_trigger_by_a_temporary_one() -> None:
+    name = connection.ops.quote_name(connection.settings_dict["NAME"])
+    by_hand(f"GRANT TEMPORARY ON DATABASE {name} TO PUBLIC")
+
+    assert "may make temporary tables" in rights.excess()
+    with as_owner():
+        rights.grant()
+    assert rights.excess() == ""
 
 
 def test_a_right_that_is_missing_stops_the_start_and_is_given_by_the_next_migrate() -> None:
