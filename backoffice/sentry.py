@@ -1,4 +1,4 @@
-"""Sentry hears of each error in the log: where it was, of what type, and the numbers to find the line by.
+"""Sentry hears of each error of ours in the log: where it was, of what type, and the numbers to find the line by.
 
 It hears nothing else: no text of an exception (it may quote what somebody sent), no variables, no request, no
 cookies, no query, no user, no breadcrumbs. What went wrong in words is in our own log, under the same request ID.
@@ -23,6 +23,9 @@ KEPT = frozenset(
         *("release", "environment", "server_name", "sdk", "type"),
     )
 )
+
+# What Django refuses, such as another host's name: anybody can have it logged, as often as they like.
+OF_STRANGERS = "django.security."
 
 type ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
@@ -50,6 +53,8 @@ class SentryHandler(logging.Handler):
         )
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith(OF_STRANGERS):
+            return
         try:
             sentry_sdk.capture_event(_event(record))
         except Exception:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import sentry_sdk
 import structlog
+from django.test import Client
 
 from backoffice.local.servers import free_port
 from backoffice.sentry import SentryHandler
@@ -89,6 +90,14 @@ def test_what_is_no_error_is_not_told(handler: SentryHandler, sentry: Receiver) 
     structlog.get_logger("payouts").warning("database_away")
     structlog.get_logger("payouts").error("invariant_broken", payout=1, invariant="row_sealed", detail="x")
 
+    assert [event["logentry"]["message"] for event in events(sentry)] == ["invariant_broken"]
+
+
+def test_a_stranger_cannot_fill_it(handler: SentryHandler, sentry: Receiver, client: Client) -> None:
+    answer = client.get("/admin/login/", headers={"host": "elsewhere.example"})
+    structlog.get_logger("payouts").error("invariant_broken", payout=1)
+
+    assert answer.status_code == 400
     assert [event["logentry"]["message"] for event in events(sentry)] == ["invariant_broken"]
 
 
