@@ -8,6 +8,7 @@ checked: what is older than BACKUP_RETENTION_DAYS is gone.
 from datetime import datetime
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db import connection
 
 FRESHNESS = """
@@ -20,9 +21,10 @@ SELECT coalesce((SELECT finished_at FROM payouts_auditrun WHERE finished_at IS N
 FROM installed
 """
 BACKUPS = """
-SELECT coalesce(max(finished_at) FILTER (WHERE fault = ''), min(started_at)),
-       coalesce(max(checked_at), least(min(started_at), (SELECT min(applied) FROM django_migrations)))
-FROM payouts_backup HAVING count(*) > 0
+WITH installed AS (SELECT min(applied) AS at FROM django_migrations)
+SELECT coalesce(max(finished_at) FILTER (WHERE fault = ''), min(started_at), (SELECT at FROM installed)),
+       coalesce(max(checked_at), least(min(started_at), (SELECT at FROM installed)))
+FROM payouts_backup HAVING count(*) > 0 OR %s
 """
 
 
@@ -39,5 +41,5 @@ def freshness() -> Freshness:
     with connection.cursor() as cursor:
         cursor.execute(FRESHNESS)
         found = cursor.fetchone()
-        cursor.execute(BACKUPS)
+        cursor.execute(BACKUPS, [bool(settings.BACKUPS)])
         return Freshness(*found, *(cursor.fetchone() or (None, None)))

@@ -263,6 +263,13 @@ def test_a_backup_that_nobody_checks_grows_old_though_the_first_ones_are_removed
     assert round((scraped().value("backup_checked_age_seconds") or 0) / 86_400) == 30
 
 
+def test_where_there_should_be_backups_and_none_was_begun_it_is_as_old_as_the_installation(settings) -> None:
+    settings.BACKUPS = "s3://backups"
+
+    assert freshness().backup_at is not None
+    assert freshness().backup_checked_at is None
+
+
 def test_what_runs_is_told(settings) -> None:
     settings.BUILD = "0123abc"
 
