@@ -91,7 +91,8 @@ def record(name: str, faults: list[str]) -> None:
     """Keep what was found of the backup, in the database that it is of."""
     fault = " ".join(faults)[:FAULT_LENGTH]
     found: dict[str, Any] = {"checked_at": None, "fault": fault} if fault else {"checked_at": Now(), "fault": ""}
-    begun = {"started_at": started(name), "finished_at": Now()}  # a database that was put back does not know it
+    # A database that was put back does not know it, nor when it was finished: never that it is younger than it is.
+    begun = {"started_at": started(name), "finished_at": started(name)}
     Backup.objects.update_or_create(name=name, defaults=found, create_defaults={**found, **begun})
     if fault:
         log.error("backup_not_restorable", backup=name, reason=fault)

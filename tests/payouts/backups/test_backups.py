@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
@@ -23,7 +26,9 @@ from payouts.backups.programs import conninfo
 from payouts.models import Backup, Payout
 from payouts.places import Folder
 from tests import OWNER_URL
+from tests.databases import application_url
 from tests.payouts.observe import by_hand, unguarded
+from tests.receiver import wait_for
 from tests.recipes import pending_payout, processed_payout
 
 # pg_dump sees what is committed.
@@ -343,3 +348,46 @@ def test_a_pair_of_keys_is_made_that_fits(settings: Any) -> None:
     settings.BACKUP_RECIPIENTS, settings.BACKUP_IDENTITY = [made["recipient"]], made["identity"]
 
     assert str(envelope.identities()[0].to_public()) == str(envelope.recipients()[0])
+
+
+def test_a_drill_that_is_ended_leaves_no_copy(place: Folder, settings: Any) -> None:
+    said("backup")
+    given = {name: getattr(settings, name) for name in ("BACKUPS", "BACKUP_IDENTITY", "RESTORE_DATABASE_URL")}
+    drill = subprocess.Popen(
+        [sys.executable, "manage.py", "restore_drill"],
+        cwd=settings.BASE_DIR,
+        env=os.environ | given | {"DATABASE_URL": application_url()},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: copies() or drill.poll() is not None)
+        assert copies() == 1
+
+        drill.terminate()
+        code = drill.wait(60)
+    finally:
+        drill.kill()
+
+    assert code == 128 + signal.SIGTERM
+    assert copies() == 0
+
+
+def copies() -> int:
+    with psycopg.connect(os.environ[OWNER_URL]) as server:
+        found = server.execute("SELECT count(*) FROM pg_database WHERE datname LIKE 'payouts_restore_%'").fetchone()
+    assert found
+    return int(found[0])
+
+
+def test_a_drill_makes_no_backup_look_younger_than_it_is(place: Folder) -> None:
+    said("backup")
+    (name,) = make.names_in(place)
+    old = f"backup-{timezone.now() - timedelta(days=3):{make.TIME}}.dump.age"
+    (place.path / name).rename(place.path / old)
+    Backup.objects.all().delete()  # as in a database that was put back
+
+    said("restore_drill")
+
+    row = Backup.objects.get()
+    assert row.finished_at == row.started_at == make.started(old)
