@@ -1,7 +1,8 @@
 """How long ago what must happen again and again did: the audit, the checkpoint, the backup and its check.
 
-What has never happened is as old as the installation, so that its alert comes too. Of backups nothing is told before
-the first was begun: somebody may make them by other means. The oldest that is left does not say since when none was
+What has never happened is as old as the installation, so that its alert comes too. A checkpoint that CHECKPOINTS does
+not have is none: who could remove history could remove it. Without BACKUPS nothing is told of backups before the
+first was begun: somebody may make them by other means. The oldest that is left does not say since when none was
 checked: what is older than BACKUP_RETENTION_DAYS is gone.
 """
 
@@ -17,7 +18,8 @@ SELECT coalesce((SELECT finished_at FROM payouts_auditrun WHERE finished_at IS N
                 installed.at),
        coalesce((SELECT broken_count FROM payouts_auditrun WHERE finished_at IS NOT NULL OR broken_count > 0
                  ORDER BY id DESC LIMIT 1), 0),
-       coalesce((SELECT made_at FROM payouts_checkpoint ORDER BY number DESC LIMIT 1), installed.at)
+       coalesce((SELECT made_at FROM payouts_checkpoint WHERE placed_at IS NOT NULL OR NOT %s
+                 ORDER BY number DESC LIMIT 1), installed.at)
 FROM installed
 """
 BACKUPS = """
@@ -39,7 +41,7 @@ class Freshness(NamedTuple):
 
 def freshness() -> Freshness:
     with connection.cursor() as cursor:
-        cursor.execute(FRESHNESS)
+        cursor.execute(FRESHNESS, [bool(settings.CHECKPOINTS)])
         found = cursor.fetchone()
         cursor.execute(BACKUPS, [bool(settings.BACKUPS)])
         return Freshness(*found, *(cursor.fetchone() or (None, None)))

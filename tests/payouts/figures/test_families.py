@@ -231,6 +231,15 @@ def test_the_last_checkpoint_has_an_age() -> None:
     assert round((scraped().value("checkpoint_age_seconds") or 0) / 3600) == 3
 
 
+def test_a_checkpoint_that_is_not_where_it_is_kept_is_none(settings) -> None:
+    settings.CHECKPOINTS = "s3://bucket/checkpoints"
+    facts = {"from_event": 0, "to_event": 0, "settled_event": 0, "leaves": b"", "root": "", "signature": b""}
+    Checkpoint.objects.create(number=1, made_at=ago(hours=5), placed_at=ago(hours=5), **facts)
+    Checkpoint.objects.create(number=2, made_at=ago(hours=1), **facts)
+
+    assert round((scraped().value("checkpoint_age_seconds") or 0) / 3600) == 5
+
+
 BACKUP = "INSERT INTO payouts_backup (name, bytes, started_at, finished_at, checked_at, fault) VALUES "
 
 
@@ -263,11 +272,14 @@ def test_a_backup_that_nobody_checks_grows_old_though_the_first_ones_are_removed
     assert round((scraped().value("backup_checked_age_seconds") or 0) / 86_400) == 30
 
 
-def test_where_there_should_be_backups_and_none_was_begun_it_is_as_old_as_the_installation(settings) -> None:
-    settings.BACKUPS = "s3://backups"
+def test_where_backups_should_be_made_and_none_was_begun_they_are_as_old_as_the_installation(settings) -> None:
+    settings.BACKUPS = "s3://bucket/backups"
+    by_hand("UPDATE django_migrations SET applied = now() - interval '30 hours'")
 
-    assert freshness().backup_at is not None
-    assert freshness().backup_checked_at is None
+    found = scraped()
+
+    ages = [found.value(name) for name in ("backup_age_seconds", "backup_checked_age_seconds")]
+    assert [round(age / 3600) for age in ages if age is not None] == [30, 30]
 
 
 def test_what_runs_is_told(settings) -> None:
