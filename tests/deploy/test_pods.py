@@ -114,7 +114,7 @@ def test_whoever_is_stopped_has_the_time_that_it_takes():
 
 
 def test_nothing_of_a_new_version_runs_on_an_old_schema():
-    for component in ("web", "cluster"):
+    for component in ("web", "cluster", "exporter"):
         for pod in _each(component):
             (first,) = pod["initContainers"]
             assert first["command"] == ["python", "manage.py", "migrate", "--check"]
