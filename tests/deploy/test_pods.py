@@ -169,3 +169,16 @@ def test_what_a_service_or_a_policy_selects_is_there(overlay):
             named |= set(each["values"])
 
     assert named <= there
+
+
+def test_instances_of_postgresql_ask_each_other_whether_they_live():
+    """A primary that reaches neither Kubernetes nor another's port 8000 ends itself (CloudNativePG 1.27)."""
+    policies = {each["metadata"]["name"]: each["spec"] for each in objects("in-cluster", "NetworkPolicy")}
+    of_its_like = [{"podSelector": policies["from-postgresql"]["podSelector"]}]
+
+    for rules, whom in (
+        (policies["into-postgresql"]["ingress"], "from"),
+        (policies["from-postgresql"]["egress"], "to"),
+    ):
+        (ports,) = ([port["port"] for port in rule["ports"]] for rule in rules if rule.get(whom) == of_its_like)
+        assert ports == [5432, 8000]
