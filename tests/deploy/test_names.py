@@ -170,6 +170,48 @@ def test_the_document_has_each_file_of_secrets():
     )
 
 
+def test_the_document_says_which_secrets_may_be_missing():
+    optional = {
+        each["secretRef"]["name"].removeprefix("payouts-")
+        for _overlay, _component, pod in pods()
+        for container in pod["containers"]
+        for each in container.get("envFrom", ())
+        if each.get("secretRef", {}).get("optional")
+    }
+
+    (told,) = re.findall(r"and so on; ([^.]+?) may be missing", (ROOT / "docs/deploy.md").read_text())
+    assert set(re.findall(r"`([a-z]+)`", told)) == optional
+
+
+def test_names_are_looked_up_where_postgresql_is_applied_before_the_rest():
+    """Its own policy denies what it does not allow, and allows no look-up: that is in another file."""
+    folder = ROOT / "deploy/kubernetes"
+    (files,) = re.findall(r"kubectl -n payouts apply ((?:-f \S+ ?)+)", (ROOT / "docs/deploy.md").read_text())
+
+    applied = [
+        each
+        for file in re.findall(r"-f (\S+?)`?(?= |$)", files)
+        for each in yaml.safe_load_all((ROOT / file).read_text())
+    ]
+    ports = {
+        port["port"]
+        for each in applied
+        if each["kind"] == "NetworkPolicy" and each["spec"]["podSelector"] == {}
+        for rule in each["spec"].get("egress", ())
+        for port in rule["ports"]
+    }
+    assert ports == {53}
+    assert folder / "overlays/in-cluster/postgresql.yaml" in [ROOT / each.strip("`") for each in files.split()]
+
+
+def test_on_one_machine_the_backup_of_an_upgrade_comes_before_its_migrations():
+    """What `backup` depends on is run first, with the IMAGE of now."""
+    text = (ROOT / "docs/upgrading.md").read_text().partition("## One machine")[2]
+
+    assert 0 < text.index("run --rm --no-deps backup python manage.py backup") < text.index("export IMAGE")
+    assert "migrate" in _production()["services"]["backup"]["depends_on"]
+
+
 def test_what_goes_past_a_pooler_is_told_of_none():
     past = [each for each in STARTED if each.secrets & {"database-owner", "database-direct"}]
 
