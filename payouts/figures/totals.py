@@ -32,6 +32,8 @@ LOOK_PAUSE_SECONDS = 0.02
 # A scrape waits for so long until what is under way has ended, and counts for so long; the next goes on from there.
 SETTLE_SECONDS = 0.5
 COUNT_SECONDS = 3.0
+# Who has a transaction open for longer, in psql say, keeps every counter still meanwhile.
+STILL_SECONDS = 60.0
 
 TASK_FAILURES = "task_failures"
 # The moment of the last answer that says that we may not, and of the last that does not.
@@ -156,10 +158,12 @@ class Counting:
 
     def __init__(self) -> None:
         self._mark: Mark | None = None
+        self._marked_at = 0.0
         self._was_current = False
 
     def bring_up(self) -> bool:
-        """Count what is settled. False while more is left than a scrape counts, or none of it could be counted yet.
+        """Count what is settled. False while more is left than a scrape counts, or none of it could be counted yet,
+        or for a minute already.
 
         Then the totals are those of some time ago, and a counter that caught up before everybody's eyes would look
         like a rush.
@@ -169,8 +173,13 @@ class Counting:
         return self._count_to_mark() if is_of_before and self._mark is None else is_current
 
     def _count_to_mark(self) -> bool:
-        self._mark = self._mark or _marked()
+        if self._mark is None:
+            self._mark, self._marked_at = _marked(), time.monotonic()
         if not _is_settled(self._mark):
+            waited = time.monotonic() - self._marked_at
+            if waited > STILL_SECONDS:
+                log.warning("figures_wait_for_a_transaction", seconds=round(waited))
+                self._was_current = False
             return self._was_current
         if any(place < self._mark.places[name] for name, place in _places().items()):
             self._mark = None  # the database was put back meanwhile

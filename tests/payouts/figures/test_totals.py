@@ -1,20 +1,23 @@
 """Counters count each row once, whatever commits late, restarts or counts beside them."""
 
+import os
 import threading
 from datetime import timedelta
 from itertools import pairwise
 
+import psycopg
 import pytest
 from django.db import connection, connections, transaction
 from django.utils import timezone
 from django_q.models import Task
+from structlog.testing import capture_logs
 
 from payouts import actions, tasks
 from payouts.actions import news
 from payouts.figures import totals
 from payouts.models import Attempt, FigureSource, FigureTotal, Payout, WebhookMessage
 from payouts.providers import Answer, Verdict
-from tests import recipes
+from tests import OWNER_URL, recipes
 from tests.payouts.figures.scraped import scraped
 from tests.recipes import answered, claimed, pending_payout
 
@@ -208,6 +211,22 @@ def test_a_process_that_counts_keeps_no_other_waiting() -> None:
     finally:
         may_go.set()
         other.join()
+
+
+def test_counters_that_a_transaction_keeps_still_for_long_are_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(totals, "STILL_SECONDS", 0.0)
+    counting = totals.Counting()
+    assert counting.bring_up()
+
+    with psycopg.connect(os.environ[OWNER_URL], dbname=connection.settings_dict["NAME"]) as forgotten:
+        forgotten.execute("SELECT pg_current_xact_id()")
+        recipes.processed_payout()
+        with capture_logs() as said:
+            still = [counting.bring_up(), counting.bring_up()]
+
+    assert still == [False, False]
+    assert said[0]["event"] == "figures_wait_for_a_transaction"
+    assert counting.bring_up()
 
 
 def test_no_total_stands_twice() -> None:
