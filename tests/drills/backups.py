@@ -60,12 +60,12 @@ def commands_of(section: str) -> list[str]:
 
 
 def _done(here: Ground, commands: str) -> str:
-    """What they say. Raises BenchError where one fails."""
+    """What they say, by the owner of the tables. Raises BenchError where one fails."""
     programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     answer = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands],
         cwd=ROOT,
-        env=os.environ | here.settings | {"PATH": programs},
+        env=os.environ | here.settings | {"PATH": programs, "DATABASE_URL": here.services.database},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
