@@ -43,7 +43,7 @@ class Trial:
     def run(self) -> None:
         """Raises ImageError where it cannot go on."""
         with self._timed("migrate"):
-            self._manage("migrate", "--verbosity", "0")
+            self._manage("migrate", "--verbosity", "0", DATABASE_URL=self.stand.services.database)  # the owner's
         self._look_inside()
         self._dump()
         key = json.loads(
@@ -87,7 +87,7 @@ class Trial:
         self._expect(not compiled, f"{len(compiled)} modules are compiled at each start: {compiled[:3]}")
 
     def _dump(self) -> None:
-        database = self.stand.services.database
+        database = self.settings["DATABASE_URL"]
         dumped = self._inside("pg_dump", "--format=custom", "--file=/tmp/dump", f"--dbname={database}")
         self._expect(dumped.returncode == 0, f"pg_dump: {dumped.stderr}")
         unreachable = self._inside("pg_dump", "host=127.0.0.1 port=9 sslmode=require dbname=none")
@@ -144,16 +144,16 @@ class Trial:
             code = process.stop()
         self._expect(code == 0, f"{process.name} ended with {code} after SIGTERM")
 
-    def _manage(self, *arguments: str) -> str:
-        done = self._inside("python", "manage.py", *arguments)
+    def _manage(self, *arguments: str, **settings: str) -> str:
+        done = self._inside("python", "manage.py", *arguments, **settings)
         if done.returncode:
             raise ImageError(f"manage.py {arguments[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
         return done.stdout
 
-    def _inside(self, *command: str) -> "subprocess.CompletedProcess[str]":
+    def _inside(self, *command: str, **settings: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             self.image.command(*command),
-            env={"PATH": os.environ["PATH"], **self.settings},
+            env={"PATH": os.environ["PATH"], **self.settings, **settings},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
