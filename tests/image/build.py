@@ -38,8 +38,9 @@ def build() -> str:
     _lay_context()
     commit = do("git", "rev-parse", "HEAD").strip()
     arguments = {"PYTHON": base.NAME, "BUILD": commit}
+    # Without layers kept from before: buildah takes those of another commit, whose BUILD they name.
     buildah(
-        *("build", "--isolation", "chroot", "--layers", "--tag", NAME),
+        *("build", "--isolation", "chroot", "--layers=false", "--tag", NAME),
         *(f"--build-arg={name}={value}" for name, value in arguments.items()),
         *("--file", CONTEXT / "Dockerfile", "--ignorefile", CONTEXT / ".dockerignore", CONTEXT),
     )
