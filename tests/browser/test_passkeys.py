@@ -92,3 +92,17 @@ def test_what_is_broken_off_is_said_and_can_be_tried_again(page: Any, approver: 
     expect(page.locator("[data-passkey-said]")).to_contain_text("broken off")
     expect(page.get_by_role("button", name="Add a passkey")).to_be_enabled()
     assert not Passkey.objects.exists()
+
+
+def test_the_button_waits_for_the_script(page: Any, approver: User, settings: Any) -> None:
+    settings.SECOND_FACTOR = True
+    page.route("**/passkeys*.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
+    log_in(page, approver)
+    page.get_by_role("link", name="Use a passkey instead").click()
+    button = page.get_by_role("button", name="Add a passkey")
+
+    expect(button).to_be_disabled()
+    page.unroute("**/passkeys*.js")
+    page.reload()
+
+    expect(button).to_be_enabled()

@@ -47,7 +47,6 @@
         const said = form.querySelector("[data-passkey-said]");
         const button = form.querySelector("button[type=submit]");
         if (!window.PublicKeyCredential) {
-            button.disabled = true;
             said.textContent = form.dataset.unsupported;
             return;
         }
@@ -65,5 +64,6 @@
                 button.disabled = false;
             }
         });
+        button.disabled = false;
     });
 })();
