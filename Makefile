@@ -109,6 +109,7 @@ sbom: $(filter var/%,$(UV)) ## List all that the image is made of (CycloneDX), i
 tools-small: sync ## Run every tool above, small: does each still work? Nothing is judged by its time
 	$(RUN) python -m tests.bench --small
 	$(RUN) python -m tests.bench.lines --times 1000
+	$(RUN) python -m tests.bench.cost --seconds 1 --idle 1
 	$(RUN) python -m tests.bench.batch --rows 300
 	$(RUN) python -m tests.bench.scrapes --rows 2000
 	$(RUN) python -m tests.bench.admin --small
