@@ -28,7 +28,7 @@ from types import FrameType
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from django_q.brokers import get_broker
 from django_q.cluster import Cluster, Sentinel
 from django_q.models import OrmQ
@@ -162,11 +162,14 @@ class Pulse:
         self._sent_at = -float(settings.SWEEP_SECONDS)
         self._looked_at = 0.0
         self._is_waiting = False
+        self._heard_at = time.monotonic()  # of the database: it answered, or was away
+        self._is_refused = False
 
     def has_stopped(self) -> bool:
         """Send the next heartbeat when it is time; True when the last one is not acknowledged in STALL_SECONDS.
 
-        While the database is away nothing can be acknowledged, so that time does not count.
+        While the database is away nothing can be acknowledged, so that time does not count. While it answers and
+        refuses, as when a right was taken from us, it does: nothing is paid, and somebody must hear of it.
         """
         now = time.monotonic()
         if now - self._looked_at < min(1.0, settings.SWEEP_SECONDS / 2):
@@ -183,12 +186,19 @@ class Pulse:
                 async_task("payouts.tasks.sweep", self._progress.cluster, q_options=q_options)
                 self._progress.beat_sent()
                 self._sent_at, self._is_waiting = now, True
-        except DatabaseError:
+        except (OperationalError, InterfaceError):
             log.warning("database_away", cluster=self._progress.cluster)
             connection.close()
-            self._sent_at = now
+            self._sent_at = self._heard_at = now
             self.is_felt = True
             return False
+        except DatabaseError as error:
+            if not self._is_refused:
+                log.error("heartbeat_refused", cluster=self._progress.cluster, reason=str(error))
+            connection.close()
+            self._is_refused, self.is_felt = True, False
+            return now - self._heard_at > settings.STALL_SECONDS
+        self._heard_at, self._is_refused = now, False
         return self._is_waiting and now - self._sent_at > settings.STALL_SECONDS
 
 

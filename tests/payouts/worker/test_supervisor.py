@@ -14,17 +14,18 @@ from pathlib import Path
 
 import psutil
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django_q.models import OrmQ
 
 from backoffice.local.secrets import new_secrets
 from payouts import actions, doorbell
 from payouts.audit import broken_invariants
+from payouts.database.rights import APP
 from payouts.jobs import FILES
 from payouts.models import Batch, Event, Heartbeat, Payout, WebhookMessage
 from payouts.worker import alive
 from tests import recipes
-from tests.databases import application_url
+from tests.databases import application_url, as_owner
 from tests.payouts.providers.programs import ROOT, TOKEN, SandboxProgram, sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -358,6 +359,32 @@ def test_a_cluster_whose_database_is_away_is_alive(start, provider):
     cluster = start(DATABASE_URL="postgres://nobody:@127.0.0.1:9/nowhere", SWEEP_SECONDS="1", waits=False)
 
     wait_until(lambda: cluster.is_alive, "alive")
+
+
+@contextmanager
+def revoked(right: str, table: str) -> Iterator[None]:
+    """The product's role is without the right meanwhile."""
+    with as_owner(), connection.cursor() as cursor:
+        cursor.execute(f"REVOKE {right} ON {table} FROM {APP}")
+    try:
+        yield
+    finally:
+        with as_owner(), connection.cursor() as cursor:
+            cursor.execute(f"GRANT {right} ON {table} TO {APP}")
+
+
+def test_a_cluster_that_the_database_refuses_is_not_alive_until_it_may_go_on(start, provider):
+    """The database is not away then, and nothing is paid until somebody hears of it."""
+    cluster = start(SWEEP_SECONDS="1", STALL_SECONDS="3")
+    wait_until(lambda: cluster.is_alive, "alive")
+
+    with revoked("INSERT", "django_q_ormq"):
+        wait_until(lambda: not cluster.is_alive, "not alive")
+    payout = submit()
+
+    wait_until(lambda: is_processed(payout), "processed once the right is back")
+    wait_until(lambda: cluster.is_alive, "alive again")
+    assert "permission denied for table django_q_ormq" in cluster.log.read_text()
 
 
 def test_a_killed_supervisor_leaves_no_process(start, provider):
