@@ -24,11 +24,13 @@ import signal
 import socket
 import time
 from contextlib import suppress
+from datetime import timedelta
 from types import FrameType
 
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
+from django.db.models.functions import Now
 from django_q.brokers import get_broker
 from django_q.cluster import Cluster, Sentinel
 from django_q.models import OrmQ
@@ -200,6 +202,20 @@ class Pulse:
             return now - self._heard_at > settings.STALL_SECONDS
         self._heard_at, self._is_refused = now, False
         return self._is_waiting and now - self._sent_at > settings.STALL_SECONDS
+
+
+def tell_unfit() -> None:
+    """Note that no cluster begins here because its keys do not fit, for the figures and the start page.
+
+    Under the host's name alone, and as one that is silent: who is started again and again is one cluster.
+    """
+    silent_since = Now() - timedelta(seconds=2 * settings.STALL_SECONDS)
+    try:
+        Heartbeat.objects.update_or_create(
+            cluster=socket.gethostname()[:40], defaults={"beat_at": silent_since, "unfit_at": Now()}
+        )
+    except (OperationalError, InterfaceError):
+        log.exception("unfit_not_told")
 
 
 def forget_heartbeats(cluster: str) -> None:

@@ -6,7 +6,7 @@ from django.db import OperationalError
 from payouts.actions import KeysError, keys, recovery
 from payouts.database import rights
 from payouts.worker import alive
-from payouts.worker.supervisor import Supervisor
+from payouts.worker.supervisor import Supervisor, tell_unfit
 
 
 class Command(BaseCommand):
@@ -30,6 +30,7 @@ class Command(BaseCommand):
             keys.begin_writing()
             recovery.look()
         except KeysError as error:
+            tell_unfit()
             raise CommandError(str(error)) from None
         except OperationalError:
             pass  # away: each claim looks

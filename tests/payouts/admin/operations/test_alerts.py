@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from payouts.actions import pauses, wrong_accounts
@@ -14,6 +15,7 @@ from payouts.providers.yookassa.reasons import SAYS_TEST
 from payouts.worker import broker, pump
 from tests import recipes
 from tests.payouts.admin.text import plain
+from tests.payouts.figures.scraped import scraped
 from tests.payouts.observe import by_hand
 from tests.recipes import pending_payout
 
@@ -97,6 +99,21 @@ def test_a_cluster_whose_keys_do_not_fit_is_named(as_group: Any, settings: Any, 
     assert "it pays nothing: one." in as_group("Operator").get("/admin/").content.decode()
     Heartbeat.objects.update(unfit_at=timezone.now() - timedelta(minutes=3))
     assert "it pays nothing" not in as_group("Operator").get("/admin/").content.decode()
+
+
+def test_a_cluster_that_does_not_start_because_of_its_keys_is_told_of(as_group: Any, settings: Any) -> None:
+    """It is tried again and again, and is the same cluster each time."""
+    settings.INDEX_KEY, ours = "another key, which is long enough to pass", settings.INDEX_KEY
+    for _each in range(2):
+        with pytest.raises(CommandError, match="INDEX_KEY"):
+            call_command("cluster")
+
+    settings.INDEX_KEY = ours
+    found = scraped()
+
+    assert (found.value("clusters_unfit"), found.value("clusters_alive")) == (1, 0)
+    name = Heartbeat.objects.get().cluster
+    assert f"it pays nothing: {name}." in as_group("Operator").get("/admin/").content.decode()
 
 
 def test_a_provider_that_does_not_answer_is_told_on_the_start_page(as_group: Any) -> None:
