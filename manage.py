@@ -6,8 +6,10 @@ import sys
 def main() -> None:
     if sys.argv[1:] == ["cluster", "--check"]:
         # A probe of every few seconds: it has no time for Django.
+        from backoffice import env_files
         from payouts.worker import alive
 
+        env_files.read()
         sys.exit(alive.why_not() or 0)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
     from django.core.management import execute_from_command_line

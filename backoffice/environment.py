@@ -400,8 +400,8 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
         ),
         Setting(
             alive.SETTING,
-            "A file that a cluster touches while it is alive, for `manage.py cluster --check`, which reads this from "
-            "the environment and not from `.env`. Each cluster on a machine needs one of its own.",
+            "A file that a cluster touches while it is alive, for `manage.py cluster --check`. Each cluster on a "
+            "machine needs one of its own.",
             default=alive.DEFAULT_FILE,
         ),
     ),

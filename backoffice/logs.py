@@ -43,7 +43,7 @@ def configuration(*, level: str, form: str, handlers: dict[str, dict[str, Any]] 
             "django.db.backends": {"level": "INFO"},
             "django-q": {"level": "WARNING", "handlers": [], "propagate": True},
             "axes": {"level": "WARNING"},
-            "environ": {"level": "WARNING"},  # or each start says that there is no .env
+            "environ": {"level": "WARNING"},  # it tells what it reads
             # granian's, which has handlers of its own.
             "_granian": {"level": "WARNING", "handlers": [], "propagate": True},
         },

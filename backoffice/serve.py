@@ -21,7 +21,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import MPServer
 
-from backoffice import logs, web_figures
+from backoffice import env_files, logs, web_figures
 from backoffice.environment import SettingError, read, session_options
 
 APPLICATION = "backoffice.wsgi:application"
@@ -40,6 +40,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--port", type=int, help="PORT by default")
     parser.add_argument("--application", default=APPLICATION, help="what is served: a WSGI application's name")
     given = parser.parse_args(arguments)
+    env_files.read()
     try:
         port, processes = given.port or read("PORT"), read("WEB_CONCURRENCY") or os.process_cpu_count() or 1
         threads, metrics_port = read("WEB_THREADS"), read("WEB_METRICS_PORT")

@@ -11,15 +11,13 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
-from backoffice import logs
+from backoffice import env_files, logs
 from backoffice.environment import SettingError, account_values, read, session_options
 from payouts.files.limits import FORM_BYTES
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-environ.Env.read_env(BASE_DIR / ".env")
-# Written by `make run` while it runs, so that manage.py in another terminal reaches the same services.
-environ.Env.read_env(BASE_DIR / "var" / "run.env")
+env_files.read()
 
 # Core
 

@@ -55,6 +55,19 @@ def test_a_setting_that_means_nothing_stops_the_start(setting):
     assert next(iter(setting)) in done.stderr
 
 
+def test_the_server_reads_env_files_before_its_own_settings(tmp_path):
+    """What it asks for itself, like PORT, was read from the environment alone."""
+    file = tmp_path / ".env"
+    file.write_text("PORT=http\n")
+    program = f"from backoffice import env_files, serve; env_files.FILES = ({str(file)!r},); serve.main([])"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env={}, capture_output=True, text=True, timeout=60
+    )
+
+    assert done.returncode == 2
+    assert "PORT must be a whole number, and is http." in done.stderr
+
+
 def test_a_required_setting_that_is_missing_stops_the_start_with_its_sentence():
     """Not each process in turn, for ever, with a traceback."""
     done = subprocess.run(

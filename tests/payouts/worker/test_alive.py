@@ -1,6 +1,7 @@
 """What a liveness probe hears of a cluster, and what it costs."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -22,10 +23,10 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def check(*options: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+def check(*options: str, cwd: Path = ROOT, **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, *options, "manage.py", "cluster", "--check"],
-        cwd=ROOT,
+        cwd=cwd,
         env=environment,
         capture_output=True,
         text=True,
@@ -93,6 +94,24 @@ def test_neither_side_follows_a_link_or_waits_at_a_pipe(file, tmp_path, make):
 
     assert alive.why_not()
     assert other.read_text() == "as it was"
+
+
+NEEDED = (
+    *("manage.py", "backoffice/__init__.py", "backoffice/env_files.py"),
+    *("payouts/__init__.py", "payouts/worker/__init__.py", "payouts/worker/alive.py"),
+)
+
+
+def test_the_probe_looks_where_env_files_tell_the_cluster_to_touch(file, tmp_path):
+    """And needs no other file of the product."""
+    for name in NEEDED:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    alive.SignOfLife(str(file), lasts_seconds=TEN_MINUTES).show()
+    (tmp_path / ".env").write_text(f"{alive.SETTING}={file}\n")
+
+    assert check(cwd=tmp_path).returncode == 0
+    assert check(cwd=tmp_path, **{alive.SETTING: f"{file}-of-nobody"}).returncode == 1
 
 
 def test_the_probe_loads_no_django_and_needs_no_setting(file):
