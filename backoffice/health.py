@@ -16,7 +16,7 @@ from django.http.request import split_domain_port
 from django.views.decorators.http import require_safe
 
 from payouts.actions import KeysError, keys
-from payouts.figures.standing import backlog, facts
+from payouts.figures.standing import all_waits, backlog, facts
 from payouts.models.sealed_sets import altered_sets
 from payouts.staff.client_address import client_address, normal_address
 
@@ -45,7 +45,7 @@ def _readiness() -> tuple[dict[str, object], int]:
     told: dict[str, object] = {"database": "ok", "cache": _cache_state()}
     try:
         found = facts()
-        waiting = backlog(found.now)
+        waiting = backlog(found.now, all_waits())
         keys_state = _keys_state()
         altered = altered_sets()
     except Error:

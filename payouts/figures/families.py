@@ -12,11 +12,11 @@ from django.conf import settings
 from django.db import connection
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from payouts.actions import days, disclosures, due, funds, wrong_accounts
+from payouts.actions import days, disclosures, funds, wrong_accounts
 from payouts.actions.due import Owed
 from payouts.figures import totals
 from payouts.figures.freshness import freshness
-from payouts.figures.standing import Backlog, Facts, backlog, facts, seconds
+from payouts.figures.standing import Backlog, Facts, all_waits, backlog, facts, seconds
 from payouts.figures.waiting import COUNTED, Queue, queues
 from payouts.models.sealed_sets import altered_sets
 from payouts.providers import Verdict, registry
@@ -34,11 +34,11 @@ type Labelled = Iterable[tuple[Sequence[str], float]]
 
 def collected(counting: totals.Counting) -> Iterator[Metric]:
     """Every family. Raises django.db.Error."""
-    owed = due.owed()
+    waiting = all_waits()
     found = facts()
-    yield from _standing(found, backlog(found.now, owed))
-    yield from _due(owed)
-    yield from _waiting(found, queues(owed))
+    yield from _standing(found, backlog(found.now, waiting))
+    yield from _due(waiting.owed)
+    yield from _waiting(found, queues(waiting))
     meaning = f"Payouts by open status, {COUNTED:,} of each at most"
     yield _labelled("open", meaning, ["status", "currency"], _by_status())
     yield from _accounts(found)

@@ -34,6 +34,14 @@ class Facts(NamedTuple):
     now: datetime
 
 
+class Waits(NamedTuple):
+    """What is due at each provider, and what waits for a velocity limit or for funds; read once for all figures."""
+
+    owed: Sequence[Owed]
+    over_limit: Sequence[waits.Waiting]
+    for_funds: Sequence[funds.Waiting]
+
+
 class Backlog(NamedTuple):
     """What the worker has before it. Counts are exact up to due.COUNTED of each provider, and waits.COUNTED."""
 
@@ -53,16 +61,20 @@ def facts() -> Facts:
         return Facts(*cursor.fetchone())
 
 
-def backlog(now: datetime, owed: Sequence[Owed] | None = None) -> Backlog:
-    """`owed` is what is due at each provider, where the caller has asked already."""
-    owed = due.owed() if owed is None else owed
+def all_waits() -> Waits:
+    return Waits(due.owed(), waits.over_limit(), funds.waiting())
+
+
+def backlog(now: datetime, waiting: Waits) -> Backlog:
     failing, failing_since = waits.failing()
-    since = min([*(each.oldest_at for each in owed), *([failing_since] if failing_since else [])], default=now)
+    since = min(
+        [*(each.oldest_at for each in waiting.owed), *([failing_since] if failing_since else [])], default=now
+    )
     return Backlog(
-        due=sum(each.count for each in owed) + failing,
+        due=sum(each.count for each in waiting.owed) + failing,
         age_seconds=seconds(since, now),
-        over_limit=sum(each.count for each in waits.over_limit()),
-        waits_for_funds=sum(each.count for each in funds.waiting()),
+        over_limit=sum(each.count for each in waiting.over_limit),
+        waits_for_funds=sum(each.count for each in waiting.for_funds),
         claims_failing_since=failing_since,
         claims_failing_seconds=seconds(failing_since, now),
     )

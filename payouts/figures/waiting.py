@@ -7,8 +7,7 @@ from typing import Any
 
 from django.db import connection
 
-from payouts.actions import funds, waits
-from payouts.actions.due import Owed
+from payouts.figures.standing import Waits
 
 COUNTED = 10_000
 # Of what was sent: each costs a look at its attempt.
@@ -48,8 +47,8 @@ class Queue:
     """Since when the oldest waits; None where nothing does."""
 
 
-def queues(owed: Sequence[Owed]) -> dict[str, Queue]:
-    """Each queue by the name that the figures have; `owed` is what is due at each provider.
+def queues(waiting: Waits) -> dict[str, Queue]:
+    """Each queue by the name that the figures have.
 
     What is due at a provider that is paused or silent is none of the queue `due`: nobody can work on it.
     """
@@ -57,10 +56,10 @@ def queues(owed: Sequence[Owed]) -> dict[str, Queue]:
     for status in ("processing", "unknown"):
         ((count, since),) = _rows(SENT.format(status=status), {"counted": SENT_COUNTED})
         found[status] = Queue(count, since)
-    callable_now = [each for each in owed if each.is_callable]
+    callable_now = [each for each in waiting.owed if each.is_callable]
     found["due"] = _sum([(each.count, each.oldest_at) for each in callable_now])
-    found["funds"] = _sum([(each.count, each.since) for each in funds.waiting()])
-    found["velocity"] = _sum([(each.count, each.since) for each in waits.over_limit()])
+    found["funds"] = _sum([(each.count, each.since) for each in waiting.for_funds])
+    found["velocity"] = _sum([(each.count, each.since) for each in waiting.over_limit])
     return found
 
 

@@ -23,7 +23,7 @@ class FigureTotal(models.Model):
 
 
 class FigureSource(models.Model):
-    """How far the rows of one table are in the totals (payouts/figures/totals.py)."""
+    """How far the rows of one table are in the totals (payouts/figures/totals.py), or minutes in their samples."""
 
     name = models.CharField(_("name"), max_length=32, primary_key=True)
     counted_to = models.BigIntegerField(default=0)

@@ -6,16 +6,15 @@ was missed while no cluster ran is counted later, but for what was due then: tha
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Max
 
 from payouts.actions import due
 from payouts.database.clock import clock
 from payouts.jobs import Stop, never
-from payouts.models import CALL_SECONDS, MinuteSample
+from payouts.models import CALL_SECONDS, FigureSource, MinuteSample
 from payouts.providers import registry
 
 MINUTE = timedelta(minutes=1)
@@ -25,6 +24,9 @@ LOOKED_BACK = 3 * MINUTE
 KEPT = timedelta(days=2)
 SHOWN = timedelta(days=1)
 AT_ONCE = timedelta(hours=1)
+# How far the minutes are counted stands beside the running totals of the figures.
+SOURCE = "minutes"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # By the index of the events' time: the rows of these minutes, however many there are of others.
 MOVED = """
@@ -42,17 +44,25 @@ FROM payouts_exchange x JOIN payouts_attempt a ON a.reference = x.attempt_id
 WHERE x.answered_at >= %s AND x.answered_at < %s
 GROUP BY 1, 2, 3
 """
+NOTE = """
+INSERT INTO payouts_figuresource AS s (name, counted_to) VALUES (%s, %s)
+ON CONFLICT (name) DO UPDATE SET counted_to = greatest(s.counted_to, excluded.counted_to)
+"""
 
 
 def sample(*, must_stop: Stop = never) -> bool:
-    """Count the minutes that are over, and note what is due now. Returns False where minutes are left to count."""
+    """Count the minutes that are over, and note what is due now.
+
+    Returns False where minutes are left to count: another call goes on with them.
+    """
     now = clock()
     minute = now.replace(second=0, microsecond=0)
-    last = MinuteSample.objects.filter(due__isnull=False).aggregate(last=Max("at"))["last"]
-    begins = max(last - LOOKED_BACK, minute - SHOWN) if last else minute - SHOWN
+    # No later than now, for a clock that was set back.
+    begins = max(min(_counted_until(), minute) - LOOKED_BACK, minute - SHOWN)
     while begins < minute:
         ends = min(begins + AT_ONCE, minute)
         _count(begins, ends)
+        _note(ends)
         begins = ends
         if begins < minute and must_stop():
             return False
@@ -63,6 +73,17 @@ def sample(*, must_stop: Stop = never) -> bool:
 def forget() -> None:
     """Delete the samples that no picture shows any more."""
     MinuteSample.objects.filter(at__lt=clock() - KEPT).delete()
+
+
+def _counted_until() -> datetime:
+    source = FigureSource.objects.filter(name=SOURCE).first()
+    return EPOCH + MINUTE * (source.counted_to if source else 0)
+
+
+def _note(until: datetime) -> None:
+    """A task that counts beside this one may be further."""
+    with connection.cursor() as cursor:
+        cursor.execute(NOTE, [SOURCE, (until - EPOCH) // MINUTE])
 
 
 def _count(begins: datetime, ends: datetime) -> None:

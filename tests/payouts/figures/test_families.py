@@ -1,8 +1,11 @@
 """What the figures say of each state of things."""
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from payouts import actions
@@ -50,6 +53,17 @@ def test_no_recipient_stands_in_the_figures() -> None:
 
     assert (found.value("due"), found.value("open", status="pending", currency="RUB")) == (1, 1)
     assert "0000 1111" not in found.text
+
+
+def test_a_scrape_asks_each_question_once() -> None:
+    pending_payout()
+    scraped()  # what is read once and kept
+
+    with CaptureQueriesContext(connection) as asked:
+        scraped()
+
+    often = Counter(query["sql"] for query in asked if query["sql"].lstrip().startswith("SELECT"))
+    assert [sql for sql, times in often.items() if times > 1 and "payouts_payout" in sql] == []
 
 
 def test_what_is_due_is_claimable_unless_its_account_is_paused_or_its_provider_silent(operator) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 from django.utils.text import slugify
 
 from backoffice.local import ROOT
+from payouts.admin.operations import backups
 from tests.payouts.figures.scraped import scraped
 
 RULES = ROOT / "deploy/prometheus/rules.yaml"
@@ -101,6 +103,17 @@ def test_each_alert_has_a_test_in_which_it_fires_and_one_in_which_it_does_not(na
     ]
 
     assert set(expected) == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("name", "within"),
+    [("PayoutsBackupOld", backups.MADE_WITHIN), ("PayoutsBackupUnchecked", backups.CHECKED_WITHIN)],
+)
+def test_an_alert_and_the_start_page_call_the_same_late(name: str, within: timedelta) -> None:
+    count, of = re.findall(r"> (\d+) \* (\d+)$", alerts()[name]["expr"])[0]
+
+    assert timedelta(seconds=int(count) * int(of)) == within
+    assert f"{within // timedelta(seconds=int(of))} " in alerts()[name]["annotations"]["summary"]
 
 
 def test_the_commands_of_the_runbook_are_there() -> None:

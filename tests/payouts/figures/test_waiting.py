@@ -3,7 +3,7 @@
 import pytest
 
 from payouts import actions
-from payouts.actions import due
+from payouts.figures.standing import all_waits
 from payouts.figures.waiting import queues
 from payouts.models import Attention, Payout
 from payouts.states import Stage
@@ -17,7 +17,7 @@ def test_a_queue_has_the_payouts_of_its_stage() -> None:
     actions.hold(recipes.awaiting_payout().pk, by=recipes.person.make(), reason="The card looks odd.")
     actions.flag_missing(made["settled"].pk, by=recipes.person.make(), source="march.csv")
 
-    found = {name: queue.count for name, queue in queues(due.owed()).items()}
+    found = {name: queue.count for name, queue in queues(all_waits()).items()}
 
     expected = {
         "approval": Payout.objects.in_stage(Stage.AWAITING_APPROVAL).count(),

@@ -5,13 +5,17 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F, Sum
 from django.utils import timezone
 
 from payouts import tasks
-from payouts.models import CALL_SECONDS, Exchange, MinuteSample, Payout
+from payouts.models import CALL_SECONDS, Exchange, FigureSource, MinuteSample, Payout
+from payouts.providers import Verdict
 from payouts.worker import minutes
 from tests import recipes
+from tests.payouts.figures.scraped import scraped
 from tests.payouts.observe import by_hand, unguarded
+from tests.recipes import SUCCEEDED, answered
 
 pytestmark = pytest.mark.django_db
 
@@ -108,6 +112,48 @@ def test_a_long_count_goes_on_in_another_task() -> None:
 
     assert not is_done
     assert not MinuteSample.objects.filter(due__isnull=False).exists()
+
+
+def test_a_count_that_must_make_way_each_time_gets_to_its_end_all_the_same() -> None:
+    """It began anew with the first hour of the day each time."""
+    at = _happened(3, recipes.processed_payout())
+    slices = 0
+    while not minutes.sample(must_stop=lambda: True):
+        slices += 1
+        assert slices < 30
+
+    assert _counts(at) == (1, 0, 0)
+    assert MinuteSample.objects.filter(due__isnull=False).exists()
+
+
+def test_a_clock_that_was_set_back_counts_what_happens_by_it() -> None:
+    minutes.sample()
+    at = _happened(2, recipes.processed_payout())
+    FigureSource.objects.update(counted_to=F("counted_to") + 60)
+
+    minutes.sample()
+
+    assert _counts(at) == (1, 0, 0)
+
+
+def test_the_minutes_and_the_running_totals_count_the_same() -> None:
+    for minute, make in ((9, recipes.processed_payout), (7, recipes.failed_payout), (6, recipes.unknown_payout)):
+        _happened(minute, make(), make())
+    looked_up = recipes.unknown_payout()
+    recipes.make_due(looked_up)
+    answered(looked_up, SUCCEEDED)
+    _happened(5, looked_up)
+
+    minutes.sample()
+    found = scraped()
+
+    names = {"paid": "processed", "refused": "failed", "unknown": "unknown"}
+    sums = MinuteSample.objects.aggregate(**{name: Sum(name) for name in names})
+    place = {"currency": "RUB", "provider": "http"}
+    assert sums == {name: found.value("moves_total", status=to, **place) for name, to in names.items()}
+    calls = sum(sum(each) for each in MinuteSample.objects.values_list("calls", flat=True))
+    assert calls == found.value("call_seconds_count", account="http")
+    assert calls == sum(found.value("calls_total", account="http", verdict=each.value) or 0 for each in Verdict)
 
 
 def test_old_samples_are_pruned() -> None:
