@@ -302,6 +302,30 @@ def test_two_clusters_run_on_one_machine_and_nobody_reaches_the_database_from_ou
     ]
 
 
+def test_a_prometheus_on_the_machine_reaches_all_figures_and_nobody_else_does():
+    """The network `back` is internal: what is in it alone has no way to the machine."""
+    services = _production()["services"]
+
+    for name, setting in (("web", "WEB_METRICS_PORT"), ("exporter", "METRICS_PORT")):
+        port = services[name]["environment"][setting]
+        assert services[name]["ports"] == [f"127.0.0.1:{port}:{port}"]
+        assert "outside" in services[name]["networks"]
+        assert f"`127.0.0.1:{port}`" in (ROOT / "docs/deploy.md").read_text()
+
+
+def test_the_backup_of_fly_is_told_what_it_needs():
+    """A machine that `fly machine run` makes has the app's secrets, and nothing of fly.toml."""
+    section = (ROOT / "docs/deploy.md").read_text().partition("## Fly")[2].partition("\n## ")[0]
+    (command,) = re.findall(r"```sh\n\s*(fly machine run .*?)\n\s*```", section, re.DOTALL)
+    words = shlex.split(command)
+
+    told = dict(words[at + 1].split("=", 1) for at, word in enumerate(words) if word == "--env")
+    program, option, script = words[words.index("--") + 1 :]
+    assert told.keys() == {"INSTALLATION", "LOG_FORMAT", "BACKUPS", "BACKUP_RECIPIENTS"}
+    assert (program, option) == ("sh", "-c")
+    assert script == 'DATABASE_URL="$DATABASE_OWNER_URL" exec python manage.py backup'
+
+
 def test_the_release_of_fly_has_more_time_than_five_minutes_and_its_proxy_asks_no_database():
     fly = tomllib.loads((ROOT / "fly.toml").read_text())
 

@@ -1,6 +1,7 @@
 """What every pod has, whatever it runs: no rights, limits, names that stand for one version."""
 
 import re
+import shutil
 
 import pytest
 from django.core.management import call_command
@@ -8,6 +9,7 @@ from django.db import connection
 
 from backoffice.local import ROOT
 from backoffice.serve import STOP_WITHIN_SECONDS
+from tests.deploy.check import built
 from tests.deploy.objects import OVERLAYS, containers, is_ours, objects, pods
 
 NO_RIGHTS = {
@@ -75,6 +77,22 @@ def test_one_tag_stands_for_the_release_and_in_the_name_of_its_migration(overlay
     (image,) = images
     tag = image.rpartition(":")[2]
     assert re.fullmatch(r"[0-9a-f]{40}", tag)
+    assert job["metadata"]["name"] == f"payouts-migrate-{tag}"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_registry_may_have_a_port_in_its_name(overlay, tmp_path):
+    shutil.copytree(ROOT / "deploy/kubernetes", tmp_path / "kubernetes")
+    folder = tmp_path / "kubernetes/overlays" / overlay
+    file = folder / "kustomization.yaml"
+    text = file.read_text().replace("newName: registry.example.com/", "newName: registry.example.com:5000/team/")
+    file.write_text(text)
+
+    (job,) = (each for each in built(folder) if each["kind"] == "Job")
+
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    registry, tag = container["image"].split("/payouts-backoffice:")
+    assert registry == "registry.example.com:5000/team"
     assert job["metadata"]["name"] == f"payouts-migrate-{tag}"
 
 
@@ -156,6 +174,18 @@ def test_what_no_policy_allows_is_denied(overlay):
 
     assert policies["nothing"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     assert all(policy["policyTypes"] for policy in policies.values())
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_names_are_looked_up_at_a_cache_on_the_node_too(overlay):
+    """NodeLocal DNSCache: pods of its own at an address of the node, which no selector of kube-dns finds."""
+    (names,) = (each["spec"] for each in objects(overlay, "NetworkPolicy") if each["metadata"]["name"] == "names")
+    (rule,) = names["egress"]
+
+    blocks = [each["ipBlock"]["cidr"] for each in rule["to"] if "ipBlock" in each]
+    pods_of = {each["podSelector"]["matchLabels"]["k8s-app"] for each in rule["to"] if "podSelector" in each}
+    assert blocks == ["169.254.20.10/32"]
+    assert pods_of == {"kube-dns", "node-local-dns"}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
