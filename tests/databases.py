@@ -25,6 +25,7 @@ from psycopg import sql
 from backoffice.environment import session_options
 from payouts.database.rights import APP
 from tests import OWNER_URL
+from tests.copies import copying
 
 # As whom the product is tested. The owner logs in, who alone can become the owner again: see `as_owner`.
 LEAST_RIGHTS = session_options({"role": APP})
@@ -82,13 +83,12 @@ class Database:
     def _copy(self) -> None:
         with psycopg.connect(self._server, autocommit=True) as server:
             server.execute(_named("DROP DATABASE IF EXISTS {} WITH (FORCE)", self._name))
-            server.execute(_named("CREATE DATABASE {} TEMPLATE {}", self._name, self._template))
+            for statement in copying(self._template, self._name):
+                server.execute(statement)
             has_role = server.execute(HAS_ROLE, [APP]).fetchone() == (True,)
         _turn_to(self._name, LEAST_RIGHTS if has_role else "")
         # Kept, because a new one would have to learn of every table anew.
         self._own = own = psycopg.connect(self._server, dbname=self._name, autocommit=True)
-        # Which migrating took, and no copy of a database keeps.
-        own.execute(_named("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC", self._name))
         self._schema = own.execute(SCHEMA).fetchall()
         self._rows = {name: _copied_out(own, name) for (name,) in own.execute(TABLES).fetchall()}
         self._counts = {name: _count(own, name) for name in self._rows}

@@ -27,6 +27,7 @@ from backoffice.local.servers import ServiceError
 from tests.bench import fill as filling
 from tests.bench.figures import in_columns
 from tests.bench.stand import ROOT, BenchError, Program, Stand, listen, stand
+from tests.copies import copying
 
 FEW = 10_000
 PERSON = "bench"  # of pages.py
@@ -146,7 +147,8 @@ def _copied(database: str) -> str:
     place, _slash, name = database.rpartition("/")
     name, question, options = name.partition("?")
     with psycopg.connect(f"{place}/postgres{question}{options}", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE few TEMPLATE {name}")
+        for statement in copying(name, "few"):
+            connection.execute(statement)
     return "few"
 
 

@@ -6,6 +6,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import psycopg
+from psycopg.sql import Composed
+
+from tests.copies import copying
 
 PATIENCE_SECONDS: Final = 60.0
 COPY: Final = "minute_ago"
@@ -23,14 +26,14 @@ class Backup:
         """By time.time(); 0 until then."""
 
     def take(self) -> None:
-        self._alone(f"CREATE DATABASE {COPY} TEMPLATE {self._name}")
+        self._alone(*copying(self._name, COPY))
         self.taken_at = time.time()
 
     def put_back(self) -> None:
         self._alone(f"DROP DATABASE {self._name} WITH (FORCE)", f"ALTER DATABASE {COPY} RENAME TO {self._name}")
         self.restored_at = time.time()
 
-    def _alone(self, *statements: str) -> None:
+    def _alone(self, *statements: str | Composed) -> None:
         """With nobody connected. PostgreSQL may be away for a moment, because others kill it."""
 
         def act() -> None:

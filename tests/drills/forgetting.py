@@ -18,6 +18,7 @@ from backoffice.local.postgres import POSTGRES_OPTIONS, postgres_server
 from backoffice.local.servers import Server
 from backoffice.local.services import Services, in_database
 from tests.bench.stand import Stand
+from tests.copies import copying
 from tests.drills.ground import SHORT_LEASES, Drill, Ground, Provider, Result, ground, prepare, until
 from tests.drills.services import Postgres
 
@@ -187,7 +188,8 @@ def _copy_of(stand: Stand, here: Ground) -> str:
     name = f"{here.name}_copy"
     with psycopg.connect(stand.services.database, autocommit=True) as server:
         server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [here.name])
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {here.name}")
+        for statement in copying(here.name, name):
+            server.execute(statement)
     return name
 
 

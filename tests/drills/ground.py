@@ -17,6 +17,7 @@ import psycopg
 
 from backoffice.local.services import in_database
 from tests.bench.stand import BenchError, Program, Stand
+from tests.copies import copying
 from tests.drills.calls import PASSWORD, Caller, Person
 
 # A tenth of it does on a machine that is free. How quickly something must come is each drill's to say.
@@ -164,8 +165,8 @@ class Ground(Stand):
         number = next(_numbers)
         self.name = f"{name}_{number}".replace("-", "_")
         with psycopg.connect(stand.services.database, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {self.name} TEMPLATE payouts")
-            connection.execute(f"REVOKE TEMPORARY ON DATABASE {self.name} FROM PUBLIC")  # which no copy has
+            for statement in copying("payouts", self.name):
+                connection.execute(statement)
         services = in_database(stand.services, self.name)
         redis = urlsplit(stand.services.redis)._replace(path=f"/{number % REDIS_DATABASES}").geturl()
         super().__init__(stand.folder, replace(services, redis=redis), ExitStack())
