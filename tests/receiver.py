@@ -2,13 +2,10 @@
 
 import gzip
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-PATIENCE_SECONDS = 60
 
 
 @dataclass
@@ -45,12 +42,3 @@ def receiver() -> Iterator[Receiver]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def wait_for[Found](look: Callable[[], Found]) -> Found:
-    """What `look` finds once it finds something."""
-    ends = time.monotonic() + PATIENCE_SECONDS
-    while not (found := look()):
-        assert time.monotonic() < ends, "nothing came"
-        time.sleep(0.02)
-    return found

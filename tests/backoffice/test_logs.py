@@ -15,7 +15,7 @@ import pytest
 from backoffice import logs
 from backoffice.local.servers import free_port
 from tests.backoffice.door.conftest import ROOT
-from tests.receiver import wait_for
+from tests.waiting import wait_until
 
 SAY = "import django; django.setup(); import structlog; structlog.get_logger('mine').warning('said', payout=7)"
 
@@ -69,12 +69,12 @@ def test_every_line_of_the_web_server_is_json_on_stdout_granians_own_too(tmp_pat
             stderr=other,
         )
     try:
-        wait_for(lambda: process.poll() is not None or _answers(port, "/healthz/"))
+        wait_until(lambda: process.poll() is not None or _answers(port, "/healthz/"))
         assert process.poll() is None, errors.read_text()
         _answers(port, "/breaks/")
         for worker in psutil.Process(process.pid).children():
             worker.send_signal(signal.SIGKILL)
-        wait_for(lambda: "_granian" in out.read_text())
+        wait_until(lambda: "_granian" in out.read_text())
     finally:
         process.terminate()
         process.wait(60)

@@ -19,7 +19,8 @@ from django.test import Client
 from backoffice.local.servers import free_port
 from backoffice.sentry import SentryHandler
 from tests.backoffice.door.conftest import ROOT
-from tests.receiver import Receiver, receiver, wait_for
+from tests.receiver import Receiver, receiver
+from tests.waiting import wait_until
 
 CARD = "4929 1111 2222 3339"
 
@@ -47,7 +48,7 @@ def _dsn(sentry: Receiver) -> str:
 
 def events(sentry: Receiver) -> list[dict[str, Any]]:
     """What came, once something has."""
-    bodies = wait_for(lambda: sentry.bodies("/api/1/envelope/"))
+    bodies = wait_until(lambda: sentry.bodies("/api/1/envelope/"))
     return [json.loads(body.split(b"\n")[2]) for body in bodies]
 
 
@@ -77,9 +78,9 @@ def test_an_error_is_told_by_its_place_its_type_and_its_numbers(handler: SentryH
 
 def test_of_another_librarys_line_the_template_alone_is_told(handler: SentryHandler, sentry: Receiver) -> None:
     logging.getLogger("django.request").error("Internal Server Error: %s", f"/x/?card={CARD}")
-    wait_for(lambda: sentry.taken)
+    wait_until(lambda: sentry.taken)
     logging.getLogger("other").error(f"a text with {CARD}")  # noqa: G004 (as other libraries do)
-    wait_for(lambda: len(sentry.taken) > 1)
+    wait_until(lambda: len(sentry.taken) > 1)
 
     said = [event["logentry"]["message"] for event in events(sentry)]
     assert said == ["Internal Server Error: %s", "other"]
@@ -114,7 +115,7 @@ def test_the_web_server_tells_of_a_crash_and_nothing_of_the_request(sentry: Rece
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(lambda: process.poll() is not None or _asked(port, "/healthz/") == 200)
+        wait_until(lambda: process.poll() is not None or _asked(port, "/healthz/") == 200)
         assert process.poll() is None
         body = json.dumps({"recipient_details": {"card": CARD}}).encode()
         headers = {"Cookie": "payouts_session=secret-cookie", "Authorization": "Bearer pk_secret_key"}

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from backoffice.local import ROOT
 from backoffice.local.servers import free_port
 from tests.databases import application_url
 from tests.payouts.figures.scraped import Scrape
+from tests.waiting import wait_until
 
 # Counts in files as a web process does: how is chosen when prometheus_client is imported.
 COUNTS = """
@@ -137,13 +137,7 @@ def get(url: str) -> bytes:
 
 
 def awaited(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 120
-    while True:
-        with suppress(OSError):
-            if holds():
-                return
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_until(holds, errors=OSError)
 
 
 def requests(text: bytes) -> float:

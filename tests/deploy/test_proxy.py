@@ -5,7 +5,6 @@ import json
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +16,7 @@ from backoffice.local import ROOT
 from backoffice.local.servers import free_port
 from payouts.files.limits import FILE_BYTES
 from tests.deploy.check import tool
+from tests.waiting import wait_until
 
 PATIENCE_SECONDS = 60
 
@@ -66,23 +66,11 @@ def proxy(web: Told, tmp_path: Any) -> Iterator[int]:
     settings = {"DOMAIN": f"http://127.0.0.1:{port}", "WEB": f"127.0.0.1:{web.server_port}", "HOME": str(tmp_path)}
     with (tmp_path / "log").open("w") as log, subprocess.Popen(command, env=settings, stderr=log) as process:
         try:
-            _wait_for(port)
+            with wait_until(lambda: socket.create_connection(("127.0.0.1", port), timeout=5), errors=OSError):
+                pass
             yield port
         finally:
             process.terminate()
-
-
-def _wait_for(port: int) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=5).close()
-        except OSError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
-        else:
-            return
 
 
 def _post(port: int, body: bytes, headers: dict[str, str] | None = None) -> tuple[int, Any]:

@@ -15,7 +15,8 @@ from payouts.worker import pump
 from tests import recipes
 from tests.payouts.api.conftest import EXAMPLE, Api
 from tests.payouts.providers.double import DoubleProvider
-from tests.receiver import Receiver, receiver, wait_for
+from tests.receiver import Receiver, receiver
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -53,7 +54,7 @@ def _told(collector: Receiver) -> list[Any]:
 
 def _until(collector: Receiver, name: str) -> list[Any]:
     """All that was told, once a span of this name was."""
-    wait_for(lambda: name in [span.name for span in _told(collector)])
+    wait_until(lambda: name in [span.name for span in _told(collector)])
     return _told(collector)
 
 

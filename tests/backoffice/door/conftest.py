@@ -14,8 +14,7 @@ import pytest
 
 from backoffice.local import ROOT
 from backoffice.local.servers import free_port
-
-START_SECONDS = 60
+from tests.waiting import wait_until
 
 
 @dataclass(frozen=True)
@@ -85,14 +84,13 @@ def serving(folder: Path) -> Iterator[Web]:
             stderr=subprocess.STDOUT,
         )
     served = Web(port, process, log)
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        with suppress(OSError):
-            if served.ask(request("GET", "/healthz/")).status == 200:
-                break
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.1)
+    wait_until(
+        lambda: served.ask(request("GET", "/healthz/")).status == 200,
+        "the start",
+        errors=OSError,
+        lives=lambda: process.poll() is None,
+        say=log.read_text,
+    )
     try:
         yield served
     finally:

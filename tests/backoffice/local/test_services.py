@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psycopg
@@ -12,6 +11,7 @@ import redis
 
 from backoffice.local import postgres
 from backoffice.local.services import local_services, throwaway_services
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 
@@ -100,8 +100,5 @@ def test_a_killed_parent_leaves_no_server(directory):
 
         parent.send_signal(signal.SIGKILL)
 
-    deadline = time.monotonic() + 10
-    while any(map(is_running, pids)) and time.monotonic() < deadline:
-        time.sleep(0.05)
     assert running == [True, True]
-    assert not any(map(is_running, pids))
+    wait_until(lambda: not any(map(is_running, pids)), "both have ended")

@@ -30,8 +30,8 @@ from payouts.places import Folder
 from tests import OWNER_URL
 from tests.databases import application_url
 from tests.payouts.observe import by_hand, unguarded
-from tests.receiver import wait_for
 from tests.recipes import pending_payout, processed_payout
+from tests.waiting import wait_until
 
 # pg_dump sees what is committed.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.takes_long]
@@ -363,7 +363,7 @@ def test_a_drill_that_is_ended_leaves_no_copy(place: Folder, settings: Any) -> N
         stderr=subprocess.DEVNULL,
     )
     try:
-        (copy,) = wait_for(lambda: restored_to(drill.pid))
+        (copy,) = wait_until(lambda: restored_to(drill.pid))
         drill.terminate()
         code = drill.wait(60)
     finally:

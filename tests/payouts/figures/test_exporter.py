@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from payouts.figures import exporter, served
 from tests.databases import application_url
 from tests.payouts.figures.scraped import Scrape
 from tests.recipes import processed_payout
+from tests.waiting import wait_until
 
 
 @contextmanager
@@ -111,15 +111,12 @@ def test_the_command_serves_what_the_database_says_until_sigterm() -> None:
         command, cwd=ROOT, env=os.environ | {"DATABASE_URL": application_url(), "BUILD": "0123abc"}
     )
     try:
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                status, kind, content = get(f"http://127.0.0.1:{port}/metrics")
-                break
-            except OSError:
-                assert process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.2)
+        status, kind, content = wait_until(
+            lambda: get(f"http://127.0.0.1:{port}/metrics"),
+            "the exporter answers",
+            errors=OSError,
+            lives=lambda: process.poll() is None,
+        )
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     finally:

@@ -17,6 +17,7 @@ from uuid import uuid4
 import msgspec
 
 from payouts.providers import Instruction
+from tests.waiting import wait_until
 
 TOKEN = "tok_canary_8b1f0c7d2e"
 ROOT = Path(__file__).parents[3]
@@ -59,10 +60,7 @@ class SandboxProgram:
 
     def wait_for_log(self, words: str) -> None:
         """Wait until the log holds `words`."""
-        give_up = soon()
-        while words not in self.log.read_text():
-            assert time.monotonic() < give_up, f"no {words!r} in the log"
-            time.sleep(0.01)
+        wait_until(lambda: words in self.log.read_text(), f"{words!r} in the log")
 
     def kill(self) -> None:
         self.process.kill()
@@ -102,10 +100,8 @@ def sandbox(folder: Path, *arguments: str, **environment: str) -> Iterator[Sandb
 
 
 def _url(process: "subprocess.Popen[bytes]", log: Path) -> str:
-    give_up = soon()
-    while time.monotonic() < give_up and process.poll() is None:
+    def told() -> str:
         first = log.read_text().partition("\n")
-        if first[1] and "http://" in first[0]:
-            return first[0].rpartition(" ")[2]
-        time.sleep(0.01)
-    raise AssertionError(f"the sandbox did not start: {log.read_text()}")
+        return first[0].rpartition(" ")[2] if first[1] and "http://" in first[0] else ""
+
+    return wait_until(told, "the sandbox starts", lives=lambda: process.poll() is None, say=log.read_text)

@@ -26,12 +26,8 @@ from payouts.models import Batch, Payout, Scope
 from tests.databases import application_url
 from tests.payouts.observe import by_hand
 from tests.payouts.providers.programs import ROOT
-from tests.payouts.worker.test_supervisor import (  # noqa: F401 (fixtures)
-    _every_ring_is_heard,
-    provider,
-    start,
-    wait_until,
-)
+from tests.payouts.worker.test_supervisor import _every_ring_is_heard, provider, start  # noqa: F401 (fixtures)
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -60,12 +60,11 @@ def test_calls_are_counted_by_how_long_they_took() -> None:
 
 
 def test_the_present_minute_has_what_is_due_and_is_counted_when_it_is_over() -> None:
-    paid = recipes.processed_payout()
+    at = _happened(-1, recipes.processed_payout())  # it is not over, though one ends before we look
     recipes.make_due(recipes.pending_payout())
 
     minutes.sample()
 
-    at = paid.processed_at.replace(second=0, microsecond=0)
     sample = MinuteSample.objects.get(due__isnull=False)
     assert (sample.due, sample.paid, sample.calls) == (1, 0, [])
     assert not MinuteSample.objects.filter(at=at, paid__gt=0).exists()
@@ -75,14 +74,12 @@ def test_a_minute_is_counted_again_for_what_was_committed_late_and_keeps_what_wa
     late = recipes.processed_payout()
     recipes.pending_payout()
     minutes.sample()
-    looked = MinuteSample.objects.filter(due__isnull=False)
-    before = _this_minute() - timedelta(minutes=2)
-    looked.update(at=before)
+    at = _happened(2, late)
+    MinuteSample.objects.filter(due__isnull=False).update(at=at)
 
-    _happened(2, late)
     minutes.sample()
 
-    sample = MinuteSample.objects.get(at=before)
+    sample = MinuteSample.objects.get(at=at)
     assert (sample.paid, sample.due) == (1, 1)
 
 

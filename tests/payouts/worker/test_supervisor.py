@@ -27,11 +27,10 @@ from payouts.worker import alive
 from tests import recipes
 from tests.databases import application_url, as_owner
 from tests.payouts.providers.programs import ROOT, TOKEN, SandboxProgram, sandbox
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# Nothing here takes a tenth of it on a machine that is free.
-PATIENCE_SECONDS = 300.0
 # A payout that was with a killed supervisor is taken up again when its lease ends: soon enough to be waited for.
 SHORT_LEASES = {
     "PROVIDER_TIMEOUT_SECONDS": "5",
@@ -82,13 +81,6 @@ class ClusterProgram:
     def stop(self, stop: Callable[[int, int], None] = os.kill) -> int:
         stop(self.process.pid, signal.SIGTERM)
         return self.process.wait(PATIENCE_SECONDS)
-
-
-def wait_until(holds: Callable[[], object], what: str) -> None:
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < give_up, f"not in {PATIENCE_SECONDS} seconds: {what}"
-        time.sleep(0.05)
 
 
 def wait_for_beats(cluster: ClusterProgram, count: int, meanwhile: Callable[[], object] = lambda: None) -> None:

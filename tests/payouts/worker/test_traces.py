@@ -8,13 +8,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from payouts import trace
 from payouts.models import Payout
 from tests import recipes
-from tests.payouts.worker.test_supervisor import (  # noqa: F401 (fixtures)
-    _every_ring_is_heard,
-    provider,
-    start,
-    wait_until,
-)
-from tests.receiver import receiver, wait_for
+from tests.payouts.worker.test_supervisor import _every_ring_is_heard, provider, start  # noqa: F401 (fixtures)
+from tests.receiver import receiver
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,7 +24,7 @@ def test_a_payouts_trace_goes_on_in_the_cluster(start, provider):  # noqa: F811
     with receiver() as collector:
         cluster = start(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY="50", LOG_FORMAT="json")
         wait_until(lambda: Payout.objects.get(pk=payout.pk).status == "processed", "it is paid")
-        told = wait_for(lambda: [body for body in collector.bodies("/v1/traces") if b"record" in body])
+        told = wait_until(lambda: [body for body in collector.bodies("/v1/traces") if b"record" in body])
 
     resource = ExportTraceServiceRequest.FromString(told[0]).resource_spans[0]
     names = {each.key: each.value.string_value for each in resource.resource.attributes}

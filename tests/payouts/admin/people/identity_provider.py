@@ -5,7 +5,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +12,8 @@ from urllib.parse import urljoin
 
 import requests
 from django.test import Client
+
+from tests.waiting import wait_until
 
 CLIENT = "payouts-back-office"
 GO = "/admin/single-sign-on/"
@@ -63,15 +64,12 @@ def identity_provider() -> Iterator[IdentityProvider]:
     program = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     found = IdentityProvider(f"http://127.0.0.1:{port}")
     try:
-        until = time.monotonic() + 60
-        while True:
-            try:
-                requests.get(f"{found.issuer}/.well-known/openid-configuration", timeout=5).raise_for_status()
-                break
-            except requests.RequestException:
-                assert program.poll() is None
-                assert time.monotonic() < until, "The identity provider does not start."
-                time.sleep(0.1)
+        wait_until(
+            lambda: requests.get(f"{found.issuer}/.well-known/openid-configuration", timeout=5).ok,
+            "the identity provider starts",
+            errors=requests.RequestException,
+            lives=lambda: program.poll() is None,
+        )
         yield found
     finally:
         program.kill()
