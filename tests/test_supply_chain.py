@@ -11,8 +11,11 @@ from django.conf import settings
 
 from backoffice.environment import SETTINGS
 from backoffice.local import ROOT
+from payouts.database.rights import APP, OWNER
 
-SECRETS = {name for name, setting in SETTINGS.items() if setting.is_secret} | {"POSTGRES_PASSWORD", "REDIS_PASSWORD"}
+SECRETS = {name for name, setting in SETTINGS.items() if setting.is_secret} | {
+    *("POSTGRES_PASSWORD", "DATABASE_PASSWORD", "REDIS_PASSWORD")
+}
 # With .env they have all of it, but for what is emptied. The rest is what each has no use for.
 EMPTIED = {
     "migrate": {"REDIS_URL", "PROVIDER_TOKEN", "PROVIDER_WEBHOOK_SECRET", "OIDC_CLIENT_SECRET"},
@@ -20,10 +23,11 @@ EMPTIED = {
     "cluster": {"PROVIDER_WEBHOOK_SECRET", "OIDC_CLIENT_SECRET"},
 }
 # Of other services, and of where backups are opened.
-NOBODYS = {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "BACKUP_IDENTITY", "RESTORE_DATABASE_URL"}
+NOBODYS = {"POSTGRES_PASSWORD", "DATABASE_PASSWORD", "REDIS_PASSWORD", "BACKUP_IDENTITY", "RESTORE_DATABASE_URL"}
 OWN = {
     "provider": {"PROVIDER_TOKEN", "PROVIDER_WEBHOOK_SECRET"},
     "postgres": {"POSTGRES_PASSWORD"},
+    "roles": {"POSTGRES_PASSWORD", "DATABASE_PASSWORD"},
     "redis": {"REDIS_PASSWORD"},
 }
 
@@ -79,6 +83,17 @@ def test_a_service_of_compose_gets_its_own_secrets_only(name: str) -> None:
 
 def test_every_service_of_compose_is_known_here() -> None:
     assert _services().keys() == EMPTIED.keys() | OWN.keys()
+
+
+def test_compose_migrates_as_the_owner_and_runs_as_the_role_that_production_has() -> None:
+    """Or a right that is missing would be met there first."""
+    services = _services()
+    roles = {name: services[name]["environment"]["DATABASE_URL"].split(":")[1] for name in EMPTIED}
+
+    assert roles == {"migrate": f"//{OWNER}", "web": f"//{APP}", "cluster": f"//{APP}"}
+    assert services["migrate"]["depends_on"] == {"roles": {"condition": "service_completed_successfully"}}
+    assert services["roles"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    assert services["roles"]["volumes"] == ["./deploy/sql/roles.sql:/roles.sql:ro"]
 
 
 def test_no_password_of_compose_stands_in_the_repository_and_redis_has_one() -> None:

@@ -199,7 +199,7 @@ class Pulse:
                 log.error("heartbeat_refused", cluster=self._progress.cluster, reason=str(error))
             connection.close()
             self._is_refused, self.is_felt = True, False
-            return now - self._heard_at > settings.STALL_SECONDS
+            return bool(now - self._heard_at > settings.STALL_SECONDS)
         self._heard_at, self._is_refused = now, False
         return self._is_waiting and now - self._sent_at > settings.STALL_SECONDS
 

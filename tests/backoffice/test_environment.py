@@ -28,7 +28,10 @@ SECRET = REQUIRED | {
     "RESTORE_DATABASE_URL",
 }
 # Of the programs beside ours.
-OF_OTHERS = {"SANDBOX_WEBHOOK_URL", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "REDIS_PASSWORD"}
+OF_OTHERS = {
+    *("SANDBOX_WEBHOOK_URL", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"),
+    *("DATABASE_PASSWORD", "REDIS_PASSWORD"),
+}
 
 
 def test_settings_py_reads_each_setting_of_the_list_once_and_no_other():
