@@ -16,6 +16,7 @@ from typing import Any, Protocol
 S3 = "s3://"
 # An object has at most 10,000 parts, of 5 MiB or more each but for the last: with these it may have 156 GiB.
 PART_BYTES = 16 * 1024 * 1024
+OCTETS = "application/octet-stream"
 
 
 class PlaceError(RuntimeError):
@@ -141,7 +142,8 @@ class Bucket:
 
     def write(self, name: str, content: bytes, *, until: datetime | None = None) -> None:
         lock = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": until} if until else {}
-        self._call("put_object", Key=self.prefix + name, Body=content, ContentType="application/gzip", **lock)
+        kind = "application/gzip" if name.endswith(".gz") else OCTETS
+        self._call("put_object", Key=self.prefix + name, Body=content, ContentType=kind, **lock)
 
     @contextmanager
     def reading(self, name: str) -> Iterator[Source]:
@@ -151,7 +153,7 @@ class Bucket:
     @contextmanager
     def writing(self, name: str) -> Iterator[Sink]:
         key = self.prefix + name
-        begun = self._call("create_multipart_upload", Key=key, ContentType="application/octet-stream")
+        begun = self._call("create_multipart_upload", Key=key, ContentType=OCTETS)
         upload = {"Key": key, "UploadId": begun["UploadId"]}
         parts = _Parts(self, upload)
         try:

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from payouts.places import PART_BYTES, Place, PlaceError, place_of
+from payouts.places import PART_BYTES, Bucket, Place, PlaceError, place_of
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -42,6 +42,23 @@ def test_what_is_written_in_pieces_is_read_back_in_pieces(place: Place) -> None:
     assert place.names() == ["empty", "large"]
     assert read(place, "large") == b"".join(pieces)
     assert place.read("empty") == b""
+
+
+def test_an_object_says_what_it_is_by_its_name(place: Place) -> None:
+    """A bucket's clients unpack what is said to be packed."""
+    if not isinstance(place, Bucket):
+        return
+    for name in ("one.json.gz", "one.mac"):
+        place.write(name, b"1")
+    with place.writing("one.dump.age") as sink:
+        sink.write(b"1")
+
+    client = boto3.client("s3")
+    said = {
+        name: client.head_object(Bucket="backups", Key=f"of/ours/{name}")["ContentType"] for name in place.names()
+    }
+    octets = "application/octet-stream"
+    assert said == {"one.json.gz": "application/gzip", "one.mac": octets, "one.dump.age": octets}
 
 
 def test_a_block_that_fails_leaves_what_was_there_before(place: Place) -> None:
