@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-from payouts.figures import served
+from payouts.figures import private_port
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 # In a request's environ: when it came to the door, and the pattern of its address once that is known.
@@ -101,7 +101,7 @@ def serve(host: str, port: int) -> None:
     """Serve them from a process of its own, which ends after all that count. Raises OSError."""
     folder = tempfile.mkdtemp(prefix="payouts-web-figures-")
     os.environ[FOLDER] = folder
-    server = served.server(host, port, lambda: (200, added_up(folder)))
+    server = private_port.server(host, port, lambda: (200, added_up(folder)))
     ours, theirs = os.pipe()
     if os.fork():
         os.close(ours)

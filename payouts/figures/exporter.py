@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 
 from payouts.figures import families, totals
-from payouts.figures.served import Answer
+from payouts.figures.private_port import Answer
 
 log = structlog.get_logger(__name__)
 

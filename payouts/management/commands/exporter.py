@@ -8,7 +8,7 @@ import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from payouts.figures import served
+from payouts.figures import private_port
 from payouts.figures.exporter import Exporter
 
 log = structlog.get_logger(__name__)
@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            server = served.server(options["host"], options["port"], Exporter().scrape)
+            server = private_port.server(options["host"], options["port"], Exporter().scrape)
         except (OSError, OverflowError) as error:
             raise CommandError(f"{options['host']}, port {options['port']}: {error}") from None
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 
 from backoffice.local import ROOT
 from backoffice.local.servers import free_port
-from payouts.figures import exporter, served
+from payouts.figures import exporter, private_port
 from tests.databases import application_url
 from tests.payouts.figures.scraped import Scrape
 from tests.recipes import processed_payout
@@ -26,7 +26,7 @@ from tests.waiting import wait_until
 
 @contextmanager
 def listening(figures) -> Iterator[str]:
-    server = served.server("127.0.0.1", 0, figures)
+    server = private_port.server("127.0.0.1", 0, figures)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
@@ -124,7 +124,7 @@ def test_the_command_serves_what_the_database_says_until_sigterm() -> None:
         process.wait()
 
     found = Scrape(content.decode())
-    assert (status, kind) == (200, served.CONTENT_TYPE)
+    assert (status, kind) == (200, private_port.CONTENT_TYPE)
     assert found.value("moves_total", status="processed", currency="RUB", provider="http") == 1
     assert found.value("build_info", version="0.1.0", commit="0123abc") == 1
 
