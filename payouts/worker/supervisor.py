@@ -51,7 +51,7 @@ PR_SET_PDEATHSIG = 1  # prctl(2), Linux
 
 class Supervisor:
     def __init__(self) -> None:
-        self.name = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.name = f"{_host()}-{os.getpid()}-{secrets.token_hex(3)}"
         self.is_stopping = False
         self._killed: dict[str, float] = {}  # groups, and when
         self._looked_at = 0.0
@@ -211,11 +211,18 @@ def tell_unfit() -> None:
     """
     silent_since = Now() - timedelta(seconds=2 * settings.STALL_SECONDS)
     try:
-        Heartbeat.objects.update_or_create(
-            cluster=socket.gethostname()[:40], defaults={"beat_at": silent_since, "unfit_at": Now()}
-        )
+        Heartbeat.objects.update_or_create(cluster=_host(), defaults={"beat_at": silent_since, "unfit_at": Now()})
     except (OperationalError, InterfaceError):
         log.exception("unfit_not_told")
+
+
+def tell_fit() -> None:
+    """A cluster begins here now."""
+    Heartbeat.objects.filter(cluster=_host()).delete()
+
+
+def _host() -> str:
+    return socket.gethostname()[:40]
 
 
 def forget_heartbeats(cluster: str) -> None:

@@ -6,7 +6,7 @@ from django.db import OperationalError
 from payouts.actions import KeysError, keys, recovery
 from payouts.database import rights
 from payouts.worker import alive
-from payouts.worker.supervisor import Supervisor, tell_unfit
+from payouts.worker.supervisor import Supervisor, tell_fit, tell_unfit
 
 
 class Command(BaseCommand):
@@ -29,6 +29,7 @@ class Command(BaseCommand):
             rights.warn()
             keys.begin_writing()
             recovery.look()
+            tell_fit()
         except KeysError as error:
             tell_unfit()
             raise CommandError(str(error)) from None

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 from django_q.models import OrmQ
 
 from backoffice.local.secrets import new_secrets
@@ -321,9 +322,11 @@ def test_one_sigterm_finishes_what_was_taken_and_exits_0(start, provider, kill):
 
 
 def test_a_cluster_is_alive_from_its_first_answer_until_it_has_drained(start, provider):
-    cluster = start(SWEEP_SECONDS="1")
+    before = Heartbeat.objects.create(cluster=socket.gethostname()[:40], unfit_at=timezone.now())  # it did not start
+    cluster = start(SWEEP_SECONDS="1", waits=False)
 
     wait_until(lambda: cluster.is_alive, "alive")
+    assert not Heartbeat.objects.filter(pk=before.pk).exists()
     assert cluster.stop() == 0
 
     assert not cluster.is_alive
