@@ -24,6 +24,7 @@ from django.db.models.functions import Now
 from psycopg import sql
 
 from payouts.backups.make import FAULT_LENGTH, started
+from payouts.backups.proof import NoProofError, OriginError, Proof, proof_of
 from payouts.backups.restore import parameters_of, restore
 from payouts.daily_totals import SETTLED_AFTER
 from payouts.models import Backup
@@ -72,12 +73,13 @@ class Checked:
 def run(place: Place, name: str, server: str) -> Checked:
     """Put the backup into a new database of the server at that URL, check it, and remove the database.
 
-    Raises CannotCheckError, and what `restore` raises.
+    Raises CannotCheckError, OriginError, and what `restore` raises.
     """
     checked = Checked(name)
+    proof = _proof(place, name)
     with _database_on(server) as url:
         began_at = time.monotonic()
-        restore(place, name, parameters_of(url))
+        restore(place, name, parameters_of(url), proof=proof)
         checked.restore_seconds = time.monotonic() - began_at
         began_at = time.monotonic()
         _audit(checked, url)
@@ -98,6 +100,20 @@ def record(name: str, faults: list[str]) -> None:
         log.error("backup_not_restorable", backup=name, reason=fault)
     else:
         log.info("backup_checked", backup=name)
+
+
+def _proof(place: Place, name: str) -> Proof:
+    """What shows that the backup is ours, and is the one that our database knows under that name."""
+    known = Backup.objects.filter(name=name, bytes__gt=0).values_list("sha256", flat=True).first()
+    try:
+        proof = proof_of(place, name)
+    except NoProofError as error:
+        if known == "":
+            raise CannotCheckError(f"{name} was made before backups had proofs: make another.") from error
+        raise
+    if known and known != proof.sha256:
+        raise OriginError(f"{name} is not the backup that was made under that name.")
+    return proof
 
 
 @contextmanager

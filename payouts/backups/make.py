@@ -1,12 +1,13 @@
 """Makes backups: `manage.py backup`, by a job of each night.
 
 pg_dump reads the database as it was at one moment, whatever is written meanwhile. What it writes is encrypted and
-kept as it comes: nothing is whole in memory or, in clear, on a disk.
+kept as it comes: nothing is whole in memory or, in clear, on a disk. A proof that it is ours is kept beside it.
 """
 
 import re
 import subprocess
 import tempfile
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import IO, Any
 
@@ -18,8 +19,9 @@ from django.utils import timezone
 
 from payouts.backups import envelope
 from payouts.backups.programs import ProgramError, program, start, told
+from payouts.backups.proof import SUFFIX, Proof, Proving, proof_name
 from payouts.models import Backup
-from payouts.places import Place, PlaceError, Sink, place_of
+from payouts.places import Place, PlaceError, place_of
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +31,8 @@ TIME = "%Y%m%dT%H%M%SZ"
 LEFT = re.compile(r"\.(backup-\d{8}T\d{6}Z\.dump\.age)\..+")
 # By then whoever made it is gone.
 GIVEN_UP_AFTER = timedelta(hours=12)
+# A backup's name may be ahead of our clock by this; what is further ahead would be the newest for years.
+AHEAD = timedelta(hours=1)
 FAULT_LENGTH = 500
 
 
@@ -56,14 +60,15 @@ def make() -> Backup:
     except IntegrityError:
         raise BackupError("Another backup has begun in this second.") from None
     try:
-        size = _dump(place, made.name, keys)
+        proof = _dump(place, made.name, keys)
+        _keep(place, proof)
     except (ProgramError, PlaceError, OSError, envelope.EnvelopeError) as error:
         Backup.objects.filter(pk=made.pk).update(fault=str(error)[:FAULT_LENGTH])
         log.error("backup_failed", backup=made.name, reason=str(error))
         raise BackupError(str(error)) from error
-    Backup.objects.filter(pk=made.pk).update(finished_at=Now(), bytes=size)
+    Backup.objects.filter(pk=made.pk).update(finished_at=Now(), bytes=proof.size, sha256=proof.sha256)
     made.refresh_from_db()
-    log.info("backup_made", backup=made.name, bytes=size)
+    log.info("backup_made", backup=made.name, bytes=proof.size, sha256=proof.sha256)
     return made
 
 
@@ -75,8 +80,13 @@ def where() -> Place:
 
 
 def names_in(place: Place) -> list[str]:
-    """Of the backups that are there, the newest last. Raises PlaceError."""
-    return [name for name in place.names() if NAME.fullmatch(name)]
+    """Of the backups that are there, the newest last; none that bears a time to come. Raises PlaceError."""
+    times = {name: _time_of(name) for name in place.names()}
+    latest = timezone.now() + AHEAD
+    for name, at in times.items():
+        if at and at > latest:
+            log.warning("backup_of_the_future", backup=name)
+    return [name for name, at in times.items() if at and at <= latest]
 
 
 def newest_in(place: Place) -> str:
@@ -89,10 +99,12 @@ def newest_in(place: Place) -> str:
 
 def started(name: str) -> datetime:
     """When the backup of that name was begun. Raises BackupError."""
-    found = NAME.fullmatch(name)
-    if found is None:
+    at = _time_of(name)
+    if at is None:
         raise BackupError(f"{name} is no backup's name.")
-    return datetime.strptime(found[1], TIME).replace(tzinfo=UTC)
+    if at > timezone.now() + AHEAD:
+        raise BackupError(f"{name} bears a time to come: it is not ours, or a clock is wrong.")
+    return at
 
 
 def prune() -> list[str]:
@@ -105,7 +117,8 @@ def prune() -> list[str]:
     place, before = where(), timezone.now() - timedelta(days=settings.BACKUP_RETENTION_DAYS)
     names = names_in(place)
     for name in place.names():
-        if (left := LEFT.fullmatch(name)) and started(left[1]) < timezone.now() - GIVEN_UP_AFTER:
+        left = LEFT.fullmatch(name)
+        if left and (at := _time_of(left[1])) and at < timezone.now() - GIVEN_UP_AFTER:
             place.remove(name)
     checked = Backup.objects.filter(checked_at__isnull=False, name__in=names).order_by("name").last()
     kept = {*names[-1:], checked.name if checked else ""}
@@ -113,24 +126,20 @@ def prune() -> list[str]:
     for name in old:
         place.remove(name)
         log.info("backup_removed", backup=name)
+    for name in place.names():
+        of = name.removesuffix(SUFFIX)
+        if of != name and (at := _time_of(of)) and at < before and of not in set(names) - set(old):
+            place.remove(name)
     Backup.objects.filter(started_at__lt=before).exclude(name__in=set(names) - set(old)).delete()
     return old
 
 
-class _Counted:
-    """Counts what goes into the sink."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self.bytes = 0
-
-    def write(self, content: bytes, /) -> int:
-        self._sink.write(content)
-        self.bytes += len(content)
-        return len(content)
-
-    def flush(self) -> None:
-        self._sink.flush()
+def _time_of(name: str) -> datetime | None:
+    """What the name of a backup says; None where it is none, or of a day that no calendar has."""
+    found = NAME.fullmatch(name)
+    with suppress(ValueError):
+        return datetime.strptime(found[1], TIME).replace(tzinfo=UTC) if found else None
+    return None
 
 
 def _keys() -> list[Any]:
@@ -140,18 +149,18 @@ def _keys() -> list[Any]:
         raise NotSetUpError(str(error)) from error
 
 
-def _dump(place: Place, name: str, keys: list[Any]) -> int:
-    """Returns how many bytes were kept. Raises ProgramError, PlaceError and OSError; then nothing was."""
+def _dump(place: Place, name: str, keys: list[Any]) -> Proof:
+    """Returns the proof of what was kept. Raises ProgramError, PlaceError and OSError; then nothing was."""
     parameters = connection.get_connection_params()
     major, *_minor = connection.get_database_version()
     command = [program("pg_dump", server=major)]
     connection.close()  # nobody keeps an idle one for as long as this takes
     command += ["--format=custom", "--no-password", "--lock-wait-timeout=60000"]
     with tempfile.TemporaryFile() as errors, place.writing(name) as sink:
-        counted = _Counted(sink)
+        proving = Proving(sink)
         process = start(command, parameters, errors, stdout=subprocess.PIPE)
         try:
-            envelope.encrypt(_output(process), counted, for_keys=keys)
+            envelope.encrypt(_output(process), proving, for_keys=keys)
         except BaseException:
             process.kill()
             raise
@@ -160,7 +169,17 @@ def _dump(place: Place, name: str, keys: list[Any]) -> int:
             code = process.wait()
         if code:
             raise ProgramError(f"pg_dump ended with {code}: {told(errors)}")
-    return counted.bytes
+    return proving.proof(name)
+
+
+def _keep(place: Place, proof: Proof) -> None:
+    """Raises PlaceError; then the backup, which nobody would put back without its proof, is gone too."""
+    try:
+        place.write(proof_name(proof.name), proof.as_bytes())
+    except BaseException:
+        with suppress(PlaceError):
+            place.remove(proof.name)
+        raise
 
 
 def _output(process: subprocess.Popen[bytes]) -> IO[bytes]:

@@ -106,6 +106,8 @@ class Backup(models.Model):
     started_at = models.DateTimeField(_("started at"))
     finished_at = models.DateTimeField(_("finished at"), null=True)
     bytes = models.BigIntegerField(_("bytes"), default=0)
+    # Of the file as it lies there, in hexadecimal; empty for one that was made before backups had proofs.
+    sha256 = models.CharField(_("SHA-256"), max_length=64, blank=True, default="", db_default="")
     # When a copy that was restored of it was audited, and nothing was found.
     checked_at = models.DateTimeField(_("checked at"), null=True)
     fault = models.TextField(_("fault"), blank=True, default="")

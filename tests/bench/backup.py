@@ -47,6 +47,7 @@ def measure(started: Stand, rows: int) -> None:
 
     from payouts.backups import envelope
     from payouts.backups.make import make, where
+    from payouts.backups.proof import proof_of
     from payouts.backups.restore import parameters_of, restore
 
     set_up(started.folder / "backups")
@@ -59,7 +60,9 @@ def measure(started: Stand, rows: int) -> None:
         server.execute(f"CREATE DATABASE {name}")
     parameters = parameters_of(started.services.database) | {"dbname": name}
     assert envelope.identities()
-    _nothing, seconds = timed("put back", lambda: restore(where(), made.name, parameters))
+    _nothing, seconds = timed(
+        "put back", lambda: restore(where(), made.name, parameters, proof=proof_of(where(), made.name))
+    )
     print(f"  {rows / seconds:,.0f} payouts a second")
     with psycopg.connect(**parameters) as copy:
         counted = copy.execute("SELECT count(*) FROM payouts_payout").fetchone()

@@ -10,7 +10,8 @@ from payouts.backups import make
 from payouts.backups.envelope import EnvelopeError
 from payouts.backups.make import BackupError
 from payouts.backups.programs import ProgramError
-from payouts.backups.restore import BrokenBackupError, NotEmptyError, restore
+from payouts.backups.proof import OriginError, proof_of
+from payouts.backups.restore import BrokenBackupError, NotEmptyError, RoleError, restore
 from payouts.places import PlaceError
 
 
@@ -22,17 +23,28 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", nargs="?", help="of the backup, as `backup --list` has it; the newest by default")
+        parser.add_argument(
+            "--without-proof",
+            action="store_true",
+            help="of a backup that was made before backups had proofs, and that you know is yours: it must be named",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         began_at = time.monotonic()
+        is_unproven = options["without_proof"]
+        if is_unproven and not options["name"]:
+            raise CommandError("--without-proof asks for a backup's name.", returncode=2)
         try:
             place = make.where()
             name = options["name"] or make.newest_in(place)
             make.started(name)
-            restore(place, name, connection.get_connection_params())
+            proof = None if is_unproven else proof_of(place, name)
+            restore(place, name, connection.get_connection_params(), proof=proof)
         except BrokenBackupError as error:
             text = f"{error} What was put back is not whole: remove that database, and take another backup."
             raise CommandError(text, returncode=1) from None
-        except (BackupError, PlaceError, EnvelopeError, ProgramError, NotEmptyError, psycopg.Error) as error:
+        except (BackupError, PlaceError, OriginError, EnvelopeError, ProgramError) as error:
+            raise CommandError(str(error), returncode=2) from None
+        except (NotEmptyError, RoleError, psycopg.Error) as error:
             raise CommandError(str(error), returncode=2) from None
         self.stdout.write(f"{name} is put back, in {time.monotonic() - began_at:.1f} s.")

@@ -22,7 +22,8 @@ from payouts.backups.drill import CannotCheckError, Checked
 from payouts.backups.envelope import EnvelopeError
 from payouts.backups.make import BackupError
 from payouts.backups.programs import ProgramError
-from payouts.backups.restore import BrokenBackupError
+from payouts.backups.proof import OriginError, OtherKeyError
+from payouts.backups.restore import BrokenBackupError, RoleError
 from payouts.places import PlaceError
 
 # Much is written once.
@@ -31,9 +32,10 @@ QUICK = {"max_wal_size": "4GB", "maintenance_work_mem": "256MB"}
 
 class Command(BaseCommand):
     help = (
-        "Put the newest backup into a database of its own, on the server of RESTORE_DATABASE_URL or one that is "
-        "started for it; audit it, also against CHECKPOINTS, compare it with our database, and see that it would pay "
-        "nothing unasked. Exit 1: it could not take our database's place; 2: it could not be tried."
+        "See that the newest backup is ours, put it into a database of its own, on the server of "
+        "RESTORE_DATABASE_URL or one that is started for it; audit it, also against CHECKPOINTS, compare it with our "
+        "database, and see that it would pay nothing unasked. Exit 1: it could not take our database's place; 2: it "
+        "could not be tried."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -48,12 +50,12 @@ class Command(BaseCommand):
             make.started(name)
             with _ended_in_order(), _server() as url:
                 checked = drill.run(place, name, url)
-        except BrokenBackupError as error:
-            checked = Checked(name, faults=[str(error)])
         except (BackupError, PlaceError, EnvelopeError, ProgramError, ServiceError) as error:
             raise CommandError(str(error), returncode=2) from None
-        except (CannotCheckError, psycopg.Error) as error:
+        except (CannotCheckError, OtherKeyError, RoleError, psycopg.Error) as error:
             raise CommandError(str(error), returncode=2) from None
+        except (BrokenBackupError, OriginError) as error:
+            checked = Checked(name, faults=[str(error)])
         drill.record(name, checked.faults)
         self._tell(checked, is_json=options["json"])
         if checked.faults:

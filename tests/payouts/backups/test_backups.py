@@ -5,17 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
-from io import StringIO
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import psutil
 import psycopg
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
@@ -25,37 +23,18 @@ from payouts.actions import recovery
 from payouts.backups import envelope, make
 from payouts.backups.drill import NOTHING_OUTSIDE
 from payouts.backups.programs import conninfo
+from payouts.backups.proof import Proving, proof_name
 from payouts.models import Backup, Payout
 from payouts.places import Folder
 from tests import OWNER_URL
 from tests.databases import application_url
+from tests.payouts.backups.told import refused, said
 from tests.payouts.observe import by_hand, unguarded
 from tests.recipes import pending_payout, processed_payout
 from tests.waiting import wait_until
 
 # pg_dump sees what is committed.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.takes_long]
-
-
-@pytest.fixture
-def place(settings: Any, tmp_path: Path) -> Folder:
-    secret, public = envelope.new_key()
-    settings.BACKUPS, settings.BACKUP_RECIPIENTS = str(tmp_path / "backups"), [public]
-    settings.BACKUP_IDENTITY, settings.RESTORE_DATABASE_URL = secret, os.environ[OWNER_URL]
-    return Folder(tmp_path / "backups")
-
-
-def said(command: str, *arguments: str) -> str:
-    out = StringIO()
-    call_command(command, *arguments, stdout=out, stderr=StringIO())
-    return out.getvalue()
-
-
-def refused(command: str, *arguments: str) -> tuple[int, str]:
-    """The exit code, and the sentence."""
-    with pytest.raises(CommandError) as error:
-        call_command(command, *arguments, stdout=StringIO(), stderr=StringIO())
-    return error.value.returncode, str(error.value)
 
 
 def test_a_backup_is_made_encrypted_put_back_and_audited(place: Folder, settings: Any, tmp_path: Path) -> None:
@@ -275,15 +254,6 @@ def test_without_a_number_of_days_nothing_is_removed(place: Folder, settings: An
     assert make.names_in(place) == [old]
 
 
-@pytest.fixture
-def empty() -> Iterator[str]:
-    """An empty database's name."""
-    with psycopg.connect(os.environ[OWNER_URL], autocommit=True) as server:
-        server.execute("CREATE DATABASE put_back")
-        yield "put_back"
-        server.execute("DROP DATABASE put_back WITH (FORCE)")
-
-
 def test_a_backup_is_put_into_the_empty_database_of_the_settings(
     place: Folder, empty: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -386,7 +356,11 @@ def test_a_drill_makes_no_backup_look_younger_than_it_is(place: Folder) -> None:
     said("backup")
     (name,) = make.names_in(place)
     old = f"backup-{timezone.now() - timedelta(days=3):{make.TIME}}.dump.age"
-    (place.path / name).rename(place.path / old)
+    proving = Proving(BytesIO())
+    proving.write(place.read(name))
+    place.write(old, place.read(name))
+    place.write(proof_name(old), proving.proof(old).as_bytes())
+    place.remove(name)
     Backup.objects.all().delete()  # as in a database that was put back
 
     said("restore_drill")
