@@ -54,7 +54,7 @@ def test_a_pod_has_no_rights_and_writes_to_what_goes_with_it(name):
             assert "runAsUser" not in container["securityContext"]
             assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
     for volume in pod["volumes"]:
-        assert volume.keys() - {"name"} <= {"emptyDir", "secret", "ephemeral"}
+        assert volume.keys() - {"name"} <= {"emptyDir", "secret", "configMap", "ephemeral"}
         assert "emptyDir" not in volume or volume["emptyDir"]["sizeLimit"]
 
 
