@@ -54,7 +54,9 @@ def run(root: Path, name: str, *arguments: str | Path, **variables: str) -> Iter
 
 
 def overlays(root: Path) -> list[Path]:
-    return sorted(path.parent for path in (root / "deploy/kubernetes/overlays").glob("*/kustomization.yaml"))
+    """Whatever somebody applies."""
+    files = (root / "deploy/kubernetes").rglob("kustomization.yaml")
+    return sorted(path.parent for path in files if path.parent.name != "base")
 
 
 def built(overlay: Path) -> list[dict[str, Any]]:

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 from backoffice.local import ROOT
 from tests.deploy.check import built, overlays
 
-OVERLAYS = [path.name for path in overlays(ROOT)]
+OVERLAYS = [path.name for path in overlays(ROOT) if path.parent.name == "overlays"]
+# Applied on the day on which a backup is put back, and by no overlay.
+RESTORE = "restore"
 # Ours; what else an overlay starts is another's program.
 IMAGE = "payouts-backoffice"
 
@@ -19,13 +21,14 @@ def _objects(folder: Path) -> list[dict[str, Any]]:
 
 
 def objects(overlay: str, kind: str = "") -> list[dict[str, Any]]:
-    found = _objects(ROOT / "deploy/kubernetes/overlays" / overlay)
+    """Those of an overlay, or of RESTORE."""
+    found = _objects(ROOT / "deploy/kubernetes" / (RESTORE if overlay == RESTORE else f"overlays/{overlay}"))
     return [each for each in found if each["kind"] == kind or not kind]
 
 
 def pods() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Each pod that an overlay starts: the overlay, the component and its specification."""
-    for overlay in OVERLAYS:
+    """Each pod that an overlay or RESTORE starts: that, the component and its specification."""
+    for overlay in (*OVERLAYS, RESTORE):
         for each in objects(overlay):
             if each["kind"] in {"Deployment", "Job", "CronJob"}:
                 template = each["spec"]["jobTemplate"]["spec"] if each["kind"] == "CronJob" else each["spec"]
@@ -56,7 +59,9 @@ def is_ours(container: dict[str, Any]) -> bool:
 
 def of_kubernetes() -> Iterator[Started]:
     for overlay, component, pod in pods():
-        config = {each["metadata"]["name"]: each["data"] for each in objects(overlay, "ConfigMap")}
+        # RESTORE has the configuration that an overlay has made.
+        maps = objects("managed" if overlay == RESTORE else overlay, "ConfigMap")
+        config = {each["metadata"]["name"]: each["data"] for each in maps}
         for container in filter(is_ours, containers(pod)):
             sources = container["envFrom"]
             settings = dict(

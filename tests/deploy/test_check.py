@@ -19,6 +19,13 @@ FAULTS = [
     ("kubernetes", "deploy/kubernetes/base/hpa.yaml", "autoscaling/v2", "autoscaling/v2beta2", "v2beta2"),
     ("kubernetes", "deploy/kubernetes/base/kustomization.yaml", "  - hpa.yaml", "  - hpas.yaml", "hpas.yaml"),
     ("kubernetes", "deploy/kubernetes/base/scaledobject.yaml", "targetValue:", "target:", "target"),
+    (
+        "kubernetes",
+        "deploy/kubernetes/restore/restore-job.yaml",
+        "backoffLimit: 0",
+        "backOffLimit: 0",
+        "backOffLimit",
+    ),
     ("kubernetes", "deploy/kubernetes/overlays/in-cluster/postgresql.yaml", "method: any", "method: all", "method"),
     ("kubernetes", "deploy/kubernetes/overlays/in-cluster/postgresql.yaml", "s3://", "s4://", "destinationPath"),
     ("kubernetes", "deploy/kubernetes/overlays/in-cluster/postgresql.yaml", '"0 30 1', '"30 1', "schedule"),

@@ -40,6 +40,7 @@ HANDED = {
     "migrate": {"keys", "database-owner"},
     "backup": {"keys", "database-direct", "backups"},
     "restore-drill": {"keys", "database", "restore"},
+    "restore": {"keys", "database-owner", "restore"},
     "proxy": set(),
     "postgres": {"postgres"},
     "redis": {"valkey"},
@@ -215,7 +216,7 @@ def test_on_one_machine_the_backup_of_an_upgrade_comes_before_its_migrations():
 def test_what_goes_past_a_pooler_is_told_of_none():
     past = [each for each in STARTED if each.secrets & {"database-owner", "database-direct"}]
 
-    assert {each.service for each in past} == {"migrate", "backup"}
+    assert {each.service for each in past} == {"migrate", "backup", "restore"}
     assert all(each.settings["DATABASE_POOLER"] == "" for each in past)
 
 
