@@ -3,14 +3,18 @@
 What has never happened is as old as the installation, so that its alert comes too. A checkpoint that CHECKPOINTS does
 not have is none: who could remove history could remove it. Without BACKUPS nothing is told of backups before the
 first was begun: somebody may make them by other means. The oldest that is left does not say since when none was
-checked: what is older than BACKUP_RETENTION_DAYS is gone.
+checked: what is older than BACKUP_RETENTION_DAYS is gone. That a backup was checked says nothing of those that were
+made a day later, so whoever checks an old one has not checked what would be put back now.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
+
+# One is made each night, and two hours.
+MADE_WITHIN = timedelta(hours=26)
 
 FRESHNESS = """
 WITH installed AS (SELECT min(applied) AS at FROM django_migrations)
@@ -25,7 +29,8 @@ FROM installed
 BACKUPS = """
 WITH installed AS (SELECT min(applied) AS at FROM django_migrations)
 SELECT coalesce(max(finished_at) FILTER (WHERE fault = ''), min(started_at), (SELECT at FROM installed)),
-       coalesce(max(checked_at), least(min(started_at), (SELECT at FROM installed)))
+       coalesce(max(least(checked_at, started_at + %s)) FILTER (WHERE checked_at IS NOT NULL),
+                least(min(started_at), (SELECT at FROM installed)))
 FROM payouts_backup HAVING count(*) > 0 OR %s
 """
 
@@ -43,5 +48,5 @@ def freshness() -> Freshness:
     with connection.cursor() as cursor:
         cursor.execute(FRESHNESS, [bool(settings.CHECKPOINTS)])
         found = cursor.fetchone()
-        cursor.execute(BACKUPS, [bool(settings.BACKUPS)])
+        cursor.execute(BACKUPS, [MADE_WITHIN, bool(settings.BACKUPS)])
         return Freshness(*found, *(cursor.fetchone() or (None, None)))

@@ -3,16 +3,15 @@
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from payouts.admin.kit import format
-from payouts.figures.freshness import freshness
+from payouts.figures.freshness import MADE_WITHIN, freshness
 from payouts.models import Backup
 
-# One each night, and two hours; one is put back each week, and a day.
-MADE_WITHIN = timedelta(hours=26)
+# One is put back each week, and a day.
 CHECKED_WITHIN = timedelta(days=8)
 
 
@@ -22,7 +21,7 @@ def backup_alerts() -> list[tuple[str, str]]:
         return []
     now = timezone.now()
     whole = Backup.objects.filter(finished_at__isnull=False, fault="")
-    times = whole.aggregate(last=Max("finished_at"), checked=Max("checked_at"))
+    times = whole.aggregate(last=Max("finished_at"), checked=Max("started_at", filter=Q(checked_at__isnull=False)))
     last, checked, unchecked_since = times["last"], times["checked"], freshness().backup_checked_at
     said = []
     broken = Backup.objects.filter(finished_at__isnull=False).exclude(fault="").order_by("started_at").last()
@@ -42,7 +41,7 @@ def backup_alerts() -> list[tuple[str, str]]:
         said.append((late, made_late))
     tried_late = _("Nobody knows whether they are of use. Each week a job should run manage.py restore_drill.")
     if last and unchecked_since and unchecked_since < now - CHECKED_WITHIN:
-        late = _("The last time that a backup was put back and audited was %(at)s.")
+        late = _("The newest backup that was put back and audited is of %(at)s.")
         never = _("No backup was put back and audited yet.")
         said.append((late % {"at": format.exact_time(checked)} if checked else never, tried_late))
     return said

@@ -303,6 +303,17 @@ def test_a_backup_that_nobody_checks_grows_old_though_the_first_ones_are_removed
     assert round((scraped().value("backup_checked_age_seconds") or 0) / 86_400) == 30
 
 
+def test_an_old_backup_that_is_checked_today_says_nothing_of_those_since() -> None:
+    by_hand("UPDATE django_migrations SET applied = now() - interval '60 days'")
+    rows = [
+        f"('{days}', 1, now() - interval '{days} days', now() - interval '{days} days', {checked}, '')"
+        for days, checked in ((40, "now()"), (20, "now() - interval '19 days'"), (1, "NULL"))
+    ]
+    by_hand(BACKUP + ", ".join(rows))
+
+    assert round((scraped().value("backup_checked_age_seconds") or 0) / 86_400) == 19
+
+
 def test_where_backups_should_be_made_and_none_was_begun_they_are_as_old_as_the_installation(settings) -> None:
     settings.BACKUPS = "s3://bucket/backups"
     by_hand("UPDATE django_migrations SET applied = now() - interval '30 hours'")

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 NONE = "There is no backup of the database."
 LATE = "The last backup of the database is of"
 UNCHECKED = "No backup was put back and audited yet."
-CHECKED_LATE = "The last time that a backup was put back and audited was"
+CHECKED_LATE = "The newest backup that was put back and audited is of"
 BROKEN = "could not take the place of the database."
 SENTENCES = (NONE, LATE, UNCHECKED, CHECKED_LATE, BROKEN)
 
@@ -48,6 +48,8 @@ def told(as_group: Any) -> set[str]:
         ([{"made_hours": 1}, {"made_hours": 193}], {UNCHECKED}),
         ([{"made_hours": 1}, {"made_hours": 193, "checked_hours": 190}], set()),
         ([{"made_hours": 1}, {"made_hours": 290, "checked_hours": 193}], {CHECKED_LATE}),
+        # One of before, tried today: those since are still untried.
+        ([{"made_hours": 1}, {"made_hours": 290, "checked_hours": 1}], {CHECKED_LATE}),
         ([{"made_hours": 1}, {"made_hours": 2, "fault": "Damaged."}], {BROKEN}),
         ([{"made_hours": 1, "checked_hours": 1}, {"made_hours": 2, "fault": "Damaged."}], set()),
     ],
