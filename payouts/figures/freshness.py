@@ -8,7 +8,7 @@ made a day later, so whoever checks an old one has not checked what would be put
 """
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
@@ -48,5 +48,6 @@ def freshness() -> Freshness:
     with connection.cursor() as cursor:
         cursor.execute(FRESHNESS, [bool(settings.CHECKPOINTS)])
         found = cursor.fetchone()
-        cursor.execute(BACKUPS, [MADE_WITHIN, bool(settings.BACKUPS)])
+        of_backups: list[Any] = [MADE_WITHIN, bool(settings.BACKUPS)]
+        cursor.execute(BACKUPS, of_backups)
         return Freshness(*found, *(cursor.fetchone() or (None, None)))
