@@ -258,8 +258,8 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
         Setting("BACKUP_IDENTITY_FILE", "A file with those keys, one a line, in place of BACKUP_IDENTITY."),
         Setting(
             "RESTORE_DATABASE_URL",
-            "A PostgreSQL server on which `manage.py restore_drill` may make a database, and remove it again. Empty: "
-            "it starts one of its own, where the programs are.",
+            "A PostgreSQL server on which `manage.py restore_drill` may make a database, and remove it again, as a "
+            "role that is no superuser. Empty: it starts one of its own, where the programs are.",
             is_secret=True,
         ),
     ),

@@ -23,7 +23,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from psycopg import sql
 
-from payouts.backups.make import FAULT_LENGTH, started
+from payouts.backups.make import FAULT_LENGTH, newest_in, started
 from payouts.backups.proof import NoProofError, OriginError, Proof, proof_of
 from payouts.backups.restore import parameters_of, restore
 from payouts.daily_totals import SETTLED_AFTER
@@ -70,6 +70,13 @@ class Checked:
     """A sentence each; none where it could take the place of the database."""
 
 
+def newest(place: Place) -> str:
+    """The backup that would be put back. Raises BackupError and PlaceError."""
+    # A row says that its file is there, so it is read before the place is.
+    last_made = _last_made()
+    return max(newest_in(place), last_made)
+
+
 def run(place: Place, name: str, server: str) -> Checked:
     """Put the backup into a new database of the server at that URL, check it, and remove the database.
 
@@ -105,6 +112,8 @@ def record(name: str, faults: list[str]) -> None:
 def _proof(place: Place, name: str) -> Proof:
     """What shows that the backup is ours, and is the one that our database knows under that name."""
     known = Backup.objects.filter(name=name, bytes__gt=0).values_list("sha256", flat=True).first()
+    if name == _last_made() and name not in place.names():
+        raise OriginError(f"{name} was made, and is not there any more.")
     try:
         proof = proof_of(place, name)
     except NoProofError as error:
@@ -114,6 +123,12 @@ def _proof(place: Place, name: str) -> Proof:
     if known and known != proof.sha256:
         raise OriginError(f"{name} is not the backup that was made under that name.")
     return proof
+
+
+def _last_made() -> str:
+    """Its name; empty where none was. Older ones may have gone by a rule of the place."""
+    made = Backup.objects.filter(finished_at__isnull=False, fault="", bytes__gt=0)
+    return made.order_by("name").values_list("name", flat=True).last() or ""
 
 
 @contextmanager

@@ -46,7 +46,7 @@ class Command(BaseCommand):
         name = options["name"]
         try:
             place = make.where()
-            name = name or make.newest_in(place)
+            name = name or drill.newest(place)
             make.started(name)
             with _ended_in_order(), _server() as url:
                 checked = drill.run(place, name, url)

@@ -182,6 +182,19 @@ def test_a_backup_is_the_one_that_the_database_knows(place: Folder) -> None:
     assert "is not the backup that was made under that name" in Backup.objects.get().fault
 
 
+def test_that_the_last_backup_was_taken_away_is_found_though_an_older_one_is_good(place: Folder) -> None:
+    said("backup")
+    (older,) = make.names_in(place)
+    newest = a_name(seconds=-1)
+    Backup.objects.create(name=newest, started_at=timezone.now(), finished_at=timezone.now(), bytes=1)
+
+    code, text = refused("restore_drill")
+
+    assert (code, text) == (1, f"{newest} could not take the place of the database.")
+    assert Backup.objects.get(name=newest).fault == f"{newest} was made, and is not there any more."
+    assert Backup.objects.get(name=older).checked_at is None
+
+
 def test_the_proof_tells_what_sha256sum_would(place: Folder) -> None:
     made = json.loads(said("backup", "--json"))
 
