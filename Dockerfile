@@ -16,7 +16,7 @@ COPY pyproject.toml uv.lock .python-version ./
 # languages that are not in LANGUAGES, and the other of two pages for the API's document.
 RUN uv sync --locked --no-default-groups \
     && find /opt/venv/lib/python3.13/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d \
-        ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -r {} + \
+        ! -name s3 ! -name sqs ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -r {} + \
     && find /opt/venv/lib/python3.13/site-packages -type d -regex '.*/locale/[^/]+' \
         ! -name en ! -name ru ! -name __pycache__ -prune -exec rm -r {} + \
     && rm /opt/venv/lib/python3.13/site-packages/ninja/static/ninja/redoc.*

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from backoffice.kinds import CALLED, decimal, listed, mapped, named_kinds, on_or_off, pooler
+from backoffice.kinds import CALLED, broker, decimal, listed, mapped, named_kinds, on_or_off, pooler
 from payouts.worker import alive
 
 
@@ -388,6 +388,20 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
         ),
         Setting("SWEEP_SECONDS", "How often a cluster looks for what is due, and shows that it is alive.", int, 10),
         Setting("STALL_SECONDS", "A cluster that shows no life for so long is killed and started afresh.", int, 60),
+        Setting(
+            "Q_BROKER",
+            "Where clusters are told that something is due: `orm`, in the database, or `redis` or `sqs` (Amazon's). "
+            "What is to be paid stands in the database in any case, and each cluster looks there every "
+            "SWEEP_SECONDS, also while the queue is away. See docs/deploy.md.",
+            broker,
+            "orm",
+        ),
+        Setting(
+            "Q_REDIS_URL",
+            "Redis 6.2 or newer, or Valkey, for `Q_BROKER=redis`.",
+            default_in_words="that of REDIS_URL",
+            is_secret=True,
+        ),
         Setting(
             "Q_WORKERS", "Worker processes of a cluster that pay; one more checks files and writes exports.", int, 2
         ),

@@ -59,6 +59,15 @@ def pooler(text: str) -> str:
     return text.strip()
 
 
+BROKERS = ("orm", "redis", "sqs")
+
+
+def broker(text: str) -> str:
+    if text.strip() not in BROKERS:
+        raise ValueError(text)
+    return text.strip()
+
+
 # Any text is a str, and a list.
 CALLED: dict[Callable[[str], Any], str] = {
     int: "a whole number",
@@ -66,5 +75,6 @@ CALLED: dict[Callable[[str], Any], str] = {
     on_or_off: "on or off",
     mapped: "pairs such as theirs=Operator",
     pooler: "empty, or transaction",
+    broker: "orm, redis or sqs",
     named_kinds: "pairs such as main=yookassa, no account of which is named " + " or ".join(NO_ACCOUNTS),
 }

@@ -191,12 +191,19 @@ Q_WORKERS = read("Q_WORKERS")
 Q_TIMEOUT_SECONDS = read("Q_TIMEOUT_SECONDS")
 Q_RETRY_SECONDS = read("Q_RETRY_SECONDS")
 CLUSTER_ALIVE_FILE = read("CLUSTER_ALIVE_FILE")
+Q_BROKER = read("Q_BROKER")
+Q_REDIS_URL = read("Q_REDIS_URL") or REDIS_URL
+Q_QUEUES = {
+    "orm": "payouts.worker.database_queue.DatabaseQueue",
+    "redis": "payouts.worker.redis_queue.RedisQueue",
+    "sqs": "payouts.worker.sqs_queue.SqsQueue",
+}
 
 Q_CLUSTER = {
     "name": "payouts",
     "label": _("Task queue"),
     "orm": "default",
-    "broker_class": "payouts.worker.broker.ClusterBroker",
+    "broker_class": Q_QUEUES[Q_BROKER],
     "workers": Q_WORKERS + 1,  # one of them for files (payouts/worker/broker.py)
     "queue_limit": Q_WORKERS + 1,
     "bulk": 1,

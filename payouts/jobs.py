@@ -65,6 +65,15 @@ class Job:
                     self.ring(row_id)
 
 
+def in_queues() -> tuple[int, int] | None:
+    """How many tasks wait for a worker, and how many one has taken; None while the queue cannot be reached."""
+    queues = [get_broker(), get_broker(FILES)]
+    try:
+        return sum(queue.queue_size() for queue in queues), sum(queue.lock_size() for queue in queues)
+    except queues[0].AWAY:
+        return None
+
+
 def half_time(must_make_way: Stop) -> Stop:
     """A function that says whether half of q2's time limit is over, or the cluster needs the worker."""
     ends = time.monotonic() + settings.Q_TIMEOUT_SECONDS / 2

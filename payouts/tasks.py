@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
-from django_q.models import OrmQ, Task
+from django_q.models import Task
 from django_q.tasks import async_task
 
 from payouts import daily_totals, doorbell
@@ -46,7 +46,6 @@ log = structlog.get_logger(__name__)
 
 PRUNE_AFTER = timedelta(days=14)
 PRUNED_AT_ONCE = 5_000
-STALE_QUEUE_AFTER = timedelta(hours=1)
 APPROVAL_WAITS_TOO_LONG = timedelta(hours=24)
 FINDINGS_KEPT = 50
 
@@ -92,10 +91,8 @@ def count_days() -> None:
 def sweep(cluster: str = "") -> None:
     """Wake the worker for due payouts that it missed, and for files whose task was lost; see what the database is.
 
-    It is its cluster's sign of life too.
+    It is its cluster's sign of life too: last, because one that the database refuses is none.
     """
-    if cluster:
-        Heartbeat.objects.update_or_create(cluster=cluster, defaults={"beat_at": Now()})
     recovery.look()
     if due.is_anything():
         doorbell.ring()
@@ -103,6 +100,8 @@ def sweep(cluster: str = "") -> None:
         unsigned_news.ring()
     for job in (APPLY, WRITE, CHECK, SUBMIT):
         job.ring_for_forgotten()
+    if cluster:
+        Heartbeat.objects.update_or_create(cluster=cluster, defaults={"beat_at": Now()})
 
 
 def sample_minutes() -> None:
@@ -166,7 +165,6 @@ def prune() -> None:
     minutes.forget()
     _prune_results()
     Heartbeat.objects.filter(beat_at__lt=timezone.now() - PRUNE_AFTER).delete()
-    OrmQ.objects.filter(key__contains=":", lock__lt=timezone.now() - STALE_QUEUE_AFTER).delete()
     go_on = partial(async_task, "payouts.tasks.prune")
     run_slice(go_on, _prune_webhooks, must_make_way=broker.must_make_way)
 

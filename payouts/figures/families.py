@@ -18,6 +18,7 @@ from payouts.figures import totals
 from payouts.figures.freshness import freshness
 from payouts.figures.standing import Backlog, Facts, all_waits, backlog, facts, seconds
 from payouts.figures.waiting import COUNTED, Queue, queues
+from payouts.jobs import in_queues
 from payouts.models.sealed_sets import altered_sets
 from payouts.providers import Verdict, registry
 from payouts.states import OPEN, Status
@@ -37,6 +38,9 @@ def collected(counting: totals.Counting) -> Iterator[Metric]:
     waiting = all_waits()
     found = facts()
     yield from _standing(found, backlog(found.now, waiting))
+    counts = in_queues()
+    queued = [((), counts[0])] if counts else []
+    yield _labelled("queued_tasks", "Tasks that wait for a worker; none while their queue is away", [], queued)
     yield from _due(waiting.owed)
     yield from _waiting(found, queues(waiting))
     meaning = f"Payouts by open status, {COUNTED:,} of each at most"
@@ -70,7 +74,6 @@ def _standing(found: Facts, waiting: Backlog) -> Iterator[Metric]:
         ("clusters_alive", "Clusters whose heartbeat is fresh", found.clusters),
         ("clusters_unfit", "Clusters that pay nothing: their keys do not fit", found.clusters_unfit),
         ("due", "Payouts that the worker should look at now", waiting.due),
-        ("queued_tasks", "Tasks that wait for a worker", found.queued),
         ("backlog_age_seconds", "Wait of the oldest due payout", waiting.age_seconds),
         ("over_limit", "Payouts that wait for a velocity limit", waiting.over_limit),
         ("waits_for_funds", "Payouts that the balance of their account does not cover", waiting.waits_for_funds),

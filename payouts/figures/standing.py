@@ -12,7 +12,6 @@ from payouts.actions.due import Owed
 
 FACTS = """
 SELECT (SELECT count(*) FROM payouts_heartbeat WHERE beat_at > now() - %s * interval '1 second'),
-       (SELECT count(*) FROM django_q_ormq WHERE lock <= now()),
        (SELECT count(*) FROM payouts_breaker WHERE open_until IS NOT NULL),
        EXISTS (SELECT FROM payouts_recovery WHERE ended_at IS NULL),
        EXISTS (SELECT FROM payouts_installation WHERE name NOT IN ('', %s)),
@@ -24,7 +23,6 @@ SELECT (SELECT count(*) FROM payouts_heartbeat WHERE beat_at > now() - %s * inte
 
 class Facts(NamedTuple):
     clusters: int
-    queued: int
     providers_silent: int
     is_recovering: bool
     is_other: bool

@@ -5,8 +5,8 @@ alive (its issue 23), a killed monitor stops acknowledging, and SIGTERM now and 
 the cluster is one group of processes that lives and dies together:
 
 - any member that dies by a signal, or q2's time limit that strikes, brings the whole group down, and a new one up;
-- a heartbeat task (it is the sweep) goes through a private queue of this cluster every SWEEP_SECONDS, and must be
-  executed and acknowledged within STALL_SECONDS, or the group is killed and started afresh;
+- a heartbeat task (it is the sweep) is handed to the group every SWEEP_SECONDS, past all queues, and must be executed
+  and acknowledged within STALL_SECONDS, or the group is killed and started afresh;
 - every member dies with its parent, so nothing outlives a killed supervisor;
 - while the group answers, and while it drains, the supervisor touches a file (alive.py), by which the platform that
   runs it sees that the supervisor too is at work;
@@ -30,10 +30,9 @@ from types import FrameType
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
+from django.db.models import Q
 from django.db.models.functions import Now
-from django_q.brokers import get_broker
 from django_q.cluster import Cluster, Sentinel
-from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from payouts import actions
@@ -111,7 +110,6 @@ class Supervisor:
     def _leave(self) -> None:
         """Forget the heartbeats, so that this cluster is not counted as alive."""
         try:
-            forget_heartbeats(self.name)
             Heartbeat.objects.filter(cluster=self.name).delete()
         except DatabaseError:
             log.warning("database_away", cluster=self.name)
@@ -154,54 +152,67 @@ class Supervisor:
 
 
 class Pulse:
-    """Heartbeats through the cluster's private queue, one at a time."""
+    """Heartbeats, one at a time."""
 
     is_felt = False
-    """From the first one that is answered on, and while the database is away: a new start would not mend that."""
+    """While heartbeats are answered and written, and while the database is away: a new start would not mend that."""
 
     def __init__(self, progress: broker.Progress) -> None:
         self._progress = progress
-        self._sent_at = -float(settings.SWEEP_SECONDS)
-        self._looked_at = 0.0
+        self._sent_at = -float(settings.SWEEP_SECONDS) - 1
+        self._looked_at = -1.0
         self._is_waiting = False
-        self._heard_at = time.monotonic()  # of the database: it answered, or was away
         self._is_refused = False
 
     def has_stopped(self) -> bool:
         """Send the next heartbeat when it is time; True when the last one is not acknowledged in STALL_SECONDS.
 
-        While the database is away nothing can be acknowledged, so that time does not count. While it answers and
-        refuses, as when a right was taken from us, it does: nothing is paid, and somebody must hear of it.
+        While the database is away no cluster does its work, so that time does not count.
         """
         now = time.monotonic()
+        if self._is_waiting and not self._progress.is_beat_waiting:
+            self._is_waiting, self.is_felt = False, self._is_written()
+        is_late = now - self._sent_at > settings.SWEEP_SECONDS
+        if self._is_waiting:
+            if is_late and not self._is_database_there(now):
+                return False
+        elif is_late and self._is_database_there(now):
+            self._progress.send_beat()
+            self._sent_at, self._is_waiting = now, True
+        return self._is_waiting and now - self._sent_at > settings.STALL_SECONDS
+
+    def _is_database_there(self, now: float) -> bool:
+        """Asked once a second at most."""
         if now - self._looked_at < min(1.0, settings.SWEEP_SECONDS / 2):
-            return False
+            return True
         self._looked_at = now
         try:
-            if self._is_waiting and not OrmQ.objects.filter(key=self._progress.queue).exists():
-                self._is_waiting = False
-                self.is_felt = True
-                self._progress.beat_answered()
-            if not self._is_waiting and now - self._sent_at >= settings.SWEEP_SECONDS:
-                forget_heartbeats(self._progress.cluster)  # of a group that was killed
-                q_options = {"broker": get_broker(self._progress.queue)}
-                async_task("payouts.tasks.sweep", self._progress.cluster, q_options=q_options)
-                self._progress.beat_sent()
-                self._sent_at, self._is_waiting = now, True
-        except (OperationalError, InterfaceError):
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except DatabaseError:
             log.warning("database_away", cluster=self._progress.cluster)
             connection.close()
-            self._sent_at = self._heard_at = now
+            self._sent_at = now
             self.is_felt = True
             return False
+        return True
+
+    def _is_written(self) -> bool:
+        """Whether what was answered is in the database: a sweep that it refuses is answered too, and pays nothing."""
+        is_fresh = Q(beat_at__gte=Now() - timedelta(seconds=settings.STALL_SECONDS))
+        try:
+            is_written, reason = (
+                Heartbeat.objects.filter(is_fresh, cluster=self._progress.cluster).exists(),
+                "the sweep fails",
+            )
+        except (OperationalError, InterfaceError):
+            return True  # away: the next look says so
         except DatabaseError as error:
-            if not self._is_refused:
-                log.error("heartbeat_refused", cluster=self._progress.cluster, reason=str(error))
-            connection.close()
-            self._is_refused, self.is_felt = True, False
-            return bool(now - self._heard_at > settings.STALL_SECONDS)
-        self._heard_at, self._is_refused = now, False
-        return self._is_waiting and now - self._sent_at > settings.STALL_SECONDS
+            is_written, reason = False, str(error)
+        if not is_written and not self._is_refused:
+            log.error("heartbeat_refused", cluster=self._progress.cluster, reason=reason)
+        self._is_refused = not is_written
+        return is_written
 
 
 def tell_unfit() -> None:
@@ -223,10 +234,6 @@ def tell_fit() -> None:
 
 def _host() -> str:
     return socket.gethostname()[:40]
-
-
-def forget_heartbeats(cluster: str) -> None:
-    OrmQ.objects.filter(key=broker.private_queue(cluster)).delete()
 
 
 class Group:

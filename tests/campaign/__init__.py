@@ -4,6 +4,7 @@
     CAMPAIGN_N=200 CAMPAIGN_SEED=7 make campaign   fewer, along other dice
     CAMPAIGN_N=60 make campaign                    as few as can be: does it still work? Nothing is judged by its time
     CAMPAIGN_PROVIDER=yookassa make campaign       the provider speaks as YooKassa does (dialects/)
+    CAMPAIGN_BROKER=redis make campaign            rings are queued in Redis, which is killed and flushed as ever
     CAMPAIGN_ORPHANS=reaped make campaign          reaped | alive | both: what becomes of a killed program's children
     CAMPAIGN_KEEP=/tmp/kept make campaign          leaves the programs' logs and the provider's ledger there
     CAMPAIGN_PYTHON="…/python" make campaign       web and clusters by another Python, as an image's (tests/image)

@@ -40,6 +40,9 @@ SEARCH_GRACE_SECONDS: Final = 12
 # The longest that the provider takes to commit what it was asked for.
 HANG_SECONDS: Final = (2.3, 4.0)
 
+# Where rings are queued: in the database, or in the Redis that is killed and flushed meanwhile.
+BROKERS: Final = ("orm", "redis")
+
 KILLS: Final = ("kill_on_receive", "kill_after_commit", "kill_after_reply")
 FREEZE: Final = "freeze"
 STRIKES: Final = (*KILLS, FREEZE)
@@ -110,6 +113,7 @@ class Plan:
     orphans: str
     mutant: str
     provider: str = DEFAULT
+    broker: str = BROKERS[0]
 
     @classmethod
     def from_environment(cls) -> "Plan":
@@ -120,12 +124,15 @@ class Plan:
         provider = os.environ.get("CAMPAIGN_PROVIDER") or DEFAULT
         if provider not in SPOKEN:
             raise ValueError(f"CAMPAIGN_PROVIDER is one of {', '.join(SPOKEN)}, not {provider}.")
+        broker = os.environ.get("CAMPAIGN_BROKER") or BROKERS[0]
+        if broker not in BROKERS:
+            raise ValueError(f"CAMPAIGN_BROKER is one of {', '.join(BROKERS)}, not {broker}.")
         if mutant and mutant not in MUTANTS:
             raise ValueError(f"CAMPAIGN_MUTANT is one of {', '.join(MUTANTS)}, not {mutant}.")
         count = int(os.environ.get("CAMPAIGN_N", "1000"))
         if count < FEWEST:
             raise ValueError(f"CAMPAIGN_N must be {FEWEST} or more.")
-        return cls(os.environ.get("CAMPAIGN_SEED", "1"), count, orphans, mutant, provider)
+        return cls(os.environ.get("CAMPAIGN_SEED", "1"), count, orphans, mutant, provider, broker)
 
     def environment(self) -> dict[str, str]:
         return {
@@ -134,6 +141,7 @@ class Plan:
             "CAMPAIGN_ORPHANS": self.orphans,
             "CAMPAIGN_MUTANT": self.mutant,
             "CAMPAIGN_PROVIDER": self.provider,
+            "CAMPAIGN_BROKER": self.broker,
         }
 
     @property
@@ -151,7 +159,7 @@ class Plan:
     @property
     def settings(self) -> dict[str, str]:
         """A busy machine beats slowly: a small campaign does not take that for a cluster that hangs."""
-        return SETTINGS | ({"STALL_SECONDS": "20"} if self.is_small else {})
+        return SETTINGS | {"Q_BROKER": self.broker} | ({"STALL_SECONDS": "20"} if self.is_small else {})
 
     def within(self, seconds: float) -> float:
         """The time for something that must come so soon."""

@@ -233,11 +233,14 @@ def test_no_fencing_records_a_result_whose_lease_is_lost(
 def test_no_watchdog_sends_heartbeats_and_misses_none(mutate: Callable[[str], None], settings: Any) -> None:
     settings.STALL_SECONDS = -1  # the first heartbeat is late as soon as it is sent
 
-    before = supervisor.Pulse(Progress("one")).has_stopped()
+    sound, mutated = Progress("one"), Progress("two")
+
+    before = supervisor.Pulse(sound).has_stopped()
     mutate("no_watchdog")
 
-    assert (before, supervisor.Pulse(Progress("two")).has_stopped()) == (True, False)
-    assert OrmQ.objects.count() == 2
+    assert (before, supervisor.Pulse(mutated).has_stopped()) == (True, False)
+    assert sound.is_beat_waiting
+    assert mutated.is_beat_waiting
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_a_run_of_the_audit_keeps_what_it_found(monkeypatch: Any) -> None:
     assert [(found["payout_id"], found["invariant"]) for found in broken.findings] == [(payouts[0].pk, "row_sealed")]
 
 
-def test_prune_deletes_old_results_and_orphaned_queues_and_no_payout() -> None:
+def test_prune_deletes_old_results_and_no_payout() -> None:
     now = timezone.now()
     for name, age_days in (("old", 15), ("young", 13)):
         Task.objects.create(
@@ -117,8 +117,6 @@ def test_prune_deletes_old_results_and_orphaned_queues_and_no_payout() -> None:
         )
         Heartbeat.objects.create(cluster=name, beat_at=now - timedelta(days=age_days))
         WebhookMessage.objects.create(message_id=name, received_at=now - timedelta(days=age_days))
-    OrmQ.objects.create(key="payouts:gone", payload="x", lock=now - timedelta(hours=2))
-    OrmQ.objects.create(key="payouts:here", payload="x", lock=now)
     OrmQ.objects.create(key="payouts", payload="x", lock=now - timedelta(days=2))
     payout = recipes.processed_payout()
     OrmQ.objects.filter(key="payouts", lock__gt=now).delete()
@@ -128,7 +126,7 @@ def test_prune_deletes_old_results_and_orphaned_queues_and_no_payout() -> None:
     assert [each.message_id for each in WebhookMessage.objects.all()] == ["young"]
     assert list(Task.objects.values_list("id", flat=True)) == ["young"]
     assert list(Heartbeat.objects.values_list("cluster", flat=True)) == ["young"]
-    assert set(OrmQ.objects.values_list("key", flat=True)) == {"payouts:here", "payouts"}
+    assert set(OrmQ.objects.values_list("key", flat=True)) == {"payouts"}
     assert Payout.objects.get() == payout
     assert is_clean()
 

@@ -21,6 +21,7 @@ from unfold.decorators import display
 from payouts.admin.kit import format
 from payouts.admin.kit.view_only import ViewOnlyAdmin
 from payouts.admin.payouts.depths import LIMIT
+from payouts.jobs import in_queues
 
 for model in (Schedule, Success, Failure, OrmQ):
     if admin.site.is_registered(model):
@@ -181,12 +182,11 @@ def _schedule_badge(schedule: Schedule, *, has_failed: bool) -> SafeString:
 
 
 def queue_figures() -> dict[str, Any]:
-    now = timezone.now()
-    waiting = OrmQ.objects.filter(lock__lte=now)
+    counts = in_queues()
     failures = Failure.objects.order_by()[: LIMIT + 1].count()
     return {
-        "waiting": format.number(waiting.count()),
-        "taken": format.number(OrmQ.objects.filter(lock__gt=now).count()),
+        "waiting": format.number(counts[0]) if counts else "–",
+        "taken": format.number(counts[1]) if counts else "–",
         "failures": format.number(failures),
         "has_failures": bool(failures),
     }

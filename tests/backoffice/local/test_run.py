@@ -83,6 +83,8 @@ SET = {
     "LEASE_SECONDS": "90",
     "SWEEP_SECONDS": "5",
     "STALL_SECONDS": "50",
+    "Q_BROKER": "redis",
+    "Q_REDIS_URL": "redis://queue.example.com/2",
     "Q_WORKERS": "3",
     "Q_TIMEOUT_SECONDS": "45",
     "Q_RETRY_SECONDS": "500",

@@ -1,41 +1,65 @@
-"""From which queues a cluster takes a task: files never take the place of a payment."""
+"""From which queues a cluster takes a task, whichever broker keeps them: files never take the place of a payment."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
+from django.db import transaction
 from django_q.brokers import get_broker
+from django_q.conf import Conf
 from django_q.tasks import async_task
 
 from payouts.batches.check import CHECK
 from payouts.exports.request import WRITE
-from payouts.jobs import FILES
+from payouts.jobs import FILES, in_queues
 from payouts.statements.lines import APPLY
 from payouts.worker import broker
+from payouts.worker.broker import BEAT, HERE, Supervised, Taken
+from tests import recipes
+from tests.payouts.worker.queues import answered, use_broker
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 PUMP = "payouts.tasks.pump"
 
 
+@pytest.fixture(params=["orm", "redis", "sqs"])
+def kind(request: pytest.FixtureRequest, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Each broker, with nothing in its queues."""
+    with use_broker(request.param, settings, monkeypatch):
+        yield request.param
+
+
 @pytest.fixture
-def progress(monkeypatch: pytest.MonkeyPatch, settings: Any) -> broker.Progress:
+def progress(kind: str, monkeypatch: pytest.MonkeyPatch, settings: Any) -> broker.Progress:
     settings.Q_WORKERS = 2
     progress = broker.Progress("one")
     monkeypatch.setattr(broker, "progress", progress)
     return progress
 
 
-def taken() -> list[int]:
-    found = get_broker().dequeue()
-    return [number for number, _payload in found or []]
+class Pusher:
+    """Takes tasks as q2's does, and remembers them by their names."""
+
+    def __init__(self) -> None:
+        self.queue = cast(Supervised, get_broker())
+        self.taken: dict[str, Taken] = {}
+
+    def take(self) -> str:
+        """The name of a task; empty where none can be taken now."""
+        for taken, payload in self.queue.dequeue() or []:
+            name = str(answered(payload)["name"])
+            self.taken[name] = taken
+            return name
+        return ""
+
+    def finish(self, name: str) -> None:
+        self.queue.acknowledge(self.taken[name])
 
 
-def queue(count: int, *, name: str) -> list[int]:
-    return [async_task(PUMP, q_options={"broker": get_broker(name)}) and _newest() for _each in range(count)]
-
-
-def _newest() -> int:
-    return int(get_broker().get_connection().latest("pk").pk)
+def put(*names: str, queue: str = "payouts") -> None:
+    for name in names:
+        async_task(PUMP, task_name=name, q_options={"broker": get_broker(queue)})
 
 
 def test_work_on_files_has_a_queue_of_its_own() -> None:
@@ -43,34 +67,128 @@ def test_work_on_files_has_a_queue_of_its_own() -> None:
 
 
 def test_one_file_at_a_time_is_taken_and_payments_go_on_beside_it(progress: broker.Progress) -> None:
-    files = queue(3, name=FILES)
-    pumps = queue(3, name="payouts")
+    put("file 1", "file 2", queue=FILES)
+    put("pump 1", "pump 2", "pump 3")
+    pusher = Pusher()
 
-    first = [taken() for _each in range(5)]
+    for _each in range(5):
+        pusher.take()
 
-    assert [each for one in first for each in one] == [files[0], pumps[0], pumps[1]]
+    assert sorted(name.split()[0] for name in pusher.taken) == ["file", "pump", "pump"]
     assert not progress.is_idle
 
-    get_broker().acknowledge(pumps[0])
-    assert taken() == [pumps[2]]
-    get_broker().acknowledge(files[0])
-    assert taken() == [files[1]]
+    pusher.finish(next(name for name in pusher.taken if name.startswith("pump")))
+    assert pusher.take().startswith("pump")
+    pusher.finish(next(name for name in pusher.taken if name.startswith("file")))
+    assert pusher.take().startswith("file")
+    assert in_queues() == (0, 5 - 2)
 
 
-def test_a_file_that_waits_does_not_keep_a_heartbeat_waiting(progress: broker.Progress) -> None:
-    queue(3, name=FILES)
-    queue(3, name="payouts")
-    while taken():
+def test_a_heartbeat_comes_before_all_that_waits(progress: broker.Progress) -> None:
+    put("file 1", "file 2", queue=FILES)
+    put("pump 1", "pump 2", "pump 3")
+    pusher = Pusher()
+    while pusher.take():
         pass
-    (beat,) = queue(1, name=progress.queue)
+    progress.send_beat()
 
-    assert taken() == [beat]
+    [(taken, payload)] = pusher.queue.dequeue() or []
+
+    assert (taken, answered(payload)["func"]) == (Taken(BEAT, None), "payouts.tasks.sweep")
+    assert progress.is_beat_waiting
+    pusher.queue.acknowledge(taken)
+    assert not progress.is_beat_waiting
 
 
 def test_a_task_of_files_that_cannot_be_read_leaves_the_place_free(progress: broker.Progress) -> None:
-    broken, sound = queue(2, name=FILES)
+    put("broken", "sound", queue=FILES)
+    pusher = Pusher()
 
-    assert taken() == [broken]
-    get_broker().fail(broken)
+    first = pusher.take()
+    pusher.queue.fail(pusher.taken[first])
 
-    assert taken() == [sound]
+    assert pusher.take() == ({"broken", "sound"} - {first}).pop()
+
+
+def test_what_is_finished_is_gone_and_what_is_not_comes_again(
+    progress: broker.Progress, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Conf, "RETRY", 1)
+    put("finished", "lost")
+    pusher = Pusher()
+    while len(pusher.taken) < 2:
+        pusher.take()
+    pusher.finish("finished")
+    lost = pusher.taken.pop("lost")
+    progress.finish(lost.queue)  # its worker is free, and never said that it was done
+    del pusher.taken["finished"]
+
+    while not pusher.taken:
+        pusher.take()
+
+    assert [*pusher.taken] == ["lost"]
+
+
+def test_a_draining_cluster_takes_nothing(progress: broker.Progress) -> None:
+    put("pump")
+    progress.drain()
+
+    assert Pusher().take() == ""
+    assert progress.is_idle
+
+
+def test_a_ring_that_is_rolled_back_is_never_heard(progress: broker.Progress) -> None:
+    with transaction.atomic():
+        put("never")
+        transaction.set_rollback(True)
+
+    assert Pusher().take() == ""
+
+
+def test_a_ring_is_heard_after_the_commit_and_not_before(progress: broker.Progress, kind: str) -> None:
+    pusher = Pusher()
+    with transaction.atomic():
+        put("pump")
+        before = pusher.take() if kind != "orm" else ""  # which is in this very transaction
+
+    assert (before, pusher.take()) == ("", "pump")
+
+
+@pytest.fixture(params=["redis", "sqs"])
+def away(request: pytest.FixtureRequest, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A broker that is not there: port 9 of this machine, where nobody listens."""
+    with use_broker(request.param, settings, monkeypatch, is_away=True):
+        monkeypatch.setattr(broker, "AWAY_PAUSE_SECONDS", 0.0)
+        yield request.param
+
+
+def test_a_payout_is_taken_while_the_queue_is_away(away: str) -> None:
+    assert recipes.pending_payout().status == "pending"
+    assert in_queues() is None
+
+
+def test_a_cluster_hears_its_own_ring_while_the_queue_is_away(away: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    progress = broker.Progress("one")
+    monkeypatch.setattr(broker, "progress", progress)
+
+    put("pump")
+    put("file", queue=FILES)
+    pusher = Pusher()
+
+    assert (pusher.take(), pusher.taken["pump"]) == ("pump", Taken(HERE, None))
+    pusher.finish("pump")
+    assert pusher.take() == ""
+    assert progress.is_idle
+
+
+def test_more_rings_than_a_cluster_can_be_handed_are_dropped_and_a_heartbeat_is_not() -> None:
+    progress = broker.Progress("one")
+    for _each in range(1_000):
+        progress.hand_over("x" * 500)
+
+    progress.send_beat()
+
+    first = progress.handed_over()
+    assert first is not None
+    assert first[0].queue == BEAT
+    assert progress.handed_over() == (Taken(HERE, None), "x" * 500)
