@@ -94,7 +94,9 @@ def _times() -> Iterator[CheckMessage]:
             "or a busy cluster seems hung.",
         )
     if settings.Q_BROKER == "redis" and not settings.Q_REDIS_URL:
-        yield _refuse(90, "Q_BROKER is redis, so Q_REDIS_URL or REDIS_URL must say where that is.")
+        yield _warn(
+            90, "Q_BROKER is redis, and neither Q_REDIS_URL nor REDIS_URL says where: payouts wait for the sweep."
+        )
     if settings.PROVIDER_KEY_TTL_SECONDS <= settings.LEASE_SECONDS:
         yield _warn(
             8, "PROVIDER_KEY_TTL_SECONDS should be longer than LEASE_SECONDS, or nothing can be sent again safely."

@@ -85,6 +85,8 @@ def _key(name: str) -> str:
 @cache
 def _client(timeout_seconds: float = WAIT_SECONDS + 4.0) -> "redis.Redis":
     """Of this process: after a fork it connects anew."""
+    if not settings.Q_REDIS_URL:
+        raise redis.ConnectionError("Neither Q_REDIS_URL nor REDIS_URL says where it is.")
     return redis.Redis.from_url(
         settings.Q_REDIS_URL,
         decode_responses=True,

@@ -17,7 +17,6 @@ from payouts.worker import redis_queue, sqs_queue
 def use_broker(kind: str, settings: Any, monkeypatch: pytest.MonkeyPatch, *, is_away: bool = False) -> Iterator[None]:
     """Rings go to this broker, whose queues are empty, or which is not there."""
     settings.Q_BROKER = kind
-    settings.INSTALLATION = "broker tests"
     settings.Q_REDIS_URL = "redis://127.0.0.1:9/0" if is_away else settings.CACHES["default"]["LOCATION"]
     monkeypatch.setattr(Conf, "BROKER_CLASS", settings.Q_QUEUES[kind])
     monkeypatch.setattr(redis_queue, "SEND_SECONDS", 20.0)
@@ -37,7 +36,7 @@ def use_broker(kind: str, settings: Any, monkeypatch: pytest.MonkeyPatch, *, is_
         yield
         if kind == "redis" and not is_away:
             connection = redis.Redis.from_url(settings.Q_REDIS_URL)
-            connection.delete(*connection.keys("{broker-tests}:*"), "none")
+            connection.delete(*connection.keys(redis_queue._key("*")), "none")
             connection.close()
     _forget_clients()
 

@@ -1,10 +1,12 @@
 """From which queues a cluster takes a task, whichever broker keeps them: files never take the place of a payment."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
+import psycopg
 import pytest
-from django.db import transaction
+from django.db import connection, connections, transaction
 from django_q.brokers import get_broker
 from django_q.conf import Conf
 from django_q.tasks import async_task
@@ -13,9 +15,10 @@ from payouts.batches.check import CHECK
 from payouts.exports.request import WRITE
 from payouts.jobs import FILES, in_queues
 from payouts.statements.lines import APPLY
-from payouts.worker import broker
+from payouts.worker import broker, database_queue
 from payouts.worker.broker import BEAT, HERE, Supervised, Taken
 from tests import recipes
+from tests.databases import application_url
 from tests.payouts.worker.queues import answered, use_broker
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -179,6 +182,67 @@ def test_a_cluster_hears_its_own_ring_while_the_queue_is_away(away: str, monkeyp
     pusher.finish("pump")
     assert pusher.take() == ""
     assert progress.is_idle
+
+
+@pytest.fixture
+def listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pusher]:
+    """The pusher of an idle cluster, which is told of a task or finds none for longer than a test may take."""
+    monkeypatch.setattr(broker, "progress", broker.Progress("one"))
+    monkeypatch.setattr(database_queue, "IDLE_SECONDS", 3_600.0)
+    pusher = Pusher()
+    assert pusher.take() == ""  # and listens from now on
+    yield pusher
+    connections.close_all()
+
+
+def later(step: Callable[[], None]) -> threading.Thread:
+    """In a thread, when the pusher probably waits; if it does not yet, it finds what is there."""
+
+    def run() -> None:
+        step()
+        connections.close_all()
+
+    thread = threading.Timer(0.3, run)
+    thread.start()
+    return thread
+
+
+def test_an_idle_cluster_is_told_of_a_ring(listening: Pusher) -> None:
+    ring = later(lambda: put("pump"))
+
+    listening.take()  # ends when it is told
+
+    assert listening.take() == "pump"
+    ring.join()
+
+
+def test_an_idle_cluster_is_handed_a_heartbeat_at_once(listening: Pusher) -> None:
+    progress = broker.progress
+    assert progress is not None
+    beat = later(progress.send_beat)
+
+    listening.take()
+
+    [(taken, _payload)] = listening.queue.dequeue() or []
+    assert taken.queue == BEAT
+    beat.join()
+
+
+def test_the_database_tells_of_a_task_once_while_it_waits() -> None:
+    with psycopg.connect(application_url(), autocommit=True) as session:
+        session.execute(f"LISTEN {database_queue.CHANNEL}")
+        put("first", "second")
+        put("file", queue=FILES)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, 'end')", [database_queue.CHANNEL])
+
+        told = []
+        for each in session.notifies(timeout=60):
+            told.append(each.payload)
+            if each.payload == "end":
+                break
+
+    assert told == ["payouts", FILES, "end"]
 
 
 def test_more_rings_than_a_cluster_can_be_handed_are_dropped_and_a_heartbeat_is_not() -> None:

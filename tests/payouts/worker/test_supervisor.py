@@ -22,12 +22,13 @@ from backoffice.local.secrets import new_secrets
 from payouts import actions, doorbell
 from payouts.audit import broken_invariants
 from payouts.database.rights import APP
-from payouts.jobs import FILES
+from payouts.jobs import FILES, in_queues
 from payouts.models import Batch, Event, Heartbeat, Payout, WebhookMessage
 from payouts.worker import alive
 from tests import recipes
 from tests.databases import application_url, as_owner
 from tests.payouts.providers.programs import ROOT, TOKEN, SandboxProgram, sandbox
+from tests.payouts.worker.queues import use_broker
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -373,13 +374,13 @@ def test_a_cluster_that_the_database_refuses_is_not_alive_until_it_may_go_on(sta
     cluster = start(SWEEP_SECONDS="1", STALL_SECONDS="3")
     wait_until(lambda: cluster.is_alive, "alive")
 
-    with revoked("INSERT", "django_q_ormq"):
+    with revoked("SELECT", "payouts_webhookmessage"):  # which the sweep reads
         wait_until(lambda: not cluster.is_alive, "not alive")
     payout = submit()
 
     wait_until(lambda: is_processed(payout), "processed once the right is back")
     wait_until(lambda: cluster.is_alive, "alive again")
-    assert "permission denied for table django_q_ormq" in cluster.log.read_text()
+    assert "heartbeat_refused" in cluster.log.read_text()
 
 
 def test_a_killed_supervisor_leaves_no_process(start, provider):
@@ -415,6 +416,29 @@ def test_a_batch_is_checked_by_the_worker_that_is_for_files(start, provider):
     assert (batch.refusal, batch.rows_valid) == (None, 1)
     wait_until(lambda: not OrmQ.objects.filter(key=FILES).exists(), "acknowledged")
     assert cluster.stop() == 0
+
+
+def test_a_cluster_on_redis_is_rung_for(start, provider, settings, monkeypatch):
+    with use_broker("redis", settings, monkeypatch):
+        cluster = start(Q_BROKER="redis", SWEEP_SECONDS="3600")
+        payout = submit()
+        wait_until(lambda: is_processed(payout), "processed by a ring alone")
+        wait_until(lambda: in_queues() == (0, 0), "acknowledged")
+        assert cluster.stop() == 0
+
+    assert_paid_once(provider, payout)
+    assert not OrmQ.objects.exists()
+
+
+def test_a_cluster_whose_redis_is_away_pays_by_its_sweep(start, provider, settings, monkeypatch):
+    with use_broker("redis", settings, monkeypatch, is_away=True):
+        cluster = start(Q_BROKER="redis", Q_REDIS_URL=settings.Q_REDIS_URL, SWEEP_SECONDS="1")
+        payout = submit()
+        wait_until(lambda: is_processed(payout), "processed")
+        assert cluster.stop() == 0
+
+    assert_paid_once(provider, payout)
+    assert "no heartbeat" not in cluster.log.read_text()
 
 
 def test_tasks_carry_no_content(start, provider):
