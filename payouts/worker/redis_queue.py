@@ -4,6 +4,7 @@ A task that was taken and not acknowledged is free again after `retry` seconds, 
 q2's own broker forgets it. A script takes, so that a task is always in one of the two.
 """
 
+from contextlib import suppress
 from functools import cache
 from time import sleep
 from typing import Any
@@ -66,6 +67,12 @@ class RedisQueue(Outside):
             broker.progress.wait(Conf.POLL)
         else:
             sleep(Conf.POLL)
+
+    def reset(self) -> None:
+        """It may have become another's replica, which refuses to write: connect anew."""
+        with suppress(redis.RedisError):
+            for client in (_client(), _client(SEND_SECONDS)):
+                client.connection_pool.disconnect()
 
     def queue_size(self) -> int:
         size: Any = _client(SEND_SECONDS).llen(_key(self.list_key))

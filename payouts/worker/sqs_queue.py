@@ -66,6 +66,10 @@ class SqsQueue(Outside):
         elif broker.progress is None:
             sleep(Conf.POLL)
 
+    def reset(self) -> None:
+        """A queue may have been removed: find it, or make it, anew."""
+        _address.cache_clear()
+
     def queue_size(self) -> int:
         return self._count("ApproximateNumberOfMessages")
 

@@ -1,6 +1,7 @@
 """What a cluster costs that has nothing to do, and how soon it begins what is rung for.
 
-    python -m tests.bench.idle --seconds 60 --rings 200 --brokers orm redis
+    python -m tests.bench.idle                                              all, in about twenty minutes
+    python -m tests.bench.idle --seconds 60 --rings 50 --brokers orm redis  some
 
 Transactions of PostgreSQL in a second, by its own count, beside one idle cluster; then the time from a ring (a task
 that is queued and committed) to the moment at which a worker begins it, one ring at a time, at random moments.
@@ -25,13 +26,20 @@ SETTLE_SECONDS = 5
 START_SECONDS = 120
 WARM_UP = 10
 POOLED = "orm, pooled"
+# As it was before clusters listened.
+LOOKING = "orm, looking 20 times a second"
+BROKERS = {
+    LOOKING: {"Q_BROKER": "orm", "DATABASE_POOLER": "transaction", "BENCH_LOOK_SECONDS": "0.05"},
+    POOLED: {"Q_BROKER": "orm", "DATABASE_POOLER": "transaction"},
+    "orm": {"Q_BROKER": "orm"},
+    "redis": {"Q_BROKER": "redis"},
+}
 
 
 @contextmanager
 def cluster(started: Stand, broker: str) -> Iterator[Program]:
-    settings = {"Q_BROKER": broker.split(",")[0], "DATABASE_POOLER": "transaction" if broker == POOLED else ""}
     started.manage("shell", "--command", "from payouts.models import Heartbeat; Heartbeat.objects.all().delete()")
-    with started.running("cluster", "-m", "tests.bench.rung", "cluster", **settings) as program:
+    with started.running("cluster", "-m", "tests.bench.rung", "cluster", **BROKERS[broker]) as program:
         give_up = time.monotonic() + START_SECONDS
         while not started.query(BEATS)[0][0]:
             if time.monotonic() > give_up or program.process.poll() is not None:
@@ -52,8 +60,7 @@ def per_second(started: Stand, seconds: float) -> tuple[float, int]:
 def latency(started: Stand, broker: str, rings: int) -> list[float]:
     """Milliseconds."""
     found = []
-    settings = {"Q_BROKER": broker.split(",")[0]}
-    with started.running("bell", "-m", "tests.bench.rung", "bell", **settings) as bell:
+    with started.running("bell", "-m", "tests.bench.rung", "bell", **BROKERS[broker]) as bell:
         bell.ask()
         for _each in range(WARM_UP + rings):
             time.sleep(random.uniform(0.05, 2.5))
@@ -63,9 +70,9 @@ def latency(started: Stand, broker: str, rings: int) -> list[float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.idle", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--rings", type=int, default=200)
-    parser.add_argument("--brokers", nargs="+", default=["orm", POOLED, "redis"], choices=["orm", POOLED, "redis"])
+    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--rings", type=int, default=100)
+    parser.add_argument("--brokers", nargs="+", default=[*BROKERS], choices=BROKERS)
     arguments = parser.parse_args()
     listen()
     try:

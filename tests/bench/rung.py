@@ -18,6 +18,7 @@ from django.core.management import execute_from_command_line  # noqa: E402
 from django_redis import get_redis_connection  # noqa: E402
 
 from payouts import doorbell, tasks  # noqa: E402
+from payouts.worker import database_queue  # noqa: E402
 
 BEGAN = "bench:began"
 PATIENCE_SECONDS = 60
@@ -44,6 +45,8 @@ def ring() -> float:
 
 def main() -> None:
     settings.CACHES["default"]["OPTIONS"] |= {"SOCKET_TIMEOUT": 5}
+    if looks := os.environ.get("BENCH_LOOK_SECONDS"):
+        database_queue.POLLED_SECONDS = float(looks)
     if sys.argv[1] == "cluster":
         tasks.pump = pump
         execute_from_command_line(["manage.py", "cluster"])

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
+import boto3
 import psycopg
 import pytest
 from django.db import connection, connections, transaction
@@ -15,7 +16,7 @@ from payouts.batches.check import CHECK
 from payouts.exports.request import WRITE
 from payouts.jobs import FILES, in_queues
 from payouts.statements.lines import APPLY
-from payouts.worker import broker, database_queue
+from payouts.worker import broker, database_queue, sqs_queue
 from payouts.worker.broker import BEAT, HERE, Supervised, Taken
 from tests import recipes
 from tests.databases import application_url
@@ -182,6 +183,18 @@ def test_a_cluster_hears_its_own_ring_while_the_queue_is_away(away: str, monkeyp
     pusher.finish("pump")
     assert pusher.take() == ""
     assert progress.is_idle
+
+
+def test_a_queue_of_sqs_that_was_removed_is_made_anew(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "AWAY_PAUSE_SECONDS", 0.0)
+    with use_broker("sqs", settings, monkeypatch):
+        put("lost")
+        boto3.client("sqs").delete_queue(QueueUrl=sqs_queue._address("payouts"))
+        put("lost too")
+        put("pump")
+        pusher = Pusher()
+
+        assert [pusher.take() for _each in range(2)] == ["pump", ""]
 
 
 @pytest.fixture

@@ -374,7 +374,7 @@ def test_a_cluster_that_the_database_refuses_is_not_alive_until_it_may_go_on(sta
     cluster = start(SWEEP_SECONDS="1", STALL_SECONDS="3")
     wait_until(lambda: cluster.is_alive, "alive")
 
-    with revoked("SELECT", "payouts_webhookmessage"):  # which the sweep reads
+    with revoked("SELECT", "payouts_unsignednews"):  # which the sweep reads
         wait_until(lambda: not cluster.is_alive, "not alive")
     payout = submit()
 

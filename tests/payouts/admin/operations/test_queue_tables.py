@@ -17,6 +17,7 @@ from payouts.worker import schedules
 from tests import recipes
 from tests.payouts.admin.conftest import as_user
 from tests.payouts.admin.operations.acts import OPERATIONS
+from tests.payouts.worker.queues import use_broker
 
 pytestmark = pytest.mark.django_db
 
@@ -190,3 +191,13 @@ def test_queued_tasks_are_told_from_running_ones(as_group: Any) -> None:
     queue = as_group("Operator").get(OPERATIONS).context["queue"]
 
     assert (queue["waiting"], queue["taken"]) == ("1", "1")
+
+
+def test_how_many_tasks_wait_is_not_told_while_their_queue_is_away(
+    as_group: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with use_broker("redis", settings, monkeypatch, is_away=True):
+        answer = as_group("Operator").get(OPERATIONS)
+
+    assert answer.status_code == 200
+    assert (answer.context["queue"]["waiting"], answer.context["queue"]["taken"]) == ("–", "–")
