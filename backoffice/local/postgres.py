@@ -39,6 +39,8 @@ from payouts.backups.programs import FOLDERS
 from payouts.database.rights import APP, OWNER
 
 NAME = "payouts"  # of the database
+# Who copies the server and follows it (standby.py), and stops and starts that.
+STANDBY = "payouts_standby"
 ROLES = ROOT / "deploy" / "sql" / "roles.sql"
 OLDEST_POSTGRES = 15  # Django's minimum
 POSTGRES_OPTIONS: Mapping[str, str] = {
@@ -77,9 +79,9 @@ def postgres_server(directory: Path, options: Mapping[str, str]) -> Iterator[Ser
     alone = _Alone(programs, home, account, options)
     if made_by is None:
         _create_database(alone)
-    elif not _password_file(data, APP).exists():
+    elif not password_file(data, APP).exists():
         _make_roles(alone, data)
-    passwords = {role: _password_file(data, role).read_text() for role in (OWNER, APP)}
+    passwords = {role: password_file(data, role).read_text() for role in (OWNER, APP)}
     log = directory / "postgres.log"
     server, port = _start_postgres(programs, home, account, options, log)
     owner, app = (f"postgres://{role}:{word}@127.0.0.1:{port}/{NAME}" for role, word in passwords.items())
@@ -217,7 +219,7 @@ class _Alone:
     def run(self, data: Path, database: str, statements: Sequence[str], hidden: Sequence[str] = ()) -> None:
         """Each statement in one line. Raises ServiceError, without what is hidden, where one fails."""
         answer = run_program(
-            [str(self.programs.folder / "postgres"), "--single", "-D", str(data), *_as_flags(self.options), database],
+            [str(self.programs.folder / "postgres"), "--single", "-D", str(data), *as_flags(self.options), database],
             self.account,
             self.home,
             "".join(f"{statement}\n" for statement in statements),
@@ -255,8 +257,8 @@ def _create_database(alone: _Alone) -> None:
 
 
 def _make_roles(alone: _Alone, data: Path) -> None:
-    """Both roles with new passwords; what is there becomes the owner's, whoever owned it."""
-    passwords = {role: secrets.token_urlsafe(32) for role in (OWNER, APP)}
+    """The roles with new passwords; what is there becomes the owner's, whoever owned it."""
+    passwords = {role: secrets.token_urlsafe(32) for role in (OWNER, APP, STANDBY)}
     alone.run(
         data,
         NAME,
@@ -264,12 +266,15 @@ def _make_roles(alone: _Alone, data: Path) -> None:
             *_statements(ROLES.read_text(encoding="utf-8")),
             # Tests and drills make databases of their own.
             f"ALTER ROLE {OWNER} CREATEDB",
+            f"DO $$ BEGIN CREATE ROLE {STANDBY}; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+            f"ALTER ROLE {STANDBY} LOGIN REPLICATION",
+            f"GRANT EXECUTE ON FUNCTION pg_wal_replay_pause(), pg_wal_replay_resume() TO {STANDBY}",
             *(f"ALTER ROLE {role} PASSWORD '{word}'" for role, word in passwords.items()),
         ],
         list(passwords.values()),
     )
     for role, word in passwords.items():
-        write_private(_password_file(data, role), word, alone.account)
+        write_private(password_file(data, role), word, alone.account)
 
 
 def _statements(script: str) -> list[str]:
@@ -281,7 +286,7 @@ def _statements(script: str) -> list[str]:
     return [paragraph for paragraph in paragraphs if paragraph]
 
 
-def _password_file(data: Path, role: str) -> Path:
+def password_file(data: Path, role: str) -> Path:
     return data / f"{role}.password"
 
 
@@ -332,18 +337,18 @@ def _start_postgres(
     data = home / "data"
 
     def start(port: int, output: Any) -> subprocess.Popen[bytes]:
-        flags = _as_flags({**options, "port": str(port)})
+        flags = as_flags({**options, "port": str(port)})
         command = [str(programs.folder / "postgres"), "-D", str(data), *flags]
         return start_server(command, account, home, output, signal.SIGINT)
 
-    return on_a_free_port("PostgreSQL", log, start, lambda server, _: _is_ready(data, server.pid))
+    return on_a_free_port("PostgreSQL", log, start, lambda server, _: is_ready(data, server.pid))
 
 
-def _as_flags(options: Mapping[str, str]) -> list[str]:
+def as_flags(options: Mapping[str, str]) -> list[str]:
     return [flag for name, value in options.items() for flag in ("-c", f"{name}={value}")]
 
 
-def _is_ready(data: Path, pid: int) -> bool:
+def is_ready(data: Path, pid: int) -> bool:
     """Whether the server says in its pid file that it takes connections, as pg_ctl asks (miscadmin.h)."""
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
