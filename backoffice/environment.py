@@ -97,6 +97,19 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             pooler,
             "",
         ),
+        Setting(
+            "DATABASE_REPLICA_URL",
+            "A standby of the database, to which the primary streams its log. Long lists, exports, reports and "
+            "pictures are read from it; whoever has just changed something, and everybody while it lags or is away, "
+            "reads the primary. Nobody decides by it. DATABASE_POOLER is of both. See docs/deploy.md.",
+            is_secret=True,
+        ),
+        Setting(
+            "REPLICA_LAG_SECONDS",
+            "How much older than the primary the standby may be and still be read from.",
+            int,
+            10,
+        ),
     ),
     "Web": (
         Setting(

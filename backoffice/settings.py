@@ -5,6 +5,7 @@ A missing required variable stops the start with a sentence. Rules between setti
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.http import HttpRequest
@@ -58,6 +59,7 @@ MIDDLEWARE = [
     "backoffice.middleware.pages.WhiteNoiseMiddleware",
     "backoffice.middleware.texts.MarkedTextMiddleware",
     "backoffice.middleware.pages.ContentSecurityPolicyMiddleware",
+    "backoffice.middleware.writes.OwnWritesMiddleware",
     "backoffice.middleware.pages.SessionMiddleware",
     "backoffice.middleware.pages.LocaleMiddleware",
     "backoffice.middleware.pages.CommonMiddleware",
@@ -92,10 +94,9 @@ TEMPLATES = [
 
 # Database. Every statement is bounded: a session that waits for a lock or for the network must not hang a worker.
 
-DATABASES = {"default": environ.Env.db_url_config(read("DATABASE_URL"))}
-if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
-    raise SettingError("DATABASE_URL must name a PostgreSQL database: its constraints hold the money.")
 DATABASE_POOLER = read("DATABASE_POOLER")
+DATABASE_REPLICA_URL = read("DATABASE_REPLICA_URL")
+REPLICA_LAG_SECONDS = read("REPLICA_LAG_SECONDS")
 # Times are in milliseconds. A process that does not get them does not start (payouts/database/session.py).
 DATABASE_SESSION: dict[str, int | str] = {
     "statement_timeout": 30_000,
@@ -104,30 +105,57 @@ DATABASE_SESSION: dict[str, int | str] = {
     # A server may have it off; then it confirms what a crash makes it forget.
     "synchronous_commit": "on",
 }
-DATABASES["default"] |= {
-    "ENGINE": "backoffice.postgresql",
-    "CONN_MAX_AGE": 60,
-    "CONN_HEALTH_CHECKS": True,
-    # Outside a transaction a cursor of the server's lives as long as the session, which a pooler gives to others.
-    "DISABLE_SERVER_SIDE_CURSORS": bool(DATABASE_POOLER),
-    "OPTIONS": {
-        **DATABASES["default"].get("OPTIONS", {}),
-        "connect_timeout": 5,
-        "application_name": "payouts",
-        # The server's limits do not help when the network to it is gone.
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 30_000,
-        "server_side_binding": True,
-        # Behind a pooler the next statement may find another session, which has prepared nothing or something else.
-        **(
-            {"prepare_threshold": None}
-            if DATABASE_POOLER
-            else {"prepare_threshold": 2, "options": session_options(DATABASE_SESSION)}
-        ),
-    },
+
+
+def _database(name: str, url: str, session: dict[str, int | str], **network: int) -> dict[str, Any]:
+    """The database at the URL of this setting, each of whose sessions asks for this. `network` is libpq's."""
+    database: dict[str, Any] = environ.Env.db_url_config(url)
+    if database["ENGINE"] != "django.db.backends.postgresql":
+        raise SettingError(f"{name} must name a PostgreSQL database: its constraints hold the money.")
+    # Behind a pooler the next statement may find another session, which has prepared nothing or something else.
+    kept = {"prepare_threshold": 2, "options": session_options(session)}
+    return database | {
+        "ENGINE": "backoffice.postgresql",
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        # Outside a transaction a cursor of the server's lives as long as the session, which a pooler gives to others.
+        "DISABLE_SERVER_SIDE_CURSORS": bool(DATABASE_POOLER),
+        "OPTIONS": {
+            **database.get("OPTIONS", {}),
+            "application_name": "payouts",
+            "server_side_binding": True,
+            **network,
+            **({"prepare_threshold": None} if DATABASE_POOLER else kept),
+        },
+    }
+
+
+# The server's limits do not help when the network to it is gone.
+DATABASES = {
+    "default": _database(
+        "DATABASE_URL",
+        read("DATABASE_URL"),
+        DATABASE_SESSION,
+        connect_timeout=5,
+        keepalives_idle=10,
+        keepalives_interval=5,
+        keepalives_count=3,
+        tcp_user_timeout=30_000,
+    )
 }
+if DATABASE_REPLICA_URL:
+    # The primary has the same answers: this one is given up soon (payouts/database/replica.py).
+    DATABASES["replica"] = _database(
+        "DATABASE_REPLICA_URL",
+        DATABASE_REPLICA_URL,
+        DATABASE_SESSION | {"default_transaction_read_only": "on"},
+        connect_timeout=2,
+        keepalives_idle=3,
+        keepalives_interval=2,
+        keepalives_count=2,
+        tcp_user_timeout=5_000,
+    ) | {"TEST": {"MIRROR": "default"}}
+DATABASE_ROUTERS = ["payouts.database.replica.Router"]
 
 # A server that may lose what it has confirmed is for development alone (payouts/actions/recovery.py).
 NEEDS_DURABLE_SERVER = not DEBUG
@@ -302,6 +330,7 @@ SESSION_COOKIE_NAME = f"{_HOST}payouts_session"
 CSRF_COOKIE_NAME = f"{_HOST}csrftoken"
 LANGUAGE_COOKIE_NAME = f"{_HOST}payouts_language"
 DEVICE_COOKIE_NAME = f"{_HOST}payouts_device"
+WRITTEN_COOKIE_NAME = f"{_HOST}payouts_written"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SECURE = not DEBUG
 # Strict would ask people who follow a link in an e-mail to log in.

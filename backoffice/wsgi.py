@@ -21,7 +21,7 @@ django.setup(set_prefix=False)
 
 from payouts.actions import KeysError, RetiredKeyError, keys, recovery  # noqa: E402
 from payouts.checks import refusals  # noqa: E402
-from payouts.database import rights, session  # noqa: E402
+from payouts.database import replica, rights, session  # noqa: E402
 
 if texts := refusals():
     raise ImproperlyConfigured(" ".join(texts))
@@ -83,6 +83,7 @@ class Gate:
                     log.critical("payments_stopped", reason=obstacle)
                     return obstacle
                 rights.warn()
+                replica.warn()
                 keys.begin_writing()
         except KeysError as error:
             log.critical("keys_do_not_fit", reason=str(error))

@@ -4,21 +4,32 @@ import base64
 import re
 from collections.abc import Collection, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from payouts.actions import recovery
 from payouts.backups import envelope
-from payouts.database import rights
+from payouts.database import replica, rights
 from payouts.providers import Account, registry
 from payouts.worker.pump import RECORDING_SECONDS
 
 
 @register()
 def check_settings(**_kwargs: Any) -> list[CheckMessage]:
-    return [*_keys(), *_times(), *_provider(), *_access(), *_single_sign_on(), *_installation(), *_backups()]
+    return [
+        *_keys(),
+        *_times(),
+        *_provider(),
+        *_access(),
+        *_single_sign_on(),
+        *_installation(),
+        *_backups(),
+        *_replica(),
+    ]
 
 
 @register(Tags.database)
@@ -33,6 +44,13 @@ def check_role(databases: Collection[str] | None = None, **_kwargs: Any) -> list
     """For `check --deploy --database default`; `migrate` must be the owner, and is not asked."""
     text = rights.excess() if databases else ""
     return [_warn(50, text)] if text else []
+
+
+@register(Tags.database, deploy=True)
+def check_replica(databases: Collection[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+    """For `check --deploy --database default`; the processes say it in their logs."""
+    text = replica.standing().why_not if databases and replica.is_there() else ""
+    return [_warn(64, f"The standby is not read from: {text}.")] if text else []
 
 
 def refusals() -> list[str]:
@@ -189,3 +207,14 @@ def _backups() -> Iterator[CheckMessage]:
         envelope.recipients()
     except envelope.EnvelopeError as error:
         yield _refuse(61, str(error))
+
+
+def _replica() -> Iterator[CheckMessage]:
+    if not 1 <= settings.REPLICA_LAG_SECONDS <= 300:
+        yield _refuse(62, "REPLICA_LAG_SECONDS must be from 1 to 300.")
+    if not settings.DATABASE_REPLICA_URL:
+        return
+    url, primary = urlsplit(settings.DATABASE_REPLICA_URL), connections[DEFAULT_DB_ALIAS].settings_dict
+    places = (url.hostname, url.port or 5432), (primary["HOST"], int(primary["PORT"] or 5432))
+    if places[0] == places[1]:
+        yield _refuse(63, "DATABASE_REPLICA_URL leads where DATABASE_URL does: it must name a standby, or be empty.")

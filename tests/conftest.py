@@ -17,7 +17,8 @@ import pytest_django
 from backoffice.environment import SETTINGS
 from backoffice.local.secrets import new_secrets
 from backoffice.local.services import throwaway_services
-from tests import OWNER_URL
+from backoffice.local.standby import data_folder
+from tests import OWNER_URL, SERVER_DATA
 
 REDIS_DATABASES = 16
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
@@ -30,6 +31,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
         **new_secrets(),
         "DATABASE_URL": _services.application,
         OWNER_URL: _services.database,
+        SERVER_DATA: data_folder(_services),
         "REDIS_URL": _services.redis,
         "DJANGO_SETTINGS_MODULE": "backoffice.settings",
         "DJANGO_DEBUG": "on",
@@ -48,6 +50,7 @@ from django.conf import settings  # noqa: E402
 from django.contrib.auth.hashers import Argon2PasswordHasher  # noqa: E402
 
 from tests.databases import RUN, Database, own_database  # noqa: E402
+from tests.standby import follower, second_database, server_data, standby  # noqa: E402, F401
 
 # Not a fifth of a second, which is for requests that people wait for: no test fails for a machine that is busy.
 settings.CACHES["default"]["OPTIONS"] |= {"SOCKET_CONNECT_TIMEOUT": 20, "SOCKET_TIMEOUT": 20}

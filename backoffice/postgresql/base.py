@@ -4,7 +4,8 @@ With CONN_HEALTH_CHECKS every request asks whether its kept connection still ser
 socket is asked: an idle connection on which the server has said something was closed by it, or is about to be.
 
 A server that refuses to write, as a primary does that has become a standby, is a database that is away, like one that
-does not answer: the API and the pages say 503, the worker waits, and the next request connects anew.
+does not answer: the API and the pages say 503, the worker waits, and the next request connects anew. A session that
+may only read (payouts/database/replica.py) always refuses: there a write is a fault of ours.
 """
 
 import select
@@ -17,6 +18,8 @@ from django.db.utils import DatabaseErrorWrapper
 from django.utils.functional import cached_property
 from psycopg.errors import ReadOnlySqlTransaction
 
+from payouts.database.replica import REPLICA
+
 
 class Errors(DatabaseErrorWrapper):
     wrapper: base.DatabaseWrapper
@@ -24,7 +27,7 @@ class Errors(DatabaseErrorWrapper):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if not isinstance(error, ReadOnlySqlTransaction):
+        if not isinstance(error, ReadOnlySqlTransaction) or self.wrapper.alias == REPLICA:
             super().__exit__(kind, error, traceback)
             return
         self.wrapper.errors_occurred = True

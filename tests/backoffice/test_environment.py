@@ -27,6 +27,7 @@ SECRET = REQUIRED | {
     "SENTRY_DSN",
     "BACKUP_IDENTITY",
     "RESTORE_DATABASE_URL",
+    "DATABASE_REPLICA_URL",
 }
 # Of the programs beside ours.
 OF_OTHERS = {

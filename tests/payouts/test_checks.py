@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from payouts import checks
 from payouts.checks import check_server, check_settings
@@ -47,6 +48,9 @@ def test_the_settings_of_the_tests_contradict_nothing(settings: Any) -> None:
         ({"Q_WORKERS": 0}, ["payouts.E010"]),
         ({"MAX_ATTEMPT_CALLS": 0}, ["payouts.E010"]),
         ({"SWEEP_SECONDS": 0}, ["payouts.E010"]),
+        ({"REPLICA_LAG_SECONDS": 0}, ["payouts.E062"]),
+        ({"REPLICA_LAG_SECONDS": 301}, ["payouts.E062"]),
+        ({"DATABASE_REPLICA_URL": "postgres://payouts_app:word@standby.example.com/payouts"}, []),
         ({"API_THROTTLE": "600"}, ["payouts.E011"]),
         ({"API_THROTTLE": "0/m"}, ["payouts.E011"]),
         ({"API_THROTTLE": "600/m"}, []),
@@ -116,6 +120,14 @@ def test_a_server_that_may_forget_stops_a_migration_in_production(settings: Any)
 
     assert [error.id for error in check_server(databases=["default"])] == ["payouts.E021"]
     assert check_server() == []
+
+
+def test_a_standby_that_is_the_primary_stops_the_start(settings: Any) -> None:
+    settings.SECOND_FACTOR = settings.DUAL_CONTROL = True
+    primary = connection.settings_dict
+    settings.DATABASE_REPLICA_URL = f"postgres://another:word@{primary['HOST']}:{primary['PORT']}/payouts"
+
+    assert [error.id for error in check_settings()] == ["payouts.E063"]
 
 
 def test_every_check_has_a_test() -> None:

@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
 from payouts.actions import KeysError, keys, recovery
-from payouts.database import rights
+from payouts.database import replica, rights
 from payouts.worker import alive
 from payouts.worker.supervisor import Supervisor, tell_fit, tell_unfit
 
@@ -27,6 +27,7 @@ class Command(BaseCommand):
             raise CommandError(text)
         try:
             rights.warn()
+            replica.warn()
             keys.begin_writing()
             recovery.look()
             tell_fit()

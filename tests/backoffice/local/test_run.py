@@ -26,6 +26,8 @@ SET = {
     "DJANGO_SECRET_KEY": "a key of ours, with $igns and 'quotes'",
     "DATABASE_URL": "postgres://payouts:word@db.example.com:5432/payouts",
     "DATABASE_POOLER": "transaction",
+    "DATABASE_REPLICA_URL": "postgres://payouts:word@standby.example.com:5432/payouts",
+    "REPLICA_LAG_SECONDS": "5",
     "FIELD_ENCRYPTION_KEYS": "one=,two=",
     "EVENT_HMAC_KEYS": "0123456789abcdef0123456789abcdef,fedcba9876543210fedcba9876543210",
     "EVENT_HMAC_KEYS_RETIRED": "an old key that has thirty-two characters",

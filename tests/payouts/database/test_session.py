@@ -71,3 +71,26 @@ def test_behind_a_pooler_a_session_asks_for_nothing_and_keeps_nothing() -> None:
 
 def test_another_kind_of_pooler_is_refused_with_a_sentence() -> None:
     assert "DATABASE_POOLER must be empty, or transaction, and is statement." in told("statement").stderr
+
+
+TELL_OF_STANDBY = (
+    "import json; from django.conf import settings as s; d = s.DATABASES['replica'];"
+    " print(json.dumps([d['HOST'], d['TEST'], d['OPTIONS'].get('options'), d['OPTIONS']['prepare_threshold'],"
+    " s.DATABASES['default']['HOST']]))"
+)
+
+
+@pytest.mark.parametrize(("pooler", "threshold"), [("", 2), ("transaction", None)])
+def test_a_session_at_a_standby_may_only_read_unless_a_pooler_drops_what_it_asks(
+    pooler: str, threshold: int | None
+) -> None:
+    """Where it does, the standby itself refuses to write."""
+    given = {"DATABASE_POOLER": pooler, "DATABASE_REPLICA_URL": "postgres://payouts_app:word@standby.test/payouts"}
+    program = [sys.executable, "-c", TELL_OF_STANDBY]
+
+    said = subprocess.check_output(program, cwd=ROOT, env=os.environ | given, text=True, timeout=60)
+
+    host, test, options, prepared_after, primary = json.loads(said)
+    assert (host, test, prepared_after) == ("standby.test", {"MIRROR": "default"}, threshold)
+    assert ("-c default_transaction_read_only=on" in (options or "")) == (not pooler)
+    assert primary == "127.0.0.1"

@@ -155,14 +155,14 @@ def test_every_cookie_is_out_of_reach_of_scripts_and_other_sites(in_group: Calla
 def test_in_production_every_cookie_has_the_prefix_of_its_host_alone() -> None:
     asked = "[settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, settings.LANGUAGE_COOKIE_NAME,"
     asked += " settings.DEVICE_COOKIE_NAME, settings.SESSION_COOKIE_SECURE, settings.CSRF_COOKIE_SECURE,"
-    asked += " settings.LANGUAGE_COOKIE_SECURE, settings.SESSION_COOKIE_DOMAIN]"
+    asked += " settings.LANGUAGE_COOKIE_SECURE, settings.SESSION_COOKIE_DOMAIN, settings.WRITTEN_COOKIE_NAME]"
     program = f"from django.conf import settings; print({asked})"
     production = {**os.environ, "DJANGO_DEBUG": "off", "DJANGO_SETTINGS_MODULE": "backoffice.settings"}
 
     said = subprocess.check_output([sys.executable, "-c", program], env=production, text=True)
 
     names = [f"'__Host-{name}'" for name in ("payouts_session", "csrftoken", "payouts_language", "payouts_device")]
-    assert said.strip() == f"[{', '.join(names)}, True, True, True, None]"
+    assert said.strip() == f"[{', '.join(names)}, True, True, True, None, '__Host-payouts_written']"
 
 
 def test_nobody_is_left_logged_in_by_a_session_that_ended(in_group: Callable[[str], User]) -> None:
