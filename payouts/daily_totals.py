@@ -6,7 +6,7 @@ Days are counted from the oldest on without a gap, so the last one tells how far
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Max
 
 from payouts.jobs import Stop, never
@@ -42,11 +42,11 @@ def count_days(*, must_stop: Stop = never) -> bool:
     return True
 
 
-def next_uncounted() -> date | None:
-    """The first day that is over, on which something was paid, and that is not counted."""
-    last = DailyTotal.objects.aggregate(last=Max("on"))["last"]
+def next_uncounted(*, using: str = DEFAULT_DB_ALIAS) -> date | None:
+    """The first day that is over, on which something was paid, and that is not counted, as this database has it."""
+    last = DailyTotal.objects.using(using).aggregate(last=Max("on"))["last"]
     begins = midnight(last + timedelta(days=1)) if last else datetime(1970, 1, 1, tzinfo=UTC)
-    with connection.cursor() as cursor:
+    with connections[using].cursor() as cursor:
         cursor.execute(NEXT_PAID, [begins])
         paid_at, now = cursor.fetchone()
     if paid_at is None:
@@ -55,9 +55,9 @@ def next_uncounted() -> date | None:
     return day if now >= midnight(day + timedelta(days=1)) + SETTLED_AFTER else None
 
 
-def paid_since(day: date) -> dict[tuple[date, str], tuple[int, Decimal]]:
+def paid_since(day: date, *, using: str = DEFAULT_DB_ALIAS) -> dict[tuple[date, str], tuple[int, Decimal]]:
     """How many and how much was paid by day and currency from this day on, from the payouts themselves."""
-    with connection.cursor() as cursor:
+    with connections[using].cursor() as cursor:
         cursor.execute(BY_DAY, [midnight(day)])
         return {(on, currency): (count, amount) for on, currency, count, amount in cursor.fetchall()}
 

@@ -14,6 +14,7 @@ from django.utils.translation import pgettext
 from payouts import daily_totals, money
 from payouts.admin.kit import format
 from payouts.admin.kit.counted_once import cached
+from payouts.database import replica
 from payouts.models import DailyTotal
 
 DAYS_SHOWN = 30
@@ -60,19 +61,20 @@ class Counted:
 def paid() -> Paid:
     """The days that are counted, and today and yesterday as they stand where they are not."""
     today = timezone.now().astimezone(UTC).date()
-    found = cached(f"paid:{today}", Counted, lambda: _paid(today))
+    found = cached(f"paid:{today}", Counted, lambda: replica.read(lambda alias: _paid(today, alias)))
     return Paid(today, {(on, currency): (count, amount) for on, currency, count, amount in found.days}, found.gap)
 
 
-def _paid(today: date) -> Counted:
+def _paid(today: date, using: str) -> Counted:
     yesterday = today - timedelta(days=1)
-    counted = DailyTotal.objects.filter(on__gt=today - timedelta(days=DAYS_SHOWN)).values_list(
+    totals = DailyTotal.objects.using(using)
+    counted = totals.filter(on__gt=today - timedelta(days=DAYS_SHOWN)).values_list(
         "on", "currency", "paid_count", "paid_amount"
     )
     by_day = {(on, currency): (count, amount) for on, currency, count, amount in counted}
-    last = DailyTotal.objects.aggregate(last=Max("on"))["last"]
-    by_day |= daily_totals.paid_since(today if last and last >= yesterday else yesterday)
-    uncounted = daily_totals.next_uncounted()
+    last = totals.aggregate(last=Max("on"))["last"]
+    by_day |= daily_totals.paid_since(today if last and last >= yesterday else yesterday, using=using)
+    uncounted = daily_totals.next_uncounted(using=using)
     days = tuple((on, currency, count, amount) for (on, currency), (count, amount) in by_day.items())
     return Counted(days, uncounted if uncounted and uncounted < yesterday else None)
 

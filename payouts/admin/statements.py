@@ -24,6 +24,7 @@ from payouts import money
 from payouts.admin.kit import format
 from payouts.admin.kit.downloads import CONTENT_TYPES, attachment
 from payouts.admin.kit.fields import day_field, file_field
+from payouts.admin.kit.from_standby import StandbyListMixin
 from payouts.admin.kit.paginator import one_page
 from payouts.admin.kit.person import person
 from payouts.admin.kit.view_only import ViewOnlyAdmin
@@ -127,7 +128,7 @@ class UploadForm(forms.Form):
 
 
 @admin.register(ProviderReport)
-class ProviderReportAdmin(SnapshotMixin, ViewOnlyAdmin):
+class ProviderReportAdmin(StandbyListMixin, SnapshotMixin, ViewOnlyAdmin):
     list_display = ("name", "account", "state", "period", "who", "uploaded")
     list_display_links = ("name",)
     list_fullwidth = True

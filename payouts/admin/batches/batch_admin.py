@@ -19,12 +19,13 @@ from payouts.admin.batches.page import page_of
 from payouts.admin.batches.upload import upload_view
 from payouts.admin.kit import format
 from payouts.admin.kit.downloads import CONTENT_TYPES
+from payouts.admin.kit.from_standby import StandbyListMixin
 from payouts.admin.kit.worker_pages import SnapshotMixin
 from payouts.models import Batch
 
 
 @admin.register(Batch)
-class BatchAdmin(SnapshotMixin, BatchDecisions):
+class BatchAdmin(StandbyListMixin, SnapshotMixin, BatchDecisions):
     list_display = ("name", "state_shown", "rows_shown", "totals_shown", "uploaded_by", "uploaded")
     list_display_links = ("name",)
     list_fullwidth = True

@@ -18,6 +18,7 @@ from django.utils.translation import pgettext
 from payouts.admin.kit import format
 from payouts.admin.kit.counted_once import cached
 from payouts.admin.operations.figures import RATES_SECONDS, seconds_shown
+from payouts.database import replica
 from payouts.models import CALL_SECONDS, MinuteSample
 
 MINUTE = timedelta(minutes=1)
@@ -54,7 +55,7 @@ class Seen:
 
 def pictures() -> list[dict[str, Any]]:
     """The last hour and the last day, for the template; empty where no minute was counted yet."""
-    seen = cached("pictures", Seen, _seen, seconds=RATES_SECONDS)
+    seen = cached("pictures", Seen, lambda: replica.read(_seen), seconds=RATES_SECONDS)
     if seen.counted_until is None:
         return []
     until = seen.counted_until
@@ -69,14 +70,14 @@ def pictures() -> list[dict[str, Any]]:
     ]
 
 
-def _seen() -> Seen:
+def _seen(using: str) -> Seen:
     minute = timezone.now().replace(second=0, microsecond=0)
     # The present minute is left out; the present quarter is there as far as it has come.
     quarter = minute - timedelta(minutes=minute.minute % 15)
     hour = [Moment(minute - MINUTE * ago) for ago in range(60, 0, -1)]
     day = [Moment(quarter - QUARTER * ago) for ago in range(95, -1, -1)]
     by_minute: dict[datetime, list[MinuteSample]] = defaultdict(list)
-    for sample in MinuteSample.objects.filter(at__gte=day[0].at, at__lt=minute):
+    for sample in MinuteSample.objects.using(using).filter(at__gte=day[0].at, at__lt=minute):
         by_minute[sample.at].append(sample)
     for at, samples in by_minute.items():
         places = [day[(at - day[0].at) // QUARTER]]

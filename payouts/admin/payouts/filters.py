@@ -273,12 +273,12 @@ class CreatedFilter(RangeFilter):
 
     def at_least(self, queryset: QuerySet, text: str) -> QuerySet:
         since = _midnight(read_date(text))
-        first_id = first_id_since(since)
+        first_id = first_id_since(since, using=queryset.db)
         return queryset.filter(created_at__gte=since, **({"pk__gte": first_id} if first_id else {}))
 
     def at_most(self, queryset: QuerySet, text: str) -> QuerySet:
         until = _midnight(read_date(text) + timedelta(days=1))
-        next_id = first_id_since(until)
+        next_id = first_id_since(until, using=queryset.db)
         return queryset.filter(created_at__lt=until, **({"pk__lt": next_id + ID_SKEW} if next_id else {}))
 
 

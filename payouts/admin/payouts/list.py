@@ -67,7 +67,7 @@ class PayoutList(ViewOnlyAdmin):
     ) -> tuple[QuerySet[Payout], bool]:
         if not search_term.strip():
             return queryset, False
-        return queryset.filter(pk__in=search.matching_ids(search_term)), False
+        return queryset.filter(pk__in=search.matching_ids(search_term, using=queryset.db)), False
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         offers = bulk.offered(request, request.GET.get("stage", ""))

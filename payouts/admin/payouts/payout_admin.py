@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
+from payouts.admin.kit.from_standby import StandbyListMixin
 from payouts.admin.payouts import bulk, entry, saved_views
 from payouts.admin.payouts.exported import ExportedMixin
 from payouts.admin.payouts.let_go import LetGoMixin
@@ -19,12 +20,15 @@ from payouts.models import Payout
 
 
 @admin.register(Payout)
-class PayoutAdmin(ExportedMixin, LetGoMixin, PayoutPage, PayoutList):
+class PayoutAdmin(StandbyListMixin, ExportedMixin, LetGoMixin, PayoutPage, PayoutList):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perms(("payouts.view_payout", "payouts.add_payout"))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("payouts.view_payout")
+
+    def decides_by_list(self, request: HttpRequest) -> bool:
+        return bool(bulk.offered(request, request.GET.get("stage", "")))
 
     def get_urls(self) -> list[Any]:
         check = self.admin_site.admin_view(self.check_view)
