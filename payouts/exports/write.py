@@ -2,6 +2,8 @@
 
 A CSV grows by parts that are committed one by one, so that a worker that dies costs its last part; an XLSX is one
 archive in memory, which is begun again. Nobody is given a file before it is whole.
+
+The rows come from the standby, where there is one that has all that was written before the turn began.
 """
 
 import time
@@ -17,6 +19,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 
+from payouts.database.replica import Moment
 from payouts.exports.cells import COLUMNS, as_csv, cells, texts
 from payouts.exports.request import NEEDED, OPEN, ExportError, Rows, record
 from payouts.exports.workbook import Book
@@ -103,14 +106,15 @@ def _write(export: Export, rows_of: Rows, turn_ends: float, must_stop: Stop) -> 
         _fail(export, Failure.FILTER)
         return
     rows = rows.filter(pk__lte=export.up_to_id).order_by()
-    if export.rows_total is None and not _begin(export, rows.count()):
+    since = Moment.present()
+    if export.rows_total is None and not _begin(export, since.read(lambda alias: rows.using(alias).count())):
         return
     rows = rows.select_related(None).select_related("client", "maker").defer(None).defer(*UNREAD)
     rows = rows.annotate(fee=Subquery(PAID_WITH.values("fee")[:1]))
     if export.format == Export.Format.CSV:
-        _write_csv(export, rows, lambda: time.monotonic() > turn_ends or must_stop())
+        _write_csv(export, rows, since, lambda: time.monotonic() > turn_ends or must_stop())
     else:
-        _write_xlsx(export, rows, must_stop)
+        _write_xlsx(export, rows, since, must_stop)
 
 
 def _begin(export: Export, total: int) -> bool:
@@ -128,8 +132,8 @@ def _begin(export: Export, total: int) -> bool:
     return is_ours
 
 
-def _write_csv(export: Export, rows: QuerySet[Payout], must_stop: Stop) -> None:
-    for batch, last_id in _batches(export, rows):
+def _write_csv(export: Export, rows: QuerySet[Payout], since: Moment, must_stop: Stop) -> None:
+    for batch, last_id in _batches(export, rows, since):
         part = as_csv([texts(cells(payout)) for payout in batch]).encode()
         with transaction.atomic():
             is_ours = _advance(
@@ -148,10 +152,10 @@ def _write_csv(export: Export, rows: QuerySet[Payout], must_stop: Stop) -> None:
     _finish(export)
 
 
-def _write_xlsx(export: Export, rows: QuerySet[Payout], must_stop: Stop) -> None:
+def _write_xlsx(export: Export, rows: QuerySet[Payout], since: Moment, must_stop: Stop) -> None:
     book = Book(list(COLUMNS))
     done = 0
-    for batch, _last_id in _batches(export, rows):
+    for batch, _last_id in _batches(export, rows, since):
         for payout in batch:
             book.append(cells(payout))
         done += len(batch)
@@ -171,7 +175,7 @@ def _write_xlsx(export: Export, rows: QuerySet[Payout], must_stop: Stop) -> None
             _finish(export)
 
 
-def _batches(export: Export, rows: QuerySet[Payout]) -> Iterator[tuple[list[Payout], int]]:
+def _batches(export: Export, rows: QuerySet[Payout], since: Moment) -> Iterator[tuple[list[Payout], int]]:
     """BATCH payouts at most at a time, each time with the id up to which all were looked at.
 
     They are read by ranges of ids, so that a query costs the same whatever the filter; few are read by one query.
@@ -180,7 +184,8 @@ def _batches(export: Export, rows: QuerySet[Payout]) -> Iterator[tuple[list[Payo
     span = BATCH if (export.rows_total or 0) > BATCH else export.up_to_id
     while last_id < export.up_to_id:
         end = min(last_id + span, export.up_to_id)
-        batch = list(rows.filter(pk__gt=last_id, pk__lte=end).order_by("pk")[:BATCH])
+        found = rows.filter(pk__gt=last_id, pk__lte=end).order_by("pk")[:BATCH]
+        batch = since.read(lambda alias, found=found: list(found.using(alias)))  # type: ignore[misc]
         last_id = batch[-1].pk if len(batch) == BATCH else end
         yield batch, last_id
 
