@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from threading import Lock
 
 import structlog
-from django.db import Error, connection
+from django.db import Error, connections
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 
@@ -40,7 +40,7 @@ class Exporter:
                 log.warning("database_away", reason=str(error))
                 return 503, b""
             finally:
-                connection.close()  # of this thread, which ends with its answer
+                connections.close_all()  # of this thread, which ends with its answer
             self._asked_at = time.monotonic()
             return 200, self._text
 

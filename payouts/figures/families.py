@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from payouts.actions import days, disclosures, funds, wrong_accounts
 from payouts.actions.due import Owed
+from payouts.database import replica
 from payouts.figures import totals
 from payouts.figures.freshness import freshness
 from payouts.figures.standing import Backlog, Facts, all_waits, backlog, facts, seconds
@@ -48,6 +49,7 @@ def collected(counting: totals.Counting) -> Iterator[Metric]:
     yield from _accounts(found)
     yield from _reconciled(found)
     yield from _freshness(found)
+    yield from _standby()
     yield from _totals(counting.bring_up(), totals.read())
     yield _labelled("build_info", "1 for what runs", ["version", "commit"], [((version(), settings.BUILD), 1)])
 
@@ -180,6 +182,20 @@ def _freshness(found: Facts) -> Iterator[Metric]:
     ):
         samples = [((), seconds(at, found.now))] if at else []
         yield _labelled(name, meaning, [], samples)
+
+
+def _standby() -> Iterator[Metric]:
+    """Without DATABASE_REPLICA_URL nothing is told of one."""
+    found = replica.standing() if replica.is_there() else None
+    for name, meaning, value in (
+        ("replica_used", "1 while the standby is read from", found and float(not found.why_not)),
+        (
+            "replica_lag_seconds",
+            f"How much older than the primary the standby is, {replica.KEPT_SECONDS:.0f} at most",
+            found and min(found.lag_seconds, replica.KEPT_SECONDS),
+        ),
+    ):
+        yield _labelled(name, meaning, [], [] if value is None else [((), value)])
 
 
 def _totals(is_current: bool, counted: totals.Totals) -> Iterator[Metric]:
