@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from payouts import rules
+from payouts.actions import archive
 from payouts.actions.errors import NotAllowedError, NotFoundError, VersionError, refuse_if
 from payouts.actions.moves import Person, checked_reason, clock, db_now, move_one, ring_if_due
 from payouts.actions.resolutions import require_evidence
@@ -29,6 +30,7 @@ def confirm_unchanged(payout_id: int, *, by: Person, evidence: str, version: int
             raise NotFoundError
         if version is not None and payout.version != version:
             raise VersionError
+        archive.bring_back([payout])
         at = db_now(payout)
         refuse_if(rules.why_not_confirm_unchanged(payout, rules.standing(payout, by, at=at)), payout)
         if any(broken.invariant != "row_sealed" for broken in broken_of([payout])):

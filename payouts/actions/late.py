@@ -17,6 +17,7 @@ import structlog
 from django.conf import settings
 from django.db.models import F
 
+from payouts.actions import archive
 from payouts.actions.assignments import Assignment
 from payouts.actions.moves import WORKER, Move, flagged
 from payouts.actions.news import ask_again, doubt_refusal
@@ -44,6 +45,7 @@ def keep(late: Sequence[tuple[Payout, Assignment, Answer]], *, at: datetime) -> 
     if not late:
         return
     references = {answer.about or assignment.attempt.reference for _payout, assignment, answer in late}
+    archive.bring_back([payout for payout, _assignment, _answer in late])
     references |= {assignment.attempt.reference for _payout, assignment, _answer in late}
     attempts = {attempt.reference: attempt for attempt in Attempt.objects.filter(reference__in=references)}
     # A result may come twice: when the connection broke while its commit was under way.

@@ -13,7 +13,7 @@ from django.db.models import DateTimeField, Func
 from django.utils.translation import gettext as _
 
 from payouts import doorbell, trace, vault
-from payouts.actions import keys, submitted, told
+from payouts.actions import archive, keys, submitted, told
 from payouts.actions.errors import (
     AlteredError,
     InvalidError,
@@ -205,8 +205,8 @@ def locked(
 ) -> Iterator[tuple[Payout, datetime]]:
     """The payout under its row lock, and the database's time, inside a transaction.
 
-    An API client finds its own payouts only. Raises NotFoundError, VersionError, AlteredError, and NotAllowedError
-    where a process with a newer key has sealed it.
+    An archived history is brought back. An API client finds its own payouts only. Raises NotFoundError, VersionError,
+    AlteredError, and NotAllowedError where a process with a newer key has sealed it.
     """
     with transaction.atomic():
         payouts = Payout.objects.select_for_update(no_key=True).annotate(db_now=clock())
@@ -221,6 +221,7 @@ def locked(
             raise NotAllowedError(_("Keys are being changed. Try again in a minute."), payout)
         if not payout.is_sealed:
             raise AlteredError
+        archive.bring_back([payout])
         yield payout, db_now(payout)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from payouts import rules
-from payouts.audit import anchored, four_eyes, guards, one_payout, sealed, used
+from payouts.audit import anchored, archived, four_eyes, guards, one_payout, sealed, used
 from payouts.audit.findings import Broken
 from payouts.database.snapshot import snapshot
 from payouts.models import Approval, Attempt, Event, Payout, by_payout
@@ -50,6 +50,7 @@ def batches(after_id: int = 0) -> Iterator[tuple[int, list[Broken]]]:
 def broken_of(payouts: list[Payout]) -> list[Broken]:
     """What is wrong with these payouts, which were read in the same snapshot, or are locked."""
     events = by_payout(Event.objects.filter(payout__in=payouts).order_by("payout_id", "seq"))
+    of_bundles = archived.read(payouts, events)
     attempts = by_payout(Attempt.objects.filter(payout__in=payouts).order_by("payout_id", "number"))
     close_since = rules.close_since({payout.client_id for payout in payouts if payout.client_id})
     approvals = by_payout(Approval.objects.filter(payout__in=payouts).select_related("attempt").order_by("pk"))
@@ -58,6 +59,7 @@ def broken_of(payouts: list[Payout]) -> list[Broken]:
         for payout in payouts
         for invariant, detail in chain(
             one_payout.row(payout),
+            of_bundles.get(payout.pk, ()),
             one_payout.history(payout, events[payout.pk]),
             one_payout.keys_follow(payout, attempts[payout.pk]),
             one_payout.paid_once(payout, events[payout.pk], attempts[payout.pk]),

@@ -11,8 +11,28 @@ from payouts.audit.findings import Broken
 # What PostgreSQL says of each guard (pg_get_triggerdef), with its schema left out.
 GUARDS = {
     "payout_never_deleted": "BEFORE DELETE OR TRUNCATE ON payouts_payout FOR EACH STATEMENT payouts_refuse_change()",
-    "event_append_only": (
-        "BEFORE DELETE OR UPDATE OR TRUNCATE ON payouts_event FOR EACH STATEMENT payouts_refuse_change()"
+    "event_append_only": "BEFORE UPDATE OR TRUNCATE ON payouts_event FOR EACH STATEMENT payouts_refuse_change()",
+    "event_only_archived": (
+        "AFTER DELETE ON payouts_event REFERENCING OLD TABLE AS gone FOR EACH STATEMENT payouts_refuse_lost_event()"
+    ),
+    "event_of_archived": (
+        "AFTER INSERT ON payouts_event REFERENCING NEW TABLE AS come FOR EACH STATEMENT payouts_refuse_event_beside()"
+    ),
+    "exchange_only_archived": (
+        "AFTER DELETE ON payouts_exchange REFERENCING OLD TABLE AS gone"
+        " FOR EACH STATEMENT payouts_refuse_lost_exchange()"
+    ),
+    "exchange_of_archived": (
+        "AFTER INSERT ON payouts_exchange REFERENCING NEW TABLE AS come"
+        " FOR EACH STATEMENT payouts_refuse_exchange_beside()"
+    ),
+    "archived_is_history": "BEFORE INSERT ON payouts_archived FOR EACH ROW payouts_refuse_other_history()",
+    "archived_is_fixed": "BEFORE UPDATE ON payouts_archived FOR EACH ROW payouts_refuse_other_archived()",
+    "archived_never_deleted": "BEFORE DELETE ON payouts_archived FOR EACH ROW payouts_refuse_archived()",
+    "archived_never_emptied": "BEFORE TRUNCATE ON payouts_archived FOR EACH STATEMENT payouts_refuse_change()",
+    "payout_archived_rests": (
+        "BEFORE UPDATE ON payouts_payout FOR EACH ROW WHEN (((old.due_at IS NULL) AND (new.due_at IS NOT NULL)"
+        " AND ((old.status)::text <> 'pending'::text))) payouts_refuse_due_archived()"
     ),
     "approval_append_only": (
         "BEFORE DELETE OR UPDATE OR TRUNCATE ON payouts_approval FOR EACH STATEMENT payouts_refuse_change()"
@@ -87,6 +107,7 @@ GUARDS_SOURCES = tuple(
         "0013_sent_again",
         "0024_sealed_sets",
         "0032_client_seals_filled",
+        "0055_archived",
     )
 )
 

@@ -44,10 +44,14 @@ NOTHING_OUTSIDE = dict.fromkeys(
 )
 ELSEWHERE = "restore-drill"
 NAMED = 20
-# Rows of either are never deleted; a transaction that wrote one before that moment is over.
+# Neither is ever lost, and what was archived since counts as it did; a transaction that wrote one before that moment
+# is over.
 COUNTS = """
 SELECT (SELECT count(*) FROM payouts_payout WHERE created_at < %(before)s),
        (SELECT count(*) FROM payouts_event WHERE at < %(before)s)
+       + (SELECT coalesce(sum(a.events), 0)::bigint
+          FROM payouts_archived a JOIN payouts_payout p ON p.id = a.payout_id
+          WHERE a.back_at IS NULL AND p.updated_at < %(before)s)
 """
 
 

@@ -116,8 +116,13 @@ def _is_behind(checkpoint: Checkpoint) -> bool:
 
 def totals(begins: int, ends: int, *, onto: Totals) -> Totals:
     """What was submitted, paid and returned by the events after one up to another, added to those totals."""
+    return added(TOTALS, {"begins": begins, "ends": ends}, onto=onto)
+
+
+def added(sql: str, span: dict[str, int], *, onto: Totals) -> Totals:
+    """Those totals, and what this query counts of the span, in the columns of TOTALS."""
     found = {currency: {kind: list(pair) for kind, pair in kinds.items()} for currency, kinds in onto.items()}
-    for currency, *figures in _rows(TOTALS, {"begins": begins, "ends": ends}):
+    for currency, *figures in _rows(sql, span):
         kinds = found.setdefault(currency, {kind: [0, "0"] for kind in KINDS})
         for kind, count, amount in zip(KINDS, figures[::2], figures[1::2], strict=True):
             before, sum_before = kinds[kind]

@@ -84,6 +84,8 @@ RIGHTS: dict[str, frozenset[str]] = {
         ),
         KEEP,
     ),
+    # Written by `manage.py archive` as the owner; the product only says that one was brought back.
+    "payouts_archived": READ | {"UPDATE"},
     # Written once, and deleted when its time is over.
     "payouts_accessevent": LOG,
     # Deleted when they are over, or when a person takes them away.
@@ -259,6 +261,14 @@ def why_not_migrate() -> str:
             "Migrations need sessions of their own, which a pooler does not give: run `manage.py migrate` with a "
             "DATABASE_URL that leads to PostgreSQL itself, and without DATABASE_POOLER."
         )
+    return why_not_owner()
+
+
+def why_not_owner() -> str:
+    """Why this process has not the rights of the tables' owner, as a sentence; empty where it has.
+
+    Raises OperationalError while the database does not answer.
+    """
     role = _role()
     others = [table.owner for table in _tables() if not table.is_owned]
     if role.may_create and not others:

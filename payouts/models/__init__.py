@@ -3,16 +3,18 @@
 Rows of payouts are written by `payouts.actions` alone, and never deleted.
 """
 
+from payouts.models.archived import RESTING, Archived, History, bundles, contradicted_attempts, history_of
 from payouts.models.attempts import Approval, Attempt, Confirmation, Exchange
 from payouts.models.authority import AuthoritySeal
 from payouts.models.banks import NO_BANKS, Bank, BankList
 from payouts.models.batches import BEING_SUBMITTED, Batch, BatchRow, BatchState
+from payouts.models.bundles import BundleError, packed
 from payouts.models.checkpoints import Checkpoint
 from payouts.models.clients import ApiClient, ApiKey, ApiKeyQuerySet, ClientAlteredError, Scope
 from payouts.models.configuration import ApprovalBand, PayoutLimit, ReviewFlag, ReviewRule
 from payouts.models.days import ReconciledDay
 from payouts.models.decisions import BulkDecision, BulkItem
-from payouts.models.events import Event, EventName, by_payout, contradicted_attempts, is_legal
+from payouts.models.events import Event, EventName, by_payout, is_legal
 from payouts.models.exports import Export, ExportChunk
 from payouts.models.figures import FigureSource, FigureTotal
 from payouts.models.funds import (

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from payouts import vault
 from payouts.models.attempts import Approval, Attempt
-from payouts.models.payout import Attention, Payout
+from payouts.models.payout import Payout
 from payouts.models.stamps import stamp
 from payouts.states import Status, allows
 
@@ -50,18 +50,6 @@ def is_legal(event: str, from_status: str, to_status: str) -> bool:
     """Whether an event may move a payout so. What may have been paid goes back to pending by one event alone."""
     goes_back = to_status == Status.PENDING and from_status in (Status.PROCESSING, Status.UNKNOWN)
     return allows(from_status, to_status) and (not goes_back or event == EventName.LACKED_FUNDS)
-
-
-def contradicted_attempts(payouts: Collection[Payout]) -> dict[int, list[str]]:
-    """The keys of the attempts whose record the provider has contradicted, by the payout's id, the latest last.
-
-    With each of them people are asked anew how it ended: what they said before, they said of something else.
-    """
-    flags = Event.objects.filter(payout__in=payouts, event=EventName.FLAGGED, facts__attention=Attention.CONTRADICTED)
-    found: dict[int, list[str]] = {}
-    for payout_id, facts in flags.order_by("payout_id", "seq").values_list("payout_id", "facts"):
-        found.setdefault(payout_id, []).append(str(facts.get("attempt", "")))
-    return found
 
 
 class Event(models.Model):

@@ -377,7 +377,7 @@ def test_an_attempt_altered_by_sql_is_noticed(recipe: Recipe, change: str, invar
 def test_an_attempt_deleted_by_sql_is_noticed() -> None:
     payout = failed_payout()
 
-    with unguarded("payouts_attempt"):
+    with unguarded("payouts_attempt"), unguarded("payouts_exchange"):
         by_hand("DELETE FROM payouts_exchange")  # whose foreign key would keep it
         by_hand("DELETE FROM payouts_attempt WHERE payout_id = %s", payout.pk)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -19,12 +20,25 @@ from payouts.admin.payouts import duplicates, let_go, provider_answers, queues
 from payouts.admin.payouts.next_step import next_step, next_word
 from payouts.admin.payouts.timeline import timeline
 from payouts.admin.payouts.verbs import may, standing
-from payouts.models import Approval, Attempt, Bank, BatchRow, Event, EventName, Payout
+from payouts.models import (
+    Approval,
+    Attempt,
+    Bank,
+    BatchRow,
+    BundleError,
+    Event,
+    EventName,
+    History,
+    Payout,
+    history_of,
+)
 from payouts.plain_text import key_without_cards, without_cards
 from payouts.providers.messages import translated
 from payouts.recipients import name_and_account
 from payouts.states import OPEN, Stage, Status
 from payouts.vault import masked_text
+
+log = structlog.get_logger(__name__)
 
 # A payout that has just been let go is paid within a second or two: its page looks again by itself for so long.
 REFRESHED_FOR = timedelta(minutes=1)
@@ -35,7 +49,8 @@ class PayoutPage(SnapshotMixin, ViewOnlyAdmin):
     change_form_template = "admin/payouts/payout/change_form.html"
 
     def page(self, request: HttpRequest, payout: Payout) -> dict[str, Any]:
-        events = list(payout.events.order_by("seq"))
+        history, archived = _history(payout)
+        events = history.events
         attempts = list(payout.attempts.order_by("number"))
         approvals = list(payout.approvals.select_related("checker", "attempt").order_by("at"))
         is_under_way = payout.stage in (Stage.READY, Stage.PROCESSING, Stage.UNKNOWN)
@@ -64,15 +79,25 @@ class PayoutPage(SnapshotMixin, ViewOnlyAdmin):
                 is_paused=is_paused,
             ),
             "open_proposals": [proposal] if (proposal := let_go.about(payout)) else [],
-            "facts": _facts(payout, attempts),
+            "facts": _facts(payout, attempts, archived),
             "recipient": list(format.recipient_lines(_with_bank(payout.recipient_masked))),
             "flags": duplicates.review_flags(payout) if payout.status in OPEN else [],
             "timeline": timeline(events),
             "attempts": [_attempt(attempt, payout.currency) for attempt in attempts],
-            "exchanges": provider_answers.exchanges(attempts),
+            "exchanges": provider_answers.exchanges(attempts, history.exchanges),
             "webhooks": provider_answers.webhooks(attempts),
             "approvals": [_approval(approval) for approval in approvals],
         }
+
+
+def _history(payout: Payout) -> tuple[History, str]:
+    """What happened, and since when that is archived; nothing, where the archive is not what was sealed."""
+    try:
+        history = history_of(payout)
+    except BundleError as error:
+        log.error("archived_altered", payouts=[payout.pk], reason=str(error))
+        return History(), _("The archived history was changed outside the product: run the audit.")
+    return history, format.exact_time(history.archived_at)
 
 
 def _with_bank(masked: Any) -> Any:
@@ -133,7 +158,7 @@ def _fee(attempt: Attempt, currency: str) -> str:
     return "" if attempt.fee is None else money.shown(attempt.fee, currency)
 
 
-def _facts(payout: Payout, attempts: Sequence[Attempt]) -> list[tuple[str, str]]:
+def _facts(payout: Payout, attempts: Sequence[Attempt], archived: str) -> list[tuple[str, str]]:
     facts = [
         (_("ID"), str(payout.pk)),
         (_("Reference"), str(payout.reference)),
@@ -156,5 +181,6 @@ def _facts(payout: Payout, attempts: Sequence[Attempt]) -> list[tuple[str, str]]
         (_("Idempotency key"), key_without_cards(payout.idempotency_key or "")),
         (_("Request ID"), payout.trace_id),
         (_("Version"), str(payout.version)),
+        (_("History archived"), archived),
     ]
     return [(label, text) for label, text in facts if text]

@@ -66,10 +66,10 @@ def _resendable(attempt: Attempt) -> str:
     return _("until %(at)s, if the provider has no record of it") % {"at": format.exact_time(attempt.key_expires_at)}
 
 
-def exchanges(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
+def exchanges(attempts: Sequence[Attempt], answers: Sequence[Exchange]) -> list[dict[str, Any]]:
     """The last SHOWN answers of the provider, newest first."""
     numbers = {attempt.reference: attempt.number for attempt in attempts}
-    found = Exchange.objects.filter(attempt__in=attempts).order_by("-answered_at")[:SHOWN]
+    found = sorted(answers, key=lambda answer: answer.answered_at, reverse=True)[:SHOWN]
     return [
         {
             "attempt": numbers[exchange.attempt_id],

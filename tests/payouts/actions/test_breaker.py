@@ -382,7 +382,7 @@ def test_an_adapter_that_fails_at_a_payout_twice_leaves_it_to_a_person_and_the_o
 
 def _without_attempt(payout: Payout) -> None:
     """As an older row that is put back with its seal: processing, and no attempt for it."""
-    with unguarded("payouts_attempt"):
+    with unguarded("payouts_attempt"), unguarded("payouts_exchange"):
         by_hand("DELETE FROM payouts_exchange e USING payouts_attempt a WHERE a.reference = e.attempt_id")
         by_hand("DELETE FROM payouts_attempt WHERE payout_id = %s", payout.pk)
 

@@ -785,7 +785,7 @@ EXPORT_CHUNK = (
     [
         ("event_append_only", "UPDATE payouts_event SET reason = 'better'"),
         ("event_append_only", "UPDATE payouts_event SET reason = 'better' WHERE false"),
-        ("event_append_only", "DELETE FROM payouts_event"),
+        ("event_only_archived", "DELETE FROM payouts_event"),
         ("event_append_only", "TRUNCATE payouts_event"),
         ("approval_append_only", "UPDATE payouts_approval SET evidence = 'better'"),
         ("approval_append_only", "DELETE FROM payouts_approval"),
