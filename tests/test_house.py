@@ -141,7 +141,8 @@ def test_no_sql_in_the_product_changes_money() -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and change.search(node.value)
     ]
 
-    assert found == []
+    # Between the rows of a history and its bundle, under the guards of 0055_archived.py.
+    assert {place.partition(":")[0] for place in found} == {"payouts/actions/archive.py"}
 
 
 def test_one_function_moves_a_status() -> None:

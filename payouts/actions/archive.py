@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
-from django.db.models.functions import Now
 
 from payouts.actions import keys
 from payouts.actions.errors import AlteredError
@@ -37,7 +36,7 @@ from payouts.states import Status
 
 log = structlog.get_logger(__name__)
 
-# Payouts that one transaction looks at: their rows are locked for a tenth of a second.
+# Payouts that one transaction looks at: their rows are locked for a fraction of a second.
 AT_ONCE = 200
 # Younger ones may not be archived: until then late results, reports, reveals and pictures look at the rows.
 AT_LEAST = timedelta(days=30)
@@ -65,7 +64,11 @@ WITH x AS (DELETE FROM payouts_exchange USING payouts_attempt a
 DELETE FROM payouts_event WHERE payout_id = ANY (%(ids)s)
 """
 BACK = """
-WITH h AS MATERIALIZED (SELECT text::jsonb AS history FROM unnest(%s::text[]) AS h (text)), x AS (
+WITH h AS MATERIALIZED (
+    SELECT text::jsonb AS history FROM unnest(%(texts)s::text[]) AS h (text)
+), a AS (
+    UPDATE payouts_archived SET back_at = clock_timestamp() WHERE payout_id = ANY (%(ids)s) AND back_at IS NULL
+), x AS (
     INSERT INTO payouts_exchange
     SELECT r.* FROM h, jsonb_populate_recordset(NULL::payouts_exchange, h.history -> 'exchanges') AS r
 )
@@ -188,7 +191,7 @@ def _archived(payout: Payout, text: str, *, at: datetime, seen: tuple[int, int])
         digest=hashlib.sha256(text.encode()).digest(),
         bundle=packed(text.encode()),
     )
-    archived.seal = archived.expected_seal(payout.reference)
+    archived.mac = archived.expected_mac(payout.reference)
     return archived
 
 
@@ -232,9 +235,8 @@ def bring_back(payouts: Collection[Payout]) -> list[int]:
     except BundleError as error:
         log.error("archived_altered", payouts=sorted(found), reason=str(error))
         raise AlteredError from error
-    Archived.objects.filter(pk__in=texts).update(back_at=Now())
     with connection.cursor() as cursor:
-        cursor.execute(BACK, [list(texts.values())])
+        cursor.execute(BACK, {"ids": list(texts), "texts": list(texts.values())})
     if _texts(texts.keys()) != texts:
         raise ArchiveError(f"The histories of the payouts {sorted(texts)} do not come back as they were.")
     log.info("brought_back", payouts=sorted(texts))

@@ -28,6 +28,7 @@ GUARDS = {
     ),
     "archived_is_history": "BEFORE INSERT ON payouts_archived FOR EACH ROW payouts_refuse_other_history()",
     "archived_is_fixed": "BEFORE UPDATE ON payouts_archived FOR EACH ROW payouts_refuse_other_archived()",
+    "archived_back_whole": "AFTER UPDATE ON payouts_archived FOR EACH ROW payouts_refuse_empty_return()",
     "archived_never_deleted": "BEFORE DELETE ON payouts_archived FOR EACH ROW payouts_refuse_archived()",
     "archived_never_emptied": "BEFORE TRUNCATE ON payouts_archived FOR EACH STATEMENT payouts_refuse_change()",
     "payout_archived_rests": (

@@ -3,6 +3,7 @@
 - `archived_is_history`: a bundle's row comes in while it holds exactly the events and exchanges that are there.
 - `archived_is_fixed`, `archived_never_deleted`, `archived_never_emptied`: from then on it is the history. It may be
   marked as brought back, once; then it may be taken away, to be archived anew.
+- `archived_back_whole`: it is marked as brought back by the statement that puts all of its rows back.
 - `event_only_archived`, `exchange_only_archived`: of all events and exchanges those alone may be deleted that such a
   row holds; all of a payout's at once.
 - `event_of_archived`, `exchange_of_archived`: none comes beside a bundle, which holds all of them.
@@ -49,6 +50,18 @@ BEGIN
             USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME;
     END IF;
     RETURN NEW;
+END $$;
+
+CREATE FUNCTION payouts_refuse_empty_return() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.events <> (SELECT count(*) FROM payouts_event WHERE payout_id = NEW.payout_id)
+        OR NEW.exchanges <> (SELECT count(*) FROM payouts_attempt a
+                             JOIN payouts_exchange x ON x.attempt_id = a.reference WHERE a.payout_id = NEW.payout_id)
+    THEN
+        RAISE EXCEPTION 'its rows come back with it: refused by %', TG_NAME
+            USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME;
+    END IF;
+    RETURN NULL;
 END $$;
 
 CREATE FUNCTION payouts_refuse_archived() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -122,6 +135,8 @@ CREATE TRIGGER archived_is_history BEFORE INSERT ON payouts_archived
     FOR EACH ROW EXECUTE FUNCTION payouts_refuse_other_history();
 CREATE TRIGGER archived_is_fixed BEFORE UPDATE ON payouts_archived
     FOR EACH ROW EXECUTE FUNCTION payouts_refuse_other_archived();
+CREATE TRIGGER archived_back_whole AFTER UPDATE ON payouts_archived
+    FOR EACH ROW EXECUTE FUNCTION payouts_refuse_empty_return();
 CREATE TRIGGER archived_never_deleted BEFORE DELETE ON payouts_archived
     FOR EACH ROW EXECUTE FUNCTION payouts_refuse_archived();
 CREATE TRIGGER archived_never_emptied BEFORE TRUNCATE ON payouts_archived
@@ -159,6 +174,7 @@ DROP TRIGGER event_of_archived ON payouts_event;
 DROP TRIGGER event_only_archived ON payouts_event;
 DROP TRIGGER archived_never_emptied ON payouts_archived;
 DROP TRIGGER archived_never_deleted ON payouts_archived;
+DROP TRIGGER archived_back_whole ON payouts_archived;
 DROP TRIGGER archived_is_fixed ON payouts_archived;
 DROP TRIGGER archived_is_history ON payouts_archived;
 DROP FUNCTION payouts_refuse_due_archived();
@@ -167,6 +183,7 @@ DROP FUNCTION payouts_refuse_event_beside();
 DROP FUNCTION payouts_refuse_lost_exchange();
 DROP FUNCTION payouts_refuse_lost_event();
 DROP FUNCTION payouts_refuse_archived();
+DROP FUNCTION payouts_refuse_empty_return();
 DROP FUNCTION payouts_refuse_other_archived();
 DROP FUNCTION payouts_refuse_other_history();
 """
@@ -199,16 +216,13 @@ class Migration(migrations.Migration):
                 ("events", models.PositiveIntegerField(verbose_name="events")),
                 ("exchanges", models.PositiveIntegerField(verbose_name="exchanges")),
                 ("digest", models.BinaryField(max_length=32)),
-                ("seal", models.BinaryField(max_length=36)),
+                ("mac", models.BinaryField(max_length=36)),
                 ("bundle", models.BinaryField()),
             ],
             options={
                 "verbose_name": "archived payout",
                 "verbose_name_plural": "archived payouts",
                 "default_permissions": (),
-                "constraints": [
-                    models.CheckConstraint(condition=models.Q(("events__gte", 1)), name="archived_has_events")
-                ],
             },
         ),
         migrations.RunSQL(STORAGE, migrations.RunSQL.noop),

@@ -1,27 +1,29 @@
 """What happened long ago is archived without a trace: everything is read, decided and audited as before."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from payouts import actions
 from payouts.actions import archive as archiving
-from payouts.actions.archive import Slice, archive, bring_back_by_id
+from payouts.actions.archive import archive, bring_back_by_id
 from payouts.audit import anchored
-from payouts.checkpoints import make
 from payouts.checkpoints.document import LEAF_BYTES, Document, of_row
 from payouts.models import Archived, Checkpoint, Event, Exchange, FigureSource, Payout, history_of
 from payouts.providers import Verdict
 from payouts.states import Status
 from tests import recipes
 from tests.databases import as_owner
+from tests.payouts.archiving import archived, checkpoint
 from tests.payouts.observe import audit_of, by_hand, everything, is_clean, nothing_changes, unguarded
 from tests.recipes import (
     cancelled_payout,
@@ -43,20 +45,6 @@ RESTING: list[Callable[..., Payout]] = [
     cancelled_payout,
     resolved_payout,
 ]
-
-
-@pytest.fixture(autouse=True)
-def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if every event were older than any transaction."""
-    monkeypatch.setattr(make, "SETTLED_AFTER", timedelta(0))
-
-
-def archived(*, is_seen: bool = True) -> list[Slice]:
-    """Archive all that rests."""
-    if is_seen:
-        make.make_due()
-    with as_owner():
-        return list(archive(timezone.now() + timedelta(seconds=1)))
 
 
 def shown(payout: Payout) -> list[Any]:
@@ -96,7 +84,7 @@ def test_what_is_open_is_not_archived(recipe: Callable[..., Payout]) -> None:
 
 def test_what_is_younger_is_not_archived() -> None:
     payout = processed_payout()
-    make.make_due()
+    checkpoint()
 
     with as_owner(), nothing_changes(payout):
         assert list(archive(payout.created_at)) == []
@@ -141,6 +129,39 @@ def test_the_bank_returns_an_archived_payout() -> None:
     assert is_clean()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_action_that_waits_for_the_archive_brings_the_history_back() -> None:
+    """It locks the row when the bundle is in and the rows are gone, and not before."""
+    payout, by = processed_payout(), recipes.person.make()
+    checkpoint()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        with as_owner():
+            assert [done.archived for done in archive(timezone.now() + timedelta(seconds=1))] == [1]
+            waiting = pool.submit(_returned, payout, by)
+            while not _is_anybody_waiting():
+                assert not waiting.done()
+        waiting.result()
+
+    payout.refresh_from_db()
+    assert payout.status == Status.RETURNED
+    assert payout.events.count() == payout.version
+    assert is_clean()
+
+
+def _returned(payout: Payout, by: User) -> None:
+    try:
+        actions.record_return(payout.pk, by=by, evidence="Statement of 15 January, line 2")
+    finally:
+        connection.close()
+
+
+def _is_anybody_waiting() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid())")
+        (is_waiting,) = cursor.fetchone()
+    return bool(is_waiting)
+
+
 def test_a_refused_action_leaves_it_archived() -> None:
     payout = processed_payout()
     archived()
@@ -172,7 +193,7 @@ def test_news_of_an_archived_payout_is_asked_about() -> None:
 
 def test_what_the_audit_does_not_pass_is_left_and_named() -> None:
     altered, whole = processed_payout(), processed_payout()
-    make.make_due()
+    checkpoint()
     by_hand("UPDATE payouts_payout SET user_id = user_id + 1 WHERE id = %s", altered.pk)
 
     (done,) = archived()
@@ -210,7 +231,7 @@ def test_what_the_exporter_has_not_counted_is_left() -> None:
         "digest = sha256('other')",
         "paid_event = paid_event + 1",
         "archived_at = archived_at - interval '1 day'",
-        "seal = sha256('other')",
+        "mac = sha256('other')",
         "events = events + 1",
     ],
 )
@@ -248,18 +269,9 @@ def test_an_earlier_bundle_put_back_is_named() -> None:
     assert "archived_sealed" in audit_of(payout)
 
 
-def test_a_mark_without_the_rows_is_named() -> None:
-    """Somebody has the password of the product's role, and says that it was brought back."""
-    payout = processed_payout()
-    archived()
-    Archived.objects.update(back_at=timezone.now())
-
-    assert "events_gapless" in audit_of(payout)
-
-
 def test_checkpoints_tell_what_the_bundle_of_an_archived_payout_lacks() -> None:
     payout = processed_payout()
-    make.make_due()
+    checkpoint()
     actions.record_return(payout.pk, by=recipes.person.make(), evidence="Statement of 15 January, line 2")
     archived()
     documents = checkpoints()
@@ -270,59 +282,9 @@ def test_checkpoints_tell_what_the_bundle_of_an_archived_payout_lacks() -> None:
     assert [broken.invariant for broken in anchored.since(other)] == ["event_replaced"]
 
 
-@pytest.mark.parametrize(
-    ("guard", "statement"),
-    [
-        ("event_only_archived", "DELETE FROM payouts_event"),
-        ("event_only_archived", "DELETE FROM payouts_event WHERE seq = 1"),
-        ("exchange_only_archived", "DELETE FROM payouts_exchange"),
-        (
-            "archived_is_history",
-            "INSERT INTO payouts_archived (payout_id, archived_at, submitted_event, events, exchanges, digest, seal, "
-            "bundle) SELECT id, now(), 1, version, 1, sha256('x'), seal, 'x' FROM payouts_payout",
-        ),
-    ],
-)
-def test_nothing_but_what_a_bundle_holds_is_deleted(guard: str, statement: str) -> None:
-    processed_payout()
-
-    with pytest.raises(IntegrityError, match=guard), transaction.atomic():
-        by_hand(statement)
-
-
-@pytest.mark.parametrize(
-    ("guard", "statement"),
-    [
-        ("archived_is_fixed", "UPDATE payouts_archived SET events = events + 1"),
-        ("archived_is_fixed", "UPDATE payouts_archived SET bundle = 'x', back_at = now()"),
-        ("archived_never_deleted", "DELETE FROM payouts_archived"),
-        ("archived_never_emptied", "TRUNCATE payouts_archived"),
-        ("payout_archived_rests", "UPDATE payouts_payout SET due_at = now()"),
-        (
-            "event_of_archived",
-            "INSERT INTO payouts_event (payout_id, seq, event, from_status, to_status, at, actor, reason, trace_id, "
-            "facts, mac) SELECT id, version + 1, 'revealed', status, status, now(), 'x', '', '', '{}', seal "
-            "FROM payouts_payout",
-        ),
-        (
-            "exchange_of_archived",
-            "INSERT INTO payouts_exchange (attempt_id, call, called_at, answered_at, verdict, code, message, "
-            "excerpt) SELECT reference, 9, now(), now(), 'unknown', '', '', '' FROM payouts_attempt",
-        ),
-    ],
-)
-def test_an_archived_history_stays_as_it_is(guard: str, statement: str) -> None:
-    processed_payout()
-    archived()
-    by_hand("SET CONSTRAINTS ALL IMMEDIATE")  # PostgreSQL empties no table with checks outstanding
-
-    with pytest.raises(IntegrityError, match=guard), transaction.atomic():
-        by_hand(statement)
-
-
 def test_the_product_has_no_right_to_archive() -> None:
     processed_payout()
-    make.make_due()
+    checkpoint()
 
     with pytest.raises(Exception, match="permission denied"), transaction.atomic():
         list(archive(timezone.now() + timedelta(seconds=1)))
@@ -336,6 +298,7 @@ def command(*arguments: Any) -> str:
 
 def test_the_command_archives_and_brings_back(monkeypatch: pytest.MonkeyPatch) -> None:
     aged = processed_payout()
+    checkpoint()
     monkeypatch.setattr(archiving, "AT_LEAST", timedelta(days=-2))  # as if it were long ago
     with as_owner():
         assert "Archived 1 payouts" in command("--before", f"{timezone.now() + timedelta(days=1):%Y-%m-%d}")

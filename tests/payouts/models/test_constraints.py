@@ -13,6 +13,7 @@ from payouts.actions import bulk
 from payouts.models import PayoutLimit, ReconciledDay, ReviewRule, Route, VelocityLimit
 from tests import recipes
 from tests.databases import as_owner
+from tests.payouts.archiving import archived
 from tests.payouts.observe import by_hand, nothing_changes
 from tests.recipes import (
     PAYOUTS,
@@ -831,6 +832,55 @@ def test_what_happened_can_be_neither_changed_nor_deleted(name: str, statement: 
 
     with nothing_changes(payout):
         _refused_by(name, statement)
+
+
+@pytest.mark.parametrize(
+    ("guard", "statement"),
+    [
+        ("event_only_archived", "DELETE FROM payouts_event"),
+        ("event_only_archived", "DELETE FROM payouts_event WHERE seq = 1"),
+        ("exchange_only_archived", "DELETE FROM payouts_exchange"),
+        (
+            "archived_is_history",
+            "INSERT INTO payouts_archived (payout_id, archived_at, submitted_event, events, exchanges, digest, mac, "
+            "bundle) SELECT id, now(), 1, version, 1, sha256('x'), seal, 'x' FROM payouts_payout",
+        ),
+    ],
+)
+def test_nothing_but_what_a_bundle_holds_is_deleted(guard: str, statement: str) -> None:
+    processed_payout()
+
+    _refused_by(guard, statement)
+
+
+@pytest.mark.parametrize(
+    ("guard", "statement"),
+    [
+        ("archived_is_fixed", "UPDATE payouts_archived SET events = events + 1"),
+        ("archived_is_fixed", "UPDATE payouts_archived SET bundle = 'x', back_at = now()"),
+        ("archived_back_whole", "UPDATE payouts_archived SET back_at = now()"),
+        ("archived_never_deleted", "DELETE FROM payouts_archived"),
+        ("archived_never_emptied", "TRUNCATE payouts_archived"),
+        ("payout_archived_rests", "UPDATE payouts_payout SET due_at = now()"),
+        (
+            "event_of_archived",
+            "INSERT INTO payouts_event (payout_id, seq, event, from_status, to_status, at, actor, reason, trace_id, "
+            "facts, mac) SELECT id, version + 1, 'revealed', status, status, now(), 'x', '', '', '{}', seal "
+            "FROM payouts_payout",
+        ),
+        (
+            "exchange_of_archived",
+            "INSERT INTO payouts_exchange (attempt_id, call, called_at, answered_at, verdict, code, message, "
+            "excerpt) SELECT reference, 9, now(), now(), 'unknown', '', '', '' FROM payouts_attempt",
+        ),
+    ],
+)
+def test_an_archived_history_stays_as_it_is(guard: str, statement: str) -> None:
+    processed_payout()
+    archived()
+    by_hand("SET CONSTRAINTS ALL IMMEDIATE")  # PostgreSQL empties no table with checks outstanding
+
+    _refused_by(guard, statement)
 
 
 def test_the_orm_cannot_delete_a_payout_either() -> None:
