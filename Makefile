@@ -66,6 +66,10 @@ bench-admin: sync ## Is the back office as quick with 5,000,000 payouts as with 
 bench-backup: sync ## How long do a backup and putting it back take, and how much is it? ROWS=100000
 	$(RUN) python -m tests.bench.backup --rows $(or $(ROWS),5000000) $(ARGS)
 
+.PHONY: bench-archive
+bench-archive: sync ## What does archiving give, and what does it cost meanwhile? ROWS=100000
+	$(RUN) python -m tests.bench.archive --rows $(or $(ROWS),5000000) $(ARGS)
+
 .PHONY: screenshots
 screenshots: sync ## Take the pictures of docs/ anew: FOLDER=/tmp/pictures
 	$(RUN) python -m tests.browser.screenshots $(if $(FOLDER),--folder "$(FOLDER)") $(ARGS)
@@ -115,6 +119,7 @@ tools-small: sync ## Run every tool above, small: does each still work? Nothing 
 	$(RUN) python -m tests.bench.scrapes --rows 2000
 	$(RUN) python -m tests.bench.admin --small
 	$(RUN) python -m tests.bench.backup --rows 2000
+	$(RUN) python -m tests.bench.archive --rows 2000
 	$(RUN) python -m tests.drills --small
 	CAMPAIGN_N=60 $(RUN) python -m tests.campaign
 	$(RUN) python -m tests.browser.screenshots --folder var/screenshots

@@ -14,12 +14,13 @@ from tests.bench.fill import BUILT_AFTERWARDS
 
 TABLES = ("payouts_payout", "payouts_event", "payouts_attempt", "payouts_exchange")
 RECIPIENTS = 1_000
+COMMENT = "Bonus"
 REASON = "The provider did not answer in time."
 
 # A seal, as payouts.vault makes it.
 FUNCTIONS = """
 CREATE EXTENSION pgcrypto;
-CREATE FUNCTION bench_seal(message text, key_id bytea, secret bytea) RETURNS bytea LANGUAGE sql IMMUTABLE AS
+CREATE FUNCTION bench_seal(message text, key_id bytea, secret bytea) RETURNS bytea LANGUAGE sql STABLE AS
 $$ SELECT key_id || hmac(convert_to(message, 'UTF8'), secret, 'sha256') $$;
 CREATE FUNCTION bench_stamp(moment timestamptz) RETURNS text LANGUAGE sql STABLE AS
 $$ SELECT to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"') $$;
@@ -28,7 +29,7 @@ CREATE FUNCTION bench_uuid5(space uuid, name text) RETURNS uuid LANGUAGE sql IMM
     FROM (SELECT substr(digest(uuid_send(space) || name::bytea, 'sha1'), 1, 16) AS h) AS hashed $$;
 CREATE UNLOGGED TABLE bench_recipient (
     n int PRIMARY KEY, user_id bigint, amount numeric, recipient text, masked jsonb, masked_text text, index bytea,
-    terms_hash bytea
+    terms_hash bytea, request_hash bytea
 );
 """
 NO_FUNCTIONS = """
@@ -40,8 +41,7 @@ DROP EXTENSION pgcrypto;
 MADE = """
 CREATE UNLOGGED TABLE bench_made AS
 SELECT b.*, f.claimed, f.unknown, f.paid, e1.mac AS mac_1, e2.mac AS mac_2, e3.mac AS mac_3, e4.mac AS head,
-       sha256(b.id::text::bytea) AS request_hash, 'bench-' || b.id AS key,
-       CASE WHEN was_unknown THEN 4 ELSE 3 END AS version
+       'bench-' || b.id AS key, CASE WHEN was_unknown THEN 4 ELSE 3 END AS version
 FROM (
     SELECT i AS id, i %% 10 = 0 AS was_unknown, r.*, u.reference, bench_uuid5(u.reference, '1') AS attempt,
            'bench_' || u.reference AS provider_id, md5(i::text) AS trace_id, t.at,
@@ -64,8 +64,8 @@ CROSS JOIN LATERAL (
            '"' || reference || '",' AS named, '"' || trace_id || '",' AS trace
 ) AS f
 CROSS JOIN LATERAL (
-    SELECT bench_seal('["",' || named || '1,"submitted",null,"pending","' || bench_stamp(at) || '","client:bench","",'
-        || trace || '"{}"]', %(key_id)s, %(event)s) AS mac OFFSET 0
+    SELECT bench_seal('["",' || named || '1,"submitted",null,"pending","' || bench_stamp(at)
+        || '","client:' || %(client_name)s || '","",' || trace || '"{}"]', %(key_id)s, %(event)s) AS mac OFFSET 0
 ) AS e1
 CROSS JOIN LATERAL (
     SELECT bench_seal('["' || encode(e1.mac, 'hex') || '",' || named || '2,"claimed","pending","processing","'
@@ -106,7 +106,7 @@ INSERT INTO payouts_event (payout_id, seq, event, from_status, to_status, at, ac
 SELECT m.id, e.seq, e.event, e.from_status, e.to_status, e.at, e.actor, e.reason, m.trace_id, e.facts::jsonb, e.mac
 FROM bench_made m
 CROSS JOIN LATERAL (VALUES
-    (1, 'submitted', NULL, 'pending', m.at, 'client:bench', '', '{}', mac_1),
+    (1, 'submitted', NULL, 'pending', m.at, 'client:' || %(client_name)s, '', '{}', mac_1),
     (2, 'claimed', 'pending', 'processing', claimed_at, 'system:worker', '', claimed, mac_2),
     (3, 'outcome_unknown', 'processing', 'unknown', unknown_at, 'system:worker', '{reason}', unknown, mac_3),
     (version, 'succeeded', CASE WHEN was_unknown THEN 'unknown' ELSE 'processing' END, 'processed', paid_at,
@@ -136,14 +136,14 @@ WHERE x.call IS NOT NULL ORDER BY m.id, x.call
 """.replace("{reason}", REASON)
 
 
-def fill(database: str, rows: int, *, days: float = 365) -> tuple[int, int]:
-    """Add so many payouts of the client `bench`, spread over the days that ended two days ago.
+def fill(database: str, rows: int, *, days: float = 365, client: str = "bench") -> tuple[int, int]:
+    """Add so many payouts of this client, under the keys `bench-ID`, spread over the days that ended two days ago.
 
     Returns the first and the last id.
     """
     with psycopg.connect(database) as connection:
         ((base,),) = connection.execute("SELECT coalesce(max(id), 0) FROM payouts_payout").fetchall()
-        ((client,),) = connection.execute("SELECT id FROM payouts_apiclient WHERE name = 'bench'").fetchall()
+        ((client_id,),) = connection.execute("SELECT id FROM payouts_apiclient WHERE name = %s", [client]).fetchall()
         connection.execute("SET LOCAL synchronous_commit = off")
         connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
         connection.execute("SET LOCAL work_mem = '256MB'")
@@ -153,7 +153,8 @@ def fill(database: str, rows: int, *, days: float = 365) -> tuple[int, int]:
         built = connection.execute(BUILT_AFTERWARDS, {"tables": list(TABLES)}).fetchall()
         for _, drop, _ in built:
             connection.execute(drop)
-        values = {"base": base, "rows": rows, "gap": days * 86_400 / rows, "client": client, "recipients": RECIPIENTS}
+        values = {"base": base, "rows": rows, "gap": days * 86_400 / rows, "recipients": RECIPIENTS}
+        values |= {"client": client_id, "client_name": client}
         values |= _keys()
         with psycopg.ClientCursor(connection) as cursor:  # a statement that makes a table takes no parameters
             for statement in (MADE, PAYOUTS, EVENTS, ATTEMPTS, EXCHANGES):
@@ -180,7 +181,8 @@ def _recipients(connection: "psycopg.Connection[Any]") -> None:
             token = vault.encrypt(details)
             text = vault.canonical(masked).decode()
             index, terms = blind_index(details), terms_hash(amount, "RUB", details)
-            copy.write_row((number, 1 + number, amount, token, json.dumps(masked), text, index, terms))
+            request = vault.fingerprint("request", 1 + number, terms.hex(), COMMENT, None)
+            copy.write_row((number, 1 + number, amount, token, json.dumps(masked), text, index, terms, request))
 
 
 def _keys() -> dict[str, bytes]:
