@@ -11,6 +11,7 @@ from tests.bench.stand import BenchError, Stand, listen, stand
 from tests.drills import (
     accounts,
     alerts,
+    archive,
     audit,
     backups,
     cache,
@@ -67,6 +68,7 @@ DRILLS: dict[str, Drill[Any]] = {
     "rotation": rotation.ROTATION,
     "keys": backups.KEYS,
     "audit": audit.AUDIT,
+    "archive": archive.ARCHIVE,
     "sql": thief.SQL,
     "roles": roles.ROLES,
     "pooler": pooler.POOLER,

@@ -74,6 +74,19 @@ class Caller:
         named = {"Idempotency_Key": key or uuid.uuid4().hex, "Content_Type": "application/json"}
         return self("POST", "/api/payouts/", json.dumps(body).encode(), **named)
 
+    def submit_same(self, *, key: str, user_id: int, amount: str, recipient: dict[str, str], comment: str) -> Reply:
+        """Exactly this payout, under this key."""
+        body = {
+            "user_id": user_id,
+            "amount": amount,
+            "currency": "RUB",
+            "recipient_details": recipient,
+            "comment": comment,
+        }
+        return self(
+            "POST", "/api/payouts/", json.dumps(body).encode(), Idempotency_Key=key, Content_Type="application/json"
+        )
+
     def patch(self, payout_id: int, status: str) -> Reply:
         body = json.dumps({"status": status}).encode()
         return self("PATCH", f"/api/payouts/{payout_id}/", body, Content_Type="application/json")

@@ -236,10 +236,11 @@ class Ground(Stand):
             say=lambda: f"there are {self.statuses()}",
         )
 
-    def judge(self, result: Result, *providers: Paid, lost: Collection[str] = ()) -> Result:
+    def judge(self, result: Result, *providers: Paid, lost: Collection[str] = (), after_id: int = 0) -> Result:
         """Add what is wrong with the money: the ledgers beside the database, and the audit.
 
-        `lost` are keys of payments that the database has forgotten, and for which nobody asked again.
+        `lost` are keys of payments that the database has forgotten, and for which nobody asked again. Payouts up to
+        `after_id` were made without a provider.
         """
         payments = [each for provider in providers for each in provider.payments if each["reference"] not in lost]
         times = Counter(payment["payout"] for payment in payments)
@@ -249,7 +250,8 @@ class Ground(Stand):
             str(reference): amount
             for reference, amount in self.query(
                 "SELECT p.reference, p.amount FROM payouts_payout p JOIN payouts_attempt a ON a.payout_id = p.id"
-                " WHERE a.outcome = 'succeeded' AND p.status = 'processed'"
+                " WHERE a.outcome = 'succeeded' AND p.status = 'processed' AND p.id > %s",
+                [after_id],
             )
         }
         wrong = set(ours) ^ set(times)

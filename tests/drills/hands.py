@@ -27,6 +27,7 @@ from payouts.models import AccountBalance, ApiClient, Authenticator, Route, Unkn
 from payouts.staff import second_factor  # noqa: E402
 from payouts.statements import apply, read  # noqa: E402
 from payouts.worker import balances  # noqa: E402
+from tests.bench import sealed  # noqa: E402
 
 
 def people(password: str) -> dict[str, list[str]]:
@@ -119,6 +120,21 @@ def reconcile(report: str) -> dict[str, str]:
     return {str(each.reference): str(each.amount) for each in UnknownPayment.objects.filter(closed_at=None)}
 
 
+def old_payouts(database: str, rows: int) -> list[int]:
+    """Paid ones of the last year; returns the first id and the last. The URL is that of the tables' owner."""
+    return list(sealed.fill(database, rows, client="drills"))
+
+
+def come_back(ids: list[int]) -> int:
+    """The bank gives the money of each back; returns how many were not refused."""
+    operator, done = User.objects.get(username="operator"), 0
+    for payout_id in ids:
+        with suppress(actions.NotAllowedError):
+            actions.record_return(payout_id, by=operator, evidence="Statement of 15 January, line 2")
+            done += 1
+    return done
+
+
 def double_schedules() -> int:
     """Every schedule twice, and all of them due now; returns how many there are."""
     for each in Schedule.objects.all():
@@ -129,7 +145,18 @@ def double_schedules() -> int:
 
 
 def main() -> None:
-    known = (people, submit, ask_balance, route_everything, schedule, decide, reconcile, double_schedules)
+    known = (
+        people,
+        submit,
+        ask_balance,
+        route_everything,
+        schedule,
+        decide,
+        reconcile,
+        old_payouts,
+        come_back,
+        double_schedules,
+    )
     orders = {each.__name__: each for each in known}
     for line in sys.stdin:
         name, arguments, options = json.loads(line)
