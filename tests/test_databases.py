@@ -67,7 +67,7 @@ def test_the_guards_of_the_database_stand_again(database: Database) -> None:
     database.put_back()
 
     recipes.processed_payout()
-    with pytest.raises(Exception, match="event_append_only"), as_owner():
+    with pytest.raises(Exception, match="event_only_archived"), as_owner():
         Event.objects.all().delete()
 
 

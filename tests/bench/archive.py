@@ -86,11 +86,12 @@ class Traffic:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-archive", description="What does archiving give and cost?")
     parser.add_argument("--rows", type=int, default=5_000_000, help="payouts (%(default)s)")
+    parser.add_argument("--limit", type=int, help="archive after so many payouts no more, of the oldest half")
     arguments = parser.parse_args()
     listen()
     try:
         with stand() as started:
-            measure(started, arguments.rows)
+            measure(started, arguments.rows, arguments.limit)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
@@ -100,7 +101,7 @@ def main() -> int:
     return 0
 
 
-def measure(started: Stand, rows: int) -> None:
+def measure(started: Stand, rows: int, limit: int | None) -> None:
     started.prepare()
     os.environ |= started.settings
     django.setup()
@@ -114,7 +115,7 @@ def measure(started: Stand, rows: int) -> None:
         told(started, traffic, 0, 0, "alone")
         begun, paid = len(traffic.seconds), processed(started)
         day = (datetime.now(UTC) - KEPT).date()
-        answer = timed(f"archive --before {day}", lambda: archive(started, f"{day}"))
+        answer = timed(f"archive --before {day}", lambda: archive(started, f"{day}", limit))
         print(f"  {answer.splitlines()[-1]}")
         told(started, traffic, begun, paid, "meanwhile")
         traffic.stop()
@@ -123,7 +124,8 @@ def measure(started: Stand, rows: int) -> None:
     vacuum(started, "VACUUM (ANALYZE)")
     reusable = sizes(started)
     vacuum(started, "VACUUM FULL")
-    show(rows, archived, before, reusable, sizes(started))
+    ((now,),) = started.query("SELECT count(*) FROM payouts_payout")
+    show((rows, now, now), archived, (before, reusable, sizes(started)))
     timed("audit after", lambda: started.manage("audit"))
 
 
@@ -137,8 +139,9 @@ def under_load(started: Stand) -> Iterator[tuple[Program, int]]:
         yield cluster, port
 
 
-def archive(started: Stand, day: str) -> str:
-    return started.manage("archive", "--before", day, DATABASE_URL=started.services.database)
+def archive(started: Stand, day: str, limit: int | None) -> str:
+    more = ("--limit", str(limit)) if limit else ()
+    return started.manage("archive", "--before", day, *more, DATABASE_URL=started.services.database)
 
 
 def processed(started: Stand) -> int:
@@ -175,13 +178,17 @@ def vacuum(started: Stand, statement: str) -> None:
     timed(statement, run)
 
 
-def show(rows: int, archived: int, before: dict[str, int], reusable: dict[str, int], after: dict[str, int]) -> None:
-    """Bytes a payout of all, by table; those that were paid meanwhile are in the last two columns too."""
-    columns = (before, reusable, after)
-    lines = [(name, *(f"{each[name] / rows:,.0f}" for each in columns)) for name in TABLES]
-    lines.append(("all of them", *(f"{sum(each.values()) / rows:,.0f}" for each in columns)))
+def show(rows: tuple[int, int, int], archived: int, columns: tuple[dict[str, int], ...]) -> None:
+    """Bytes a payout, of so many payouts each time, by table with its indexes."""
+    counted = [list(zip(rows, (each[name] for each in columns), strict=True)) for name in TABLES]
+    counted.append(list(zip(rows, (sum(each.values()) for each in columns), strict=True)))
+    lines = [
+        (name, *(f"{size / count:,.0f}" for count, size in line))
+        for name, line in zip((*TABLES, "all of them"), counted, strict=True)
+    ]
     print(in_columns([("bytes a payout", "before", "after VACUUM", "after VACUUM FULL"), *lines], left=(0,)))
-    moved = (before["payouts_event"] + before["payouts_exchange"]) / rows
+    before, _reusable, after = columns
+    moved = (before["payouts_event"] + before["payouts_exchange"]) / rows[0]
     kept = after["payouts_archived"] / archived
     print(f"of an archived payout: {moved:,.0f} bytes of events and exchanges became {kept:,.0f}", flush=True)
 
