@@ -276,6 +276,15 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             is_secret=True,
         ),
     ),
+    "Personal data": (
+        Setting(
+            "ERASURE_AFTER_DAYS",
+            "How long the law has payouts kept, counted from the recipient's last one: before, nobody can be erased. "
+            "With 0 there is no such time: see docs/erasure.md.",
+            int,
+            0,
+        ),
+    ),
     "Approvals": (
         Setting(
             "RELEASE_DELAY_SECONDS",

@@ -1,7 +1,8 @@
 """Encryption, seals and fingerprints, none of whose keys reaches the database.
 
-- Recipients are encrypted at rest by Fernet (AES-128-CBC with HMAC-SHA-256): the first of `FIELD_ENCRYPTION_KEYS`
-  encrypts, all decrypt.
+- Recipients are encrypted at rest by Fernet (AES-128-CBC with HMAC-SHA-256), each under a data key of its own, which
+  the token names (`12:gAAAA…`) and without which it is unreadable for ever (models/recipient_keys.py). Data keys, and
+  all else, are under `FIELD_ENCRYPTION_KEYS`: the first encrypts, all decrypt.
 - Seals show tampering, so that a person with SQL alone cannot forge history: HMAC-SHA-256 under the first of
   `EVENT_HMAC_KEYS`, behind the key's id. All of them verify; `EVENT_HMAC_KEYS_RETIRED` verify history alone.
 - Fingerprints are what must be equal for equal content for ever: HMAC-SHA-256 under `INDEX_KEY`, which never changes.
@@ -9,6 +10,7 @@
 Both kinds of key that rotate are put in place, and taken away, as docs/keys.md tells.
 """
 
+import base64
 import hashlib
 import hmac
 import json
@@ -29,10 +31,13 @@ NUMBER = re.compile(r"\d(?:[\s().\-\u2010-\u2015]{0,2}\d)*")
 # Four times four digits, and three or four besides.
 WITH_CHECK_NUMBER = re.compile(r"\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}[ -]+(\d{3,4})")
 BULLET = "•"
+# What names the data key that a token is under. Fernet's own alphabet has no colon.
+NAMED = re.compile(r"([1-9]\d{0,18}):")
 
 type Stored = bytes | memoryview | None
 
 KEY_ID_BYTES, MAC_BYTES = 4, 32
+DATA_KEY_BYTES = 32
 SEAL_BYTES = KEY_ID_BYTES + MAC_BYTES
 
 _encoder = msgspec.json.Encoder(decimal_format="number", order="sorted")
@@ -40,6 +45,10 @@ _encoder = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 class UnreadableError(ValueError):
     """The stored recipient cannot be decrypted with any of the keys."""
+
+
+class ErasedError(UnreadableError):
+    """Two people had the recipient erased: there is no key for it any more."""
 
 
 @cache
@@ -132,20 +141,68 @@ def decrypt(token: str) -> dict[str, Any]:
     return _loads(clear)
 
 
+def new_data_key() -> bytes:
+    return Fernet.generate_key()
+
+
+def wrapped(data_key: bytes, *of: object) -> str:
+    """The data key under the first of FIELD_ENCRYPTION_KEYS, with what it is the key of."""
+    bound = fingerprint("data-key", *of)
+    return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).encrypt(base64.urlsafe_b64decode(data_key) + bound).decode()
+
+
+def unwrapped(token: str, *of: object) -> bytes:
+    """The data key. Raises UnreadableError when no key fits, or it is the key of something else."""
+    try:
+        clear = _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).decrypt(token)
+    except (InvalidToken, ValueError) as error:
+        raise UnreadableError("The recipient's key cannot be decrypted with the present keys.") from error
+    if clear[DATA_KEY_BYTES:] != fingerprint("data-key", *of):
+        raise UnreadableError("The recipient's key is another's.")
+    return base64.urlsafe_b64encode(clear[:DATA_KEY_BYTES])
+
+
+def encrypt_under(data_key: bytes, key_id: int, recipient: Mapping[str, Any]) -> str:
+    """A token that names the key by its id, and that this key alone decrypts."""
+    return f"{key_id}:{Fernet(data_key).encrypt(canonical(recipient)).decode('ascii')}"
+
+
+def decrypt_under(data_key: bytes, token: str) -> dict[str, Any]:
+    """Raises UnreadableError when the text was altered, or is under another key."""
+    try:
+        clear = Fernet(data_key).decrypt(NAMED.sub("", token, count=1))
+    except (InvalidToken, ValueError) as error:
+        raise UnreadableError("The recipient cannot be decrypted with the key that it names.") from error
+    return _loads(clear)
+
+
+def key_named(token: str) -> int | None:
+    """The id of the data key that a token is under; None where it is under FIELD_ENCRYPTION_KEYS themselves."""
+    found = NAMED.match(token)
+    return int(found[1]) if found and int(found[1]) < 2**63 else None
+
+
 def _loads(text: bytes) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(text, parse_float=Decimal)
     return content
 
 
 def encrypted_anew(token: str) -> str:
-    """The same content under the first key; raises UnreadableError. Nothing stays nothing."""
-    return encrypt(decrypt(token)) if token else ""
+    """The same content under the first key; raises UnreadableError. Nothing stays nothing.
+
+    What is under a data key stays: that key is put under the first one.
+    """
+    return encrypt(decrypt(token)) if token and key_named(token) is None else token
 
 
 def is_by_first_field_key(token: str | bytes) -> bool:
-    """Whether rotation has nothing to do with what is encrypted; so it is where nothing is."""
+    """Whether rotation has nothing to do with what is encrypted; so it is where nothing is, and under a data key."""
     try:
-        return not token or bool(Fernet(settings.FIELD_ENCRYPTION_KEYS[0]).decrypt(token))
+        return (
+            not token
+            or (isinstance(token, str) and key_named(token) is not None)
+            or bool(Fernet(settings.FIELD_ENCRYPTION_KEYS[0]).decrypt(token))
+        )
     except (InvalidToken, ValueError):
         return False
 

@@ -72,6 +72,8 @@ def payment_problem(payout: Payout, approvals: dict[int, list[Approval]]) -> Att
     """Why this payout must not be paid as it stands, if anything."""
     try:
         terms = payout.terms
+    except vault.ErasedError:
+        return Attention.ERASED
     except vault.UnreadableError:
         return Attention.UNREADABLE
     if terms != bytes(payout.terms_hash):
@@ -100,6 +102,8 @@ def approvals_by_payout(payouts: Sequence[Payout]) -> dict[int, list[Approval]]:
 
 
 def unreadable(payout: Payout) -> NotAllowedError:
+    if payout.erasure:
+        return NotAllowedError(rules.why_erased(payout.erasure), payout)
     return NotAllowedError(_("The recipient cannot be decrypted with the present keys."), payout)
 
 
@@ -115,6 +119,9 @@ def add_approval(
 ) -> None:
     try:
         terms = payout.terms
+    except vault.ErasedError:
+        # Nobody can be paid by it, but people can say how it ended: the row's seal holds the terms.
+        terms = bytes(payout.terms_hash)
     except vault.UnreadableError as error:
         raise unreadable(payout) from error
     if terms != bytes(payout.terms_hash):

@@ -19,7 +19,16 @@ from payouts.actions.errors import KeysError
 from payouts.actions.moves import WORKER, Move, Wait, clock, db_now, flagged, locked, move_all, without_altered
 from payouts.database import rows
 from payouts.database.rows import StaleError
-from payouts.models import WAITS_FOR_ACCOUNT, Approval, Attempt, Attention, EventName, Payout, by_payout
+from payouts.models import (
+    WAITS_FOR_ACCOUNT,
+    Approval,
+    Attempt,
+    Attention,
+    EventName,
+    Payout,
+    by_payout,
+    read_keys,
+)
 from payouts.providers import registry
 from payouts.states import Status
 
@@ -172,6 +181,7 @@ def _claim(take: Take, holder: str) -> tuple[list[Assignment], int]:
 
 def _looked(payouts: Sequence[Payout], at: datetime) -> _Looked:
     """What is to be done with each of these payouts, which are as they were sealed."""
+    read_keys(payouts)
     approvals = approvals_by_payout([payout for payout in payouts if payout.approvals_required])
     looked = _Looked(_attempts_by_payout(payouts))
     named = registry.known_names()

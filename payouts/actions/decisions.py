@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from payouts import doorbell, rules
+from payouts.actions import recipient_keys
 from payouts.actions.approvals import approvals_by_payout, payment_problem
 from payouts.actions.errors import NotAllowedError, refuse_if
 from payouts.actions.moves import Actor, Person, locked, move_one, ring_if_due
@@ -48,6 +49,8 @@ def clear_flag(payout_id: int, *, by: Person, reason: str, version: int | None =
 
 def _let_go(payout: Payout, *, at: datetime, by: Person, reason: str) -> None:
     payout.attention = Attention.NONE
+    if payout.erasure:
+        payout.news_at = None  # the provider cannot be asked about it, so whoever let it go has looked into it
     if payout.status == Status.UNKNOWN or (payout.status in (Status.PROCESSED, Status.FAILED) and payout.news_at):
         payout.due_at = at
     move_one(payout, EventName.RELEASED, Status(payout.status), at=at, by=by, reason=reason)
@@ -102,6 +105,7 @@ def retry(payout_id: int, *, by: Person, reason: str, version: int | None = None
     If newer payouts look like it, somebody may have paid it so: then another person must approve it.
     """
     with locked(payout_id, version=version) as (payout, at):
+        recipient_keys.hold(payout)
         refuse_if(rules.why_not_retry(payout, _standing(by, at)), payout)
         payout.failure_code = payout.failure_message = ""
         facts: dict[str, Any] = {}

@@ -16,14 +16,15 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from payouts import vault
-from payouts.actions import keys
+from payouts.actions import keys, recipient_keys
 from payouts.actions.moves import renew_seals
 from payouts.audit import broken_of
 from payouts.audit.findings import Broken
 from payouts.database import rows
-from payouts.models import Approval, Attempt, KeyRotation, Payout
+from payouts.models import Approval, Attempt, KeyRotation, Payout, RecipientKey
 
 AT_ONCE = 200
+KEYS_AT_ONCE = 1_000
 # A payout with one of these is not proven to be what the product wrote.
 UNPROVEN = {
     "row_sealed",
@@ -75,12 +76,14 @@ def renew_payouts(rotation: KeyRotation) -> Renewed | None:
         before = broken_of(old)
         unproven = {broken.payout_id for broken in before if broken.invariant in UNPROVEN}
         fit = [payout for payout in old if payout.pk not in unproven]
-        for payout in old:
+        recipient_keys.put_under_keys(fit)
+        renew_seals(fit)
+        unfit_ones = [payout for payout in old if payout.pk in unproven]
+        for payout in unfit_ones:
             with suppress(vault.UnreadableError):
                 payout.recipient = vault.encrypted_anew(payout.recipient)
-        renew_seals(fit)
         # Encrypting anew hides nothing: the terms, which are sealed, are those of the content.
-        rows.update(Payout, [payout for payout in old if payout.pk in unproven], ("recipient",))
+        rows.update(Payout, unfit_ones, ("recipient",))
         again = list(Payout.objects.filter(pk__in=[payout.pk for payout in old]).order_by("pk"))
         if broken_of(again) != before or any(not _is_renewed(each) for each in again if each.pk not in unproven):
             raise RotationError(f"Payouts {payouts[0].pk} to {payouts[-1].pk} cannot be renewed.")
@@ -93,7 +96,47 @@ def renew_payouts(rotation: KeyRotation) -> Renewed | None:
 
 
 def _is_renewed(payout: Payout) -> bool:
-    return vault.is_by_first_key(payout.seal) and vault.is_by_first_field_key(payout.recipient)
+    return vault.is_by_first_key(payout.seal) and recipient_keys.is_under_own_key(payout)
+
+
+def renew_keys(rotation: KeyRotation) -> list[int] | None:
+    """Put the next recipients' keys under the first key, and seal them anew, in one transaction.
+
+    Returns the ids of those that fit no key, which stay as they are; None when there are no more. Raises KeysError.
+    """
+    with transaction.atomic():
+        found = list(
+            RecipientKey.objects.select_for_update(no_key=True)
+            .filter(pk__gt=rotation.last_key_id)
+            .order_by("pk")[:KEYS_AT_ONCE]
+        )
+        if not found:
+            return None
+        keys.require_fit()
+        old = [key for key in found if not _is_key_renewed(key)]
+        fit = [key for key in old if _fits(key)]
+        for key in fit:
+            if key.wrapped is not None:
+                key.wrapped = vault.wrapped(key.data_key, *key.names)
+            key.facts_seal = key.expected_seal()
+        rows.update(RecipientKey, fit, ("wrapped", "facts_seal"))
+        unfit = sorted({key.pk for key in old} - {key.pk for key in fit})
+        rotation.last_key_id = found[-1].pk
+        rotation.keys_renewed += len(fit)
+        rotation.unfit_keys = sorted({*rotation.unfit_keys, *unfit})
+        rotation.save(update_fields=["last_key_id", "keys_renewed", "unfit_keys"])
+    return unfit
+
+
+def _is_key_renewed(key: RecipientKey) -> bool:
+    return vault.is_by_first_key(key.facts_seal) and vault.is_by_first_field_key(key.wrapped or "")
+
+
+def _fits(key: RecipientKey) -> bool:
+    try:
+        return key.is_sealed and (key.wrapped is None or bool(key.data_key))
+    except vault.UnreadableError:
+        return False
 
 
 def finish(rotation: KeyRotation, *, retires: bool) -> None:

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from payouts import money, recipients, references, spans, trace, vault
-from payouts.actions import review, routing
+from payouts.actions import recipient_keys, review, routing
 from payouts.actions.approvals import approve_as_batch
 from payouts.actions.errors import IdempotencyError, InvalidError, NotAllowedError, UnpayableError
 from payouts.actions.moves import WORKER, Move, Person, move_all, ring_if_due
@@ -50,7 +50,6 @@ def submit(
         user_id=user_id,
         amount=amount,
         currency=currency,
-        recipient=vault.encrypt(recipient),
         recipient_masked=vault.masked(recipient),
         recipient_index=recipients.blind_index(recipient),
         comment=comment,
@@ -65,6 +64,7 @@ def submit(
         payout.request_hash = _request_hash(payout)
     try:
         with spans.span("submit"), transaction.atomic():
+            recipient_keys.encrypt(payout, recipient)
             in_force = review.InForce.of(currency)
             routed = routing.choose(payout, recipient, in_force.routes)
             at, facts = review.judge(payout, recipients.findings(recipient), in_force)

@@ -10,7 +10,7 @@ from payouts import rules
 from payouts.audit import anchored, archived, four_eyes, guards, one_payout, sealed, used
 from payouts.audit.findings import Broken
 from payouts.database.snapshot import snapshot
-from payouts.models import Approval, Attempt, Event, Payout, by_payout
+from payouts.models import Approval, Attempt, Event, Payout, by_payout, read_keys
 
 BATCH = 1_000
 
@@ -49,6 +49,7 @@ def batches(after_id: int = 0) -> Iterator[tuple[int, list[Broken]]]:
 
 def broken_of(payouts: list[Payout]) -> list[Broken]:
     """What is wrong with these payouts, which were read in the same snapshot, or are locked."""
+    read_keys(payouts)
     events = by_payout(Event.objects.filter(payout__in=payouts).order_by("payout_id", "seq"))
     of_bundles = archived.read(payouts, events)
     attempts = by_payout(Attempt.objects.filter(payout__in=payouts).order_by("payout_id", "number"))

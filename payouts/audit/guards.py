@@ -71,6 +71,12 @@ GUARDS = {
     "proposal_never_deleted": (
         "BEFORE DELETE OR TRUNCATE ON payouts_proposal FOR EACH STATEMENT payouts_refuse_change()"
     ),
+    "recipient_key_stays_erased": (
+        "BEFORE UPDATE ON payouts_recipientkey FOR EACH ROW payouts_refuse_other_recipient_key()"
+    ),
+    "recipient_key_never_deleted": (
+        "BEFORE DELETE OR TRUNCATE ON payouts_recipientkey FOR EACH STATEMENT payouts_refuse_change()"
+    ),
     "band_history_append_only": (
         "BEFORE DELETE OR UPDATE OR TRUNCATE ON payouts_historicalapprovalband"
         " FOR EACH STATEMENT payouts_refuse_change()"
@@ -108,6 +114,7 @@ GUARDS_SOURCES = tuple(
         "0013_sent_again",
         "0024_sealed_sets",
         "0032_client_seals_filled",
+        "0052_erased_stays_erased",
         "0055_archived",
     )
 )

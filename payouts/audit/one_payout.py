@@ -22,8 +22,13 @@ def row(payout: Payout) -> Iterator[Finding]:
     try:
         if payout.terms != bytes(payout.terms_hash):
             yield "terms_unchanged", "the amount, the currency or the recipient is not what was submitted"
+    except vault.ErasedError:
+        pass  # by two people, and its key's seal says by whom
     except vault.UnreadableError:
         yield "recipient_readable", "the recipient cannot be decrypted"
+    key = payout.recipient_key
+    if key is not None and not key.is_sealed:
+        yield "recipient_key_sealed", f"the recipient's key {key.pk} was changed outside the product"
     try:
         money.exact(payout.amount, payout.currency)
     except money.AmountError as error:

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
 from payouts import recipients, vault
-from payouts.actions import routing
+from payouts.actions import recipient_keys, routing
 from payouts.batches import columns
 from payouts.batches.columns import Fault, Given, Order
 from payouts.batches.seals import totals_of
@@ -110,9 +110,8 @@ def _store_some(batch_id: int, table: Table, places: dict[str, int]) -> bool:
         chunk = table.take(batch.rows_stored, CHECKED_AT_ONCE)
         is_csv = batch.format == Batch.Format.CSV
         ways = _Ways.known()
-        checked = [
-            _row(batch, row.number, columns.given(row, table.header, places, is_csv=is_csv), ways) for row in chunk
-        ]
+        given = [(row.number, columns.given(row, table.header, places, is_csv=is_csv)) for row in chunk]
+        checked = _rows(batch, given, ways)
         _copy(checked)
         batch.rows_total = table.total
         batch.rows_stored += len(chunk)
@@ -152,17 +151,28 @@ class _Ways:
         return [columns.unpayable(obstacle)] if obstacle else []
 
 
-def _row(batch: Batch, number: int, given: Given, ways: _Ways) -> BatchRow:
-    order, faults = columns.read(given, ways.banks)
-    if order and (faults := ways.faults_of(order)):
-        order = None
-    row = _valid_row(batch, number, order) if order else _wrong_row(batch, number, given, faults)
-    row.row_seal = row.expected_row_seal()
-    return row
+def _rows(batch: Batch, given: Sequence[tuple[int, Given]], ways: _Ways) -> list[BatchRow]:
+    """Of these lines, encrypted and sealed."""
+    rows, recipients_of = [], {}
+    for number, cells in given:
+        order, faults = columns.read(cells, ways.banks)
+        if order and (faults := ways.faults_of(order)):
+            order = None
+        if order:
+            recipient = recipients_of[number] = vault.normal(order.recipient)
+            rows.append(_valid_row(batch, number, order, recipient))
+        else:
+            rows.append(_wrong_row(batch, number, cells, faults))
+    valid = [row for row in rows if row.is_valid]
+    keys = recipient_keys.in_use([bytes(row.recipient_index or b"") for row in valid])
+    for row in valid:
+        row.put_under(keys[bytes(row.recipient_index or b"")], recipients_of[row.number])
+    for row in rows:
+        row.row_seal = row.expected_row_seal()
+    return rows
 
 
-def _valid_row(batch: Batch, number: int, order: Order) -> BatchRow:
-    recipient = vault.normal(order.recipient)
+def _valid_row(batch: Batch, number: int, order: Order, recipient: dict[str, Any]) -> BatchRow:
     return BatchRow(
         batch=batch,
         number=number,
@@ -171,7 +181,6 @@ def _valid_row(batch: Batch, number: int, order: Order) -> BatchRow:
         amount=order.amount,
         currency=order.currency,
         kind=order.kind,
-        recipient=vault.encrypt(recipient),
         recipient_masked=vault.masked(recipient),
         recipient_index=recipients.blind_index(recipient),
         comment=order.comment,

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Count, QuerySet, Sum
 
 from payouts import money, vault
+from payouts.actions.recipient_keys import is_under_own_key, put_under_keys
 from payouts.batches.errors import BatchAlteredError
 from payouts.models import Batch, BatchRow, BatchState
 
@@ -55,21 +56,21 @@ def renew(batch_id: int) -> bool | None:
         if batch.state in (BatchState.CHECKING, BatchState.SUBMITTING):
             return None
         rows = list(batch.rows.order_by("number"))
-        tokens = [token for row in rows for token in (row.recipient, row.given)]
         if (
             all(map(vault.is_by_first_key, (batch.facts_seal, *(row.row_seal for row in rows))))
             and (batch.rows_seal is None or vault.is_by_first_key(batch.rows_seal))
-            and all(map(vault.is_by_first_field_key, tokens))
+            and all(vault.is_by_first_field_key(row.given) and is_under_own_key(row) for row in rows)
         ):
             return False
         if not batch.is_sealed:
             raise BatchAlteredError
         if batch.rows_seal is not None:
             check_rows(batch)
+        if not all(row.is_sealed for row in rows):
+            raise BatchAlteredError
+        put_under_keys(rows)
         for row in rows:
-            if not row.is_sealed:
-                raise BatchAlteredError
-            row.recipient, row.given = (vault.encrypted_anew(token) for token in (row.recipient, row.given))
+            row.given = vault.encrypted_anew(row.given)
             row.row_seal = row.expected_row_seal()
         BatchRow.objects.bulk_update(rows, ["recipient", "given", "row_seal"], batch_size=SEALS_AT_ONCE)
         if batch.rows_seal is not None:

@@ -114,7 +114,7 @@ def _payout(batch: Batch, row: BatchRow) -> Payout:
         user_id=row.user_id,
         amount=row.amount,
         currency=row.currency,
-        recipient=vault.decrypt(row.recipient),
+        recipient=row.recipient_details,
         comment=row.comment,
         maker=batch.uploaded_by,
         checker=batch.approved_by,

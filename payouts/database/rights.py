@@ -76,6 +76,7 @@ RIGHTS: dict[str, frozenset[str]] = {
             "payouts_proposal",
             "payouts_providerpause",
             "payouts_providerreport",
+            "payouts_recipientkey",
             "payouts_reconciledday",
             "payouts_recovery",
             "payouts_reportline",

@@ -48,6 +48,7 @@ from payouts.models.providers import (
     WebhookMessage,
     WrongAccount,
 )
+from payouts.models.recipient_keys import RecipientKey, UnderKey, read_keys
 from payouts.models.routes import Route
 from payouts.models.sealed_sets import ConfigurationAlteredError, ConfigurationSeal, SealedRow
 from payouts.models.sessions import StaffSession

@@ -10,6 +10,7 @@ from django.utils.translation import pgettext_lazy
 
 from payouts import money, vault
 from payouts.models.payout import Payout
+from payouts.models.recipient_keys import UnderKey
 from payouts.models.stamps import stamp
 
 # Batches whose rows are becoming payouts.
@@ -209,7 +210,7 @@ class BatchState(models.TextChoices):
     ALTERED = "altered", _("Changed outside the product")
 
 
-class BatchRow(models.Model):
+class BatchRow(UnderKey):
     """One row of a batch: a valid one has its terms and in the end its payout, a wrong one what its cells say."""
 
     batch = models.ForeignKey(
@@ -243,6 +244,13 @@ class BatchRow(models.Model):
         verbose_name_plural = _("batch rows")
         default_permissions = ()
         ordering = ["batch", "number"]
+        indexes = [
+            models.Index(
+                fields=["recipient_index"],
+                condition=Q(recipient_index__isnull=False),
+                name="batch_row_of_recipient",
+            )
+        ]
         constraints = [
             models.UniqueConstraint(fields=["batch", "number"], name="batch_row_once"),
             models.CheckConstraint(

@@ -36,10 +36,13 @@ class KeyRotation(models.Model):
     seal_key = models.CharField(max_length=8)
     last_payout_id = models.BigIntegerField(default=0)
     last_batch_id = models.BigIntegerField(default=0)
+    last_key_id = models.BigIntegerField(default=0, db_default=0)  # of recipients' keys
     payouts_renewed = models.PositiveIntegerField(default=0)
     batches_renewed = models.PositiveIntegerField(default=0)
+    keys_renewed = models.PositiveIntegerField(default=0, db_default=0)
     unfit_payouts = ArrayField(models.BigIntegerField(), default=list)  # do not fit any key: left as they are
     unfit_batches = ArrayField(models.BigIntegerField(), default=list)
+    unfit_keys = ArrayField(models.BigIntegerField(), default=list, db_default=[])
     begun_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True)
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from payouts import money, vault
 from payouts.models.clients import ApiClient
+from payouts.models.recipient_keys import UnderKey
 from payouts.models.stamps import stamp
 from payouts.states import OPEN, PAID, Stage, Status
 
@@ -36,6 +37,7 @@ class Attention(models.TextChoices):
     AMOUNT_DIFFERS = "amount_differs", _("the provider reports another amount")
     MISSING = "missing", _("the provider's report does not have it")
     OTHER_ACCOUNT = "other_account", _("it was sent to another account than the one in the settings")
+    ERASED = "erased", _("there is news of it, and its recipient was erased, so the provider cannot be asked")
 
 
 RESOLVED_BY_HAND = "resolved_by_hand"  # the failure code where two people found that it was not paid
@@ -79,7 +81,7 @@ class PayoutQuerySet(models.QuerySet["Payout"]):
                 return self.filter(status=stage)
 
 
-class Payout(models.Model):
+class Payout(UnderKey):
     """An instruction to pay a recipient. The row is the outbox too: `due_at` says when the worker looks at it."""
 
     reference = models.UUIDField(_("reference"), default=uuid.uuid4, unique=True, editable=False)
@@ -314,11 +316,6 @@ class Payout(models.Model):
     def terms(self) -> bytes:
         """Seal of what would be paid to whom, computed from the row. Raises vault.UnreadableError."""
         return terms_hash(self.amount, self.currency, self.recipient_details)
-
-    @property
-    def recipient_details(self) -> dict[str, Any]:
-        """In clear. Raises vault.UnreadableError."""
-        return vault.decrypt(self.recipient)
 
     @property
     def is_sealed(self) -> bool:

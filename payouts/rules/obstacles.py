@@ -10,9 +10,21 @@ from django.contrib.auth.models import User
 from django.db.models import F, Max, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import In
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from payouts.models import Approval, Attempt, Attention, Payout, PayoutQuerySet, ProviderPause, Recovery, Route
+from payouts.models import (
+    Approval,
+    Attempt,
+    Attention,
+    Payout,
+    PayoutQuerySet,
+    ProviderPause,
+    RecipientKey,
+    Recovery,
+    Route,
+)
 from payouts.providers import registry
 from payouts.rules.closeness import Standing, close_to
 from payouts.states import WITHDRAWABLE, Stage, Status, allows
@@ -179,7 +191,15 @@ def why_not_retry(payout: Payout, who: Standing) -> str:
         return _("The payout needs attention first: find out why, then clear the flag.")
     if payout.due_at:
         return _("The provider is being asked whether the payout was paid after all. Retry it when that is known.")
-    return why_inactive(who)
+    return why_inactive(who) or (why_erased(payout.erasure) if payout.erasure else "")
+
+
+def why_erased(key: RecipientKey) -> str:
+    """Why nobody sees or pays the recipient of this erased key any more."""
+    assert key.erased_at is not None
+    return _("The recipient was erased on %(day)s.") % {
+        "day": date_format(timezone.localtime(key.erased_at), "DATE_FORMAT")
+    }
 
 
 def why_not_ask_now(payout: Payout, who: Standing) -> str:
@@ -218,7 +238,9 @@ def why_not_record_return(payout: Payout, who: Standing) -> str:
 
 
 def why_not_reveal(payout: Payout, who: Standing) -> str:
-    return _not_now(payout) if payout.attention == Attention.ALTERED else why_inactive(who)
+    if payout.attention == Attention.ALTERED:
+        return _not_now(payout)
+    return why_inactive(who) or (why_erased(payout.erasure) if payout.erasure else "")
 
 
 def why_not_confirm_unchanged(payout: Payout, who: Standing) -> str:

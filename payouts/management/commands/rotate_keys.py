@@ -34,21 +34,26 @@ class Command(BaseCommand):
             run.last_payout_id = 0  # once more, for what a process that had the old keys wrote behind the run
             self._renew_payouts(run)
             waiting = self._renew_batches(run)
+            self._renew_keys(run)
+            run.last_key_id = 0  # and for the keys that such a process made
+            self._renew_keys(run)
             unfit = renew_configuration()
             for words in unfit:
                 self.stderr.write(f"{words}: does not fit any key")
-            is_whole = not (run.unfit_payouts or run.unfit_batches or unfit)
+            is_whole = not (run.unfit_payouts or run.unfit_batches or run.unfit_keys or unfit)
             retires = not waiting and (options["leave_unfit"] or is_whole)
             rotation.finish(run, retires=retires)
         except (KeysError, RotationError) as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"Renewed {run.payouts_renewed} payouts and {run.batches_renewed} batches.")
+        self.stdout.write(f"Renewed {run.keys_renewed} keys of recipients.")
         if waiting:
             raise CommandError(f"Tasks work on the batches {_named(waiting)}: run this again when they are done.")
         if not retires:
             raise CommandError(
                 f"Left as they are, because they do not fit any key: payouts {_named(run.unfit_payouts)}; "
-                f"batches {_named(run.unfit_batches)}; configuration {'; '.join(unfit) or 'none'}. "
+                f"batches {_named(run.unfit_batches)}; keys of recipients {_named(run.unfit_keys)}; "
+                f"configuration {'; '.join(unfit) or 'none'}. "
                 "Look into them (manage.py audit), then run this again; with "
                 "--leave-unfit the old keys are retired without them."
             )
@@ -68,6 +73,11 @@ class Command(BaseCommand):
         while done := rotation.renew_payouts(run):
             for broken in done.unfit:
                 self.stderr.write(f"payout {broken.payout_id}: {broken.invariant}: {broken.detail}")
+
+    def _renew_keys(self, run: KeyRotation) -> None:
+        while (unfit := rotation.renew_keys(run)) is not None:
+            for key_id in unfit:
+                self.stderr.write(f"key {key_id} of a recipient: does not fit any key")
 
     def _renew_batches(self, run: KeyRotation) -> list[int]:
         """Returns those that tasks are at work on."""

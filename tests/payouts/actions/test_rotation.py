@@ -8,11 +8,13 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 
 from payouts import actions, vault
-from payouts.actions import AlteredError, KeysError, keys, rotation
+from payouts.actions import AlteredError, KeysError, erasure, keys, rotation
 from payouts.batches import check, decide, submit
-from payouts.models import Approval, Batch, BatchState, Event, KeyMark, KeyRotation, Payout
+from payouts.batches.seals import sealed_rows
+from payouts.models import Approval, Batch, BatchState, Event, KeyMark, KeyRotation, Payout, RecipientKey
 from tests import recipes
 from tests.payouts.observe import audit_of, by_hand, is_clean
 from tests.recipes import BATCH_ROWS, PAYOUTS, pending_payout
@@ -247,7 +249,7 @@ def test_a_batch_is_proven_and_goes_on_under_the_new_keys(make: Callable[..., Ba
     assert "1 batches" in told
     assert batch.is_sealed
     assert all(row.is_sealed for row in batch.rows.all())
-    assert all(vault.decrypt(row.recipient or row.given) for row in batch.rows.all())
+    assert all((row.recipient_details if row.recipient else vault.decrypt(row.given)) for row in batch.rows.all())
     if make == recipes.sent_batch:
         decide.approve(batch.pk, by=recipes.person.make(), revision=batch.revision)
         assert submit.run(batch.pk)
@@ -284,3 +286,62 @@ def test_a_batch_that_was_changed_by_hand_is_named_and_never_sealed_anew(rotated
 
     with pytest.raises(AlteredError):
         decide.approve(batch.pk, by=recipes.person.make(), revision=batch.revision)
+
+
+def test_what_was_stored_before_recipients_had_keys_is_put_under_them() -> None:
+    payout, batch = pending_payout(), recipes.submitted_batch()
+    row = batch.rows.filter(is_valid=True).earliest("number")
+    recipient = row.recipient_details
+    row.recipient = vault.encrypt(recipient)
+    for model, token, pk in (("payout", vault.encrypt(recipes.CARD), payout.pk), ("batchrow", row.recipient, row.pk)):
+        by_hand(f"UPDATE payouts_{model} SET recipient = %s WHERE id = %s", token, pk)
+    by_hand("UPDATE payouts_batchrow SET row_seal = %s WHERE id = %s", row.expected_row_seal(), row.pk)
+    batch.rows_seal, _totals = sealed_rows(batch)
+    by_hand("UPDATE payouts_batch SET rows_seal = %s WHERE id = %s", batch.rows_seal, batch.pk)
+    by_hand("UPDATE payouts_batch SET facts_seal = %s WHERE id = %s", batch.expected_facts_seal(), batch.pk)
+
+    told = rotate()
+
+    assert "Renewed 1 payouts and 1 batches." in told
+    payout, row = Payout.objects.get(pk=payout.pk), batch.rows.get(pk=row.pk)
+    assert vault.key_named(payout.recipient)
+    assert vault.key_named(row.recipient)
+    assert (payout.recipient_details, row.recipient_details) == (recipes.CARD, recipient)
+    assert Batch.objects.get(pk=batch.pk).is_sealed
+    assert is_clean()
+    assert "Renewed 0 payouts and 0 batches." in rotate()
+
+
+def test_a_recipients_key_that_fits_no_key_is_named_and_left(rotated: Any, settings: Any) -> None:
+    pending_payout()
+    pending_payout(recipient={"card": "5555 5555 5555 4444"})
+    unfit = RecipientKey.objects.latest("pk")
+    by_hand("UPDATE payouts_recipientkey SET wrapped = 'gAAAA' WHERE id = %s", unfit.pk)
+    rotated()
+    out = StringIO()
+
+    with pytest.raises(CommandError, match=f"keys of recipients {unfit.pk}; "):
+        call_command("rotate_keys", stdout=out, stderr=out)
+
+    unfit.refresh_from_db()
+    assert f"key {unfit.pk} of a recipient" in out.getvalue()
+    assert unfit.wrapped == "gAAAA"
+    assert not vault.is_by_first_key(unfit.facts_seal)
+    assert not KeyMark.objects.filter(retired_at__isnull=False).exists()
+
+
+def test_what_was_erased_stays_so_when_keys_are_renewed(rotated: Any, settings: Any) -> None:
+    payout = recipes.processed_payout()
+    key = payout.recipient_key
+    assert key is not None
+    people = {"proposed_by": recipes.person.make(), "confirmed_by": recipes.person.make()}
+    erasure.erase(key, at=timezone.now(), reason="Asked for.", **people)
+    rotated()
+
+    rotate()
+
+    retire(settings)
+    key.refresh_from_db()
+    assert vault.is_by_first_key(key.facts_seal)
+    assert (key.wrapped, key.is_sealed) == (None, True)
+    assert is_clean()

@@ -43,7 +43,7 @@ def test_kinds_and_columns_have_russian_names_too(operator: User) -> None:
 
     row = BatchRow.objects.get()
     assert (row.is_valid, row.kind, row.currency, row.comment) == (True, "card", "RUB", "x")
-    assert vault.decrypt(row.recipient) == {"card": "4111111111111111", "name": "Иван"}
+    assert row.recipient_details == {"card": "4111111111111111", "name": "Иван"}
 
 
 def test_an_xlsx_is_checked_like_a_csv(operator: User) -> None:
@@ -225,7 +225,7 @@ SBP_ROW = "7;250000.00;RUB;сбп;+7 912 345-67-89;Иван Петров;сбе�
 def test_a_phones_bank_is_taken_from_the_list_by_its_name_or_id(bank: str) -> None:
     checked_batch(SBP_ROW.replace("сбербанк", bank))
 
-    assert vault.decrypt(BatchRow.objects.get().recipient) == {
+    assert BatchRow.objects.get().recipient_details == {
         "phone": "+79123456789",
         "bank_id": "100000000111",
         "bank": "Сбербанк",

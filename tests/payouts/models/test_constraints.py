@@ -971,6 +971,61 @@ def test_single_sign_on_subject_once(operator: User, checker: User) -> None:
     _refused_by("single_sign_on_subject_once", statement, checker.pk)
 
 
+RECIPIENT_KEY_RULES = [
+    ("recipient_key_erased_by", "wrapped = NULL"),
+    ("recipient_key_erased_by", "erased_at = now(), on_server = 'x', reason = 'x'"),
+    ("recipient_key_erased_by", "wrapped = NULL, erased_at = now(), on_server = 'x'"),
+    ("recipient_key_erased_by", "wrapped = NULL, erased_at = now(), reason = 'x'"),
+    ("recipient_key_erased_by", "reason = 'x'"),
+    (
+        "recipient_key_takes_two_people",
+        "wrapped = NULL, erased_at = now(), reason = 'x', proposed_by_id = %(one)s, confirmed_by_id = %(one)s",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "change"), RECIPIENT_KEY_RULES)
+def test_a_recipients_key_that_breaks_a_rule_is_refused_by_it(name: str, change: str) -> None:
+    recipes.pending_payout()
+
+    _refused_by(name, f"UPDATE payouts_recipientkey SET {change}", one=recipes.person.make().pk)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("recipient_key_numbered", "number"), ("recipient_key_one_in_use", "number + 1")]
+)
+def test_a_recipient_has_one_key_in_use_and_each_number_once(name: str, number: str) -> None:
+    recipes.pending_payout()
+
+    _refused_by(
+        name,
+        "INSERT INTO payouts_recipientkey (recipient_index, number, wrapped, made_at, on_server, reason, facts_seal) "
+        f"SELECT recipient_index, {number}, wrapped, made_at, '', '', facts_seal FROM payouts_recipientkey",
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "wrapped = 'gAAAA', erased_at = NULL, on_server = '', reason = ''",
+        "reason = 'Another.'",
+        "on_server = 'Another.'",
+        "number = 7",
+    ],
+)
+def test_recipient_key_stays_erased(change: str) -> None:
+    recipes.pending_payout()
+    by_hand("UPDATE payouts_recipientkey SET wrapped = NULL, erased_at = now(), reason = 'x', on_server = 'x'")
+
+    _refused_by("recipient_key_stays_erased", f"UPDATE payouts_recipientkey SET {change}")
+
+
+def test_recipient_key_never_deleted() -> None:
+    recipes.pending_payout()
+
+    _refused_by("recipient_key_never_deleted", "DELETE FROM payouts_recipientkey")
+
+
 PROPOSAL_RULES = [
     ("proposal_takes_two_people", "decision = 'confirmed', decided_at = now(), decided_by_id = proposed_by_id"),
     ("proposal_takes_two_people", "decision = 'withdrawn', decided_at = now(), decided_by_id = %(other)s"),

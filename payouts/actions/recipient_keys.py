@@ -1,0 +1,111 @@
+"""The data keys that recipients are encrypted under: found, or made, in one statement for any number of them."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from payouts import vault
+from payouts.models import BatchRow, Payout, RecipientKey
+
+# Whoever encrypts under a key holds it until its transaction has ended, so that an erasure sees what it is to refuse
+# for. Several may hold one; what puts keys under the first of ours goes on beside them.
+IN_USE = """
+WITH wanted AS (
+    SELECT * FROM unnest(%(indexes)s::bytea[], %(numbers)s::int[], %(wrapped)s::text[], %(seals)s::bytea[],
+                         %(at)s::timestamptz[])
+    AS w (recipient_index, number, wrapped, facts_seal, made_at)
+), present AS (
+    SELECT id, recipient_index, number, wrapped, made_at, facts_seal FROM payouts_recipientkey
+    WHERE recipient_index = ANY(%(indexes)s) AND erased_at IS NULL ORDER BY recipient_index FOR KEY SHARE
+), made AS (
+    INSERT INTO payouts_recipientkey (recipient_index, number, wrapped, made_at, on_server, reason, facts_seal)
+    SELECT recipient_index, number, wrapped, made_at, '', '', facts_seal FROM wanted
+    WHERE NOT EXISTS (SELECT FROM present WHERE present.recipient_index = wanted.recipient_index)
+    AND number = 1 + coalesce((SELECT max(number) FROM payouts_recipientkey AS k
+                               WHERE k.recipient_index = wanted.recipient_index), 0)
+    ORDER BY recipient_index ON CONFLICT DO NOTHING
+    RETURNING id, recipient_index, number, wrapped, made_at, facts_seal
+)
+SELECT * FROM present UNION ALL SELECT * FROM made
+"""
+COLUMNS = ("id", "recipient_index", "number", "wrapped", "made_at", "facts_seal")
+LAST = "SELECT recipient_index, max(number) FROM payouts_recipientkey WHERE recipient_index = ANY(%s) GROUP BY 1"
+
+
+def in_use(indexes: Collection[bytes]) -> dict[bytes, RecipientKey]:
+    """The key in use of each recipient, made where there is none, and held until the transaction ends.
+
+    One statement; more only for who was erased before, or is paid for the first time by two at once. The keys of many
+    are made in one order, so that two who do so wait for each other and neither for ever.
+    """
+    found: dict[bytes, RecipientKey] = {}
+    missing = sorted(set(indexes))
+    numbers: dict[bytes, int] = {}
+    while missing:
+        found |= _in_use([_new(index, numbers.get(index, 0) + 1) for index in missing])
+        missing = [index for index in missing if index not in found]
+        numbers = _last_numbers(missing)
+    return found
+
+
+def encrypt(payout: Payout, recipient: Mapping[str, Any]) -> None:
+    """Put the recipient under the key in use, which is held until the transaction ends."""
+    index = bytes(payout.recipient_index)
+    payout.put_under(in_use([index])[index], recipient)
+
+
+def is_under_own_key(row: Payout | BatchRow) -> bool:
+    """Whether the recipient, if the row has one, is under a data key, and so can be erased."""
+    return not row.recipient or vault.key_named(row.recipient) is not None
+
+
+def put_under_keys(rows: Iterable[Payout | BatchRow]) -> None:
+    """Encrypt the recipients that are under ours still under keys of their own. Raises vault.UnreadableError.
+
+    Nothing is stored.
+    """
+    clear = [(row, row.recipient_details) for row in rows if not is_under_own_key(row)]
+    keys = in_use([bytes(row.recipient_index or b"") for row, _recipient in clear])
+    for row, recipient in clear:
+        row.put_under(keys[bytes(row.recipient_index or b"")], recipient)
+
+
+def hold(payout: Payout) -> None:
+    """Until the transaction ends, nobody erases the recipient; the payout knows whether somebody has."""
+    key_id = vault.key_named(payout.recipient)
+    if key_id is not None:
+        payout._key = RecipientKey.objects.select_for_update(no_key=True).filter(pk=key_id).first()
+
+
+def _new(index: bytes, number: int) -> RecipientKey:
+    key = RecipientKey(recipient_index=index, number=number, made_at=timezone.now())
+    key.wrapped = vault.wrapped(vault.new_data_key(), *key.names)
+    key.facts_seal = key.expected_seal()
+    return key
+
+
+def _in_use(new: Sequence[RecipientKey]) -> dict[bytes, RecipientKey]:
+    """The key in use of each of these recipients: the new one, if it is the first one or the next."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            IN_USE,
+            {
+                "indexes": [bytes(key.recipient_index) for key in new],
+                "numbers": [key.number for key in new],
+                "wrapped": [key.wrapped for key in new],
+                "seals": [bytes(key.facts_seal) for key in new],
+                "at": [key.made_at for key in new],
+            },
+        )
+        rows = [RecipientKey(**dict(zip(COLUMNS, row, strict=True))) for row in cursor.fetchall()]
+    return {bytes(key.recipient_index): key for key in rows}
+
+
+def _last_numbers(indexes: Sequence[bytes]) -> dict[bytes, int]:
+    if not indexes:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(LAST, [list(indexes)])
+        return {bytes(index): number for index, number in cursor.fetchall()}
