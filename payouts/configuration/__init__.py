@@ -6,6 +6,7 @@ that can change is a `Subject` (subjects.py); who may do what stands in rules_of
 
 from payouts.configuration import (
     client_subjects,
+    erasure_subjects,
     login_subjects,
     people_subjects,
     route_subjects,
@@ -52,6 +53,7 @@ __all__ = [
     "confirm",
     "confirmers",
     "decline",
+    "erasure_subjects",
     "let_go",
     "login_subjects",
     "open_about",

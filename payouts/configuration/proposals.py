@@ -52,6 +52,7 @@ def change(
         kind, proposal, instance = _considered(subject_name, object_id, after, by=by, act=act)
         if settings.DUAL_CONTROL and not kind.is_safe(proposal):
             return Changed(propose(subject_name, object_id, after, by=by, reason=reason, act=act))
+        proposal.reason = reason.strip()
         made = kind.apply(proposal, instance)
         if not (kind.taken and act == Act.ADD):
             return Changed(None, made)

@@ -50,7 +50,7 @@ class RecipientKey(models.Model):
         verbose_name = _("key of a recipient")
         verbose_name_plural = _("keys of recipients")
         default_permissions = ()
-        permissions = [("erase_recipientkey", "Can erase recipients")]
+        permissions = [("erase_recipientkey", _("Can erase recipients"))]
         constraints = [
             models.UniqueConstraint(fields=["recipient_index", "number"], name="recipient_key_numbered"),
             models.UniqueConstraint(

@@ -56,6 +56,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "end_recovery",
         "close_unknownpayment",
         "close_reconciledday",
+        "erase_recipientkey",
     ),
     gettext_noop("Auditor"): (
         *VIEW,
@@ -82,6 +83,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "end_recovery",
         "close_unknownpayment",
         "close_reconciledday",
+        "erase_recipientkey",
         "add_batch",
         *CLIENTS,
         *RULES,
@@ -108,6 +110,7 @@ VERBS: tuple[tuple[Promise, str], ...] = (
     (gettext_lazy("Begin and end recovery mode"), "payouts.end_recovery"),
     (gettext_lazy("Close unknown payments"), "payouts.close_unknownpayment"),
     (gettext_lazy("Close days that do not agree with the provider"), "payouts.close_reconciledday"),
+    (gettext_lazy("Erase recipients"), "payouts.erase_recipientkey"),
     (gettext_lazy("Make API clients and keys"), "payouts.add_apikey"),
     (gettext_lazy("Change approval bands, review rules and limits"), "payouts.change_approvalband"),
     (gettext_lazy("Change routes"), "payouts.change_route"),

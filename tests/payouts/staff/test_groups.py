@@ -34,6 +34,7 @@ def test_the_groups_may_do_these_things_and_no_more() -> None:
         "end_recovery",
         "close_unknownpayment",
         "close_reconciledday",
+        "erase_recipientkey",
         "export_payout",
     }
     assert may["Auditor"] == view | queue | {
@@ -49,6 +50,7 @@ def test_the_groups_may_do_these_things_and_no_more() -> None:
             "end_recovery",
             "close_unknownpayment",
             "close_reconciledday",
+            "erase_recipientkey",
         )
     }
     assert set(may) == {"Operator", "Approver", "Auditor", "Admin"}
