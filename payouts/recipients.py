@@ -8,10 +8,12 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from django.db import models
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from stdnum import iban, luhn
@@ -53,6 +55,7 @@ ACCOUNT_PARTS = {
     "account": ("account", "accountnumber", "accountno", "счет", "счёт", "номерсчета", "номерсчёта"),
     "bic": ("bic", "swift", "bik", "бик"),
 }
+ERASED_ON = "erased_on"
 PART_OF_NAME = {name: part for part, names in ACCOUNT_PARTS.items() for name in names}
 # Of an object under such a name, as in {"card": {"number": …}}, or that names it: {"type": "card", "number": …}.
 NUMBER_NAMES = ("number", "no", "value", "номер")
@@ -233,6 +236,8 @@ def name_and_account(masked: Any) -> tuple[str, str]:
     """The recipient's name and the masked account, from masked details; either may be empty."""
     if not isinstance(masked, dict):
         return "", ""
+    if day := erased_on(masked):
+        return _("erased on %(day)s") % {"day": date_format(day, "DATE_FORMAT")}, ""
     texts: dict[str, str] = {
         str(key).lower(): value for key, value in masked.items() if isinstance(value, str) and value
     }
@@ -243,6 +248,21 @@ def name_and_account(masked: Any) -> tuple[str, str]:
     if not name and not account:
         name = next(iter(texts.values()), "")
     return name, account
+
+
+def erased(day: date) -> dict[str, str]:
+    """What stands in place of a mask after the recipient was erased. No mask has so many digits."""
+    return {ERASED_ON: day.isoformat()}
+
+
+def erased_on(masked: Any) -> date | None:
+    """The day on which the recipient was erased, where that is what stands in place of the mask."""
+    if not isinstance(masked, dict) or set(masked) != {ERASED_ON}:
+        return None
+    try:
+        return date.fromisoformat(str(masked[ERASED_ON]))
+    except ValueError:
+        return None
 
 
 # One recipient, however spelled

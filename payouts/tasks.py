@@ -25,6 +25,7 @@ from payouts.audit.findings import Broken
 from payouts.batches import check, submit
 from payouts.batches.check import CHECK
 from payouts.batches.submit import SUBMIT
+from payouts.checkpoints import erased
 from payouts.checkpoints.make import make_due
 from payouts.checkpoints.places import keep_outside
 from payouts.exports import request, write
@@ -234,6 +235,7 @@ def checkpoint() -> None:
     make_due()
     try:
         keep_outside()
+        erased.keep_outside()
     except PlaceError as error:
         log.error("checkpoints_unreachable", reason=str(error))
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from payouts import doorbell, rules
+from payouts import doorbell, rules, vault
 from payouts.actions import recipient_keys
 from payouts.actions.approvals import approvals_by_payout, payment_problem
-from payouts.actions.errors import NotAllowedError, refuse_if
+from payouts.actions.errors import NotAllowedError, VersionError, refuse_if
 from payouts.actions.moves import Actor, Person, locked, move_one, ring_if_due
 from payouts.models import ApiClient, Attention, EventName, Payout, stamp
 from payouts.rules import Standing
@@ -104,8 +104,9 @@ def retry(payout_id: int, *, by: Person, reason: str, version: int | None = None
 
     If newer payouts look like it, somebody may have paid it so: then another person must approve it.
     """
-    with locked(payout_id, version=version) as (payout, at):
-        recipient_keys.hold(payout)
+    with recipient_keys.held(payout_id) as key_id, locked(payout_id, version=version) as (payout, at):
+        if vault.key_named(payout.recipient) != key_id:  # it was put under a key of its own just now
+            raise VersionError
         refuse_if(rules.why_not_retry(payout, _standing(by, at)), payout)
         payout.failure_code = payout.failure_message = ""
         facts: dict[str, Any] = {}

@@ -144,14 +144,14 @@ def move_all(moves: Sequence[Move], *, at: datetime, actor: Actor | str, reason:
     told.when_committed(list(zip(events, was_since, strict=True)))
 
 
-def renew_seals(payouts: Sequence[Payout]) -> None:
-    """Write the recipients, encrypted anew, and new seals. The rows are locked, and their seals fit.
+def renew_seals(payouts: Sequence[Payout], changed: str = "recipient") -> None:
+    """Write the recipients, encrypted anew, or their masks, and new seals. The rows are locked, and their seals fit.
 
     No move: status, version and history stay as they are, and so do the clients' versions.
     """
     for payout in payouts:
         payout.seal = payout.expected_seal()
-    rows.update(Payout, payouts, ("recipient", "seal"))
+    rows.update(Payout, payouts, (changed, "seal"))
 
 
 def _due_at(payout: Payout, at: datetime) -> datetime | None:

@@ -1,9 +1,10 @@
 """The data keys that recipients are encrypted under: found, or made, in one statement for any number of them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from payouts import vault
@@ -72,11 +73,17 @@ def put_under_keys(rows: Iterable[Payout | BatchRow]) -> None:
         row.put_under(keys[bytes(row.recipient_index or b"")], recipient)
 
 
-def hold(payout: Payout) -> None:
-    """Until the transaction ends, nobody erases the recipient; the payout knows whether somebody has."""
-    key_id = vault.key_named(payout.recipient)
-    if key_id is not None:
-        payout._key = RecipientKey.objects.select_for_update(no_key=True).filter(pk=key_id).first()
+@contextmanager
+def held(payout_id: int) -> Iterator[int | None]:
+    """Inside nobody erases the payout's recipient. Gives the id of the key, None where it is under none of its own.
+
+    Taken before the payout's lock, because an erasure takes them in this order too.
+    """
+    with transaction.atomic():
+        token = Payout.objects.filter(pk=payout_id).values_list("recipient", flat=True).first()
+        key_id = vault.key_named(token or "")
+        RecipientKey.objects.select_for_update(no_key=True).filter(pk=key_id).first()
+        yield key_id
 
 
 def _new(index: bytes, number: int) -> RecipientKey:

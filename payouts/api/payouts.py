@@ -137,7 +137,7 @@ def change_status(request: HttpRequest, payout_id: int, payload: StatusIn) -> Ht
 
     Scope `payouts:write`, for `processed` `payouts:settle`. The recipient comes back in clear with `payouts:reveal`,
     and the event `revealed` says so. Who has seen very many within a minute is answered 429, or, when the status has
-    changed, with a masked one.
+    changed, with a masked one. Of a recipient who was erased there is `{"erased_on": "2026-01-31"}` alone.
     """
     caller = _caller(request, Scope.SETTLE if payload.status == Status.PROCESSED else Scope.WRITE)
     version = _if_match(request)
@@ -162,7 +162,7 @@ def change_status(request: HttpRequest, payout_id: int, payload: StatusIn) -> Ht
         is_moved = False
         payout = _own(caller, payout_id)
     recipient = payout.recipient_masked
-    if Scope.REVEAL in caller.scopes:
+    if Scope.REVEAL in caller.scopes and not payout.erasure:
         try:
             recipient = actions.reveal(payout_id, by=caller.client, reason="PATCH")
             payout = _own(caller, payout_id)

@@ -58,14 +58,17 @@ class RecipientSubject(Subject):
 
     def apply(self, proposal: Proposal, instance: RecipientKey) -> RecipientKey:
         second = proposal.on_server or ("" if proposal.decided_by else WITHOUT_DUAL_CONTROL)
-        erasure.erase(
-            instance,
-            at=clock(),
-            proposed_by=proposal.proposed_by,
-            confirmed_by=proposal.decided_by,
-            on_server=second,
-            reason=proposal.reason or WITHOUT_DUAL_CONTROL,
-        )
+        try:
+            erasure.erase(
+                instance,
+                at=clock(),
+                proposed_by=proposal.proposed_by,
+                confirmed_by=proposal.decided_by,
+                on_server=second,
+                reason=proposal.reason or WITHOUT_DUAL_CONTROL,
+            )
+        except erasure.ErasureError as error:
+            raise ConfigurationError(str(error)) from error
         return instance
 
     def lines(self, before: Content, after: Content) -> list[Line]:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from payouts import money
 from payouts.models import Payout, ReviewFlag
-from payouts.recipients import name_and_account
+from payouts.recipients import ERASED_ON, name_and_account
 from payouts.states import Stage
 
 # The colour (admin.css) and the icon of each stage; the text always stands beside them.
@@ -34,6 +34,7 @@ STAGE_LOOKS: dict[Stage, tuple[str, str]] = {
 
 
 KEY_LABELS = {
+    ERASED_ON: gettext_lazy("Erased on"),
     "card": gettext_lazy("Card"),
     "card_number": gettext_lazy("Card"),
     "account": gettext_lazy("Account"),

@@ -158,6 +158,15 @@ def _fee(attempt: Attempt, currency: str) -> str:
     return "" if attempt.fee is None else money.shown(attempt.fee, currency)
 
 
+def _erasure(payout: Payout) -> str:
+    """When the recipient was erased, by whom and why; empty while the recipient is there."""
+    if not (key := payout.erasure):
+        return ""
+    people = [person.get_username() for person in (key.proposed_by, key.confirmed_by) if person]
+    who = " · ".join([*people, *([key.on_server] if key.on_server else [])])
+    return f"{format.exact_time(key.erased_at)} · {who}: {key.reason}"
+
+
 def _facts(payout: Payout, attempts: Sequence[Attempt], archived: str) -> list[tuple[str, str]]:
     facts = [
         (_("ID"), str(payout.pk)),
@@ -168,6 +177,7 @@ def _facts(payout: Payout, attempts: Sequence[Attempt], archived: str) -> list[t
         (_("User ID"), str(payout.user_id)),
         (_("Provider"), payout.provider),
         (_("Comment"), without_cards(payout.comment)),
+        (_("Recipient erased"), _erasure(payout)),
         (_("Approvals"), f"{payout.approvals_given} / {payout.approvals_required}"),
         (_("Scheduled for"), format.exact_time(payout.scheduled_for)),
         (_("Approval can be withdrawn until"), format.exact_time(payout.release_at)),

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from payouts.actions import KeysError, keys
+from payouts.checkpoints import erased
 from payouts.checkpoints.make import make_due
 from payouts.checkpoints.places import keep_outside
 from payouts.places import PlaceError
@@ -28,6 +29,7 @@ class Command(BaseCommand):
         made = make_due()
         try:
             written = keep_outside()
+            erased.keep_outside()
         except PlaceError as error:
             raise CommandError(f"Made, but not written to {settings.CHECKPOINTS}: {error}") from None
         if not made:

@@ -4,13 +4,19 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 
 from payouts import recipients, vault
+from payouts.actions import erasure
+from payouts.actions.erasure import ErasureError
+from payouts.checkpoints import erased
+from payouts.checkpoints.erased import ErasureListError
 from payouts.configuration import ConfigurationError, erasure_subjects
 from payouts.management import on_server
 from payouts.models import AccessEvent, ApiClient, Payout, RecipientKey
+from payouts.places import PlaceError
 from payouts.staff import access_log
 
 STDIN = "-"
@@ -29,11 +35,21 @@ class Command(BaseCommand):
             "--client", metavar="NAME", help="with --user-id: every recipient of this user of the client"
         )
         who.add_argument("--recipient", metavar="FILE", help="the recipient whose details are the JSON in this file")
+        who.add_argument(
+            "--again",
+            action="store_true",
+            help="after a restore: whoever the list in CHECKPOINTS has, at once",
+        )
         parser.add_argument("--user-id", type=int)
-        parser.add_argument("--by", required=True, metavar="USERNAME", help="who proposes it, and may do so")
-        parser.add_argument("--reason", required=True)
+        parser.add_argument("--by", metavar="USERNAME", help="who proposes it, and may do so")
+        parser.add_argument("--reason")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["again"]:
+            self._again()
+            return
+        if not (options["by"] and options["reason"]):
+            raise CommandError("Say who proposes it, and why: --by and --reason.")
         person = User.objects.filter(username=options["by"]).first()
         if person is None:
             raise CommandError(f"There is nobody called {options['by']}.")
@@ -56,6 +72,15 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         finally:
             access_log.note(AccessEvent.Kind.ON_SERVER, None, user=None)
+
+    def _again(self) -> None:
+        if not settings.CHECKPOINTS:
+            raise CommandError("There is no list of erased recipients: CHECKPOINTS is not set.")
+        try:
+            done, known = erased.erase_again(settings.CHECKPOINTS, erasure.erase_as_listed)
+        except (PlaceError, ErasureListError, ErasureError) as error:
+            raise CommandError(str(error)) from None
+        self.stdout.write(f"Erased again: {done}; erased already: {known}.")
 
     def _keys(self, options: dict[str, Any]) -> list[RecipientKey]:
         if options["recipient"]:

@@ -3,16 +3,23 @@ from argparse import ArgumentParser
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
+from django.db import ProgrammingError, connection
 
+from payouts.actions import erasure
+from payouts.actions.erasure import ErasureError
 from payouts.backups import make
 from payouts.backups.envelope import EnvelopeError
 from payouts.backups.make import BackupError
 from payouts.backups.programs import ProgramError
 from payouts.backups.proof import OriginError, proof_of
 from payouts.backups.restore import BrokenBackupError, NotEmptyError, RoleError, restore
+from payouts.checkpoints import erased
+from payouts.checkpoints.erased import ErasureListError
 from payouts.places import PlaceError
+
+AGAIN = "Run manage.py migrate, then manage.py erase --again."
 
 
 class Command(BaseCommand):
@@ -48,3 +55,18 @@ class Command(BaseCommand):
         except (NotEmptyError, RoleError, psycopg.Error) as error:
             raise CommandError(str(error), returncode=2) from None
         self.stdout.write(f"{name} is put back, in {time.monotonic() - began_at:.1f} s.")
+        self._erase_again()
+
+    def _erase_again(self) -> None:
+        """Who was erased since the backup is in it still."""
+        if not settings.CHECKPOINTS:
+            self.stdout.write("No list of erased recipients: CHECKPOINTS is not set.")
+            return
+        try:
+            if not erased.has_keys():
+                raise CommandError(f"The backup is older than keys of recipients. {AGAIN}", returncode=3)
+            done, _known = erased.erase_again(settings.CHECKPOINTS, erasure.erase_as_listed)
+        except (PlaceError, ErasureListError, ErasureError, ProgrammingError) as error:
+            text = f"It is put back, but who was erased since was not erased again: {error} {AGAIN}"
+            raise CommandError(text, returncode=3) from None
+        self.stdout.write(f"Recipients who were erased since the backup, and are erased again: {done}.")

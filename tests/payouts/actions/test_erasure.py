@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -98,6 +98,7 @@ def test_an_erased_recipient_is_unreadable_and_the_audit_goes_on() -> None:
     payout = erased(payout)
 
     assert payout.recipient == token
+    assert payout.recipient_masked == {"erased_on": timezone.localdate().isoformat()}
     with pytest.raises(vault.ErasedError):
         payout.recipient_details  # noqa: B018
     assert payout.erasure is not None
@@ -218,3 +219,21 @@ def test_the_next_payments_to_many_wait_for_nobody_who_makes_their_keys_in_anoth
 
     assert sorted(keys) == sorted(indexes)
     assert recipient_keys.in_use(indexes)[indexes[0]].pk == keys[indexes[0]].pk
+
+
+def test_what_a_client_sends_is_never_taken_for_an_erasure() -> None:
+    payout = pending_payout(recipient={"erased_on": "2026-01-31"})
+
+    assert recipients.erased_on(payout.recipient_masked) is None
+    assert recipients.erased_on({"erased_on": "2026-01-31"})
+    assert recipients.erased_on({"erased_on": "soon"}) is None
+
+
+def test_a_payout_that_sql_changed_is_not_sealed_anew_by_an_erasure() -> None:
+    payout = processed_payout()
+    by_hand("UPDATE payouts_payout SET user_id = 9 WHERE id = %s", payout.pk)
+
+    with pytest.raises(erasure.ErasureError, match=f"#{payout.pk}"), transaction.atomic():
+        erased(payout)
+
+    assert Payout.objects.get(pk=payout.pk).recipient_details == CARD

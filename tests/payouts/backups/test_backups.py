@@ -19,15 +19,17 @@ from django.utils import timezone
 
 from backoffice.environment import SETTINGS
 from payouts import tasks
-from payouts.actions import recovery
+from payouts.actions import erasure, recovery
 from payouts.backups import envelope, make
 from payouts.backups.drill import NOTHING_OUTSIDE
 from payouts.backups.programs import conninfo
 from payouts.backups.proof import Proving, proof_name
+from payouts.checkpoints import erased
 from payouts.models import Backup, Payout
 from payouts.places import Folder
+from payouts.recipients import name_and_account
 from tests import OWNER_URL
-from tests.databases import application_url
+from tests.databases import application_url, as_owner
 from tests.payouts.backups.told import refused, said
 from tests.payouts.observe import by_hand, unguarded
 from tests.recipes import pending_payout, processed_payout
@@ -270,6 +272,50 @@ def test_a_backup_is_put_into_the_empty_database_of_the_settings(
         assert copy.execute("SELECT reference FROM payouts_payout").fetchall() == [(reference,)]
     monkeypatch.undo()
     connection.close()
+
+
+def test_who_was_erased_since_the_backup_is_erased_again_when_it_is_put_back(
+    place: Folder, empty: str, monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path
+) -> None:
+    settings.CHECKPOINTS = str(tmp_path / "outside")
+    payout = processed_payout()
+    key = payout.recipient_key
+    assert key is not None
+    said("backup")
+    erasure.erase(key, at=timezone.now(), proposed_by=None, confirmed_by=None, on_server="test", reason="Asked for.")
+    assert erased.keep_outside() == 1
+    assert erased.keep_outside() == 0
+    monkeypatch.setitem(connection.settings_dict, "NAME", empty)
+    connection.close()
+
+    with as_owner():  # of what is put back
+        told, again = said("restore"), said("erase", "--again")
+        put_back = Payout.objects.get()
+        assert put_back.erasure is not None
+
+    assert "erased again: 1." in told
+    assert "erased already: 1." in again
+    assert put_back.erasure.on_server == "list: test"
+    assert put_back.erasure.is_sealed
+    assert put_back.is_sealed
+    assert name_and_account(put_back.recipient_masked)[0].startswith("erased on")
+    monkeypatch.undo()
+    connection.close()
+
+
+def test_a_list_of_the_erased_that_was_changed_erases_nobody(place: Folder, settings: Any, tmp_path: Path) -> None:
+    settings.CHECKPOINTS = str(tmp_path / "outside")
+    key = processed_payout().recipient_key
+    assert key is not None
+    erasure.erase(key, at=timezone.now(), proposed_by=None, confirmed_by=None, on_server="test", reason="Asked for.")
+    erased.keep_outside()
+    (file,) = (tmp_path / "outside").iterdir()
+    file.write_text(file.read_text().replace("Asked for.", "Asked."))
+
+    code, text = refused("erase", "--again")
+
+    assert code == 1
+    assert "does not fit its seal" in text
 
 
 def test_a_damaged_backup_put_back_says_that_the_database_is_not_whole(

@@ -1,0 +1,121 @@
+"""The list of erased recipients, kept beside the checkpoints: a backup that is older still has their keys.
+
+One file an erasure, sealed, with nothing of the recipient but the blind index. After a restore the list is applied to
+the database that was put back (`manage.py restore`, `manage.py erase --again`).
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+
+import msgspec
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from payouts import vault
+from payouts.models import RecipientKey, stamp
+from payouts.places import Place, place_of
+
+log = structlog.get_logger(__name__)
+
+NAME = re.compile(r"erased-(\d{8,})-[0-9a-f]{16}\.json")
+
+
+class ErasureListError(RuntimeError):
+    """A file of the list is not what the product wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One erasure: which key, made when, and who had it erased, as texts."""
+
+    recipient_index: str  # hex
+    number: int
+    made_at: str
+    erased_at: str
+    who: str
+    reason: str
+    seal: str = ""
+
+    def expected_seal(self, *, like: bytes = b"") -> bytes:
+        facts = (self.recipient_index, self.number, self.made_at, self.erased_at, self.who, self.reason)
+        return vault.seal("erasure", *facts, like=like, is_history=True)
+
+
+def keep_outside() -> int:
+    """Write what was erased and is not outside yet to CHECKPOINTS, if it is set; returns how many.
+
+    For good: nothing may remove them before the last backup that is older. Raises PlaceError.
+    """
+    if not settings.CHECKPOINTS:
+        return 0
+    place = place_of(settings.CHECKPOINTS)
+    written = 0
+    for key in RecipientKey.objects.filter(erased_at__isnull=False, listed_at=None).order_by("pk"):
+        if not key.is_sealed:  # the audit says so, and nobody is erased by it
+            continue
+        content = msgspec.json.encode(asdict(_entry(key)))
+        place.write(f"erased-{key.pk:08}-{sha256(content).hexdigest()[:16]}.json", content)
+        written += RecipientKey.objects.filter(pk=key.pk).update(listed_at=Now())
+    return written
+
+
+def _entry(key: RecipientKey) -> Entry:
+    people = [person.get_username() for person in (key.proposed_by, key.confirmed_by) if person]
+    bare = Entry(
+        recipient_index=bytes(key.recipient_index).hex(),
+        number=key.number,
+        made_at=str(stamp(key.made_at)),
+        erased_at=str(stamp(key.erased_at)),
+        who=", ".join([*people, *([key.on_server] if key.on_server else [])]),
+        reason=key.reason,
+    )
+    return Entry(**{**asdict(bare), "seal": bare.expected_seal().hex()})
+
+
+def entries(place: Place) -> Iterator[Entry]:
+    """The whole list. Raises PlaceError, and ErasureListError for a file that is not the product's."""
+    for name in sorted(name for name in place.names() if NAME.fullmatch(name)):
+        try:
+            entry = msgspec.json.decode(place.read(name), type=Entry)
+            seal = bytes.fromhex(entry.seal)
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise ErasureListError(f"{name} cannot be read: {error}") from None
+        if not seal or entry.expected_seal(like=seal) != seal:
+            raise ErasureListError(f"{name} does not fit its seal: it was changed, or a key is missing.")
+        yield entry
+
+
+def erase_again(address: str, erase: Callable[[RecipientKey, Entry], None]) -> tuple[int, int]:
+    """Erase in this database what the list of that place has; returns how many, and how many were erased before.
+
+    A key is that of the list by its recipient, number and time: one that was made since is another, and stays.
+    Raises PlaceError, ErasureListError. Nothing is done where the list cannot be read whole.
+    """
+    listed = list(entries(place_of(address)))
+    done = known = 0
+    for entry in listed:
+        with transaction.atomic():
+            found = RecipientKey.objects.select_for_update().filter(
+                recipient_index=bytes.fromhex(entry.recipient_index), number=entry.number
+            )
+            key = next((each for each in found if str(stamp(each.made_at)) == entry.made_at), None)
+            if key is None:
+                continue
+            if key.erased_at is not None:
+                known += 1
+                continue
+            erase(key, entry)
+            RecipientKey.objects.filter(pk=key.pk).update(listed_at=key.erased_at)
+            done += 1
+    if done:
+        log.warning("recipients_erased_again", count=done)
+    return done, known
+
+
+def has_keys() -> bool:
+    """Whether this database knows keys of recipients: a backup that is older than they are does not."""
+    return RecipientKey._meta.db_table in connection.introspection.table_names()
