@@ -284,6 +284,13 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             int,
             0,
         ),
+        Setting(
+            "FILES_RETENTION_DAYS",
+            "How long a batch that is over keeps what its file said of recipients; its payouts have their own. With "
+            "0 for good. An export's file is kept for a week in any case.",
+            int,
+            0,
+        ),
     ),
     "Approvals": (
         Setting(

@@ -22,7 +22,7 @@ from payouts import daily_totals, doorbell
 from payouts.actions import due, keys, recovery, submitted, unsigned_news, velocity
 from payouts.audit import anchored, batches, of_database
 from payouts.audit.findings import Broken
-from payouts.batches import check, submit
+from payouts.batches import check, retention, submit
 from payouts.batches.check import CHECK
 from payouts.batches.submit import SUBMIT
 from payouts.checkpoints import erased
@@ -156,14 +156,15 @@ def prune() -> None:
     """Delete what nobody needs any more.
 
     q2's old results, webhooks' ids that are refused by their age, old exports' files, what clusters that are gone
-    left, sessions that are over, failed logins that count no more, the samples of minutes that no picture shows, and
-    the access log's old lines.
+    left, sessions that are over, failed logins that count no more, the samples of minutes that no picture shows, the
+    access log's old lines, and the recipients in batches that have been over for FILES_RETENTION_DAYS.
     """
     request.prune()
     sessions.forget()
     login_limits.forget()
     access_log.forget()
     minutes.forget()
+    retention.forget()
     _prune_results()
     Heartbeat.objects.filter(beat_at__lt=timezone.now() - PRUNE_AFTER).delete()
     go_on = partial(async_task, "payouts.tasks.prune")

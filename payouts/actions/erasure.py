@@ -112,7 +112,7 @@ def erase(
     with transaction.atomic():
         key.save(update_fields=facts)
         _unmask(key)
-    log.warning("recipient_erased", key=key.pk, reason=reason)
+    log.warning("recipient_erased", key=key.pk)
 
 
 def erase_as_listed(key: RecipientKey, entry: Entry) -> None:

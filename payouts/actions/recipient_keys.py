@@ -82,7 +82,8 @@ def held(payout_id: int) -> Iterator[int | None]:
     with transaction.atomic():
         token = Payout.objects.filter(pk=payout_id).values_list("recipient", flat=True).first()
         key_id = vault.key_named(token or "")
-        RecipientKey.objects.select_for_update(no_key=True).filter(pk=key_id).first()
+        if key_id is not None:
+            RecipientKey.objects.select_for_update(no_key=True).filter(pk=key_id).first()
         yield key_id
 
 

@@ -71,6 +71,7 @@ class Batch(models.Model):
 
     # The worker's own, outside the seal.
     finished_at = models.DateTimeField(_("finished at"), null=True)
+    forgotten_at = models.DateTimeField(_("recipients deleted at"), null=True)
     altered_at = models.DateTimeField(_("found altered at"), null=True)
     seen_at = models.DateTimeField(null=True, editable=False)  # when a task for it last began or went on
     tries = models.PositiveSmallIntegerField(default=0)  # begun since it last stored a row

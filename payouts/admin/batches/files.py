@@ -3,18 +3,20 @@
 import csv
 import io
 from collections.abc import Iterator
+from itertools import batched
 
+from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.utils import translation
 from xlsxwriter import Workbook
 
 from payouts import money
-from payouts.admin.batches.rows import LEFT, REFUSED, VIEWS, WRONG, faults_of, given_cells
+from payouts.admin.batches.rows import LEFT, REFUSED, VIEWS, WRONG, faults_of, given_cells, mask_of
 from payouts.admin.kit.downloads import CONTENT_TYPES, attachment
 from payouts.batches import columns
 from payouts.batches.columns import COLUMNS, EXAMPLES
 from payouts.exports.cells import safe
-from payouts.models import Batch, BatchRow
+from payouts.models import Batch, BatchRow, read_keys
 from payouts.plain_text import without_cards
 from payouts.recipients import name_and_account
 
@@ -75,8 +77,8 @@ def _error_lines(batch: Batch, language: str | None) -> Iterator[str]:
         writer = csv.writer(_Echo(), delimiter=_delimiter())
         yield "\ufeff" + writer.writerow(["line", *COLUMNS, "errors"])
         unpaid = VIEWS[WRONG].rows | VIEWS[REFUSED].rows | VIEWS[LEFT].rows
-        rows = batch.rows.filter(unpaid).defer("recipient").order_by("number")
-        for row in rows.iterator(chunk_size=1_000):
+        rows = batch.rows.filter(unpaid).order_by("number")
+        for row in _with_keys(rows):
             given = given_cells(row)
             cells = columns.masked(given) if given else _cells(row)
             faults = "; ".join(f"{column}: {text}" if column else text for column, text in faults_of(row, given))
@@ -84,9 +86,17 @@ def _error_lines(batch: Batch, language: str | None) -> Iterator[str]:
             yield writer.writerow([row.number, *map(safe, texts), safe(faults)])
 
 
+def _with_keys(rows: QuerySet[BatchRow]) -> Iterator[BatchRow]:
+    """The rows, some at a time, with the keys that say who was erased."""
+    for some in batched(rows.iterator(chunk_size=1_000), 1_000, strict=False):
+        read_keys(some)
+        yield from some
+
+
 def _cells(row: BatchRow) -> dict[str, str]:
     """The cells of a row that was valid and could not become a payout."""
-    name, account = name_and_account(row.recipient_masked)
+    mask = mask_of(row)
+    name, account = name_and_account(mask)
     return {
         "user_id": str(row.user_id or ""),
         "amount": money.plain(row.amount) if row.amount is not None else "",
@@ -94,6 +104,6 @@ def _cells(row: BatchRow) -> dict[str, str]:
         "kind": row.kind,
         "account": account,
         "name": name,
-        "bank": str(row.recipient_masked.get("bank", "")),
+        "bank": str(mask.get("bank", "")),
         "comment": without_cards(row.comment),
     }

@@ -28,7 +28,7 @@ from payouts.admin.kit import format
 from payouts.admin.kit.paginator import one_page
 from payouts.admin.kit.worker_pages import has_news
 from payouts.batches import columns
-from payouts.models import Batch, BatchState
+from payouts.models import Batch, BatchState, read_keys
 
 BUSY = (BatchState.CHECKING, BatchState.SUBMITTING)
 
@@ -41,6 +41,8 @@ def page_of(request: HttpRequest, batch: Batch, *, may_approve: bool) -> dict[st
     done, total = _progress(batch, state, counts)
     chosen = request.GET.get("show") or (WRONG if batch.rows_wrong and not batch.approved_at else EVERY)
     shown = one_page(request, Paginator(rows_chosen(batch, chosen), ROWS_PER_PAGE), show=chosen)
+    rows = list(shown["page"])
+    read_keys(rows)
     cards = [view_card(name, view, counts[name], chosen) for name, view in VIEWS.items() if counts[name]]
     return {
         "batch": batch,
@@ -60,7 +62,7 @@ def page_of(request: HttpRequest, batch: Batch, *, may_approve: bool) -> dict[st
         ],
         "cards": [*stage_cards(stages, chosen), *cards],
         "is_every": chosen == EVERY,
-        "rows": [row_shown(row) for row in shown["page"]],
+        "rows": [row_shown(row) for row in rows],
         **shown,
         "has_error_file": bool(counts[WRONG] or counts[REFUSED] or counts[LEFT]),
         "errors_url": reverse("admin:payouts_batch_errors", args=(batch.pk,)),

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -14,7 +15,7 @@ from payouts.admin.kit import format
 from payouts.batches import columns
 from payouts.batches.columns import Given
 from payouts.models import Batch, BatchRow
-from payouts.recipients import name_and_account
+from payouts.recipients import erased, name_and_account
 from payouts.states import Stage
 
 ROWS_PER_PAGE = 50
@@ -88,7 +89,7 @@ def counts_of(batch: Batch) -> dict[str, int]:
 
 
 def rows_chosen(batch: Batch, chosen: str) -> QuerySet[BatchRow]:
-    rows = batch.rows.select_related("payout").defer("recipient", "payout__recipient").order_by("number")
+    rows = batch.rows.select_related("payout").defer("payout__recipient").order_by("number")
     if chosen in VIEWS:
         return rows.filter(VIEWS[chosen].rows)
     stage = chosen.removeprefix("stage-")
@@ -110,7 +111,7 @@ def view_card(name: str, view: View, count: int, chosen: str) -> dict[str, Any]:
 def row_shown(row: BatchRow) -> dict[str, Any]:
     given = given_cells(row)
     cells = columns.masked(given) if given else {}
-    name, account = name_and_account(row.recipient_masked)
+    name, account = name_and_account(mask_of(row))
     amount = money.shown(row.amount, row.currency) if row.amount is not None else ""
     return {
         "number": row.number,
@@ -126,6 +127,12 @@ def row_shown(row: BatchRow) -> dict[str, Any]:
         "payout_url": _payout_url(row.payout.pk) if row.payout else "",
         "stage": format.stage_badge(row.payout.stage) if row.payout else "",
     }
+
+
+def mask_of(row: BatchRow) -> dict[str, str]:
+    """The masked recipient, or in its place the day on which the recipient was erased."""
+    mask: dict[str, str] = row.recipient_masked
+    return erased(timezone.localdate(row.erasure.erased_at)) if row.erasure else mask
 
 
 def given_cells(row: BatchRow) -> Given | None:

@@ -46,6 +46,7 @@ SET = {
     "RESTORE_DATABASE_URL": "postgres://payouts:word@scratch.example.com:5432/postgres",
     "ACCESS_LOG_RETENTION_DAYS": "200",
     "ERASURE_AFTER_DAYS": "1825",
+    "FILES_RETENTION_DAYS": "90",
     "PORT": "8123",
     "WEB_CONCURRENCY": "3",
     "WEB_THREADS": "8",

@@ -7,10 +7,12 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from payouts import actions
+from payouts.actions import erasure
 from payouts.api.schemas import PUBLIC_FIELDS
-from payouts.models import ApiClient, Payout
+from payouts.models import ApiClient, Payout, RecipientKey
 from tests.payouts.api.conftest import EXAMPLE
 from tests.recipes import PAYOUTS, REFUSED, answered
 
@@ -484,6 +486,33 @@ def test_a_patch_that_shows_the_recipient_is_an_event(api):
         ("revealed", "client:shop"),
     ]
     assert response["ETag"] == api("GET", path)["ETag"] == '"2"'
+
+
+def test_a_recipient_who_was_erased_is_a_day_in_the_answer_and_nobody_is_said_to_have_seen_it(api):
+    payout = api.submit()
+    path = f"/api/payouts/{payout['id']}/"
+    api("PATCH", path, {"status": "cancelled"})
+    key = Payout.objects.get(pk=payout["id"]).recipient_key
+    erasure.erase(key, at=timezone.now(), proposed_by=None, confirmed_by=None, on_server="test", reason="Asked for.")
+    seen = len(api("GET", f"{path}events/").json()["results"])
+
+    response = api("PATCH", path, {"status": "cancelled"})
+
+    assert response.status_code == 200
+    assert response.json()["recipient_details"] == {"erased_on": timezone.localdate().isoformat()}
+    assert len(api("GET", f"{path}events/").json()["results"]) == seen
+
+
+def test_the_same_key_gives_the_same_payout_after_its_recipient_was_erased(api):
+    first = api("POST", "/api/payouts/", EXAMPLE, Idempotency_Key="k-1").json()
+    api("PATCH", f"/api/payouts/{first['id']}/", {"status": "cancelled"})
+    key = Payout.objects.get(pk=first["id"]).recipient_key
+    erasure.erase(key, at=timezone.now(), proposed_by=None, confirmed_by=None, on_server="test", reason="Asked for.")
+
+    again = api("POST", "/api/payouts/", EXAMPLE, Idempotency_Key="k-1")
+
+    assert (again.status_code, again.json()["id"]) == (200, first["id"])
+    assert RecipientKey.objects.count() == 1
 
 
 def test_a_key_that_has_seen_many_recipients_sees_no_more(api, settings):

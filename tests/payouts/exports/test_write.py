@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from payouts import tasks
+from payouts.actions import erasure
 from payouts.exports import write
 from payouts.exports.request import WRITE
 from payouts.models import Export, Payout
@@ -180,3 +181,15 @@ def test_a_batch_is_read_by_the_ids_whatever_the_filter(approver: User) -> None:
         cursor.execute("SET LOCAL enable_seqscan = off")
 
     assert "Seq Scan on payouts_payout" not in rows.explain()
+
+
+def test_a_recipient_who_was_erased_is_a_day_in_the_file(approver: User) -> None:
+    payout = recipes.processed_payout()
+    key = payout.recipient_key
+    assert key is not None
+    erasure.erase(key, at=timezone.now(), proposed_by=None, confirmed_by=None, on_server="test", reason="Asked for.")
+
+    (row,) = from_csv(written(approver))
+
+    assert row["recipient_name"].startswith("erased on ")
+    assert row["recipient_account"] == ""

@@ -1,0 +1,64 @@
+"""Rows of batches that are over lose their recipients after FILES_RETENTION_DAYS; their payouts have their own."""
+
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from payouts.batches.errors import BatchAlteredError
+from payouts.batches.seals import SEALS_AT_ONCE, check_rows, seal_facts, sealed_rows
+from payouts.models import Batch, BatchRow
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 20  # batches a night and slice
+FORGOTTEN = ("recipient", "recipient_masked", "given")
+
+
+def forget() -> int:
+    """Forget the recipients and the cells of some batches that are over; returns how many batches.
+
+    One that was changed outside the product stays as it is, for whoever looks into it.
+    """
+    if not settings.FILES_RETENTION_DAYS:
+        return 0
+    before = Now() - timedelta(days=settings.FILES_RETENTION_DAYS)
+    is_over = (
+        Q(finished_at__lt=before)
+        | Q(stopped_at__lt=before)
+        | Q(rejected_at__lt=before)
+        | Q(discarded_at__lt=before)
+        | Q(refusal__isnull=False, checked_at__lt=before)
+    )
+    due = Batch.objects.filter(is_over, forgotten_at=None, altered_at=None).order_by("pk")
+    return sum(_forget(batch_id) for batch_id in due.values_list("pk", flat=True)[:AT_ONCE])
+
+
+def _forget(batch_id: int) -> bool:
+    """All or nothing of one batch, and sealed anew over what remains."""
+    try:
+        with transaction.atomic():
+            batch = Batch.objects.select_for_update().defer("content").get(pk=batch_id)
+            if not batch.is_sealed:
+                raise BatchAlteredError
+            if batch.rows_seal is not None:
+                check_rows(batch)
+            rows = list(batch.rows.order_by("number"))
+            if not all(row.is_sealed for row in rows):
+                raise BatchAlteredError
+            for row in rows:
+                row.recipient, row.recipient_masked, row.given = "", {}, ""
+                row.row_seal = row.expected_row_seal()
+            BatchRow.objects.bulk_update(rows, [*FORGOTTEN, "row_seal"], batch_size=SEALS_AT_ONCE)
+            if batch.rows_seal is not None:
+                batch.rows_seal, _totals = sealed_rows(batch)
+                Batch.objects.filter(pk=batch_id).update(rows_seal=batch.rows_seal)
+            seal_facts(batch)
+            Batch.objects.filter(pk=batch_id).update(forgotten_at=Now(), content=None)
+    except BatchAlteredError:
+        log.error("batch_not_forgotten", batch=batch_id)
+        return False
+    return True

@@ -1,0 +1,74 @@
+"""What a file said of recipients goes when its batch has been over for long enough; nothing else does."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from payouts import tasks
+from payouts.batches import retention
+from payouts.batches.seals import check_rows
+from payouts.models import Batch, BatchState, Payout
+from tests import recipes
+from tests.payouts.observe import by_hand, is_clean
+from tests.recipes import BATCH_ROWS
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _a_month(settings: Any) -> None:
+    settings.FILES_RETENTION_DAYS = 30
+
+
+def over_since(batch: Batch, days: int) -> None:
+    at = timezone.now() - timedelta(days=days)
+    by_hand("UPDATE payouts_batch SET finished_at = %s WHERE id = %s", at, batch.pk)
+
+
+def test_a_batch_that_is_over_keeps_its_seals_and_no_recipient() -> None:
+    batch = recipes.submitted_batch(*BATCH_ROWS)
+    over_since(batch, 31)
+
+    tasks.prune()
+
+    batch = Batch.objects.get(pk=batch.pk)
+    rows = list(batch.rows.order_by("number"))
+    assert batch.forgotten_at is not None
+    assert {(row.recipient, row.given, str(row.recipient_masked)) for row in rows} == {("", "", "{}")}
+    assert batch.is_sealed
+    check_rows(batch)
+    assert batch.state == BatchState.SUBMITTED
+    assert all(payout.recipient_details for payout in Payout.objects.all())
+    assert is_clean()
+    assert retention.forget() == 0
+
+
+@pytest.mark.parametrize(
+    "make", [recipes.checked_batch, recipes.sent_batch, recipes.approved_batch, recipes.submitted_batch]
+)
+def test_a_batch_that_is_not_over_or_not_for_long_keeps_them(make: Callable[[], Batch]) -> None:
+    batch = make()
+
+    assert retention.forget() == 0
+
+    assert all(row.recipient_details for row in batch.rows.filter(is_valid=True))
+
+
+def test_nothing_goes_while_no_time_is_set(settings: Any) -> None:
+    over_since(recipes.submitted_batch(), 1_000)
+    settings.FILES_RETENTION_DAYS = 0
+
+    assert retention.forget() == 0
+
+
+def test_a_batch_that_sql_changed_is_not_sealed_anew() -> None:
+    batch = recipes.submitted_batch()
+    over_since(batch, 31)
+    by_hand("UPDATE payouts_batchrow SET amount = amount + 1 WHERE batch_id = %s", batch.pk)
+
+    assert retention.forget() == 0
+
+    assert Batch.objects.get(pk=batch.pk).forgotten_at is None
