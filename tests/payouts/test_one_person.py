@@ -376,6 +376,7 @@ NO_WAYS = {
     "actions.recovery.adopt": "the server's command",
     "actions.days.close": "a note about a day that differs; nothing of ours moves",
     "actions.unknown_payments.close": "a note about a payment that is not ours; nothing of ours moves",
+    "configuration.erasure_subjects.erase": "proposes what the matrix of kinds has",
     "configuration.proposals.apply_now": "the safe direction, which has no second person",
 }
 
@@ -451,6 +452,11 @@ CHANGES: dict[str, Callable[[Scene], Changes]] = {
     "single_sign_on": lambda found: [
         (Act.CHANGE, _another(found).pk, {"issuer": ISSUER, "subject": "straw man"}),
         (Act.DELETE, _another(found).pk, {}),
+    ],
+    "recipient": lambda found: [
+        (Act.CHANGE, payout.recipient_key.pk, {"erased": True, "on_server": ""})
+        for payout in found.payouts.values()
+        if payout.recipient_key
     ],
     "let_go": lambda found: [(Act.CHANGE, payout.pk, {"over_limits": True}) for payout in found.payouts.values()],
 }
