@@ -3,14 +3,15 @@
 import re
 import textwrap
 
-from backoffice.environment import SECTIONS, Setting
+from backoffice.declared import SECTIONS
+from backoffice.declared.setting import Setting
 from backoffice.local import ROOT
 
 WIDTH = 118
 EXAMPLE_INTRODUCTION = (
     "Every setting. Copy to .env, which is read if it is there; the environment comes first. What is commented out "
     "shows the default, and an empty value means the default. `make run` and `make test` need none of this. Written "
-    "from backoffice/environment.py by `make settings`."
+    "from backoffice/declared/ by `make settings`."
 )
 PAGE_INTRODUCTION = """# Settings
 
@@ -22,7 +23,7 @@ to fix it, and `python manage.py check --deploy` tells what contradicts what.
 `LOG_FORMAT` to `console` and `API_ANONYMOUS_CLIENT` to `demo`, and starts the sandbox as the provider. What is set
 comes first, and reaches everything that it starts.
 
-Written from `backoffice/environment.py` by `make settings`; a test keeps it true.
+Written from `backoffice/declared/` by `make settings`; a test keeps it true.
 """
 
 

@@ -190,7 +190,7 @@ DROP FUNCTION payouts_refuse_other_history();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payouts", "0050_by_minute")]
+    dependencies = [("payouts", "0054_batch_forgotten")]
 
     operations = [
         briefly(),

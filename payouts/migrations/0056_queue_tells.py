@@ -29,7 +29,7 @@ DROP FUNCTION payouts_tell_of_task();
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payouts", "0050_by_minute"),
+        ("payouts", "0055_archived"),
         ("django_q", "0019_alter_task_options_alter_ormq_key_alter_ormq_lock_and_more"),
     ]
 

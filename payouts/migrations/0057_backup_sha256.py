@@ -6,7 +6,7 @@ from payouts.migrations._waits import briefly
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payouts", "0050_by_minute")]
+    dependencies = [("payouts", "0056_queue_tells")]
 
     operations = [
         briefly(),
