@@ -7,14 +7,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from payouts.actions import KeysError, keys, set_aside_altered
-from payouts.audit import anchored, broken_invariants
+from payouts.audit import LIMIT, anchored, broken_invariants
 from payouts.checkpoints.document import DocumentError
 from payouts.checkpoints.places import documents
 from payouts.database import rights
 from payouts.models import Payout
 from payouts.places import PlaceError
-
-LIMIT = 10_000
 
 
 class Command(BaseCommand):
@@ -34,6 +32,9 @@ class Command(BaseCommand):
             help="of those checkpoints: leave later ones out, as for a database that was put back to before them",
         )
         parser.add_argument(
+            "--processes", metavar="N", type=int, default=1, help="look at so many parts at once, each on a core (1)"
+        )
+        parser.add_argument(
             "--set-aside",
             action="store_true",
             help="leave the payouts whose rows were changed by SQL to people, after you have found that they were",
@@ -44,9 +45,11 @@ class Command(BaseCommand):
             keys.require_fit()
         except KeysError as error:
             raise CommandError(str(error), returncode=2) from None
+        if options["processes"] < 1:
+            raise CommandError("--processes must be 1 or more.", returncode=2)
         if text := rights.excess():
             self.stderr.write(f"payouts.W050: {text}")
-        broken = list(islice(broken_invariants(), LIMIT))
+        broken = list(islice(broken_invariants(options["processes"]), LIMIT))
         if options["against"]:
             try:
                 broken += islice(anchored.against(documents(options["against"], up_to=options["up_to"])), LIMIT)
