@@ -27,7 +27,7 @@ from payouts.batches.check import CHECK
 from payouts.batches.submit import SUBMIT
 from payouts.checkpoints import erased
 from payouts.checkpoints.make import make_due
-from payouts.checkpoints.places import keep_outside
+from payouts.checkpoints.outside import keep_outside
 from payouts.exports import request, write
 from payouts.exports.request import WRITE, Rows
 from payouts.figures import totals

@@ -13,7 +13,7 @@ from django.db.models import DateTimeField, Func
 from django.utils.translation import gettext as _
 
 from payouts import doorbell, trace, vault
-from payouts.actions import archive, keys, submitted, told
+from payouts.actions import archive, keys, move_lines, submitted
 from payouts.actions.errors import (
     AlteredError,
     InvalidError,
@@ -141,7 +141,7 @@ def move_all(moves: Sequence[Move], *, at: datetime, actor: Actor | str, reason:
         counted = zip(payouts, map(submitted.is_counted, was_status), strict=True)
         changes = [(each, submitted.is_counted(each.status) - was) for each, was in counted]
         submitted.recount([(each, change) for each, change in changes if change])
-    told.when_committed(list(zip(events, was_since, strict=True)))
+    move_lines.when_committed(list(zip(events, was_since, strict=True)))
 
 
 def renew_seals(payouts: Sequence[Payout], changed: str = "recipient") -> None:

@@ -8,7 +8,7 @@ from ninja import Router
 from payouts import actions
 from payouts.api.auth import refuse_throttled, throttle_failures
 from payouts.api.schemas import problems
-from payouts.providers import UnreadableError, UnsignedError, Webhook, called, registry
+from payouts.providers import UnreadableError, UnsignedError, Webhook, logged_calls, registry
 from payouts.staff.client_address import client_address
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ def _hear(request: HttpRequest, name: str) -> HttpResponse:
         account, kind = registry.find(name)
         if kind.asks_to_hear:
             refuse_throttled(request)
-            message = called.told("hear", name, lambda: kind.hear(account, webhook))
+            message = logged_calls.logged("hear", name, lambda: kind.hear(account, webhook))
         else:
             message = kind.hear(account, webhook)
     except (registry.UnknownProviderError, UnsignedError) as error:

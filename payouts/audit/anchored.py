@@ -16,7 +16,7 @@ from django.db.models import Max
 from payouts.audit.findings import Broken
 from payouts.checkpoints import make
 from payouts.checkpoints.document import LEAF_BYTES, Document, DocumentError, Leaf, name_of, of_bytes, of_row
-from payouts.checkpoints.places import names_in
+from payouts.checkpoints.outside import checkpoints_in
 from payouts.models import Archived, BundleError, Checkpoint, Payout, bundles, namespace
 from payouts.places import place_of
 
@@ -98,7 +98,7 @@ def against(documents: Iterable[Document]) -> Iterator[Broken]:
 def kept_outside() -> Iterator[Broken]:
     """What differs between the database's checkpoints and those of CHECKPOINTS. Raises PlaceError."""
     place = place_of(settings.CHECKPOINTS)
-    outside = set(names_in(place))
+    outside = set(checkpoints_in(place))
     placed = Checkpoint.objects.exclude(placed_at=None).order_by("number").values_list("number", "root")
     ours = {name_of(number, root): number for number, root in placed}
     for name in sorted(ours.keys() - outside):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 from django.conf import settings
 
-from payouts.providers import ADAPTER_FAILED, Answer, called
+from payouts.providers import ADAPTER_FAILED, Answer, logged_calls
 from payouts.providers.registry import UnknownProviderError
 from payouts.providers.words import unknown
 
@@ -29,7 +29,7 @@ def ask[Able, Told](
         log.warning("account_not_asked", account=account, reason=str(error))
         return unknown("unsendable", NO_PROVIDER)
     try:
-        return called.told(call, account, lambda: what(provider))
+        return logged_calls.logged(call, account, lambda: what(provider))
     except Exception:
         log.exception("provider_adapter_failed", provider=account)
         return ADAPTER_FAILED

@@ -28,7 +28,7 @@ from payouts.providers import (
     Answer,
     Provider,
     Verdict,
-    called,
+    logged_calls,
 )
 from payouts.providers.registry import get_provider, known_names
 from payouts.worker import broker
@@ -144,19 +144,19 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
     answer = None
     if not assignment.is_first_call:
         asked = assignment.of_refused if assignment.is_doubted else assignment.instruction
-        answer = called.look_up(provider, asked, deadline=deadline)
+        answer = logged_calls.look_up(provider, asked, deadline=deadline)
         is_unpaid = answer.verdict == Verdict.ABSENT or (answer.verdict == Verdict.REFUSED and assignment.is_doubted)
         if not ((is_unpaid or answer.code == ID_NOT_TOLD) and (assignment.may_post or assignment.is_doubted)):
             return answer
     for earlier in assignment.earlier:
         its_provider = given or get_provider(earlier.provider)
-        found = called.look_up(its_provider, assignment.of_earlier(earlier), deadline=deadline)
+        found = logged_calls.look_up(its_provider, assignment.of_earlier(earlier), deadline=deadline)
         if found.verdict not in NOT_PAID and not _is_all_there_is(earlier, found):
             return replace(found, about=earlier.reference, told_by=earlier.provider)
     if answer and assignment.is_doubted:
         return answer
     for key in assignment.later:
-        found = called.look_up(provider, assignment.of_later(key), deadline=deadline)
+        found = logged_calls.look_up(provider, assignment.of_later(key), deadline=deadline)
         if found.verdict == Verdict.UNKNOWN:
             return replace(found, about=key)
         if found.verdict not in NOT_PAID:
@@ -164,9 +164,9 @@ def _answer(given: Provider | None, assignment: Assignment, deadline: float) -> 
     for name in assignment.elsewhere:
         if found_there := _known_elsewhere(given, name, assignment, deadline):
             return found_there
-    paid = called.pay(provider, assignment.instruction, deadline=deadline)
+    paid = logged_calls.pay(provider, assignment.instruction, deadline=deadline)
     if answer and paid.verdict == Verdict.REFUSED:
-        confirmed = called.look_up(provider, assignment.of_refused, deadline=deadline)
+        confirmed = logged_calls.look_up(provider, assignment.of_refused, deadline=deadline)
         return paid if confirmed.verdict in NOT_PAID else confirmed
     return paid
 
@@ -188,7 +188,7 @@ def _known_elsewhere(given: Provider | None, name: str, assignment: Assignment, 
         return heard
     provider = given or get_provider(name)
     for key in (assignment.attempt.reference, *assignment.later):
-        found = called.look_up(provider, assignment.of_elsewhere(key, name), deadline=deadline)
+        found = logged_calls.look_up(provider, assignment.of_elsewhere(key, name), deadline=deadline)
         if found.code in (OUT_OF_REACH, ID_NOT_TOLD):
             return heard if name in assignment.told else None
         if found.verdict == Verdict.UNKNOWN:

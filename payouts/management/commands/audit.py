@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from payouts.actions import KeysError, keys, set_aside_altered
 from payouts.audit import LIMIT, anchored, broken_invariants
 from payouts.checkpoints.document import DocumentError
-from payouts.checkpoints.places import documents
+from payouts.checkpoints.outside import documents
 from payouts.database import rights
 from payouts.models import Payout
 from payouts.places import PlaceError

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from payouts.actions import KeysError, keys
 from payouts.checkpoints import erased
 from payouts.checkpoints.make import make_due
-from payouts.checkpoints.places import keep_outside
+from payouts.checkpoints.outside import keep_outside
 from payouts.places import PlaceError
 
 

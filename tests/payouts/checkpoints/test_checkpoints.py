@@ -15,7 +15,7 @@ from payouts import actions, clients, tasks
 from payouts.audit import anchored, broken_invariants
 from payouts.checkpoints import make
 from payouts.checkpoints.document import Document, DocumentError, Leaf, merkle_root, of_bytes, of_row
-from payouts.checkpoints.places import keep_outside
+from payouts.checkpoints.outside import keep_outside
 from payouts.models import ApiKey, AuditRun, Checkpoint, Payout
 from payouts.places import Folder
 from tests import recipes

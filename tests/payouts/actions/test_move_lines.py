@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _told(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="payouts.actions.told")
+    caplog.set_level(logging.INFO, logger="payouts.actions.move_lines")
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_what_is_not_committed_was_not_said(lines: Any) -> None:
 def test_where_nobody_listens_nothing_is_kept_for_later(
     caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: Any
 ) -> None:
-    caplog.set_level(logging.WARNING, logger="payouts.actions.told")
+    caplog.set_level(logging.WARNING, logger="payouts.actions.move_lines")
 
     with django_capture_on_commit_callbacks() as callbacks:
         recipes.pending_payout()

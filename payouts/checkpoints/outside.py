@@ -38,7 +38,7 @@ def keep_outside() -> int:
     return written
 
 
-def names_in(place: Place) -> list[str]:
+def checkpoints_in(place: Place) -> list[str]:
     """Of the checkpoints that are there, in the order of their numbers. Raises PlaceError."""
     return sorted((name for name in place.names() if NAME.fullmatch(name)), key=_number)
 
@@ -58,7 +58,7 @@ def documents(address: str, *, up_to: int | None = None) -> Iterator[Document]:
         yield of_bytes(Folder(path.parent).read(path.name))
         return
     place = place_of(address)
-    names = names_in(place)
+    names = checkpoints_in(place)
     if not names:
         raise PlaceError(f"There is no checkpoint in {address}.")
     for name in names:

@@ -16,14 +16,14 @@ log = structlog.get_logger(__name__)
 
 
 def pay(provider: Provider, instruction: Instruction, *, deadline: float) -> Answer:
-    return told("pay", provider.name, lambda: provider.pay(instruction, deadline=deadline), instruction)
+    return logged("pay", provider.name, lambda: provider.pay(instruction, deadline=deadline), instruction)
 
 
 def look_up(provider: Provider, instruction: Instruction, *, deadline: float) -> Answer:
-    return told("look_up", provider.name, lambda: provider.look_up(instruction, deadline=deadline), instruction)
+    return logged("look_up", provider.name, lambda: provider.look_up(instruction, deadline=deadline), instruction)
 
 
-def told[Told](name: str, account: str, call: Callable[[], Told], about: Instruction | None = None) -> Told:
+def logged[Told](name: str, account: str, call: Callable[[], Told], about: Instruction | None = None) -> Told:
     """What the call returns; an error that leaves it has a line and a span too. `about` names the attempt."""
     facts: dict[str, Any] = {"call": name, "provider": account}
     if about:
