@@ -1,6 +1,6 @@
 """The queue in our database: a ring is committed with the payout that it is for, and dropped with it.
 
-An idle cluster looks every few seconds, and listens in between: the database tells of a task (migration 0060). Behind
+An idle cluster looks every few seconds, and listens in between: the database tells of a task (migration 0056). Behind
 a pooler nobody can listen, so there it looks often.
 """
 
