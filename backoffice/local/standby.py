@@ -65,8 +65,12 @@ class Standby:
         self._server.wait()
 
     def catch_up(self, primary: str) -> None:
-        """Wait until it has replayed all that the primary at this URL has written by now."""
-        with psycopg.connect(primary, autocommit=True) as connection:
+        """Wait until it has replayed all that the primary at this URL has committed by now.
+
+        A commit that waited for no disk is on none yet, and is sent to no standby: one that waits takes it along.
+        """
+        with psycopg.connect(primary, autocommit=True, options="-c synchronous_commit=on") as connection:
+            connection.execute("SELECT pg_logical_emit_message(true, 'catch_up', '')")
             (written,) = connection.execute("SELECT pg_current_wal_flush_lsn()::text").fetchone() or ("",)
         self._await(f"SELECT pg_last_wal_replay_lsn() >= '{written}'")
 

@@ -1,8 +1,8 @@
 """What is read from the standby, and when the primary is read in its place."""
 
 import logging
+import os
 import threading
-import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,8 +26,9 @@ from payouts.database import replica
 from payouts.database.replica import REPLICA, ReplicaError
 from payouts.database.rights import APP
 from payouts.models import ApiClient
-from tests import recipes
+from tests import OWNER_URL, recipes
 from tests.standby import Follower, needs_standby
+from tests.waiting import wait_until
 
 pytestmark = needs_standby
 
@@ -45,6 +46,21 @@ def test_what_is_committed_is_read_from_the_standby(follower: Follower) -> None:
     follower.catch_up()
 
     assert replica.read(lambda alias: (alias, names(alias))) == (REPLICA, ["shop"])
+
+
+def test_a_standby_has_caught_up_when_it_has_what_was_committed_without_waiting_for_the_disk(
+    follower: Follower,
+) -> None:
+    """As the tests' rows are put back: a test saw those of the one before."""
+    recipes.person.make(username="maker")
+    name = connection.settings_dict["NAME"]
+    with psycopg.connect(os.environ[OWNER_URL], dbname=name, options="-c synchronous_commit=off") as session:
+        for number in range(20):
+            session.execute("UPDATE auth_user SET first_name = %s", [str(number)])
+            session.commit()
+            follower.catch_up()
+
+            assert User.objects.using(REPLICA).get().first_name == str(number)
 
 
 def test_who_has_written_sees_it_whatever_the_standby_has(follower: Follower) -> None:
@@ -79,17 +95,17 @@ def test_a_standby_that_lags_is_left_until_it_has_caught_up(
     follower: Follower, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.REPLICA_LAG_SECONDS = 1
-    assert source() == REPLICA
+    wait_until(lambda: source() == REPLICA)
     follower.pause()
     recipes.client.make(name="shop")
 
-    until(lambda: source() == DEFAULT_DB_ALIAS)
+    wait_until(lambda: source() == DEFAULT_DB_ALIAS)
     assert replica.standing().why_not == replica.LATE
     assert replica.standing().lag_seconds > 1
 
     follower.resume()
-    until(lambda: source() == REPLICA)
-    assert replica.standing() == ("", 0.0)
+    wait_until(lambda: source() == REPLICA)
+    wait_until(lambda: replica.standing() == ("", 0.0))
 
 
 def test_a_standby_that_is_away_is_not_waited_for_again(
@@ -175,7 +191,7 @@ def test_a_promoted_standby_and_what_follows_it_are_not_ours_any_more(follower: 
     with standby_of(server_data) as promoted:
         promoted.promote()
         follower.point_to(promoted.port)
-        until(lambda: replica.standing().why_not == replica.PRIMARY)
+        wait_until(lambda: replica.standing().why_not == replica.PRIMARY)
         with standby_of(promoted.data) as follows_it:
             follower.point_to(follows_it.port)
             connection.cursor().execute("SELECT txid_current()")
@@ -242,10 +258,3 @@ def test_it_is_read_with_the_rights_of_the_product(follower: Follower) -> None:
     with connections[REPLICA].cursor() as cursor:
         cursor.execute("SELECT current_user, pg_is_in_recovery(), current_setting('transaction_read_only')")
         assert cursor.fetchone() == (APP, True, "on")
-
-
-def until(holds: Any) -> None:
-    deadline = time.monotonic() + 120
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
