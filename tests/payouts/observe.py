@@ -57,6 +57,17 @@ def is_clean() -> bool:
     return list(broken_invariants()) == []
 
 
+def is_anybody_waiting() -> bool:
+    """Whether a session of this database waits for another's lock; those of other workers are not meant."""
+    waiting = (
+        "SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT EXISTS ({waiting})")
+        (found,) = cursor.fetchone()
+    return bool(found)
+
+
 def by_hand(sql: str, *parameters: Any) -> None:
     """SQL past every action, as a person with the password of the tables' owner could write it."""
     with as_owner(), connection.cursor() as cursor:

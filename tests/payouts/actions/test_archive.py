@@ -24,7 +24,15 @@ from payouts.states import Status
 from tests import recipes
 from tests.databases import as_owner
 from tests.payouts.archiving import archived, checkpoint
-from tests.payouts.observe import audit_of, by_hand, everything, is_clean, nothing_changes, unguarded
+from tests.payouts.observe import (
+    audit_of,
+    by_hand,
+    everything,
+    is_anybody_waiting,
+    is_clean,
+    nothing_changes,
+    unguarded,
+)
 from tests.recipes import (
     cancelled_payout,
     failed_payout,
@@ -35,6 +43,7 @@ from tests.recipes import (
     returned_payout,
     unknown_payout,
 )
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -138,8 +147,7 @@ def test_an_action_that_waits_for_the_archive_brings_the_history_back() -> None:
         with as_owner():
             assert [done.archived for done in archive(timezone.now() + timedelta(seconds=1))] == [1]
             waiting = pool.submit(_returned, payout, by)
-            while not _is_anybody_waiting():
-                assert not waiting.done()
+            wait_until(is_anybody_waiting, lives=lambda: not waiting.done())
         waiting.result()
 
     payout.refresh_from_db()
@@ -153,13 +161,6 @@ def _returned(payout: Payout, by: User) -> None:
         actions.record_return(payout.pk, by=by, evidence="Statement of 15 January, line 2")
     finally:
         connection.close()
-
-
-def _is_anybody_waiting() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid())")
-        (is_waiting,) = cursor.fetchone()
-    return bool(is_waiting)
 
 
 def test_a_refused_action_leaves_it_archived() -> None:

@@ -13,8 +13,9 @@ from payouts.models import ApiClient, Payout, RecipientKey
 from payouts.states import Status
 from tests import recipes
 from tests.payouts.actions.test_races import RACES, accepted, at_once
-from tests.payouts.observe import is_clean
+from tests.payouts.observe import is_anybody_waiting, is_clean
 from tests.recipes import failed_payout, pending_payout, person, processed_payout
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -79,9 +80,9 @@ def test_a_submission_waits_for_an_erasure_that_is_under_way(client: ApiClient) 
     with transaction.atomic():
         assert erase(paid) == ""
         waiting.start()
-        waiting.join(timeout=0.5)
+        wait_until(is_anybody_waiting, lives=waiting.is_alive)
         assert made == []
-    waiting.join(timeout=20)
+    waiting.join(timeout=PATIENCE_SECONDS)
 
     (new,) = made
     assert Payout.objects.get(pk=new.pk).recipient_details == recipient(1)

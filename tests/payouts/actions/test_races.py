@@ -30,6 +30,7 @@ from tests import recipes
 from tests.payouts.observe import by_hand, is_clean, rings
 from tests.payouts.providers.double import DoubleProvider
 from tests.recipes import SUCCEEDED, awaiting_payout, claimed, make_due, pending_payout, unknown_payout
+from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,7 +39,7 @@ RACES = 25
 
 def at_once(*jobs: Callable[[], Any]) -> list[Any]:
     """Run the jobs in threads that start together; what each returned, or the PayoutError that refused it."""
-    barrier = threading.Barrier(len(jobs), timeout=20)
+    barrier = threading.Barrier(len(jobs), timeout=PATIENCE_SECONDS)
     results: list[Any] = [None] * len(jobs)
 
     def run(place: int) -> None:
@@ -58,7 +59,7 @@ def at_once(*jobs: Callable[[], Any]) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=PATIENCE_SECONDS)
     unexpected = [each for each in results if isinstance(each, BaseException) and not isinstance(each, PayoutError)]
     assert unexpected == []
     return results

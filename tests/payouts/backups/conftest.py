@@ -1,6 +1,7 @@
 """A place for backups, and an empty database to put one into."""
 
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,9 @@ def place(settings: Any, tmp_path: Path) -> Folder:
 
 @pytest.fixture
 def empty() -> Iterator[str]:
-    """An empty database's name."""
+    """An empty database's name. Other workers have theirs on the same server."""
+    name = f"put_back_{uuid.uuid4().hex}"
     with psycopg.connect(os.environ[OWNER_URL], autocommit=True) as server:
-        server.execute("CREATE DATABASE put_back")
-        yield "put_back"
-        server.execute("DROP DATABASE put_back WITH (FORCE)")
+        server.execute(f"CREATE DATABASE {name}")
+        yield name
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -294,8 +294,10 @@ def test_a_proof_goes_with_its_backup(place: Folder, settings: Any) -> None:
 
 def test_a_backup_whose_proof_cannot_be_kept_is_none(place: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     place.path.mkdir()
-    for second in range(30):
-        (place.path / proof_name(a_name(seconds=-second))).mkdir()
+    now = timezone.now()
+    for second in range(600):  # one of which it begins in
+        name = f"backup-{now + timedelta(seconds=second):{make.TIME}}.dump.age"
+        (place.path / proof_name(name)).mkdir()
 
     code, _text = refused("backup")
 

@@ -17,6 +17,7 @@ from tests import recipes
 from tests.payouts.observe import by_hand, is_clean, reading_only, rings
 from tests.payouts.providers.double import DoubleProvider, Fault
 from tests.recipes import awaiting_payout, held_payout, make_due, pending_payout, scheduled_payout
+from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db
 
@@ -400,7 +401,7 @@ def test_a_full_batch_rings_for_another_worker_once(provider: DoubleProvider) ->
 
 def test_calls_run_side_by_side_and_never_in_the_calling_thread(settings: Any) -> None:
     settings.PROVIDER_CONCURRENCY = 4
-    together = threading.Barrier(4, timeout=10)
+    together = threading.Barrier(4, timeout=PATIENCE_SECONDS)
     names: set[str] = set()
 
     class Meeting(DoubleProvider):
