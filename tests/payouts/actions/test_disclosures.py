@@ -91,7 +91,9 @@ def test_a_client_is_counted_by_itself(auditor: User) -> None:
 
 def test_what_was_seen_is_counted_by_an_index() -> None:
     with connection.cursor() as cursor:
+        # Of a table of few rows every plan costs the same: leave those alone that go by ranges of pages.
         cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
         cursor.execute(
             "EXPLAIN SELECT 1 FROM payouts_event WHERE event = 'revealed' AND actor = 'x' AND at > now() LIMIT 3"
         )

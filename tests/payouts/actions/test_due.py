@@ -14,24 +14,11 @@ from payouts.actions import claims, due, pauses, waits
 from payouts.models import BatchRow, Breaker, Payout
 from payouts.providers import registry
 from tests import recipes
+from tests.payouts.many import copied
 from tests.payouts.observe import by_hand, is_clean
 from tests.recipes import SUCCEEDED, checked_batch, make_due, pending_payout, scheduled_payout
 
 pytestmark = pytest.mark.django_db
-
-# Everything of a payout that is due but its number and its names, so that many cost one statement.
-COPIES = """
-INSERT INTO payouts_payout ({columns})
-SELECT {values} FROM payouts_payout p, generate_series(1, {count}) WHERE p.id = {model}
-"""
-
-
-def _copied(model: Payout, count: int, **given: str) -> None:
-    """Rows that look due to the database; their seals fit nothing, so that claiming one would be seen."""
-    given = {"reference": "gen_random_uuid()", "due_at": "now() - interval '1 day'", "seal": "'x'"} | given
-    columns = [field.column for field in Payout._meta.concrete_fields if field.column != "id"]
-    values = ", ".join(given.get(column, column) for column in columns)
-    by_hand(COPIES.format(columns=", ".join(columns), values=values, count=count, model=model.pk))
 
 
 def _rows_read(statement: str, parameters: dict[str, Any]) -> tuple[int, str]:
@@ -57,7 +44,7 @@ def _read(node: dict[str, Any]) -> int:
 @pytest.mark.parametrize("obstacle", ["paused", "silent"])
 def test_what_a_paused_or_silent_provider_owes_is_never_read(obstacle: str, operator: User) -> None:
     model = pending_payout()
-    _copied(model, 5_000, provider="'elsewhere'")
+    copied(model, 5_000, provider="'elsewhere'")
     if obstacle == "paused":
         pauses.pause("elsewhere", by=operator, reason="It pays to the wrong accounts.")
     else:
@@ -76,7 +63,7 @@ def test_what_a_paused_or_silent_provider_owes_is_never_read(obstacle: str, oper
 
 def test_a_probe_of_a_silent_provider_reads_few_of_what_it_owes() -> None:
     model = pending_payout()
-    _copied(model, 5_000, due_at="now() - random() * interval '1 day'")
+    copied(model, 5_000, due_at="now() - random() * interval '1 day'")
     parameters = {"provider": "http", "oldest_at": timezone.now() - timedelta(days=1), "place": 0.5, "sample": 100}
 
     read, plan = _rows_read(due.TAKE_ANY.format(condition=due.CONDITIONS["sound"]), parameters)

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from payouts.models import Payout
 from tests import recipes
 from tests.payouts.admin.urls import LIST
+from tests.payouts.many import copied
+from tests.payouts.observe import by_hand
 
 pytestmark = pytest.mark.django_db
 
@@ -30,9 +31,8 @@ def test_what_needs_attention_is_one_queue_whatever_its_status(as_group: Any) ->
 
 
 def test_the_queue_of_flagged_payouts_is_read_from_its_own_index() -> None:
-    recipes.processed_payout()
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
+    copied(recipes.processed_payout(), 2_000, due_at="NULL")
+    by_hand("ANALYZE payouts_payout")
     plans = [
         Payout.objects.exclude(attention="").order_by("-id")[:50].explain(),
         Payout.objects.filter(attention="missing").order_by("-id")[:50].explain(),
