@@ -44,7 +44,7 @@ class RecipientKey(models.Model):
     reason = models.CharField(_("reason"), max_length=1000, blank=True)
     erased_at = models.DateTimeField(_("erased at"), null=True)
     facts_seal = models.BinaryField(max_length=vault.SEAL_BYTES)
-    listed_at = models.DateTimeField(null=True)  # outside the seal: when CHECKPOINTS got it (payouts/erasures)
+    listed_at = models.DateTimeField(null=True)  # outside the seal: when CHECKPOINTS got it (checkpoints/erased.py)
 
     class Meta:
         verbose_name = _("key of a recipient")
