@@ -240,6 +240,27 @@ def test_a_payout_is_held_and_released(language: str, words: Any, member: Any, e
     assert [event.event for event in payout.events.order_by("seq")][-2:] == [EventName.HELD, EventName.RELEASED]
 
 
+TYPED_EARLY = """
+document.addEventListener("readystatechange", () => {
+    const form = document.querySelector("form[data-entry]");
+    if (form && document.readyState === "interactive") {
+        form.elements.namedItem("account").value = "%s";
+        form.elements.namedItem("amount").value = "1234.50";
+        form.elements.namedItem("user_id").value = "123";
+    }
+});
+"""
+
+
+def test_what_is_typed_before_the_script_is_there_is_checked_too(member: Any, enter: Enter) -> None:
+    page = enter(member("Operator"))
+    page.add_init_script(TYPED_EARLY % recipes.CARD["card"])
+
+    page.goto("/admin/payouts/payout/add/")
+
+    expect(page.locator("[data-entry-notes]")).to_contain_text("1111")
+
+
 def test_a_payout_entered_by_hand_waits_for_another_person(
     language: str, words: Any, member: Any, enter: Enter
 ) -> None:

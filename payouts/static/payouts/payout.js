@@ -111,6 +111,10 @@
         });
         form.addEventListener("change", showKind);
         showKind();
+        // Somebody may have typed before this script was there.
+        if ([...form.elements].some((element) => "defaultValue" in element && element.value !== element.defaultValue)) {
+            check();
+        }
     }
 
     document.addEventListener("DOMContentLoaded", () => {
