@@ -16,7 +16,7 @@ from payouts.api.auth import KeyAuth, ScopeError, ThrottledError, UnauthorizedEr
 from payouts.api.body import BodyError, ExactRenderer, MediaTypeError, StrictParser
 from payouts.api.document import ABOUT, DocumentedApi, for_readers
 from payouts.api.problems import plain_problem, problem
-from payouts.models import ConfigurationAlteredError
+from payouts.models import BundleError, ConfigurationAlteredError
 
 # A person must look into it first.
 ALTERED_RETRY_AFTER_SECONDS = 300
@@ -141,6 +141,12 @@ def _database_away(request: HttpRequest, error: Exception) -> HttpResponse:
 @_answers(ConfigurationAlteredError)
 def _configuration_altered(request: HttpRequest, error: ConfigurationAlteredError) -> HttpResponse:
     return problem(503, str(error), headers={"Retry-After": str(ALTERED_RETRY_AFTER_SECONDS)})
+
+
+@_answers(BundleError)
+def _archive_altered(request: HttpRequest, error: BundleError) -> HttpResponse:
+    log.error("archived_altered", path=request.path, reason=str(error))
+    return problem(503, str(actions.AlteredError()), headers={"Retry-After": str(ALTERED_RETRY_AFTER_SECONDS)})
 
 
 def _bad_input(errors: dict[str, list[str]]) -> HttpResponse:
