@@ -8,6 +8,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -125,8 +126,8 @@ def history_of(payout: Payout) -> History:
 def contradicted_attempts(payouts: Collection[Payout]) -> dict[int, list[str]]:
     """The keys of the attempts whose record the provider has contradicted, by the payout's id, the latest last.
 
-    With each of them people are asked anew how it ended: what they said before, they said of something else.
-    Raises BundleError.
+    With each of them people are asked anew how it ended: what they said before, they said of something else. An
+    archived history that was changed says nothing: whatever is decided on its payout is refused (`bring_back`).
     """
     flags = Event.objects.filter(payout__in=payouts, event=EventName.FLAGGED, facts__attention=Attention.CONTRADICTED)
     found: dict[int, list[str]] = {}
@@ -134,9 +135,10 @@ def contradicted_attempts(payouts: Collection[Payout]) -> dict[int, list[str]]:
         found.setdefault(payout_id, []).append(str(facts.get("attempt", "")))
     resting = {payout.pk: payout for payout in payouts if payout.status in RESTING and payout.pk not in found}
     for payout_id, bundle in bundles(resting.keys()).items() if resting else ():
-        for event in bundle.history(resting[payout_id]).events:
-            if event.event == EventName.FLAGGED and event.facts.get("attention") == Attention.CONTRADICTED:
-                found.setdefault(payout_id, []).append(str(event.facts.get("attempt", "")))
+        with suppress(BundleError):
+            for event in bundle.history(resting[payout_id]).events:
+                if event.event == EventName.FLAGGED and event.facts.get("attention") == Attention.CONTRADICTED:
+                    found.setdefault(payout_id, []).append(str(event.facts.get("attempt", "")))
     return found
 
 

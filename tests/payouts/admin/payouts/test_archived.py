@@ -1,10 +1,11 @@
 """The page of an archived payout says what happened, as it did before, and since when it is archived."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from payouts.models import Archived
+from payouts.models import Archived, Payout
 from tests.payouts.admin.text import plain
 from tests.payouts.admin.urls import page
 from tests.payouts.archiving import archived
@@ -27,8 +28,9 @@ def test_the_page_of_an_archived_payout_has_its_history(as_group: Any) -> None:
     assert Archived.objects.filter(back_at=None).count() == 2
 
 
-def test_the_page_says_that_an_archived_history_was_changed(as_group: Any) -> None:
-    payout = processed_payout()
+@pytest.mark.parametrize("recipe", [processed_payout, resolved_payout])
+def test_the_page_says_that_an_archived_history_was_changed(recipe: Callable[[], Payout], as_group: Any) -> None:
+    payout = recipe()
     archived()
     with unguarded("payouts_archived"):
         by_hand("UPDATE payouts_archived SET mac = sha256('other')")
