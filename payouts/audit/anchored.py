@@ -17,6 +17,7 @@ from payouts.audit.findings import Broken
 from payouts.checkpoints import make
 from payouts.checkpoints.document import LEAF_BYTES, Document, DocumentError, Leaf, name_of, of_bytes, of_row
 from payouts.checkpoints.outside import checkpoints_in
+from payouts.database.snapshot import snapshot
 from payouts.models import Archived, BundleError, Checkpoint, Payout, bundles, namespace
 from payouts.places import place_of
 
@@ -132,10 +133,11 @@ def since(document: Document) -> Iterator[Broken]:
 
 def _gone(document: Document, leaves: tuple[Leaf, ...]) -> Iterator[Broken]:
     ids, numbers, macs = zip(*leaves, strict=True)
-    with connection.cursor() as cursor:
-        cursor.execute(GONE, [list(ids), list(numbers), list(macs), LEAF_BYTES])
-        found = cursor.fetchall()
-    opened = _opened([payout_id for payout_id, *_rest, is_archived in found if is_archived])
+    with snapshot():  # a history may be archived, or come back, meanwhile
+        with connection.cursor() as cursor:
+            cursor.execute(GONE, [list(ids), list(numbers), list(macs), LEAF_BYTES])
+            found = cursor.fetchall()
+        opened = _opened([payout_id for payout_id, *_rest, is_archived in found if is_archived])
     seen = f"checkpoint {document.number} of {document.made_at}"
     for payout_id, seq, expected, has_no_payout, has_no_event, is_archived in found:
         if is_archived and (mac := opened.get((payout_id, seq))):
@@ -165,13 +167,8 @@ def _opened(payout_ids: Collection[int]) -> dict[tuple[int, int], bytes]:
 
 def _totals(document: Document) -> Iterator[Broken]:
     """No less was submitted, paid and returned than it counted. A late commit may have made it more."""
-    now: make.Totals = {}
-    for begins in range(0, document.settled_event, make.AT_ONCE):
-        now = make.totals(begins, min(begins + make.AT_ONCE, document.settled_event), onto=now)
-    last = Archived.objects.aggregate(last=Max("pk"))["last"] or 0
-    for after in range(0, last, make.AT_ONCE):
-        span = {"after": after, "last": after + make.AT_ONCE, "ends": document.settled_event}
-        now = make.added(ARCHIVED, span, onto=now)
+    with snapshot():  # a history that is archived, or comes back, meanwhile counts once
+        now = _counted(document.settled_event)
     for currency, kinds in document.totals.items():
         for kind, (count, amount) in kinds.items():
             is_count, is_amount = now.get(currency, {}).get(kind, [0, "0"])
@@ -181,6 +178,18 @@ def _totals(document: Document) -> Iterator[Broken]:
                     "totals_kept",
                     f"counted {count} payouts {kind} with {amount} {currency}, now {is_count} with {is_amount}",
                 )
+
+
+def _counted(ends: int) -> make.Totals:
+    """What was submitted, paid and returned by all events up to that one, wherever they are."""
+    now: make.Totals = {}
+    for begins in range(0, ends, make.AT_ONCE):
+        now = make.totals(begins, min(begins + make.AT_ONCE, ends), onto=now)
+    last = Archived.objects.aggregate(last=Max("pk"))["last"] or 0
+    for after in range(0, last, make.AT_ONCE):
+        span = {"after": after, "last": after + make.AT_ONCE, "ends": ends}
+        now = make.added(ARCHIVED, span, onto=now)
+    return now
 
 
 def _broken(number: int, invariant: str, detail: str) -> Broken:

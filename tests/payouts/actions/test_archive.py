@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from payouts import actions
 from payouts.actions import archive as archiving
 from payouts.actions.archive import archive, bring_back_by_id
 from payouts.audit import anchored
+from payouts.checkpoints import make
 from payouts.checkpoints.document import LEAF_BYTES, Document, of_row
 from payouts.models import Archived, Checkpoint, Event, Exchange, FigureSource, Payout, history_of
 from payouts.providers import Verdict
@@ -281,6 +283,36 @@ def test_checkpoints_tell_what_the_bundle_of_an_archived_payout_lacks() -> None:
 
     assert list(anchored.against(documents)) == []
     assert [broken.invariant for broken in anchored.since(other)] == ["event_replaced"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("module", "name"), [(anchored, "_opened"), (make, "added")])
+def test_what_comes_back_while_checkpoints_are_compared_is_not_lost(
+    module: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payout = processed_payout()
+    checkpoint()
+    actions.record_return(payout.pk, by=recipes.person.make(), evidence="Statement of 15 January, line 2")
+    archived()
+    then = getattr(module, name)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+
+        def meanwhile(first: Any, *others: Any, **named: Any) -> Any:
+            if first != make.TOTALS:
+                pool.submit(_brought_back, payout).result()
+            return then(first, *others, **named)
+
+        monkeypatch.setattr(module, name, meanwhile)
+        assert list(anchored.against(checkpoints())) == []
+
+    assert payout.events.exists()
+
+
+def _brought_back(payout: Payout) -> None:
+    try:
+        bring_back_by_id([payout.pk])
+    finally:
+        connection.close()
 
 
 def test_the_product_has_no_right_to_archive() -> None:
