@@ -114,6 +114,19 @@ def test_a_history_comes_back_as_it_was() -> None:
     assert list(anchored.against(checkpoints())) == []
 
 
+def test_a_history_comes_back_to_tables_that_have_more_columns_by_now() -> None:
+    payout = processed_payout()
+    archived()
+    with as_owner():
+        by_hand("SET CONSTRAINTS ALL IMMEDIATE")
+        for table in ("payouts_event", "payouts_exchange"):
+            by_hand(f"ALTER TABLE {table} ADD COLUMN later text")
+
+    assert bring_back_by_id([payout.pk]) == [payout.pk]
+
+    assert is_clean()
+
+
 def test_what_was_brought_back_is_archived_again() -> None:
     payout = processed_payout()
     archived()
