@@ -120,7 +120,7 @@ def _next(before: datetime, after_id: int) -> Slice | None:
         return None
     done = Slice(last_id)
     with transaction.atomic():
-        keys.require_fit()
+        keys.begin_writing()
         payouts = list(
             Payout.objects.select_for_update(no_key=True, skip_locked=True)
             .filter(

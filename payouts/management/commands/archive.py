@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from payouts.actions import AlteredError, KeysError
+from payouts.actions import AlteredError, KeysError, keys
 from payouts.actions.archive import AT_ONCE, ArchiveError, archive, bring_back_by_id, why_too_young
 from payouts.checkpoints.make import make_due
 from payouts.database import rights
@@ -48,6 +48,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
 
     def _bring_back(self, payout_ids: list[int]) -> None:
+        keys.require_fit()  # with others every bundle looks altered
         back = bring_back_by_id(payout_ids)
         others = sorted(set(payout_ids) - set(back))
         self.stdout.write(f"Brought back: {_named(back)}. Not archived: {_named(others)}.")
@@ -55,6 +56,7 @@ class Command(BaseCommand):
     def _archive(self, before: datetime, *, limit: int | None, pause_seconds: float) -> None:
         if obstacle := rights.why_not_owner() or why_too_young(before):
             raise CommandError(obstacle)
+        keys.begin_writing()
         make_due()  # what no checkpoint has seen is not archived
         began_at = told_at = time.monotonic()
         archived = uncounted = 0

@@ -355,6 +355,22 @@ def test_the_command_archives_and_brings_back(monkeypatch: pytest.MonkeyPatch) -
     assert aged.events.exists()
 
 
+def test_the_command_seals_nothing_with_keys_that_do_not_fit(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    payout = processed_payout()
+    monkeypatch.setattr(archiving, "AT_LEAST", timedelta(days=-2))
+    right, settings.EVENT_HMAC_KEYS = settings.EVENT_HMAC_KEYS, ["another-key-of-at-least-32-characters"]
+
+    with as_owner(), pytest.raises(CommandError, match="EVENT_HMAC_KEYS"):
+        command("--before", f"{timezone.now() + timedelta(days=1):%Y-%m-%d}")
+
+    assert not Checkpoint.objects.exists()
+    settings.EVENT_HMAC_KEYS = right
+    archived()
+    settings.EVENT_HMAC_KEYS = ["another-key-of-at-least-32-characters"]
+    with pytest.raises(CommandError, match="EVENT_HMAC_KEYS"):
+        command("--back", str(payout.pk))
+
+
 def test_the_command_refuses_what_is_too_young_and_who_is_not_the_owner() -> None:
     with as_owner(), pytest.raises(CommandError, match="30 days"):
         command("--before", f"{timezone.now():%Y-%m-%d}")
