@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
 from payouts.actions import keys
-from payouts.actions.errors import AlteredError
+from payouts.actions.errors import AlteredError, KeysChangeError, KeysError
 from payouts.audit import broken_of, one_payout
 from payouts.audit.findings import Broken
 from payouts.database import rows
@@ -225,7 +225,7 @@ def bring_back(payouts: Collection[Payout]) -> list[int]:
     """Put back the rows of those of these payouts that are archived; their own rows are locked. Returns their ids.
 
     In the caller's transaction, so that what is refused afterwards leaves it archived. Raises AlteredError where a
-    bundle is not what was sealed.
+    bundle is not what was sealed, and KeysChangeError where a process with a newer key has sealed it.
     """
     resting = {payout.pk: payout for payout in payouts if payout.status in RESTING}
     found = bundles(resting.keys()) if resting else {}
@@ -234,6 +234,7 @@ def bring_back(payouts: Collection[Payout]) -> list[int]:
     try:
         texts = {pk: archived.text(resting[pk].reference) for pk, archived in found.items()}
     except BundleError as error:
+        _require_keys(next(iter(resting.values())))
         log.error("archived_altered", payouts=sorted(found), reason=str(error))
         raise AlteredError from error
     with connection.cursor() as cursor:
@@ -243,6 +244,13 @@ def bring_back(payouts: Collection[Payout]) -> list[int]:
         raise ArchiveError(f"The histories of the payouts {sorted(texts)} do not come back as they were.")
     log.info("brought_back", payouts=sorted(texts))
     return sorted(texts)
+
+
+def _require_keys(payout: Payout) -> None:
+    try:
+        keys.require_fit()
+    except KeysError as error:
+        raise KeysChangeError(payout) from error
 
 
 def _said(text: str) -> dict[str, list[dict[str, Any]]]:

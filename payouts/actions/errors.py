@@ -43,6 +43,13 @@ class NotAllowedError(PayoutError):
         self.allowed = allowed_from(payout.status)
 
 
+class KeysChangeError(NotAllowedError):
+    """A process with a newer key has sealed it; this one is about to be replaced."""
+
+    def __init__(self, payout: Payout) -> None:
+        super().__init__(_("Keys are being changed. Try again in a minute."), payout)
+
+
 class VersionError(PayoutError):
     """The payout has changed since the caller saw it."""
 

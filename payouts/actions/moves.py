@@ -17,6 +17,7 @@ from payouts.actions import archive, keys, move_lines, submitted
 from payouts.actions.errors import (
     AlteredError,
     InvalidError,
+    KeysChangeError,
     KeysError,
     NotAllowedError,
     NotFoundError,
@@ -218,7 +219,7 @@ def locked(
         if version is not None and payout.version != version:
             raise VersionError
         if not vault.is_by_known_key(payout.seal):
-            raise NotAllowedError(_("Keys are being changed. Try again in a minute."), payout)
+            raise KeysChangeError(payout)
         if not payout.is_sealed:
             raise AlteredError
         archive.bring_back([payout])

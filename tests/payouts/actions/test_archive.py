@@ -371,6 +371,20 @@ def test_the_command_seals_nothing_with_keys_that_do_not_fit(settings: Any, monk
         command("--back", str(payout.pk))
 
 
+def test_what_a_newer_key_sealed_waits_for_it_and_is_not_called_altered(settings: Any) -> None:
+    """A webhook that is refused comes again; one for an altered payout is taken, and moves nothing."""
+    payout = processed_payout()
+    before = settings.EVENT_HMAC_KEYS
+    settings.EVENT_HMAC_KEYS = ["another-key-of-at-least-32-characters", *before]
+    archived()
+    settings.EVENT_HMAC_KEYS = before
+
+    with pytest.raises(actions.NotAllowedError, match="Keys are being changed"):
+        actions.record_return(payout.pk, by=recipes.person.make(), evidence="Statement of 15 January, line 2")
+
+    assert Archived.objects.get(payout=payout).back_at is None
+
+
 def test_the_command_refuses_what_is_too_young_and_who_is_not_the_owner() -> None:
     with as_owner(), pytest.raises(CommandError, match="30 days"):
         command("--before", f"{timezone.now():%Y-%m-%d}")
