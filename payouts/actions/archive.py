@@ -134,6 +134,9 @@ def _next(before: datetime, after_id: int) -> Slice | None:
             )
             .order_by("pk")
         )
+        # Another run may have archived one between this statement's snapshot and its lock: the row does not tell.
+        already = bundles([payout.pk for payout in payouts])
+        payouts = [payout for payout in payouts if payout.pk not in already]
         done.unfit = broken_of(payouts)
         unfit = {broken.payout_id for broken in done.unfit}
         fit = {payout.pk: payout for payout in payouts if payout.pk not in unfit}

@@ -12,6 +12,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from payouts import actions
@@ -205,6 +206,18 @@ def test_news_of_an_archived_payout_is_asked_about() -> None:
     assert payout.news_at
     assert payout.due_at
     assert payout.events.count() == payout.version
+
+
+def test_what_another_run_has_just_archived_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    payout = processed_payout()
+    archived()
+    before = shown(payout)
+    monkeypatch.setattr(archiving, "Exists", lambda _query: Q(pk__in=[]))  # as a statement sees it that began before
+
+    (done,) = archived()
+
+    assert (done.archived, done.uncounted, done.unfit) == (0, 0, [])
+    assert shown(payout) == before
 
 
 def test_what_the_audit_does_not_pass_is_left_and_named() -> None:
