@@ -53,7 +53,9 @@ class RedisQueue(Outside):
         if not found:
             return None
         number, task = found
-        return Taken(queues[number], f"{_key(queues[number])} {task}"), task
+        # What is no text is no task of ours: q2 finds no signature, and has it removed by what it is in Redis.
+        text = task.encode(errors="replace").decode()
+        return Taken(queues[number], f"{_key(queues[number])} {task}".encode(errors="surrogateescape")), text
 
     def remove(self, taken: Taken) -> None:
         _client().zrem(_key("taken"), taken.handle)
@@ -97,6 +99,7 @@ def _client(timeout_seconds: float = WAIT_SECONDS + 4.0) -> "redis.Redis":
     return redis.Redis.from_url(
         settings.Q_REDIS_URL,
         decode_responses=True,
+        encoding_errors="surrogateescape",
         socket_connect_timeout=SEND_SECONDS,
         socket_timeout=timeout_seconds,
         # Once, because the server may have closed an idle connection. By default it goes on for ten seconds and more.

@@ -7,6 +7,8 @@ from typing import Any, cast
 import boto3
 import psycopg
 import pytest
+import redis
+from django.core.signing import BadSignature
 from django.db import connection, connections, transaction
 from django_q.brokers import get_broker
 from django_q.conf import Conf
@@ -16,7 +18,7 @@ from payouts.batches.check import CHECK
 from payouts.exports.request import WRITE
 from payouts.jobs import FILES, in_queues
 from payouts.statements.lines import APPLY
-from payouts.worker import broker, database_queue, sqs_queue
+from payouts.worker import broker, database_queue, redis_queue, sqs_queue
 from payouts.worker.broker import BEAT, HERE, Supervised, Taken
 from tests import recipes
 from tests.databases import application_url
@@ -112,6 +114,23 @@ def test_a_task_of_files_that_cannot_be_read_leaves_the_place_free(progress: bro
     pusher.queue.fail(pusher.taken[first])
 
     assert pusher.take() == ({"broken", "sound"} - {first}).pop()
+
+
+def test_what_is_no_text_is_removed_and_ends_no_cluster(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever can write to Redis can write that."""
+    with use_broker("redis", settings, monkeypatch):
+        monkeypatch.setattr(broker, "progress", broker.Progress("one"))
+        queue = cast(Supervised, get_broker())
+        with redis.Redis.from_url(settings.Q_REDIS_URL) as connection:
+            connection.rpush(redis_queue._key(queue.list_key), b"\xff\xfe:1:2")
+        queue.wait([queue.list_key])
+
+        [(taken, payload)] = queue.dequeue() or []
+        with pytest.raises(BadSignature):
+            answered(payload)
+        queue.fail(taken)
+
+        assert in_queues() == (0, 0)
 
 
 def test_what_is_finished_is_gone_and_what_is_not_comes_again(
