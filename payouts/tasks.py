@@ -92,17 +92,17 @@ def count_days() -> None:
 def sweep(cluster: str = "") -> None:
     """Wake the worker for due payouts that it missed, and for files whose task was lost; see what the database is.
 
-    It is its cluster's sign of life too: last, because one that the database refuses is none.
+    It is its cluster's sign of life too, behind what pays: a cluster that the database refuses shows none.
     """
     recovery.look()
     if due.is_anything():
         doorbell.ring()
     if unsigned_news.is_anything():
         unsigned_news.ring()
-    for job in (APPLY, WRITE, CHECK, SUBMIT):
-        job.ring_for_forgotten()
     if cluster:
         Heartbeat.objects.update_or_create(cluster=cluster, defaults={"beat_at": Now()})
+    for job in (APPLY, WRITE, CHECK, SUBMIT):
+        job.ring_for_forgotten()
 
 
 def sample_minutes() -> None:
