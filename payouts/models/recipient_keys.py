@@ -124,6 +124,7 @@ class UnderKey(models.Model):
     """A row whose `recipient` is encrypted under the recipient's data key; one from before, under ours."""
 
     recipient: Any  # a token
+    recipient_index: Any
     _key: RecipientKey | None = None
 
     class Meta:
@@ -131,13 +132,19 @@ class UnderKey(models.Model):
 
     @property
     def recipient_key(self) -> RecipientKey | None:
-        """The data key that the token names, read once; None where it names none, or one that is not there."""
+        """The data key that the token names, read once; None where it names none, or none of this recipient's.
+
+        SQL can name another recipient's: one that was erased would pass for two people's decision on this one.
+        """
         key_id = vault.key_named(self.recipient)
         if key_id is None:
             return None
         if self._key is None or self._key.pk != key_id:
             self._key = RecipientKey.objects.select_related("proposed_by", "confirmed_by").filter(pk=key_id).first()
-        return self._key
+        return self._key if self._key and self._is_own(self._key) else None
+
+    def _is_own(self, key: RecipientKey) -> bool:
+        return bytes(key.recipient_index) == bytes(self.recipient_index or b"")
 
     @property
     def erasure(self) -> RecipientKey | None:

@@ -92,7 +92,7 @@ class Command(BaseCommand):
                 raise CommandError("Say whose: --client goes with --user-id.")
             client = ApiClient.objects.filter(name=options["client"]).first()
             found = Payout.objects.filter(client=client, user_id=options["user_id"])
-        payouts = list(found.only("recipient"))
+        payouts = list(found.only("recipient", "recipient_index"))
         if not payouts:
             raise CommandError("There is no such payout.")
         return erasure_subjects.keys_of(payouts)

@@ -198,6 +198,16 @@ def test_the_audit_names_a_key_that_sql_took() -> None:
     assert audit_of(payout) == {"recipient_readable", "recipient_key_sealed"}
 
 
+def test_a_payout_that_sql_put_under_anothers_erased_key_was_not_erased() -> None:
+    gone, payout, waiting = erased(processed_payout(recipient=OTHER)), processed_payout(), pending_payout()
+    for each in (payout, waiting):
+        by_hand("UPDATE payouts_payout SET recipient = %s WHERE id = %s", gone.recipient, each.pk)
+
+    assert audit_of(payout) == audit_of(waiting) == {"recipient_readable"}
+    assert Payout.objects.get(pk=payout.pk).erasure is None
+    assert actions.claim(limit=10) == []
+
+
 def test_a_key_that_sql_gave_to_another_recipient_reads_nothing() -> None:
     payout, other = processed_payout(), processed_payout(recipient=OTHER)
     assert other.recipient_key is not None
