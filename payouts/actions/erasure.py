@@ -19,7 +19,7 @@ from django.utils.translation import ngettext
 from payouts import recipients, rules, vault
 from payouts.actions.errors import PayoutError
 from payouts.actions.moves import Person, renew_seals
-from payouts.checkpoints.erased import Entry
+from payouts.checkpoints.erased import Entry, ErasureListError
 from payouts.models import BatchRow, Payout, RecipientKey
 from payouts.states import Status
 
@@ -116,15 +116,21 @@ def erase(
 
 
 def erase_as_listed(key: RecipientKey, entry: Entry) -> None:
-    """As the list outside says, after a restore; its people may be unknown to a database that is older."""
-    erase(
-        key,
-        at=datetime.fromisoformat(entry.erased_at),
-        proposed_by=None,
-        confirmed_by=None,
-        on_server=f"list: {entry.who}"[:LISTED_LIMIT],
-        reason=entry.reason,
-    )
+    """As the list outside says, after a restore; its people may be unknown to a database that is older.
+
+    Raises ErasureListError.
+    """
+    try:
+        erase(
+            key,
+            at=datetime.fromisoformat(entry.erased_at),
+            proposed_by=None,
+            confirmed_by=None,
+            on_server=f"list: {entry.who}"[:LISTED_LIMIT],
+            reason=entry.reason,
+        )
+    except ErasureError as error:
+        raise ErasureListError(str(error)) from error
 
 
 def _unmask(key: RecipientKey) -> None:

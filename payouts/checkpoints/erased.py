@@ -5,9 +5,11 @@ the database that was put back (`manage.py restore`, `manage.py erase --again`).
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from hashlib import sha256
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -16,16 +18,17 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from payouts import vault
-from payouts.models import RecipientKey, stamp
+from payouts.models import BatchRow, Payout, RecipientKey, stamp
 from payouts.places import Place, place_of
 
 log = structlog.get_logger(__name__)
 
 NAME = re.compile(r"erased-(\d{8,})-[0-9a-f]{16}\.json")
+ANEW = "Run manage.py rotate_keys, and propose anew to erase it."
 
 
 class ErasureListError(RuntimeError):
-    """A file of the list is not what the product wrote."""
+    """A file of the list is not what the product wrote, or cannot be applied; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,44 +79,73 @@ def _entry(key: RecipientKey) -> Entry:
     return Entry(**{**asdict(bare), "seal": bare.expected_seal().hex()})
 
 
-def entries(place: Place) -> Iterator[Entry]:
-    """The whole list. Raises PlaceError, and ErasureListError for a file that is not the product's."""
+def _read(place: Place, name: str) -> Entry:
+    """Raises PlaceError, and ErasureListError for a file that is not the product's."""
+    try:
+        entry = msgspec.json.decode(place.read(name), type=Entry)
+        seal = bytes.fromhex(entry.seal)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ErasureListError(f"{name} cannot be read: {error}") from None
+    if not seal or entry.expected_seal(like=seal) != seal:
+        raise ErasureListError(f"{name} does not fit its seal: it was changed, or a key is missing.")
+    return entry
+
+
+class Again(NamedTuple):
+    """What the list came to in a database that was put back."""
+
+    done: int
+    known: int
+    """Erased before."""
+    left: list[str]
+    """A sentence for each entry whose recipient is still there."""
+
+
+def erase_again(address: str, erase: Callable[[RecipientKey, Entry], None]) -> Again:
+    """Erase in this database what the list of that place has.
+
+    A key is that of the list by its recipient, number and time: one that was made since is another, and stays. One
+    entry that cannot be read, or that `erase` raises ErasureListError for, keeps no other. Raises PlaceError.
+    """
+    place = place_of(address)
+    done = known = 0
+    left = []
     for name in sorted(name for name in place.names() if NAME.fullmatch(name)):
         try:
-            entry = msgspec.json.decode(place.read(name), type=Entry)
-            seal = bytes.fromhex(entry.seal)
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise ErasureListError(f"{name} cannot be read: {error}") from None
-        if not seal or entry.expected_seal(like=seal) != seal:
-            raise ErasureListError(f"{name} does not fit its seal: it was changed, or a key is missing.")
-        yield entry
-
-
-def erase_again(address: str, erase: Callable[[RecipientKey, Entry], None]) -> tuple[int, int]:
-    """Erase in this database what the list of that place has; returns how many, and how many were erased before.
-
-    A key is that of the list by its recipient, number and time: one that was made since is another, and stays.
-    Raises PlaceError, ErasureListError. Nothing is done where the list cannot be read whole.
-    """
-    listed = list(entries(place_of(address)))
-    done = known = 0
-    for entry in listed:
-        with transaction.atomic():
-            found = RecipientKey.objects.select_for_update().filter(
-                recipient_index=bytes.fromhex(entry.recipient_index), number=entry.number
-            )
-            key = next((each for each in found if str(stamp(each.made_at)) == entry.made_at), None)
-            if key is None:
-                continue
-            if key.erased_at is not None:
-                known += 1
-                continue
-            erase(key, entry)
-            RecipientKey.objects.filter(pk=key.pk).update(listed_at=key.erased_at)
-            done += 1
+            entry = _read(place, name)
+            with transaction.atomic():
+                key = _key_of(entry)
+                if key is None:
+                    if _is_there(entry):
+                        left.append(f"{name}: its recipient is under no key of that day. {ANEW}")
+                elif key.erased_at is not None:
+                    known += 1
+                else:
+                    erase(key, entry)
+                    RecipientKey.objects.filter(pk=key.pk).update(listed_at=key.erased_at)
+                    done += 1
+        except ErasureListError as error:
+            left.append(str(error))
     if done:
         log.warning("recipients_erased_again", count=done)
-    return done, known
+    return Again(done, known, left)
+
+
+def _key_of(entry: Entry) -> RecipientKey | None:
+    found = RecipientKey.objects.select_for_update().filter(
+        recipient_index=bytes.fromhex(entry.recipient_index), number=entry.number
+    )
+    return next((each for each in found if str(stamp(each.made_at)) == entry.made_at), None)
+
+
+def _is_there(entry: Entry) -> bool:
+    """Whether something of before the erasure can be read: a backup may be older than the recipient's key."""
+    index, erased_at = bytes.fromhex(entry.recipient_index), datetime.fromisoformat(entry.erased_at)
+    payouts = Payout.objects.filter(recipient_index=index, created_at__lt=erased_at)
+    rows = BatchRow.objects.filter(recipient_index=index, batch__uploaded_at__lt=erased_at).exclude(recipient="")
+    tokens = [*payouts.values_list("recipient", flat=True), *rows.values_list("recipient", flat=True)]
+    named = {vault.key_named(token) for token in tokens}
+    return None in named or RecipientKey.objects.filter(pk__in=named, erased_at=None).exists()
 
 
 def has_keys() -> bool:

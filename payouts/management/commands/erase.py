@@ -10,9 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from payouts import recipients, vault
 from payouts.actions import erasure
-from payouts.actions.erasure import ErasureError
 from payouts.checkpoints import erased
-from payouts.checkpoints.erased import ErasureListError
 from payouts.configuration import ConfigurationError, erasure_subjects
 from payouts.management import on_server
 from payouts.models import AccessEvent, ApiClient, Payout, RecipientKey
@@ -77,10 +75,12 @@ class Command(BaseCommand):
         if not settings.CHECKPOINTS:
             raise CommandError("There is no list of erased recipients: CHECKPOINTS is not set.")
         try:
-            done, known = erased.erase_again(settings.CHECKPOINTS, erasure.erase_as_listed)
-        except (PlaceError, ErasureListError, ErasureError) as error:
+            again = erased.erase_again(settings.CHECKPOINTS, erasure.erase_as_listed)
+        except PlaceError as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(f"Erased again: {done}; erased already: {known}.")
+        self.stdout.write(f"Erased again: {again.done}; erased already: {again.known}.")
+        if again.left:
+            raise CommandError("\n".join([*again.left, f"Not erased again: {len(again.left)}."]))
 
     def _keys(self, options: dict[str, Any]) -> list[RecipientKey]:
         if options["recipient"]:

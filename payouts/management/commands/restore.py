@@ -8,7 +8,6 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import ProgrammingError, connection
 
 from payouts.actions import erasure
-from payouts.actions.erasure import ErasureError
 from payouts.backups import make
 from payouts.backups.envelope import EnvelopeError
 from payouts.backups.make import BackupError
@@ -16,9 +15,9 @@ from payouts.backups.programs import ProgramError
 from payouts.backups.proof import OriginError, proof_of
 from payouts.backups.restore import BrokenBackupError, NotEmptyError, RoleError, restore
 from payouts.checkpoints import erased
-from payouts.checkpoints.erased import ErasureListError
 from payouts.places import PlaceError
 
+NOT_AGAIN = "It is put back, but who was erased since was not erased again"
 AGAIN = "Run manage.py migrate, then manage.py erase --again."
 
 
@@ -65,8 +64,9 @@ class Command(BaseCommand):
         try:
             if not erased.has_keys():
                 raise CommandError(f"The backup is older than keys of recipients. {AGAIN}", returncode=3)
-            done, _known = erased.erase_again(settings.CHECKPOINTS, erasure.erase_as_listed)
-        except (PlaceError, ErasureListError, ErasureError, ProgrammingError) as error:
-            text = f"It is put back, but who was erased since was not erased again: {error} {AGAIN}"
-            raise CommandError(text, returncode=3) from None
-        self.stdout.write(f"Recipients who were erased since the backup, and are erased again: {done}.")
+            again = erased.erase_again(settings.CHECKPOINTS, erasure.erase_as_listed)
+        except (PlaceError, ProgrammingError) as error:
+            raise CommandError(f"{NOT_AGAIN}: {error} {AGAIN}", returncode=3) from None
+        self.stdout.write(f"Recipients who were erased since the backup, and are erased again: {again.done}.")
+        if again.left:
+            raise CommandError("\n".join([f"{NOT_AGAIN}:", *again.left, AGAIN]), returncode=3)

@@ -18,7 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from backoffice.environment import SETTINGS
-from payouts import tasks
+from payouts import tasks, vault
 from payouts.actions import erasure, recovery
 from payouts.backups import envelope, make
 from payouts.backups.drill import NOTHING_OUTSIDE
@@ -316,6 +316,52 @@ def test_a_list_of_the_erased_that_was_changed_erases_nobody(place: Folder, sett
 
     assert code == 1
     assert "does not fit its seal" in text
+
+
+def test_one_file_that_is_not_ours_keeps_nobody_from_being_erased_again(
+    place: Folder, settings: Any, tmp_path: Path
+) -> None:
+    settings.CHECKPOINTS = str(tmp_path / "outside")
+    key = processed_payout().recipient_key
+    assert key is not None
+    before = (key.wrapped, bytes(key.facts_seal))
+    erasure.erase(key, at=timezone.now(), proposed_by=None, confirmed_by=None, on_server="test", reason="Asked for.")
+    erased.keep_outside()
+    (tmp_path / "outside" / "erased-00000000-0000000000000000.json").write_text("{}")
+    with unguarded("payouts_recipientkey"):  # as a backup of before has it
+        by_hand(
+            "UPDATE payouts_recipientkey SET wrapped = %s, facts_seal = %s, erased_at = NULL, reason = '', "
+            "on_server = ''",
+            *before,
+        )
+
+    code, text = refused("erase", "--again")
+
+    assert code == 1
+    assert "erased-00000000-0000000000000000.json" in text
+    assert Payout.objects.get().erasure is not None
+
+
+def test_who_was_erased_and_is_in_a_backup_of_before_their_key_is_named(
+    place: Folder, settings: Any, tmp_path: Path
+) -> None:
+    settings.CHECKPOINTS = str(tmp_path / "outside")
+    payout = processed_payout()
+    key = payout.recipient_key
+    assert key is not None
+    recipient = payout.recipient_details
+    erasure.erase(key, at=timezone.now(), proposed_by=None, confirmed_by=None, on_server="test", reason="Asked for.")
+    erased.keep_outside()
+    assert "erased already: 1." in said("erase", "--again")
+    by_hand("UPDATE payouts_payout SET recipient = %s", vault.encrypt(recipient))  # as that backup has it
+    with unguarded("payouts_recipientkey"):
+        by_hand("DELETE FROM payouts_recipientkey")
+
+    code, text = refused("erase", "--again")
+
+    assert code == 1
+    assert "rotate_keys" in text
+    assert "Not erased again: 1." in text
 
 
 def test_a_damaged_backup_put_back_says_that_the_database_is_not_whole(
