@@ -111,7 +111,7 @@ def test_each_step_from_a_backup_has_its_command() -> None:
     commands = "".join(commands_of(SECTION))
 
     assert re.findall(r"manage\.py (\w+)", commands) == [
-        *("backup", "restore", "migrate", "audit", "audit", "recovery", "recovery")
+        *("backup", "restore", "migrate", "erase", "audit", "audit", "recovery", "recovery")
     ]
 
 
