@@ -14,11 +14,11 @@ from django.db import connection
 from django.db.models import Max
 
 from payouts.audit.findings import Broken
-from payouts.checkpoints import make
+from payouts.checkpoints import erased, make
 from payouts.checkpoints.document import LEAF_BYTES, Document, DocumentError, Leaf, name_of, of_bytes, of_row
 from payouts.checkpoints.outside import checkpoints_in
 from payouts.database.snapshot import snapshot
-from payouts.models import Archived, BundleError, Checkpoint, Payout, bundles, namespace
+from payouts.models import Archived, BundleError, Checkpoint, Payout, RecipientKey, bundles, namespace
 from payouts.places import place_of
 
 AT_ONCE = 5_000
@@ -97,7 +97,7 @@ def against(documents: Iterable[Document]) -> Iterator[Broken]:
 
 
 def kept_outside() -> Iterator[Broken]:
-    """What differs between the database's checkpoints and those of CHECKPOINTS. Raises PlaceError."""
+    """What differs between the database's checkpoints and erasures and those of CHECKPOINTS. Raises PlaceError."""
     place = place_of(settings.CHECKPOINTS)
     outside = set(checkpoints_in(place))
     placed = Checkpoint.objects.exclude(placed_at=None).order_by("number").values_list("number", "root")
@@ -109,6 +109,13 @@ def kept_outside() -> Iterator[Broken]:
             yield from against([of_bytes(place.read(name))])
         except DocumentError as error:
             yield Broken(None, "checkpoint_signed", f"{name}: {error}")
+    there = erased.listed(place)
+    for key_id in (
+        RecipientKey.objects.filter(erased.ERASED).exclude(listed_at=None).order_by("pk").values_list("pk", flat=True)
+    ):
+        if key_id not in there:
+            text = f"the erasure of the recipient's key {key_id} is not in {settings.CHECKPOINTS}"
+            yield Broken(None, "erasure_outside", text)
 
 
 def _chain(document: Document, previous: Document | None) -> Iterator[Broken]:

@@ -15,15 +15,18 @@ import msgspec
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from payouts import vault
+from payouts.checkpoints.places import locked_until
 from payouts.models import BatchRow, Payout, RecipientKey, stamp
 from payouts.places import Place, place_of
 
 log = structlog.get_logger(__name__)
 
 NAME = re.compile(r"erased-(\d{8,})-[0-9a-f]{16}\.json")
+ERASED = Q(erased_at__isnull=False)
 ANEW = "Run manage.py rotate_keys, and propose anew to erase it."
 
 
@@ -55,15 +58,32 @@ def keep_outside() -> int:
     """
     if not settings.CHECKPOINTS:
         return 0
-    place = place_of(settings.CHECKPOINTS)
-    written = 0
-    for key in RecipientKey.objects.filter(erased_at__isnull=False, listed_at=None).order_by("pk"):
-        if not key.is_sealed:  # the audit says so, and nobody is erased by it
-            continue
-        content = msgspec.json.encode(asdict(_entry(key)))
-        place.write(f"erased-{key.pk:08}-{sha256(content).hexdigest()[:16]}.json", content)
-        written += RecipientKey.objects.filter(pk=key.pk).update(listed_at=Now())
-    return written
+    return sum(_keep(key) for key in RecipientKey.objects.filter(ERASED, listed_at=None).order_by("pk"))
+
+
+def keep_missing() -> int:
+    """Write every erasure that CHECKPOINTS lacks, such as all of them where it leads to a new place; how many.
+
+    Raises PlaceError.
+    """
+    if not settings.CHECKPOINTS:
+        return 0
+    there = listed(place_of(settings.CHECKPOINTS))
+    return sum(_keep(key) for key in RecipientKey.objects.filter(ERASED).order_by("pk") if key.pk not in there)
+
+
+def listed(place: Place) -> set[int]:
+    """The keys that the list of that place names. Raises PlaceError."""
+    return {int(found[1]) for name in place.names() if (found := NAME.fullmatch(name))}
+
+
+def _keep(key: RecipientKey) -> int:
+    if not key.is_sealed:  # the audit says so, and nobody is erased by it
+        return 0
+    content = msgspec.json.encode(asdict(_entry(key)))
+    name = f"erased-{key.pk:08}-{sha256(content).hexdigest()[:16]}.json"
+    place_of(settings.CHECKPOINTS).write(name, content, until=locked_until())
+    return RecipientKey.objects.filter(pk=key.pk).update(listed_at=Now())
 
 
 def _entry(key: RecipientKey) -> Entry:
@@ -144,8 +164,8 @@ def _is_there(entry: Entry) -> bool:
     payouts = Payout.objects.filter(recipient_index=index, created_at__lt=erased_at)
     rows = BatchRow.objects.filter(recipient_index=index, batch__uploaded_at__lt=erased_at).exclude(recipient="")
     tokens = [*payouts.values_list("recipient", flat=True), *rows.values_list("recipient", flat=True)]
-    named = {vault.key_named(token) for token in tokens}
-    return None in named or RecipientKey.objects.filter(pk__in=named, erased_at=None).exists()
+    named = [vault.key_named(token) for token in tokens]
+    return None in named or RecipientKey.objects.filter(pk__in=[*filter(None, named)], erased_at=None).exists()
 
 
 def has_keys() -> bool:

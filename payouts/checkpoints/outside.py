@@ -6,14 +6,14 @@ whoever takes over its servers takes nothing back.
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from payouts.checkpoints.document import Document, DocumentError, of_bytes, of_row
+from payouts.checkpoints.document import Document, DocumentError, name_of, of_bytes, of_row
 from payouts.models import Checkpoint
 from payouts.places import S3, Folder, Place, PlaceError, place_of
 
@@ -27,15 +27,30 @@ def keep_outside() -> int:
     """
     if not settings.CHECKPOINTS:
         return 0
-    place = place_of(settings.CHECKPOINTS)
+    return sum(_keep(row) for row in Checkpoint.objects.filter(placed_at=None).in_turn())
+
+
+def keep_missing() -> int:
+    """Write every checkpoint that CHECKPOINTS lacks, such as all of them where it leads to a new place; how many.
+
+    By a person alone: the audit tells of those that were taken away. Raises PlaceError.
+    """
+    if not settings.CHECKPOINTS:
+        return 0
+    there = set(place_of(settings.CHECKPOINTS).names())
+    return sum(_keep(row) for row in Checkpoint.objects.in_turn() if name_of(row.number, row.root) not in there)
+
+
+def _keep(row: Checkpoint) -> int:
+    document = of_row(row)
+    place_of(settings.CHECKPOINTS).write(document.name, document.as_bytes(), until=locked_until())
+    return Checkpoint.objects.filter(pk=row.pk).update(placed_at=Now())
+
+
+def locked_until() -> datetime | None:
+    """Until when nobody is to delete or replace what is written now; None where that is the bucket's own rule."""
     days = settings.CHECKPOINT_RETENTION_DAYS
-    until = timezone.now() + timedelta(days=days) if days else None
-    written = 0
-    for row in Checkpoint.objects.filter(placed_at=None).in_turn():
-        document = of_row(row)
-        place.write(document.name, document.as_bytes(), until=until)
-        written += Checkpoint.objects.filter(pk=row.pk).update(placed_at=Now())
-    return written
+    return timezone.now() + timedelta(days=days) if days else None
 
 
 def checkpoints_in(place: Place) -> list[str]:

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from payouts.actions import KeysError, keys
 from payouts.checkpoints import erased
 from payouts.checkpoints.make import make_due
-from payouts.checkpoints.outside import keep_outside
+from payouts.checkpoints.outside import keep_missing, keep_outside
 from payouts.places import PlaceError
 
 
@@ -19,6 +19,11 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--all",
+            action="store_true",
+            help="write whatever CHECKPOINTS lacks: after it was set to another place, or something was taken away",
+        )
         parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -28,8 +33,12 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=2) from None
         made = make_due()
         try:
-            written = keep_outside()
-            erased.keep_outside()
+            if options["all"]:
+                written = keep_missing()
+                erased.keep_missing()
+            else:
+                written = keep_outside()
+                erased.keep_outside()
         except PlaceError as error:
             raise CommandError(f"Made, but not written to {settings.CHECKPOINTS}: {error}") from None
         if not made:

@@ -8,13 +8,15 @@ from typing import Any
 import boto3
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from moto import mock_aws
 
 from payouts import tasks
+from payouts.actions import erasure
 from payouts.models import Checkpoint
 from payouts.places import Bucket, PlaceError, place_of
 from tests.payouts.observe import by_hand, unguarded
-from tests.recipes import pending_payout
+from tests.recipes import pending_payout, processed_payout
 
 pytestmark = pytest.mark.django_db
 
@@ -48,6 +50,18 @@ def test_a_checkpoint_is_put_with_a_lock_and_read_back(bucket: Any, settings: An
     out = StringIO()
     call_command("audit", "--against", ADDRESS, stdout=out)
     assert "Every invariant holds" in out.getvalue()
+
+
+def test_an_erasure_is_put_with_a_lock_too(bucket: Any, settings: Any) -> None:
+    settings.CHECKPOINT_RETENTION_DAYS = 30
+    key = processed_payout().recipient_key
+    assert key is not None
+    erasure.erase(key, at=timezone.now(), proposed_by=None, confirmed_by=None, on_server="test", reason="Asked for.")
+
+    tasks.checkpoint()
+
+    (name,) = (name for name in place_of(ADDRESS).names() if name.startswith("erased-"))
+    assert bucket.head_object(Bucket="anchors", Key=f"payouts/production/{name}")["ObjectLockMode"] == "COMPLIANCE"
 
 
 def test_without_a_number_of_days_the_buckets_own_rule_holds(bucket: Any) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from structlog.testing import capture_logs
 
 from payouts import actions, clients, tasks
+from payouts.actions import erasure
 from payouts.audit import anchored, broken_invariants
 from payouts.checkpoints import make
 from payouts.checkpoints.document import Document, DocumentError, Leaf, merkle_root, of_bytes, of_row
@@ -412,6 +414,38 @@ def test_the_nightly_audit_compares_with_what_is_outside(folder: Folder) -> None
     run = AuditRun.objects.get()
     assert run.finished_at is not None
     assert {finding["invariant"] for finding in run.findings} == {"checkpoint_outside", "checkpoint_kept"}
+
+
+def test_the_nightly_audit_names_an_erasure_that_the_list_outside_lacks(folder: Folder) -> None:
+    payout, other = processed_payout(), processed_payout(recipient={"card": "5555 5555 5555 4444"})
+    for each in (payout, other):
+        assert each.recipient_key is not None
+        erasure.erase(
+            each.recipient_key, at=timezone.now(), proposed_by=None, confirmed_by=None, on_server="test", reason="x"
+        )
+    by_hand("UPDATE payouts_recipientkey SET listed_at = now() WHERE id = %s", payout.recipient_key.pk)
+    tasks.checkpoint()
+
+    tasks.audit()
+
+    (finding,) = AuditRun.objects.get().findings
+    assert finding["invariant"] == "erasure_outside"
+    assert str(payout.recipient_key.pk) in finding["detail"]
+    call_command("checkpoint", "--all", stdout=StringIO())
+    assert list(anchored.kept_outside()) == []
+
+
+def test_another_place_gets_all_that_the_first_one_has(folder: Folder, settings: Any, tmp_path: Path) -> None:
+    pending_payout()
+    tasks.checkpoint()
+    settings.CHECKPOINTS = str(tmp_path / "another")
+    tasks.checkpoint()
+    assert {broken.invariant for broken in anchored.kept_outside()} == {"checkpoint_outside"}
+
+    call_command("checkpoint", "--all", stdout=StringIO())
+
+    assert list(anchored.kept_outside()) == []
+    assert len(Folder(tmp_path / "another").names()) == Checkpoint.objects.count()
 
 
 def test_the_nightly_audit_goes_on_behind_a_checkpoint(settings: Any) -> None:
