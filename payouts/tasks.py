@@ -157,18 +157,26 @@ def prune() -> None:
 
     q2's old results, webhooks' ids that are refused by their age, old exports' files, what clusters that are gone
     left, sessions that are over, failed logins that count no more, the samples of minutes that no picture shows, the
-    access log's old lines, and the recipients in batches that have been over for FILES_RETENTION_DAYS.
+    access log's old lines; and, by a task of its own, the recipients in batches that are over.
     """
     request.prune()
     sessions.forget()
     login_limits.forget()
     access_log.forget()
     minutes.forget()
-    retention.forget()
+    async_task("payouts.tasks.forget_batches", 0)
     _prune_results()
     Heartbeat.objects.filter(beat_at__lt=timezone.now() - PRUNE_AFTER).delete()
     go_on = partial(async_task, "payouts.tasks.prune")
     run_slice(go_on, _prune_webhooks, must_make_way=broker.must_make_way)
+
+
+def forget_batches(after_id: int) -> None:
+    """Forget the recipients in batches that have been over for FILES_RETENTION_DAYS, behind that id; in slices."""
+    keys.begin_writing()
+    last_id = retention.forget(after_id, must_stop=half_time(broker.must_make_way))
+    if last_id is not None:
+        async_task("payouts.tasks.forget_batches", last_id)
 
 
 def _prune_webhooks(*, must_stop: Stop) -> bool:

@@ -10,21 +10,22 @@ from django.db.models.functions import Now
 
 from payouts.batches.errors import BatchAlteredError
 from payouts.batches.seals import SEALS_AT_ONCE, check_rows, seal_facts, sealed_rows
+from payouts.jobs import Stop, never
 from payouts.models import Batch, BatchRow
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 20  # batches a night and slice
 FORGOTTEN = ("recipient", "recipient_masked", "given")
 
 
-def forget() -> int:
-    """Forget the recipients and the cells of some batches that are over; returns how many batches.
+def forget(after_id: int = 0, *, must_stop: Stop = never) -> int | None:
+    """Forget the recipients and the cells of batches that are over, behind that id.
 
-    One that was changed outside the product stays as it is, for whoever looks into it.
+    Returns the last id that it came to, to go on behind, and None where none is left. A batch that was changed
+    outside the product stays as it is, for whoever looks into it, and keeps no other.
     """
     if not settings.FILES_RETENTION_DAYS:
-        return 0
+        return None
     before = Now() - timedelta(days=settings.FILES_RETENTION_DAYS)
     is_over = (
         Q(finished_at__lt=before)
@@ -33,11 +34,15 @@ def forget() -> int:
         | Q(discarded_at__lt=before)
         | Q(refusal__isnull=False, checked_at__lt=before)
     )
-    due = Batch.objects.filter(is_over, forgotten_at=None, altered_at=None).order_by("pk")
-    return sum(_forget(batch_id) for batch_id in due.values_list("pk", flat=True)[:AT_ONCE])
+    due = Batch.objects.filter(is_over, pk__gt=after_id, forgotten_at=None, altered_at=None).order_by("pk")
+    for batch_id in list(due.values_list("pk", flat=True)):
+        _forget(batch_id)
+        if must_stop():
+            return batch_id
+    return None
 
 
-def _forget(batch_id: int) -> bool:
+def _forget(batch_id: int) -> None:
     """All or nothing of one batch, and sealed anew over what remains."""
     try:
         with transaction.atomic():
@@ -60,5 +65,3 @@ def _forget(batch_id: int) -> bool:
             Batch.objects.filter(pk=batch_id).update(forgotten_at=Now(), content=None)
     except BatchAlteredError:
         log.error("batch_not_forgotten", batch=batch_id)
-        return False
-    return True

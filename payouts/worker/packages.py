@@ -40,6 +40,7 @@ TASKS = frozenset(
         "ask_for_banks",
         "merge_sums",
         "prune",
+        "forget_batches",
         "audit",
         "audit_checkpoints",
         "checkpoint",
