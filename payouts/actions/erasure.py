@@ -37,6 +37,7 @@ UNDECIDED = Q(
     batch__rejected_at=None,
     batch__stopped_at=None,
     batch__finished_at=None,
+    batch__altered_at=None,
 )
 UNDER_OUR_KEY = ~Q(recipient__regex=r"^[1-9][0-9]*:") & ~Q(recipient="")
 NAMED = 5

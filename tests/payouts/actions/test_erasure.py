@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from payouts import actions, recipients, vault
+from payouts import actions, recipients, tasks, vault
 from payouts.actions import NotAllowedError, erasure, recipient_keys
 from payouts.models import ApiClient, Attention, Payout, RecipientKey
 from tests import recipes
@@ -129,6 +129,17 @@ def test_a_batch_that_nobody_has_decided_on_keeps_the_recipient() -> None:
 
     assert batch.rows.filter(recipient_index=index).exists()
     assert f"#{batch.pk}" in why_not(payout)
+
+
+def test_a_batch_that_was_found_altered_and_so_pays_nobody_keeps_nobody() -> None:
+    batch = recipes.approved_batch()
+    by_hand("UPDATE payouts_batchrow SET amount = amount + 1 WHERE batch_id = %s", batch.pk)
+    tasks.submit_batch(batch.pk)
+    batch.refresh_from_db()
+    assert batch.altered_at is not None
+    index = bytes(batch.rows.exclude(recipient="").first().recipient_index)
+
+    assert erasure.why_not_erase(RecipientKey.objects.get(recipient_index=index)) == ""
 
 
 def test_what_is_not_under_a_key_of_its_own_is_put_there_first() -> None:
