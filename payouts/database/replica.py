@@ -13,10 +13,13 @@ how far the standby has come, and the transaction keeps to this one session, wha
 later is as new as that, or newer.
 """
 
+import os
+import socket
 import time
 from collections import deque
-from collections.abc import Callable
-from threading import Lock
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Lock, Timer
 from typing import Any, NamedTuple, Self
 
 import structlog
@@ -32,6 +35,12 @@ KEPT_SECONDS = 600.0
 # A standby that did not answer is left alone for so long, or each page would wait for it.
 LEFT_ALONE_SECONDS = 10.0
 POLL_SECONDS = 0.05
+# Whoever has not asked for a while knows only that it is a little behind: it is given so long to reach the primary.
+UNSURE_SECONDS = 0.25
+# How far it has come it tells at once, unless the server hangs: then nothing but our own clock ends the waiting.
+TELLS_WITHIN_SECONDS = 2.0
+# Longer than its statements may take.
+ANSWERS_WITHIN_SECONDS = 60.0
 # Of its ten seconds (payouts/exports/write.py).
 TASK_WAITS_SECONDS = 2.0
 NEVER_REACHED = 2**64 - 1
@@ -91,6 +100,8 @@ class Standing(NamedTuple):
     """Why it is not read from; empty where it is."""
     lag_seconds: float
     """How long ago the primary had written no more than the standby has replayed, as far as this process saw."""
+    least_lag_seconds: float = 0.0
+    """How long ago it had surely written more."""
 
 
 class _Watch:
@@ -127,6 +138,14 @@ class _Watch:
                 if place.lsn <= lsn:
                     return 0.0 if at == self._seen[-1][0] else time.monotonic() - at
         return float("inf")
+
+    def surely_lags_seconds(self, lsn: int) -> float:
+        """For so long at least: the primary had written more by then."""
+        with self._lock:
+            for at, place in self._seen:
+                if place.lsn > lsn:
+                    return time.monotonic() - at
+        return 0.0
 
     @property
     def is_left_alone(self) -> bool:
@@ -182,7 +201,8 @@ def read[Found](ask: Callable[[str], Found], *, seen: int = 0, patience_seconds:
         with transaction.atomic(using=REPLICA):
             why, is_looked_at = _looked(seen, patience_seconds).why_not, True
             if not why:
-                found = ask(REPLICA)
+                with _ended_after(ANSWERS_WITHIN_SECONDS):
+                    found = ask(REPLICA)
     except Error as error:
         # Over its time: the primary would be asked to spend as long again.
         is_over_time = isinstance(error.__cause__, QueryCanceled)
@@ -239,7 +259,9 @@ def _looked(seen: int, patience_seconds: float) -> Standing:
     began_at = time.monotonic()
     while True:
         found = _look(seen)
-        if found.why_not not in (BEHIND, LATE) or time.monotonic() - began_at >= patience_seconds:
+        is_unsure = found.why_not == LATE and found.least_lag_seconds <= settings.REPLICA_LAG_SECONDS
+        patience = max(patience_seconds, UNSURE_SECONDS) if is_unsure else patience_seconds
+        if found.why_not not in (BEHIND, LATE) or time.monotonic() - began_at >= patience:
             return found
         time.sleep(POLL_SECONDS)
 
@@ -247,7 +269,7 @@ def _looked(seen: int, patience_seconds: float) -> Standing:
 def _look(seen: int) -> Standing:
     """In the transaction that is to read: behind a pooler the next one may find another standby."""
     primary = _watch.primary()
-    with connections[REPLICA].cursor() as cursor:
+    with connections[REPLICA].cursor() as cursor, _ended_after(TELLS_WITHIN_SECONDS):
         cursor.execute(REPLAYED)
         is_standby, *place = cursor.fetchone()
     replayed = Place(*place)
@@ -262,7 +284,28 @@ def _look(seen: int) -> Standing:
         why = LATE
     else:
         why = BEHIND if replayed.lsn < seen else ""
-    return Standing(why, lag)
+    return Standing(why, lag, _watch.surely_lags_seconds(replayed.lsn))
+
+
+@contextmanager
+def _ended_after(seconds: float) -> Iterator[None]:
+    """The session is broken off then. A server that hangs sends nothing, its kernel answers for it, and no time-out
+    of PostgreSQL's or of the network's comes."""
+    # A handle of its own: libpq closes its own as it fails, and another thread may be given the number.
+    with socket.socket(fileno=os.dup(connections[REPLICA].connection.fileno())) as line:
+
+        def break_off() -> None:
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+        timer = Timer(seconds, break_off)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
 
 
 def _failed(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,8 @@ def test_a_standby_that_lags_is_left_until_it_has_caught_up(
 
     follower.resume()
     wait_until(lambda: source() == REPLICA)
-    wait_until(lambda: replica.standing() == ("", 0.0))
+    found = replica.standing()
+    assert (found.why_not, found.lag_seconds) == ("", 0.0)
 
 
 def test_a_standby_that_is_away_is_not_waited_for_again(
@@ -123,6 +125,62 @@ def test_a_standby_that_is_away_is_not_waited_for_again(
 
     assert "replica_not_used" in caplog.text
     assert replica.AWAY in caplog.text
+
+
+def test_a_standby_that_hangs_holds_nobody_up(
+    follower: Follower, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its disk stands still, say: its kernel goes on acknowledging, and its own time-outs do not come."""
+    monkeypatch.setattr(replica, "TELLS_WITHIN_SECONDS", 0.5)
+    with connections[REPLICA].cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (serves_us,) = cursor.fetchone()
+    os.kill(serves_us, signal.SIGSTOP)
+    wakes = threading.Timer(30, os.kill, (serves_us, signal.SIGCONT))
+    wakes.start()
+
+    began_at = time.monotonic()
+    found = source()
+    took = time.monotonic() - began_at
+    wakes.cancel()
+    os.kill(serves_us, signal.SIGCONT)
+
+    assert found == DEFAULT_DB_ALIAS
+    assert took < 20
+
+
+def test_who_asks_seldom_reads_from_a_standby_that_is_a_moment_behind(
+    follower: Follower, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside a busy primary it always is; half of the lists went to the primary, and the log called it too old."""
+    settings.REPLICA_LAG_SECONDS = 1
+    monkeypatch.setattr(replica, "UNSURE_SECONDS", 60.0)
+    follower.pause()
+    recipes.client.make(name="shop")
+    replica.forget()
+    later = threading.Timer(0.3, follower.resume)
+    later.start()
+
+    found = source()
+    later.join()
+
+    assert found == REPLICA
+
+
+def test_a_standby_that_surely_lags_is_not_waited_for(
+    follower: Follower, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.REPLICA_LAG_SECONDS = 1
+    follower.pause()
+    recipes.client.make(name="shop")
+    until(lambda: source() == DEFAULT_DB_ALIAS)
+    monkeypatch.setattr(replica, "UNSURE_SECONDS", 600.0)
+    time.sleep(1)
+
+    began_at = time.monotonic()
+
+    assert source() == DEFAULT_DB_ALIAS
+    assert time.monotonic() - began_at < 60
 
 
 def test_what_breaks_half_way_is_asked_of_the_primary(follower: Follower) -> None:
