@@ -215,6 +215,7 @@ def _replica() -> Iterator[CheckMessage]:
     if not settings.DATABASE_REPLICA_URL:
         return
     url, primary = urlsplit(settings.DATABASE_REPLICA_URL), connections[DEFAULT_DB_ALIAS].settings_dict
-    places = (url.hostname, url.port or 5432), (primary["HOST"], int(primary["PORT"] or 5432))
-    if places[0] == places[1]:
+    # One pooler may have both, each under a name of its own; of a server each would be a database of the primary.
+    place = (url.hostname or "", url.port or 5432, url.path[1:])
+    if place == (primary["HOST"], int(primary["PORT"] or 5432), primary["NAME"]):
         yield _refuse(63, "DATABASE_REPLICA_URL leads where DATABASE_URL does: it must name a standby, or be empty.")

@@ -125,9 +125,14 @@ def test_a_server_that_may_forget_stops_a_migration_in_production(settings: Any)
 def test_a_standby_that_is_the_primary_stops_the_start(settings: Any) -> None:
     settings.SECOND_FACTOR = settings.DUAL_CONTROL = True
     primary = connection.settings_dict
-    settings.DATABASE_REPLICA_URL = f"postgres://another:word@{primary['HOST']}:{primary['PORT']}/payouts"
+    server = f"postgres://another:word@{primary['HOST']}:{primary['PORT']}"
+    settings.DATABASE_REPLICA_URL = f"{server}/{primary['NAME']}"
 
     assert [error.id for error in check_settings()] == ["payouts.E063"]
+
+    settings.DATABASE_REPLICA_URL = f"{server}/payouts_standby"  # of one PgBouncer, which has both
+
+    assert check_settings() == []
 
 
 def test_every_check_has_a_test() -> None:
