@@ -24,7 +24,7 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
         ),
         Setting(
             "Q_REDIS_URL",
-            "Redis 6.2 or newer, or Valkey, for `Q_BROKER=redis`.",
+            "Redis 6.2 or newer, or Valkey, where Q_BROKER is `redis`.",
             default_in_words="that of REDIS_URL",
             is_secret=True,
         ),

@@ -19,7 +19,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from payouts import vault
-from payouts.checkpoints.places import locked_until
+from payouts.checkpoints.outside import locked_until
 from payouts.models import BatchRow, Payout, RecipientKey, stamp
 from payouts.places import Place, place_of
 

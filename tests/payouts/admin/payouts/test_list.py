@@ -273,7 +273,7 @@ def test_a_payouts_page_costs_a_bounded_number_of_queries(
     for _ in range(5):
         actions.reveal(payout.pk, by=recipes.person.make(), reason="Look.")
 
-    with django_assert_max_num_queries(19):
+    with django_assert_max_num_queries(21):
         answer = browser.get(page(payout))
 
     assert answer.status_code == 200
