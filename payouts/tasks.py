@@ -20,7 +20,7 @@ from django_q.tasks import async_task
 
 from payouts import daily_totals, doorbell
 from payouts.actions import due, keys, recovery, submitted, unsigned_news, velocity
-from payouts.audit import anchored, batches, of_database
+from payouts.audit import anchored, batches, of_database, sealed
 from payouts.audit.findings import Broken
 from payouts.batches import check, retention, submit
 from payouts.batches.check import CHECK
@@ -172,9 +172,16 @@ def prune() -> None:
 
 
 def forget_batches(after_id: int) -> None:
-    """Forget the recipients in batches that have been over for FILES_RETENTION_DAYS, behind that id; in slices."""
+    """Forget the recipients in batches that have been over for FILES_RETENTION_DAYS, behind that id; in slices.
+
+    Before, the masks of those who were erased.
+    """
     keys.begin_writing()
-    last_id = retention.forget(after_id, must_stop=half_time(broker.must_make_way))
+    must_stop = half_time(broker.must_make_way)
+    if not retention.unmask(must_stop=must_stop):
+        async_task("payouts.tasks.forget_batches", after_id)
+        return
+    last_id = retention.forget(after_id, must_stop=must_stop)
     if last_id is not None:
         async_task("payouts.tasks.forget_batches", last_id)
 
@@ -213,6 +220,22 @@ def audit(after_id: int = 0, run_id: int = 0) -> None:
         if must_stop():
             AuditRun.objects.filter(pk=run_id).update(seen_at=Now())
             async_task("payouts.tasks.audit", last_id, run_id)
+            return
+    _audit_recipient_keys(0, run_id, must_stop)
+
+
+def audit_recipient_keys(after_id: int, run_id: int) -> None:
+    """Go on with the audit behind this data key."""
+    keys.require_fit()
+    _audit_recipient_keys(after_id, run_id, half_time(broker.must_make_way))
+
+
+def _audit_recipient_keys(after_id: int, run_id: int, must_stop: Stop) -> None:
+    for last_id, broken in sealed.recipient_keys(after_id):
+        _report(run_id, broken)
+        if must_stop():
+            AuditRun.objects.filter(pk=run_id).update(seen_at=Now())
+            async_task("payouts.tasks.audit_recipient_keys", last_id, run_id)
             return
     _audit_checkpoints(0, run_id, must_stop)
 

@@ -109,10 +109,11 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
         ),
         Setting(
             "FILES_RETENTION_DAYS",
-            "How long a batch that is over keeps what its file said of recipients; its payouts have their own. With "
-            "0 for good. An export's file is kept for a week in any case.",
+            "How long a batch that is over keeps what its file said of recipients; its payouts have their own. One "
+            "that nobody sent for approval by then is discarded. With 0 for good. An export's file is kept for a "
+            "week in any case.",
             int,
-            0,
+            90,
         ),
     ),
     "Approvals": (

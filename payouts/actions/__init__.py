@@ -28,6 +28,7 @@ from payouts.actions.errors import (
     NotAllowedError,
     NotFoundError,
     PayoutError,
+    RecipientKeyError,
     RetiredKeyError,
     UnpayableError,
     VersionError,

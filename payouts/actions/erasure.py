@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from django_q.tasks import async_task
 
 from payouts import recipients, rules, vault
 from payouts.actions.errors import PayoutError
@@ -40,6 +41,8 @@ UNDECIDED = Q(
     batch__altered_at=None,
 )
 UNDER_OUR_KEY = ~Q(recipient__regex=r"^[1-9][0-9]*:") & ~Q(recipient="")
+# Which batches are over, and their seals, are for payouts/batches/retention.py.
+UNMASK_BATCHES = "payouts.tasks.forget_batches"
 NAMED = 5
 AT_ONCE = 1_000
 LISTED_LIMIT = 200  # of the column
@@ -113,6 +116,7 @@ def erase(
     with transaction.atomic():
         key.save(update_fields=facts)
         _unmask(key)
+        async_task(UNMASK_BATCHES, 0)
     log.warning("recipient_erased", key=key.pk)
 
 

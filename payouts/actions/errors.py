@@ -75,6 +75,15 @@ class AlteredError(PayoutError):
         super().__init__(altered())
 
 
+class RecipientKeyError(PayoutError):
+    """The data key in use of this recipient cannot be read: SQL put it there, or changed it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("This recipient cannot be paid: their key was changed outside the product. manage.py audit names it.")
+        )
+
+
 class KeysError(Exception):
     """This process and the database do not fit: it has other keys, or other code. It must stop, and mark nothing."""
 

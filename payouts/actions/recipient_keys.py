@@ -4,11 +4,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import structlog
 from django.db import connection, transaction
 from django.utils import timezone
 
 from payouts import vault
+from payouts.actions.errors import RecipientKeyError
 from payouts.models import BatchRow, Payout, RecipientKey
+
+log = structlog.get_logger(__name__)
 
 # Whoever encrypts under a key holds it until its transaction has ended, so that an erasure sees what it is to refuse
 # for. Several may hold one; what puts keys under the first of ours goes on beside them.
@@ -52,9 +56,21 @@ def in_use(indexes: Collection[bytes]) -> dict[bytes, RecipientKey]:
 
 
 def encrypt(payout: Payout, recipient: Mapping[str, Any]) -> None:
-    """Put the recipient under the key in use, which is held until the transaction ends."""
+    """Put the recipient under the key in use, which is held until the transaction ends. Raises RecipientKeyError."""
     index = bytes(payout.recipient_index)
-    payout.put_under(in_use([index])[index], recipient)
+    key = in_use([index])[index]
+    if not is_readable(key):
+        raise RecipientKeyError
+    payout.put_under(key, recipient)
+
+
+def is_readable(key: RecipientKey) -> bool:
+    """False, and said in the log, where SQL put the key in or changed it: nothing can be encrypted under it."""
+    try:
+        return bool(key.data_key)
+    except vault.UnreadableError:
+        log.error("recipient_key_altered", key=key.pk)
+        return False
 
 
 def is_under_own_key(row: Payout | BatchRow) -> bool:

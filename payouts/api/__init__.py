@@ -143,6 +143,11 @@ def _configuration_altered(request: HttpRequest, error: ConfigurationAlteredErro
     return problem(503, str(error), headers={"Retry-After": str(ALTERED_RETRY_AFTER_SECONDS)})
 
 
+@_answers(actions.RecipientKeyError)
+def _recipient_key_altered(request: HttpRequest, error: actions.RecipientKeyError) -> HttpResponse:
+    return problem(503, str(error), headers={"Retry-After": str(ALTERED_RETRY_AFTER_SECONDS)})
+
+
 @_answers(BundleError)
 def _archive_altered(request: HttpRequest, error: BundleError) -> HttpResponse:
     log.error("archived_altered", path=request.path, reason=str(error))

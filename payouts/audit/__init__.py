@@ -28,6 +28,8 @@ def broken_invariants(processes: int = 1) -> Iterator[Broken]:
         yield from at_once.each(of_payouts, parts(), processes)
     else:
         yield from of_payouts()
+    for _last_id, broken in sealed.recipient_keys():
+        yield from broken
     for _number, broken in anchored.own():
         yield from broken
 

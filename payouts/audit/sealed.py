@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+from payouts import vault
 from payouts.audit.findings import Broken
-from payouts.models import ApiClient, ApiKey, Passkey, Proposal, Recovery, SingleSignOn
+from payouts.models import ApiClient, ApiKey, Passkey, Proposal, RecipientKey, Recovery, SingleSignOn
 from payouts.models.sealed_sets import fault_of, sealed_sets
 from payouts.staff import authority
+
+AT_ONCE = 1_000
 
 
 def people() -> Iterator[Broken]:
@@ -30,6 +33,26 @@ def recoveries() -> Iterator[Broken]:
     for recovery in Recovery.objects.order_by("pk"):
         if not recovery.is_sealed:
             yield Broken(None, "recovery_sealed", f"recovery {recovery.pk} was changed outside the product")
+
+
+def recipient_keys(after_id: int = 0) -> Iterator[tuple[int, list[Broken]]]:
+    """The data keys beyond that id, a batch at a time, each with the last id that was looked at."""
+    last_id = after_id
+    while keys := list(RecipientKey.objects.filter(pk__gt=last_id).order_by("pk")[:AT_ONCE]):
+        last_id = keys[-1].pk
+        yield last_id, [found for key in keys if (found := _of_key(key))]
+
+
+def _of_key(key: RecipientKey) -> Broken | None:
+    """One that SQL put in keeps its recipient from being paid, and no payout names it."""
+    if not key.is_sealed:
+        return Broken(None, "recipient_key_sealed", f"the recipient's key {key.pk} was changed or put in by SQL")
+    try:
+        if key.wrapped is not None:
+            vault.unwrapped(key.wrapped, *key.names)
+    except vault.UnreadableError:
+        return Broken(None, "recipient_key_readable", f"the recipient's key {key.pk} cannot be read")
+    return None
 
 
 def configuration() -> Iterator[Broken]:

@@ -163,10 +163,16 @@ def _rows(batch: Batch, given: Sequence[tuple[int, Given]], ways: _Ways) -> list
             rows.append(_valid_row(batch, number, order, recipient))
         else:
             rows.append(_wrong_row(batch, number, cells, faults))
-    valid = [row for row in rows if row.is_valid]
-    keys = recipient_keys.in_use([bytes(row.recipient_index or b"") for row in valid])
-    for row in valid:
-        row.put_under(keys[bytes(row.recipient_index or b"")], recipients_of[row.number])
+    keys = recipient_keys.in_use([bytes(row.recipient_index or b"") for row in rows if row.is_valid])
+    altered = {index for index, key in keys.items() if not recipient_keys.is_readable(key)}
+    for place, (number, cells) in enumerate(given):
+        row = rows[place]
+        if not row.is_valid:
+            continue
+        if (index := bytes(row.recipient_index or b"")) in altered:
+            rows[place] = _wrong_row(batch, number, cells, [("account", "recipient_key", {})])
+        else:
+            row.put_under(keys[index], recipients_of[number])
     for row in rows:
         row.row_seal = row.expected_row_seal()
     return rows

@@ -98,6 +98,9 @@ SENTENCES: dict[str, Any] = {
     "worker_failed": gettext_lazy("The worker failed on this file several times. See its log."),
     "unreadable": gettext_lazy("It cannot be decrypted with the present keys."),
     # Of a row
+    "recipient_key": gettext_lazy(
+        "This recipient cannot be paid: their key was changed outside the product. manage.py audit names it."
+    ),
     "fields": gettext_lazy("The line has %(found)s fields, and the header has %(wanted)s."),
     "formula": gettext_lazy("The cell has a formula: paste its value instead."),
     "cell_error": gettext_lazy("The cell has an error instead of a value."),

@@ -43,6 +43,7 @@ TASKS = frozenset(
         "forget_batches",
         "audit",
         "audit_checkpoints",
+        "audit_recipient_keys",
         "checkpoint",
     )
 )

@@ -249,7 +249,7 @@ def _submitted(maker: User, form: EntryForm) -> Payout | None:
         )
     except actions.InvalidError as error:
         form.explain(error)
-    except ConfigurationAlteredError as error:
+    except (ConfigurationAlteredError, actions.RecipientKeyError) as error:
         form.add_error(None, str(error))
     except signing.BadSignature:
         form.add_error(None, _("This form is too old, or not yours. Open a new one."))

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from payouts import actions, recipients, tasks, vault
-from payouts.actions import NotAllowedError, erasure, recipient_keys
+from payouts.actions import NotAllowedError, RecipientKeyError, erasure, recipient_keys
 from payouts.models import ApiClient, Attention, Payout, RecipientKey
 from tests import recipes
 from tests.payouts.observe import audit_of, by_hand, is_clean
@@ -258,3 +258,19 @@ def test_a_payout_that_sql_changed_is_not_sealed_anew_by_an_erasure() -> None:
         erased(payout)
 
     assert Payout.objects.get(pk=payout.pk).recipient_details == CARD
+
+
+GARBAGE_KEY = """
+INSERT INTO payouts_recipientkey (recipient_index, number, wrapped, made_at, on_server, reason, facts_seal)
+VALUES (%s, 1, 'gAAAAAnone', now(), '', '', '\\x00')
+"""
+
+
+def test_a_recipient_whose_key_sql_put_in_is_not_paid_and_the_audit_names_the_key() -> None:
+    by_hand(GARBAGE_KEY, recipients.blind_index(vault.normal(CARD)))
+
+    with pytest.raises(RecipientKeyError, match="changed outside the product"):
+        pending_payout()
+
+    assert audit_of(None) == {"recipient_key_sealed"}
+    assert pending_payout(recipient=OTHER).recipient_details == OTHER

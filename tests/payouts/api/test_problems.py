@@ -5,8 +5,10 @@ import logging
 import pytest
 from django.db import OperationalError, connection
 
+from payouts import recipients, vault
 from payouts.models import Payout
 from payouts.models.sealed_sets import forget
+from tests.payouts.actions.test_erasure import GARBAGE_KEY
 from tests.payouts.api.conftest import EXAMPLE
 from tests.payouts.observe import by_hand, reading_only
 
@@ -80,4 +82,15 @@ def test_a_rule_that_sql_has_changed_is_a_503_until_somebody_has_looked_into_it(
     assert answer.status_code == 503
     assert answer["Retry-After"] == "300"
     assert "changed outside the product" in answer.json()["detail"]
+    assert not Payout.objects.exists()
+
+
+def test_a_recipient_whose_key_sql_put_in_is_503_with_a_sentence(api):
+    by_hand(GARBAGE_KEY, recipients.blind_index(vault.normal(EXAMPLE["recipient_details"])))
+
+    response = api("POST", "/api/payouts/", EXAMPLE)
+
+    assert response.status_code == 503
+    assert int(response["Retry-After"]) > 0
+    assert "changed outside the product" in response.json()["detail"]
     assert not Payout.objects.exists()

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from openpyxl import Workbook
 
-from payouts import vault
+from payouts import recipients, vault
 from payouts.actions import bank_lists
 from payouts.batches import check, columns, decide, upload
 from payouts.batches.columns import Given
@@ -19,6 +19,7 @@ from payouts.files import apart
 from payouts.models import Batch, BatchRow, BatchState, Route
 from payouts.providers import Bank
 from tests import recipes
+from tests.payouts.actions.test_erasure import GARBAGE_KEY
 from tests.payouts.actions.test_races import at_once
 from tests.payouts.observe import by_hand
 from tests.recipes import BATCH_ROW, checked_batch, stored_batch
@@ -124,6 +125,16 @@ def test_a_check_finds_totals_errors_and_duplicates(operator: User) -> None:
     assert [row.earlier_id for row in rows] == [None, None, earlier.pk, None, None, None]
     assert [row.notes for row in rows] == [[], [], ["card_checksum"], ["card_checksum"], [], []]
     assert stopped.pk not in [row.earlier_id for row in rows]
+
+
+def test_rows_of_a_recipient_whose_key_sql_put_in_are_wrong_and_the_others_right(operator: User) -> None:
+    by_hand(GARBAGE_KEY, recipients.blind_index(vault.normal({"card": "4929111122223339"})))
+
+    batch = checked_batch(BATCH_ROW, "7;10;RUB;card;4929111122223339;;;", by=operator)
+
+    rows = list(batch.rows.order_by("number"))
+    assert [(row.is_valid, row.errors) for row in rows] == [(True, []), (False, [["account", "recipient_key", {}]])]
+    assert "changed outside the product" in columns.sentence("recipient_key", {})
 
 
 def test_a_check_that_is_stopped_goes_on_where_it_was(operator: User, monkeypatch: pytest.MonkeyPatch) -> None:

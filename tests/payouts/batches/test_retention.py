@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from payouts import tasks
+from payouts import recipients, tasks
+from payouts.actions import erasure
 from payouts.batches import retention
 from payouts.batches.seals import check_rows
-from payouts.models import Batch, BatchState, Payout
+from payouts.models import Batch, BatchRow, BatchState, Payout
 from tests import recipes
 from tests.payouts.observe import by_hand, is_clean, queued
 from tests.recipes import BATCH_ROWS
@@ -90,3 +91,35 @@ def test_a_batch_that_sql_changed_is_not_sealed_anew() -> None:
     retention.forget()
 
     assert Batch.objects.get(pk=batch.pk).forgotten_at is None
+
+
+def test_a_batch_that_nobody_sent_is_discarded_and_forgotten() -> None:
+    batch = recipes.checked_batch(*BATCH_ROWS)
+    by_hand("UPDATE payouts_batch SET checked_at = %s WHERE id = %s", timezone.now() - timedelta(days=31), batch.pk)
+
+    retention.forget()
+
+    batch = Batch.objects.get(pk=batch.pk)
+    assert (batch.state, batch.is_sealed) == (BatchState.DISCARDED, True)
+    assert batch.forgotten_at is not None
+    assert {row.recipient for row in batch.rows.all()} == {""}
+    assert is_clean()
+
+
+def test_rows_of_who_was_erased_say_the_day_and_the_others_stay(settings: Any) -> None:
+    settings.FILES_RETENTION_DAYS = 0
+    batch = recipes.submitted_batch(*BATCH_ROWS)
+    row, *others = batch.rows.filter(is_valid=True).order_by("number")
+    two = {"proposed_by": recipes.person.make(), "confirmed_by": recipes.person.make()}
+
+    erasure.erase(row.recipient_key, at=timezone.now(), reason="Letter.", **two)
+    assert queued("payouts.tasks.forget_batches") == [(0,)]
+    tasks.forget_batches(0)
+
+    row = BatchRow.objects.get(pk=row.pk)
+    assert row.recipient_masked == recipients.erased(timezone.localdate())
+    assert row.is_sealed
+    for other in others:
+        assert BatchRow.objects.get(pk=other.pk).recipient_masked == other.recipient_masked
+    check_rows(Batch.objects.get(pk=batch.pk))
+    assert Batch.objects.get(pk=batch.pk).is_sealed
