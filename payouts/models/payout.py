@@ -315,7 +315,7 @@ class Payout(UnderKey):
     @property
     def terms(self) -> bytes:
         """Seal of what would be paid to whom, computed from the row. Raises vault.UnreadableError."""
-        return terms_hash(self.amount, self.currency, self.recipient_details)
+        return terms_hash(self.amount, self.currency, self.token_details)
 
     @property
     def is_sealed(self) -> bool:

@@ -136,12 +136,17 @@ class UnderKey(models.Model):
 
         SQL can name another recipient's: one that was erased would pass for two people's decision on this one.
         """
+        key = self._named_key
+        return key if key is not None and self._is_own(key) else None
+
+    @property
+    def _named_key(self) -> RecipientKey | None:
         key_id = vault.key_named(self.recipient)
         if key_id is None:
             return None
         if self._key is None or self._key.pk != key_id:
             self._key = RecipientKey.objects.select_related("proposed_by", "confirmed_by").filter(pk=key_id).first()
-        return self._key if self._key and self._is_own(self._key) else None
+        return self._key
 
     def _is_own(self, key: RecipientKey) -> bool:
         return bytes(key.recipient_index) == bytes(self.recipient_index or b"")
@@ -155,9 +160,20 @@ class UnderKey(models.Model):
     @property
     def recipient_details(self) -> dict[str, Any]:
         """In clear. Raises vault.UnreadableError; of what was erased, vault.ErasedError."""
+        return self._details_under(self.recipient_key)
+
+    @property
+    def token_details(self) -> dict[str, Any]:
+        """What the token says, to be compared with the terms and not to be shown: SQL can put another's token here.
+
+        Raises as `recipient_details` does.
+        """
+        key = self._named_key
+        return self._details_under(None if key and key.erased_at and not self._is_own(key) else key)
+
+    def _details_under(self, key: RecipientKey | None) -> dict[str, Any]:
         if vault.key_named(self.recipient) is None:
             return vault.decrypt(self.recipient)
-        key = self.recipient_key
         if key is None:
             raise vault.UnreadableError("There is no such key of a recipient.")
         return vault.decrypt_under(key.data_key, self.recipient)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from payouts.actions import erasure
 from payouts.configuration import erasure_subjects
-from payouts.models import Payout, RecipientKey
+from payouts.models import BatchRow, Payout, RecipientKey
 from tests import recipes
 from tests.payouts.admin.urls import LIST, page
 
@@ -23,8 +23,8 @@ def erased() -> Payout:
     return Payout.objects.get(pk=payout.pk)
 
 
-def erase(payout: Payout) -> None:
-    key = payout.recipient_key
+def erase(row: Payout | BatchRow) -> None:
+    key = row.recipient_key
     assert key is not None
     people = {"proposed_by": recipes.person.make(username="asking"), "confirmed_by": recipes.person.make()}
     erasure.erase(key, at=timezone.now(), reason="Asked for by letter.", **people)
@@ -51,7 +51,7 @@ def test_the_list_says_so_too(erased: Payout, as_group: Any) -> None:
 def test_a_batchs_page_says_so_too(as_group: Any) -> None:
     batch = recipes.checked_batch()
     row = batch.rows.get()
-    erase(Payout(recipient=row.recipient))  # as if it were over
+    erase(row)  # as if it were over
 
     text = as_group("Admin").get(reverse("admin:payouts_batch_change", args=(batch.pk,))).content.decode()
 
