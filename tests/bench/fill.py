@@ -164,6 +164,10 @@ def _add(database: str, rows: int, *, changes: tuple[str, ...], **given: object)
             connection.execute(drop)
         for statement in (PAYOUTS, *changes, EVENTS, ATTEMPTS):
             connection.execute(statement, values)
+        # An index that is built over what its own transaction has changed serves nobody until every transaction of
+        # the whole server that was open then has ended (pg_index.indcheckxmin).
+        connection.commit()
+        connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
         for _, _, build in reversed(built):
             connection.execute(build)
         connection.execute("SELECT setval(pg_get_serial_sequence('payouts_payout', 'id'), %s)", [base + rows])

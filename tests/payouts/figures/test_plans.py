@@ -17,6 +17,7 @@ from tests import recipes
 from tests.bench.fill import fill_office
 from tests.payouts.admin.payouts.test_plans import database
 from tests.payouts.figures.scraped import scraped
+from tests.payouts.observe import by_hand
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,6 +71,20 @@ def test_no_query_of_a_scrape_reads_a_table_that_grows() -> None:
     assert any("payouts_event" in plan and "INSERT INTO payouts_figuretotal" in plan for plan in found)
     assert [plan for plan in found if re.search(GROWING, plan)] == []
     assert [plan for plan in found if _thrown_away(plan) > ROWS // 10] == []
+
+
+def test_what_is_filled_has_indexes_that_serve_at_once() -> None:
+    """And not when every transaction of the other workers has ended: then plans went without them."""
+    recipes.client.make(name="bench")
+    by_hand("ALTER TABLE payouts_payout SET (fillfactor = 50)")  # room beside the rows, as other tests leave it
+    try:
+        fill_office(database(), 500, person=recipes.person.make().pk, clients=["bench"])
+    finally:
+        by_hand("ALTER TABLE payouts_payout RESET (fillfactor)")
+
+    with psycopg.connect(database()) as session:
+        waiting = session.execute("SELECT indexrelid::regclass::text FROM pg_index WHERE indcheckxmin").fetchall()
+    assert waiting == []
 
 
 def _thrown_away(plan: str) -> int:
