@@ -1,6 +1,7 @@
 """A WSGI application behind the door, with short deadlines: the door is seen without the product behind it."""
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +29,7 @@ PARTS = 128
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     path = environ["PATH_INFO"]
     if path == "/waits/":
+        Path(os.environ["HAS_BEGUN"]).touch()
         time.sleep(0.5)
     if path in ("/stuck/", "/admin/login/"):
         time.sleep(3)

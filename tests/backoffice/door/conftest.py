@@ -71,15 +71,20 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
         yield served
 
 
+# A request that waits touches it.
+BEGUN = "begun"
+
+
 @contextmanager
 def serving(folder: Path) -> Iterator[Web]:
     port, log = free_port(), folder / "web.log"
     command = [sys.executable, "-m", "backoffice.serve", "--port", str(port)]
+    settings = {"WEB_CONCURRENCY": "1", "WEB_THREADS": "4", "LOG_LEVEL": "INFO", "LOG_FORMAT": "json"}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--application", "tests.backoffice.door.application:application"],
             cwd=ROOT,
-            env=os.environ | {"WEB_CONCURRENCY": "1", "WEB_THREADS": "4", "LOG_LEVEL": "INFO", "LOG_FORMAT": "json"},
+            env=os.environ | settings | {"HAS_BEGUN": str(folder / BEGUN)},
             stdout=output,
             stderr=subprocess.STDOUT,
         )

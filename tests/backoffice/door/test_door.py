@@ -13,7 +13,8 @@ from django.conf import settings
 
 from tests.backoffice.door import application
 from tests.backoffice.door.application import PART, PARTS
-from tests.backoffice.door.conftest import read, request, serving
+from tests.backoffice.door.conftest import BEGUN, read, request, serving
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
@@ -215,7 +216,7 @@ def test_an_application_that_breaks_is_a_500_and_costs_no_thread(web, path):
 def test_requests_in_hand_are_answered_before_the_server_ends(tmp_path):
     with serving(tmp_path) as web, ThreadPoolExecutor() as pool:
         waiting = pool.submit(web.ask, request("GET", "/waits/"))
-        time.sleep(0.2)
+        wait_until((tmp_path / BEGUN).exists)
         web.process.terminate()
 
         assert waiting.result().status == 200
