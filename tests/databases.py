@@ -26,6 +26,7 @@ from backoffice.environment import session_options
 from payouts.database.rights import APP
 from tests import OWNER_URL
 from tests.copies import copying
+from tests.waiting import wait_until
 
 # As whom the product is tested. The owner logs in, who alone can become the owner again: see `as_owner`.
 LEAST_RIGHTS = session_options({"role": APP})
@@ -78,11 +79,11 @@ class Database:
         connection.close()
         self._own.close()
         with psycopg.connect(self._server, autocommit=True) as server:
-            server.execute(_named("DROP DATABASE IF EXISTS {} WITH (FORCE)", self._name))
+            _drop(server, self._name)
 
     def _copy(self) -> None:
         with psycopg.connect(self._server, autocommit=True) as server:
-            server.execute(_named("DROP DATABASE IF EXISTS {} WITH (FORCE)", self._name))
+            _drop(server, self._name)
             for statement in copying(self._template, self._name):
                 server.execute(statement)
             has_role = server.execute(HAS_ROLE, [APP]).fetchone() == (True,)
@@ -147,7 +148,7 @@ def _make_template(server: "psycopg.Connection[Any]", name: str, run: str) -> No
     made_by = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
     if server.execute(made_by, [name]).fetchone() == (run,):
         return
-    server.execute(_named("DROP DATABASE IF EXISTS {} WITH (FORCE)", name))
+    _drop(server, name)
     server.execute(_named("CREATE DATABASE {}", name))
     _turn_to(name)
     call_command("migrate", run_syncdb=True, verbosity=0)
@@ -178,6 +179,12 @@ def _turn_to(name: str, options: str = "") -> None:
     connection.settings_dict |= {"NAME": name, "USER": owner.username, "PASSWORD": owner.password}
     given = session_options(settings.DATABASE_SESSION)
     connection.settings_dict["OPTIONS"]["options"] = f"{given} {options}"
+
+
+def _drop(server: "psycopg.Connection[Any]", name: str) -> None:
+    """Who is still logging in, or cleans up for the server, may not be ended by us, and is gone in a moment."""
+    statement = _named("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+    wait_until(lambda: server.execute(statement), f"{name} is dropped", errors=psycopg.errors.InsufficientPrivilege)
 
 
 def _named(statement: str, *names: str) -> sql.Composed:

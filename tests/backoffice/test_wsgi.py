@@ -125,6 +125,7 @@ def test_settings_that_contradict_each_other_stop_the_web_server(setting):
     assert next(iter(setting)) in done.stderr
 
 
+@pytest.mark.django_db(transaction=True)  # a cluster that does not start is noted, for good
 @pytest.mark.parametrize("command", [["-c", "import backoffice.wsgi"], ["manage.py", "cluster"]])
 def test_a_process_with_other_keys_than_the_database_does_not_start(command):
     setting = {"DATABASE_URL": application_url(), "EVENT_HMAC_KEYS": "another key that is long enough to pass"}
