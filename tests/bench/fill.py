@@ -164,13 +164,18 @@ def _add(database: str, rows: int, *, changes: tuple[str, ...], **given: object)
             connection.execute(drop)
         for statement in (PAYOUTS, *changes, EVENTS, ATTEMPTS):
             connection.execute(statement, values)
-        # An index that is built over what its own transaction has changed serves nobody until every transaction of
-        # the whole server that was open then has ended (pg_index.indcheckxmin).
-        connection.commit()
+    # An index that is built over rows with former versions still there serves nobody until every transaction of the
+    # whole server that is open now has ended (pg_index.indcheckxmin).
+    _vacuum(database, "VACUUM")
+    with psycopg.connect(database) as connection:
         connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
         for _, _, build in reversed(built):
             connection.execute(build)
         connection.execute("SELECT setval(pg_get_serial_sequence('payouts_payout', 'id'), %s)", [base + rows])
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(f"VACUUM (ANALYZE) {', '.join(TABLES)}")
+    _vacuum(database, "VACUUM (ANALYZE)")
     return base + 1, base + rows
+
+
+def _vacuum(database: str, statement: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(f"{statement} {', '.join(TABLES)}")
