@@ -58,19 +58,16 @@ def in_use(indexes: Collection[bytes]) -> dict[bytes, RecipientKey]:
 def encrypt(payout: Payout, recipient: Mapping[str, Any]) -> None:
     """Put the recipient under the key in use, which is held until the transaction ends. Raises RecipientKeyError."""
     index = bytes(payout.recipient_index)
-    key = in_use([index])[index]
-    if not is_readable(key):
-        raise RecipientKeyError
-    payout.put_under(key, recipient)
+    put_under(in_use([index])[index], payout, recipient)
 
 
-def is_readable(key: RecipientKey) -> bool:
-    """False, and said in the log, where SQL put the key in or changed it: nothing can be encrypted under it."""
+def put_under(key: RecipientKey, row: Payout | BatchRow, recipient: Mapping[str, Any]) -> None:
+    """Nothing is stored. Raises RecipientKeyError, and the log says so, where SQL put the key in or changed it."""
     try:
-        return bool(key.data_key)
-    except vault.UnreadableError:
+        row.put_under(key, recipient)
+    except vault.UnreadableError as error:
         log.error("recipient_key_altered", key=key.pk)
-        return False
+        raise RecipientKeyError from error
 
 
 def is_under_own_key(row: Payout | BatchRow) -> bool:

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
 from payouts import recipients, vault
-from payouts.actions import recipient_keys, routing
+from payouts.actions import RecipientKeyError, recipient_keys, routing
 from payouts.batches import columns
 from payouts.batches.columns import Fault, Given, Order
 from payouts.batches.seals import totals_of
@@ -164,15 +164,14 @@ def _rows(batch: Batch, given: Sequence[tuple[int, Given]], ways: _Ways) -> list
         else:
             rows.append(_wrong_row(batch, number, cells, faults))
     keys = recipient_keys.in_use([bytes(row.recipient_index or b"") for row in rows if row.is_valid])
-    altered = {index for index, key in keys.items() if not recipient_keys.is_readable(key)}
     for place, (number, cells) in enumerate(given):
         row = rows[place]
         if not row.is_valid:
             continue
-        if (index := bytes(row.recipient_index or b"")) in altered:
+        try:
+            recipient_keys.put_under(keys[bytes(row.recipient_index or b"")], row, recipients_of[number])
+        except RecipientKeyError:
             rows[place] = _wrong_row(batch, number, cells, [("account", "recipient_key", {})])
-        else:
-            row.put_under(keys[index], recipients_of[number])
     for row in rows:
         row.row_seal = row.expected_row_seal()
     return rows
