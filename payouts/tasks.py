@@ -214,14 +214,8 @@ def audit(after_id: int = 0, run_id: int = 0) -> None:
     if after_id == 0:
         run_id = AuditRun.objects.create().pk
         _report(run_id, of_database())
-    last_id = after_id
-    for last_id, broken in batches(after_id):
-        _report(run_id, broken)
-        if must_stop():
-            AuditRun.objects.filter(pk=run_id).update(seen_at=Now())
-            async_task("payouts.tasks.audit", last_id, run_id)
-            return
-    _audit_recipient_keys(0, run_id, must_stop)
+    if _goes_through(batches(after_id), run_id, "payouts.tasks.audit", must_stop):
+        _audit_recipient_keys(0, run_id, must_stop)
 
 
 def audit_recipient_keys(after_id: int, run_id: int) -> None:
@@ -231,13 +225,8 @@ def audit_recipient_keys(after_id: int, run_id: int) -> None:
 
 
 def _audit_recipient_keys(after_id: int, run_id: int, must_stop: Stop) -> None:
-    for last_id, broken in sealed.recipient_keys(after_id):
-        _report(run_id, broken)
-        if must_stop():
-            AuditRun.objects.filter(pk=run_id).update(seen_at=Now())
-            async_task("payouts.tasks.audit_recipient_keys", last_id, run_id)
-            return
-    _audit_checkpoints(0, run_id, must_stop)
+    if _goes_through(sealed.recipient_keys(after_id), run_id, "payouts.tasks.audit_recipient_keys", must_stop):
+        _audit_checkpoints(0, run_id, must_stop)
 
 
 def audit_checkpoints(after_number: int, run_id: int) -> None:
@@ -247,18 +236,25 @@ def audit_checkpoints(after_number: int, run_id: int) -> None:
 
 
 def _audit_checkpoints(after_number: int, run_id: int, must_stop: Stop) -> None:
-    for number, broken in anchored.own(after_number):
-        _report(run_id, broken)
-        if number and must_stop():
-            AuditRun.objects.filter(pk=run_id).update(seen_at=Now())
-            async_task("payouts.tasks.audit_checkpoints", number, run_id)
-            return
+    if not _goes_through(anchored.own(after_number), run_id, "payouts.tasks.audit_checkpoints", must_stop):
+        return
     if settings.CHECKPOINTS:
         try:
             _report(run_id, anchored.kept_outside())
         except PlaceError as error:
             log.error("checkpoints_unreachable", reason=str(error))
     AuditRun.objects.filter(pk=run_id).update(seen_at=Now(), finished_at=Now())
+
+
+def _goes_through(slices: Iterable[tuple[int, Iterable[Broken]]], run_id: int, task: str, must_stop: Stop) -> bool:
+    """Report what the slices find. False where it must stop: the task goes on behind what it came to."""
+    for last, broken in slices:
+        _report(run_id, broken)
+        if last and must_stop():
+            AuditRun.objects.filter(pk=run_id).update(seen_at=Now())
+            async_task(task, last, run_id)
+            return False
+    return True
 
 
 def checkpoint() -> None:
