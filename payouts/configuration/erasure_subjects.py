@@ -11,7 +11,7 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from payouts import vault
+from payouts import rules, vault
 from payouts.actions import erasure
 from payouts.configuration.errors import ConfigurationError
 from payouts.configuration.proposals import Changed, change
@@ -53,7 +53,7 @@ class RecipientSubject(Subject):
             raise ConfigurationError(
                 _("It was proposed on the server, so another person must confirm it in the back office.")
             )
-        if obstacle := erasure.why_not_erase(instance):
+        if obstacle := rules.why_not_erase(instance):
             raise ConfigurationError(obstacle)
 
     def apply(self, proposal: Proposal, instance: RecipientKey) -> RecipientKey:

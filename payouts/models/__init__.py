@@ -7,7 +7,7 @@ from payouts.models.archived import RESTING, Archived, History, bundles, contrad
 from payouts.models.attempts import Approval, Attempt, Confirmation, Exchange
 from payouts.models.authority import AuthoritySeal
 from payouts.models.banks import NO_BANKS, Bank, BankList
-from payouts.models.batches import BEING_SUBMITTED, Batch, BatchRow, BatchState
+from payouts.models.batches import BEING_SUBMITTED, UNDECIDED, Batch, BatchRow, BatchState
 from payouts.models.bundles import BundleError, packed
 from payouts.models.checkpoints import Checkpoint
 from payouts.models.clients import ApiClient, ApiKey, ApiKeyQuerySet, ClientAlteredError, Scope

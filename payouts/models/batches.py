@@ -15,6 +15,10 @@ from payouts.models.stamps import stamp
 
 # Batches whose rows are becoming payouts.
 BEING_SUBMITTED = Q(approved_at__isnull=False, finished_at=None, altered_at=None, stopped_at=None)
+# Whose rows may still become payouts: being checked, sent, decided on or submitted.
+UNDECIDED = Q(
+    refusal__isnull=True, discarded_at=None, rejected_at=None, altered_at=None, stopped_at=None, finished_at=None
+)
 
 
 class Batch(models.Model):

@@ -23,6 +23,7 @@ from payouts.rules.closeness import (
     standings,
     was_close,
 )
+from payouts.rules.erasing import why_not_erase
 from payouts.rules.obstacles import (
     UNANSWERED,
     Personal,
@@ -83,6 +84,7 @@ __all__ = [
     "why_not_cancel",
     "why_not_clear_flag",
     "why_not_confirm_unchanged",
+    "why_not_erase",
     "why_not_hold",
     "why_not_in_bulk",
     "why_not_record_return",

@@ -7,9 +7,10 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from payouts import actions, recipients, tasks, vault
+from payouts import actions, recipients, rules, tasks, vault
 from payouts.actions import NotAllowedError, RecipientKeyError, erasure, recipient_keys
 from payouts.models import ApiClient, Attention, Payout, RecipientKey
+from payouts.rules import erasing
 from tests import recipes
 from tests.payouts.observe import audit_of, by_hand, is_clean
 from tests.recipes import (
@@ -32,7 +33,7 @@ OTHER = {"card": "5555 5555 5555 4444"}
 def erased(payout: Payout, **given: Any) -> Payout:
     """The payout, once two people have had its recipient erased."""
     key = RecipientKey.objects.select_for_update().get(pk=vault.key_named(payout.recipient))
-    assert erasure.why_not_erase(key) == ""
+    assert rules.why_not_erase(key) == ""
     facts = {
         "proposed_by": person.make(),
         "confirmed_by": person.make(),
@@ -45,7 +46,7 @@ def erased(payout: Payout, **given: Any) -> Payout:
 def why_not(payout: Payout) -> str:
     key = payout.recipient_key
     assert key is not None
-    return erasure.why_not_erase(key)
+    return rules.why_not_erase(key)
 
 
 def under_our_key(payout: Payout) -> None:
@@ -109,7 +110,7 @@ def test_an_erased_recipient_is_unreadable_and_the_audit_goes_on() -> None:
 @pytest.mark.parametrize("name", PAYOUTS)
 def test_a_recipient_is_erased_only_when_nothing_can_be_paid_any_more(name: str) -> None:
     payout = PAYOUTS[name]()
-    is_closed = payout.status not in erasure.UNDER_WAY and payout.due_at is None and not payout.attention
+    is_closed = payout.status not in erasing.UNDER_WAY and payout.due_at is None and not payout.attention
 
     assert (why_not(payout) == "") == is_closed
 
@@ -139,7 +140,7 @@ def test_a_batch_that_was_found_altered_and_so_pays_nobody_keeps_nobody() -> Non
     assert batch.altered_at is not None
     index = bytes(batch.rows.exclude(recipient="").first().recipient_index)
 
-    assert erasure.why_not_erase(RecipientKey.objects.get(recipient_index=index)) == ""
+    assert rules.why_not_erase(RecipientKey.objects.get(recipient_index=index)) == ""
 
 
 def test_what_is_not_under_a_key_of_its_own_is_put_there_first() -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.db import connections, transaction
 from django.utils import timezone
 
-from payouts import actions, vault
+from payouts import actions, rules, vault
 from payouts.actions import NotAllowedError, erasure
 from payouts.models import ApiClient, Payout, RecipientKey
 from payouts.states import Status
@@ -28,7 +28,7 @@ def erase(payout: Payout) -> str:
     """Returns why not; empty where the recipient is erased now."""
     with transaction.atomic():
         key = RecipientKey.objects.select_for_update().get(pk=vault.key_named(payout.recipient))
-        if obstacle := erasure.why_not_erase(key):
+        if obstacle := rules.why_not_erase(key):
             return obstacle
         erasure.erase(key, at=timezone.now(), proposed_by=None, confirmed_by=None, on_server="test", reason="Asked.")
     return ""

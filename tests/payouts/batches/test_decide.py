@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models.functions import Now
 
 from payouts.actions import FourEyesError, NotFoundError, PayoutError
 from payouts.batches import decide, submit
 from payouts.batches.errors import BatchError, BatchVersionError
-from payouts.models import Batch, BatchState
+from payouts.models import UNDECIDED, Batch, BatchState
+from tests import recipes
 from tests.payouts.actions.test_races import at_once
 from tests.payouts.observe import queued
 from tests.recipes import BATCH_ROW, approved_batch, checked_batch, sent_batch, submitted_batch
@@ -139,3 +141,26 @@ def test_a_closed_account_stops_nothing(second_checker: User) -> None:
 def test_a_batch_that_is_not_there_is_not_found(checker: User) -> None:
     with pytest.raises(NotFoundError):
         decide.approve(7, by=checker, revision=1)
+
+
+def test_what_is_undecided_in_sql_is_what_has_not_ended() -> None:
+    made = (
+        recipes.stored_batch,
+        recipes.checked_batch,
+        recipes.sent_batch,
+        recipes.approved_batch,
+        recipes.rejected_batch,
+        recipes.stopped_batch,
+        recipes.submitted_batch,
+    )
+    for number, make in enumerate(made, start=1):
+        make(f"{number};10.00;RUB;card;4111111111111111;;;")
+    Batch.objects.filter(pk=recipes.checked_batch("8;10.00;RUB;card;4111111111111111;;;").pk).update(altered_at=Now())
+    discarded = recipes.checked_batch("9;10.00;RUB;card;4111111111111111;;;")
+    decide.discard(discarded.pk, by=discarded.uploaded_by, revision=discarded.revision)
+
+    undecided = set(Batch.objects.filter(UNDECIDED))
+    open_states = {BatchState.CHECKING, BatchState.PREVIEW, BatchState.AWAITING_APPROVAL, BatchState.SUBMITTING}
+
+    assert undecided == {batch for batch in Batch.objects.all() if batch.state in open_states}
+    assert len({batch.state for batch in Batch.objects.all()}) == len(BatchState) - 1  # no file was refused
