@@ -32,7 +32,7 @@ def send(batch_id: int, *, by: User, note: str = "", leaves_errors_out: bool = F
         if totals != batch.totals:
             raise BatchAlteredError
         batch.rows_seal, batch.sent_note = seal, _text(note)
-        _move(batch, "sent_at")
+        move(batch, "sent_at")
     return batch
 
 
@@ -41,7 +41,7 @@ def discard(batch_id: int, *, by: User, revision: int) -> Batch:
     with _locked(batch_id, revision=revision) as batch:
         _refuse_if(batch_rules.why_not_discard_batch(batch, by))
         batch.content = None
-        _move(batch, "discarded_at", "content")
+        move(batch, "discarded_at", "content")
     return batch
 
 
@@ -54,7 +54,7 @@ def approve(batch_id: int, *, by: User, reason: str = "", revision: int) -> Batc
         _refuse_if(batch_rules.why_not_decide_on_batch(batch, by))
         check_rows(batch)
         batch.approved_by, batch.reason, batch.seen_at = by, _text(reason), Now()
-        _move(batch, "approved_at")
+        move(batch, "approved_at")
         SUBMIT.ring(batch.pk)
     return batch
 
@@ -66,7 +66,7 @@ def reject(batch_id: int, *, by: User, reason: str, revision: int) -> Batch:
         if not reason.strip():
             raise BatchError(_("Give a reason."))
         batch.rejected_by, batch.reason = by, _text(reason)
-        _move(batch, "rejected_at")
+        move(batch, "rejected_at")
     return batch
 
 
@@ -77,7 +77,7 @@ def stop(batch_id: int, *, by: User, reason: str) -> Batch:
         if not reason.strip():
             raise BatchError(_("Give a reason."))
         batch.stopped_by, batch.stop_reason = by, _text(reason)
-        _move(batch, "stopped_at", "stopped_by", "stop_reason")
+        move(batch, "stopped_at", "stopped_by", "stop_reason")
     return batch
 
 
@@ -112,8 +112,8 @@ def _locked(batch_id: int, *, revision: int | None = None) -> Iterator[Batch]:
         yield batch
 
 
-def _move(batch: Batch, moment: str, *fields: str) -> None:
-    """Record what a person did, at the database's time, sealed."""
+def move(batch: Batch, moment: str, *fields: str) -> None:
+    """Record what was decided on the batch, which is locked, at the database's time, sealed."""
     setattr(batch, moment, clock())
     batch.revision += 1
     decided = ("rows_seal", "sent_note", "approved_by", "rejected_by", "reason", "seen_at", "revision")

@@ -11,11 +11,11 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from payouts import recipients
+from payouts.batches.decide import move
 from payouts.batches.errors import BatchAlteredError
 from payouts.batches.seals import SEALS_AT_ONCE, check_rows, seal_facts, sealed_rows
-from payouts.database.clock import clock
 from payouts.jobs import Stop, never
-from payouts.models import Batch, BatchRow, read_keys
+from payouts.models import Batch, BatchRow, BatchState, read_keys
 
 log = structlog.get_logger(__name__)
 
@@ -71,10 +71,8 @@ def _forget(batch_id: int) -> None:
         if not _rewrite(batch_id, _empty):
             return
         batch = Batch.objects.defer("content").get(pk=batch_id)
-        if batch.sent_at is None and batch.refusal is None and batch.discarded_at is None:
-            batch.discarded_at, batch.revision = clock(), batch.revision + 1
-            Batch.objects.filter(pk=batch_id).update(discarded_at=batch.discarded_at, revision=batch.revision)
-            seal_facts(batch)
+        if batch.state == BatchState.PREVIEW:
+            move(batch, "discarded_at")
         Batch.objects.filter(pk=batch_id).update(forgotten_at=Now(), content=None)
 
 
