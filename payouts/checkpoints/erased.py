@@ -87,13 +87,12 @@ def _keep(key: RecipientKey) -> int:
 
 
 def _entry(key: RecipientKey) -> Entry:
-    people = [person.get_username() for person in (key.proposed_by, key.confirmed_by) if person]
     bare = Entry(
         recipient_index=bytes(key.recipient_index).hex(),
         number=key.number,
         made_at=str(stamp(key.made_at)),
         erased_at=str(stamp(key.erased_at)),
-        who=", ".join([*people, *([key.on_server] if key.on_server else [])]),
+        who=", ".join(key.erased_by),
         reason=key.reason,
     )
     return Entry(**{**asdict(bare), "seal": bare.expected_seal().hex()})

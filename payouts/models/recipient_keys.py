@@ -93,6 +93,12 @@ class RecipientKey(models.Model):
         raise vault.ErasedError("The recipient was erased.")
 
     @property
+    def erased_by(self) -> list[str]:
+        """Who had it erased: two people's names, or one and the server's."""
+        people = [person.get_username() for person in (self.proposed_by, self.confirmed_by) if person]
+        return [*people, *filter(None, [self.on_server])]
+
+    @property
     def names(self) -> tuple[str, int]:
         """What the data key is bound to."""
         return bytes(self.recipient_index).hex(), self.number

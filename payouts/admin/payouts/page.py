@@ -162,9 +162,7 @@ def _erasure(payout: Payout) -> str:
     """When the recipient was erased, by whom and why; empty while the recipient is there."""
     if not (key := payout.erasure):
         return ""
-    people = [person.get_username() for person in (key.proposed_by, key.confirmed_by) if person]
-    who = " · ".join([*people, *([key.on_server] if key.on_server else [])])
-    return f"{format.exact_time(key.erased_at)} · {who}: {key.reason}"
+    return f"{format.exact_time(key.erased_at)} · {' · '.join(key.erased_by)}: {key.reason}"
 
 
 def _facts(payout: Payout, attempts: Sequence[Attempt], archived: str) -> list[tuple[str, str]]:
