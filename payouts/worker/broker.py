@@ -14,6 +14,7 @@ import os
 import secrets
 import select
 import time
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from functools import partial
 from time import sleep
@@ -164,23 +165,23 @@ class _Beats(Broker):  # type: ignore[misc]  # django-q2 has no types
         self._cluster.hand_over(task, queue=BEAT)
 
 
-class Supervised(Broker):  # type: ignore[misc]  # django-q2 has no types
+class Supervised(Broker, ABC):  # type: ignore[misc]  # django-q2 has no types
     """A queue that clusters read. q2 calls `dequeue` in its pusher, and `acknowledge` in its monitor."""
 
     AWAY: ClassVar[tuple[type[Exception], ...]]
     """What is raised while the queue cannot be reached."""
 
+    @abstractmethod
     def take(self, queues: list[str]) -> tuple[Taken, str] | None:
         """The oldest task that is free in one of the queues, taken for `retry` seconds."""
-        raise NotImplementedError
 
+    @abstractmethod
     def remove(self, taken: Taken) -> None:
         """The task is finished, or can never be."""
-        raise NotImplementedError
 
+    @abstractmethod
     def wait(self, queues: list[str]) -> None:
         """Until there may be a task, for some seconds at most; less while something is under way."""
-        raise NotImplementedError
 
     def reset(self) -> None:
         """After the queue was away."""
@@ -255,8 +256,9 @@ class Outside(Supervised):
     from within a cluster that does not get into the queue is heard by that cluster itself.
     """
 
+    @abstractmethod
     def send(self, task: str) -> None:
-        raise NotImplementedError
+        """Put the task into the queue."""
 
     def enqueue(self, task: str) -> None:
         transaction.on_commit(partial(self._send, task), using=Conf.ORM, robust=True)
