@@ -21,10 +21,9 @@ from datetime import UTC, datetime, timedelta
 import django
 import psycopg
 
-from backoffice.local.servers import ServiceError
 from tests.bench import sealed
 from tests.bench.figures import in_columns
-from tests.bench.stand import BenchError, Program, Stand, listen, stand
+from tests.bench.stand import BenchError, Program, Stand, exit_code
 from tests.drills.calls import Caller
 
 KEPT = timedelta(days=180)
@@ -88,17 +87,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=5_000_000, help="payouts (%(default)s)")
     parser.add_argument("--limit", type=int, help="archive after so many payouts no more, of the oldest half")
     arguments = parser.parse_args()
-    listen()
-    try:
-        with stand() as started:
-            measure(started, arguments.rows, arguments.limit)
-    except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
-        return 130
-    except (BenchError, ServiceError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(lambda started: measure(started, arguments.rows, arguments.limit))
 
 
 def measure(started: Stand, rows: int, limit: int | None) -> None:

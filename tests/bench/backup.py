@@ -14,9 +14,8 @@ from pathlib import Path
 import django
 import psycopg
 
-from backoffice.local.servers import ServiceError
 from tests.bench import fill
-from tests.bench.stand import BenchError, Stand, listen, stand
+from tests.bench.stand import Stand, exit_code
 
 COPY = "put_back"
 SIZE = "SELECT pg_database_size(current_database())"
@@ -26,17 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.backup", description=__doc__)
     parser.add_argument("--rows", type=int, default=5_000_000, help="payouts (%(default)s)")
     arguments = parser.parse_args()
-    listen()
-    try:
-        with stand() as started:
-            measure(started, arguments.rows)
-    except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
-        return 130
-    except (BenchError, ServiceError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(lambda started: measure(started, arguments.rows))
 
 
 def measure(started: Stand, rows: int) -> None:

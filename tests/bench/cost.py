@@ -13,9 +13,8 @@ from typing import Any
 
 import redis
 
-from backoffice.local.servers import ServiceError
 from tests.bench import api
-from tests.bench.stand import BenchError, Program, Stand, listen, stand
+from tests.bench.stand import Program, Stand, exit_code
 
 IDLE_SECONDS = 20
 PATIENCE_SECONDS = 600
@@ -57,21 +56,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=20, help="of POSTs (%(default)s)")
     parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="seconds of nothing before (%(default)s)")
     arguments = parser.parse_args()
-    listen()
-    try:
-        with stand() as started:
-            started.prepare()
-            measure(started, arguments.seconds, arguments.idle)
-    except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
-        return 130
-    except (BenchError, ServiceError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(lambda started: measure(started, arguments.seconds, arguments.idle))
 
 
 def measure(started: Stand, seconds: float, idle_seconds: float) -> None:
+    started.prepare()
     with started.provider(0) as url, started.web() as (web, port), started.cluster(url) as cluster:
         _post(started, web, port, 1)
         _await_all(started, cluster)

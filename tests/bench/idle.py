@@ -15,8 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from backoffice.local.servers import ServiceError
-from tests.bench.stand import BenchError, Program, Stand, listen, stand
+from tests.bench.stand import Program, Stand, exit_code
 
 COUNT = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
 BACKENDS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -74,25 +73,20 @@ def main() -> int:
     parser.add_argument("--rings", type=int, default=100)
     parser.add_argument("--brokers", nargs="+", default=[*BROKERS], choices=BROKERS)
     arguments = parser.parse_args()
-    listen()
-    try:
-        with stand() as started:
-            started.prepare()
-            for broker in arguments.brokers:
-                with cluster(started, broker):
-                    transactions, connections = per_second(started, arguments.seconds)
-                    took = latency(started, broker, arguments.rings)
-                percentiles = statistics.quantiles(took, n=20, method="inclusive")
-                print(
-                    f"{broker}: {transactions:.1f} transactions/s and {connections} connections idle; ring to start "
-                    f"p50 {statistics.median(took):.0f} ms, p95 {percentiles[18]:.0f} ms, at most {max(took):.0f} ms"
-                )
-    except KeyboardInterrupt:
-        return 130
-    except (BenchError, ServiceError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(lambda started: measure(started, arguments.brokers, arguments.seconds, arguments.rings))
+
+
+def measure(started: Stand, brokers: list[str], seconds: float, rings: int) -> None:
+    started.prepare()
+    for broker in brokers:
+        with cluster(started, broker):
+            transactions, connections = per_second(started, seconds)
+            took = latency(started, broker, rings)
+        percentiles = statistics.quantiles(took, n=20, method="inclusive")
+        print(
+            f"{broker}: {transactions:.1f} transactions/s and {connections} connections idle; ring to start "
+            f"p50 {statistics.median(took):.0f} ms, p95 {percentiles[18]:.0f} ms, at most {max(took):.0f} ms"
+        )
 
 
 if __name__ == "__main__":

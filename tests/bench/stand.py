@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ import psycopg
 
 from backoffice.environment import SETTINGS
 from backoffice.local.secrets import new_secrets
-from backoffice.local.servers import ends_with_parent, free_port
+from backoffice.local.servers import ServiceError, ends_with_parent, free_port
 from backoffice.local.services import Services, in_database, local_services
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -240,6 +240,21 @@ def listen() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
+
+
+def exit_code(measure: Callable[[Stand], None]) -> int:
+    """What a command that measures on a stand of its own ends with: 0, or what kept it, as a sentence."""
+    listen()
+    try:
+        with stand() as started:
+            measure(started)
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+    except (BenchError, ServiceError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 @contextmanager
