@@ -4,6 +4,7 @@ import platform
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,7 +36,10 @@ def _make_tree() -> None:
     shutil.rmtree(TREE, ignore_errors=True)
     site, suite = _debian()
     packages = sorted({*PACKAGES, *_packages_of_libraries()})
-    do("debootstrap", "--variant=minbase", f"--include={','.join(packages)}", suite, TREE, site)
+    # debootstrap takes no path with a space, and a checkout may have one.
+    with tempfile.TemporaryDirectory(prefix="payouts-base-") as made:
+        do("debootstrap", "--variant=minbase", f"--include={','.join(packages)}", suite, f"{made}/base", site)
+        do("mv", f"{made}/base", TREE)
     _copy_python()
     for folder in ("var/cache/apt", "var/lib/apt/lists"):
         shutil.rmtree(TREE / folder, ignore_errors=True)
