@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from payouts import money
 from payouts.models import Payout, ReviewFlag
-from payouts.recipients import ERASED_ON, name_and_account
+from payouts.recipients import ERASED_ON, erased_on, name_and_account
 from payouts.states import Stage
 
 # The colour (admin.css) and the icon of each stage; the text always stands beside them.
@@ -117,7 +117,9 @@ def age(moment: datetime) -> SafeString:
 
 def recipient_lines(content: Any, *path: str) -> Iterator[tuple[str, str]]:
     """The recipient as lines of a label and a text, nested parts with their path."""
-    if isinstance(content, dict):
+    if found := erased_on(content):
+        yield _key_label(ERASED_ON), day(found)
+    elif isinstance(content, dict):
         for key, value in content.items():
             yield from recipient_lines(value, *path, _key_label(str(key)))
     elif isinstance(content, list):

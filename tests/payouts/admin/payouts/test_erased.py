@@ -11,6 +11,7 @@ from payouts.actions import erasure
 from payouts.configuration import erasure_subjects
 from payouts.models import BatchRow, Payout, RecipientKey
 from tests import recipes
+from tests.payouts.admin.text import plain
 from tests.payouts.admin.urls import LIST, page
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +37,7 @@ def test_a_payouts_page_says_when_by_whom_and_why(erased: Payout, as_group: Any)
     text = browser.get(page(erased)).content.decode()
 
     assert "erased on " in text
+    assert timezone.localdate().isoformat() not in plain(text)  # a day as people write it
     assert "asking" in text
     assert "Asked for by letter." in text
     assert "Петров" not in text
